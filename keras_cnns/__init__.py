@@ -1,0 +1,27 @@
+"""CNNs and GANs of the classic literature, in Keras on TensorFlow 2.
+
+Sub-packages load on first use, so ``import keras_cnns`` costs nothing:
+``keras_cnns.applications.DenseNet121()`` builds a network.
+
+TensorFlow's start-up messages are kept off the terminal; set the environment
+variable ``TF_CPP_MIN_LOG_LEVEL`` yourself (0 shows everything) to have them back.
+"""
+
+import importlib
+import os
+
+__version__ = "0.1.0"
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+_SUBPACKAGES = ("applications", "data", "export", "layers", "metrics", "trainers")
+
+
+def __getattr__(name):
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_SUBPACKAGES])

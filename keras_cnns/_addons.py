@@ -1,0 +1,16 @@
+"""The one door to tensorflow-addons: every symbol that the project takes from it.
+
+The package has ended its development and says so on import; the message is kept
+off the terminal here. Whoever moves the project on opens this file alone.
+"""
+
+import warnings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import tensorflow_addons as _tfa
+
+LAMB = _tfa.optimizers.LAMB
+Lookahead = _tfa.optimizers.Lookahead
+RectifiedAdam = _tfa.optimizers.RectifiedAdam
+cutout = _tfa.image.cutout

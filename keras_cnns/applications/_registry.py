@@ -1,0 +1,197 @@
+"""The table of models: who is in it, how to build one by name, what is known of it."""
+
+import dataclasses
+import difflib
+import fnmatch
+import inspect
+from collections.abc import Mapping
+from typing import Callable, Optional
+
+from tensorflow import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelInfo:
+    """What the registry knows of one model.
+
+    Attributes:
+        name: registry name, snake_case.
+        constructor: the public function that builds it.
+        task: what it is for, such as ``"classification"``.
+        paper: title, arXiv id and the table that the variant stands in.
+        params: trainable parameters at ``classes`` outputs and ``input_shape``,
+            from the paper or a reference implementation.
+        classes: the number of classes of the paper.
+        input_shape: default ``(height, width, channels)``.
+        min_size: smallest height and width that the network accepts.
+        preprocessing: name of the input convention (``keras_cnns.data``).
+        stage_ends: layer names where the stages end, finest map first.
+        weights: public checkpoints by name.
+        note: why ``params`` differs from the published figure, where it does.
+    """
+
+    name: str
+    constructor: Callable[..., keras.Model]
+    task: str
+    paper: str
+    params: int
+    classes: int
+    input_shape: tuple
+    min_size: int
+    preprocessing: str
+    stage_ends: tuple
+    weights: Mapping = dataclasses.field(default_factory=dict)
+    note: str = ""
+
+
+_MODELS: dict = {}
+
+
+def register(
+    builder, function_name, *, architecture, public_weights=None, **info
+) -> Callable[..., keras.Model]:
+    """Makes the named constructor of one variant and enters it into the table.
+
+    Args:
+        builder: the family's general builder; takes the architecture's arguments and
+            the standard ones of a classification builder.
+        function_name: public name such as ``"DenseNet121"``.
+        architecture: dict, the arguments that make the variant what it is.
+        public_weights: public checkpoints by name, passed on to the builder.
+        **info: the remaining fields of ``ModelInfo``.
+
+    Returns:
+        The constructor, with the signature of a ``keras.applications`` function
+        followed by the family's keyword-only options.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+    name = info["name"]
+    if name in _MODELS:
+        raise ValueError(f"a model named {name!r} is registered already")
+    fixed = {
+        **architecture,
+        "public_weights": public_weights or {},
+        "default_shape": info["input_shape"],
+        "min_size": info["min_size"],
+    }
+    signature = _public_signature(builder, fixed, name, info["classes"])
+
+    def constructor(*args, **kwargs):
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        return builder(**fixed, **given.arguments)
+
+    constructor.__name__ = constructor.__qualname__ = function_name
+    constructor.__module__ = builder.__module__
+    constructor.__signature__ = signature
+    _, start, shared_doc = inspect.getdoc(builder).partition("    include_top:")
+    constructor.__doc__ = (
+        f"Builds {function_name}: {info['paper']}.\n\nArgs:\n{start}{shared_doc}"
+    )
+    _MODELS[name] = ModelInfo(
+        constructor=constructor, weights=public_weights or {}, **info
+    )
+    return constructor
+
+
+def _public_signature(builder, fixed, name, classes):
+    """The builder's signature without the fixed arguments, defaults filled in."""
+    defaults = {"name": name, "classes": classes}
+    parameters = [
+        parameter.replace(default=defaults.get(parameter.name, parameter.default))
+        for parameter in inspect.signature(builder).parameters.values()
+        if parameter.name not in fixed
+    ]
+    first_option = 1 + [p.name for p in parameters].index("name")
+    return inspect.Signature(
+        [
+            p.replace(
+                kind=p.POSITIONAL_OR_KEYWORD if i < first_option else p.KEYWORD_ONLY
+            )
+            for i, p in enumerate(parameters)
+        ]
+    )
+
+
+def list_models(task: Optional[str] = None, pattern: str = "*") -> list:
+    """Names of the registered models, sorted.
+
+    Args:
+        task: keep one task only, such as ``"classification"``.
+        pattern: shell-style pattern, such as ``"*densenet*"``.
+
+    Raises:
+        ValueError: if no model has that task.
+    """
+    tasks = sorted({info.task for info in _MODELS.values()})
+    if task is not None and task not in tasks:
+        raise ValueError(f"unknown task {task!r}; there are {', '.join(tasks)}")
+    return sorted(
+        name
+        for name, info in _MODELS.items()
+        if task in (None, info.task) and fnmatch.fnmatch(name, pattern)
+    )
+
+
+def model_info(name: str) -> ModelInfo:
+    """What is known of one model.
+
+    Raises:
+        ValueError: if the name is not registered; names the nearest ones.
+    """
+    if name not in _MODELS:
+        near = difflib.get_close_matches(name, _MODELS, n=3, cutoff=0.4)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(
+            f"unknown model {name!r}{hint} (list_models() names all {len(_MODELS)})"
+        )
+    return _MODELS[name]
+
+
+def create_model(name: str, **builder_args) -> keras.Model:
+    """Builds a registered model by name.
+
+    Args:
+        name: registry name, such as ``"densenet121"``.
+        **builder_args: passed to the model's constructor.
+
+    Raises:
+        ValueError: if the name is unknown or an argument is bad.
+    """
+    constructor = model_info(name).constructor
+    try:
+        inspect.signature(constructor).bind(**builder_args)
+    except TypeError as error:
+        accepted = ", ".join(inspect.signature(constructor).parameters)
+        raise ValueError(f"{name}: {error}; it takes {accepted}") from None
+    return constructor(**builder_args)
+
+
+def extract_features(model: keras.Model, levels, stage_ends=None) -> keras.Model:
+    """A model that gives the maps at the ends of chosen stages.
+
+    Args:
+        model: a network built here; its ``name`` finds the stage ends in the registry.
+        levels: indices into the stage ends, 0 the finest; negative ones count from
+            the coarsest.
+        stage_ends: layer names to use instead of the registry's, for a renamed model.
+
+    Returns:
+        A ``keras.Model`` with the same input and a list of maps
+        ``(batch, height, width, channels)``, in the order of ``levels``. It shares
+        the weights of ``model``.
+
+    Raises:
+        ValueError: if a level does not exist.
+    """
+    ends = stage_ends or model_info(model.name).stage_ends
+    for level in levels:
+        if not -len(ends) <= level < len(ends):
+            raise ValueError(
+                f"level {level} does not exist: {model.name} has {len(ends)} stages "
+                f"({', '.join(ends)})"
+            )
+    maps = [model.get_layer(ends[level]).output for level in levels]
+    return keras.Model(model.input, maps, name=f"{model.name}_features")

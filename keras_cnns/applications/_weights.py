@@ -1,0 +1,223 @@
+"""Checkpoints into networks: Keras ``.h5`` files, public or our own.
+
+Layers are matched by name; where a file names its layers otherwise, by position, as
+Keras itself reads its public files, and only if every shape agrees. Two layers may
+differ: the classifier head (another number of classes leaves it fresh) and the first
+kernel (another number of input channels adapts it). Both are said in the log.
+"""
+
+import dataclasses
+import os
+
+import h5py
+import numpy as np
+from absl import logging
+from tensorflow import keras
+
+_KERAS_FILES = "https://storage.googleapis.com/tensorflow/keras-applications"
+# What the classifier is called in files written by older Keras releases.
+_OLD_HEAD_NAMES = ("predictions", "fc1000", "probs")
+
+
+@dataclasses.dataclass(frozen=True)
+class PublicFile:
+    """One public checkpoint, with and without the classifier: URL and MD5 of each."""
+
+    url: str
+    md5: str
+    headless_url: str
+    headless_md5: str
+    licence: str
+
+
+def keras_file(folder: str, name: str, md5: str, headless_md5: str) -> PublicFile:
+    """The ImageNet checkpoint of a ``keras.applications`` model."""
+    stem = f"{_KERAS_FILES}/{folder}/{name}_weights_tf_dim_ordering_tf_kernels"
+    return PublicFile(
+        f"{stem}.h5", md5, f"{stem}_notop.h5", headless_md5, "Apache-2.0"
+    )
+
+
+def check(weights, public_weights) -> None:
+    """Refuses a ``weights`` argument that names nothing.
+
+    Raises:
+        ValueError: if it is neither None, a public checkpoint's name nor a file.
+    """
+    if weights is None or weights in public_weights:
+        return
+    if not os.path.isfile(weights):
+        public = ", ".join(map(repr, public_weights)) or "none for this model"
+        raise ValueError(
+            f"weights={weights!r} is neither a file nor a public checkpoint "
+            f"(public ones: {public}); weights=None starts from random values"
+        )
+
+
+def resolve(weights, public_weights, include_top: bool) -> str:
+    """The local file behind a ``weights`` argument, downloaded where need be.
+
+    Raises:
+        OSError: if the download fails; names the address.
+    """
+    if weights not in public_weights:
+        return weights
+    public = public_weights[weights]
+    url, md5 = (
+        (public.url, public.md5)
+        if include_top
+        else (public.headless_url, public.headless_md5)
+    )
+    name = url.rsplit("/", 1)[-1]
+    try:
+        return keras.utils.get_file(name, url, cache_subdir="models", file_hash=md5)
+    except Exception as error:  # get_file raises bare Exception on any failure
+        raise OSError(
+            f"could not download {url}: {error}. Download it elsewhere and pass its "
+            "path as weights=..."
+        ) from error
+
+
+def read(path: str) -> dict:
+    """Arrays of an ``.h5`` weight file, by layer, in the file's order.
+
+    Only layers with weights are returned.
+
+    Raises:
+        ValueError: if the file is not a Keras weight file, or is cut short.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            root = file["model_weights"] if "model_weights" in file else file
+            if "layer_names" not in root.attrs:
+                raise ValueError(
+                    f"{path} is not a Keras .h5 weight file: it has no layer_names"
+                )
+            layers = {}
+            for name in _texts(root.attrs, "layer_names"):
+                group = root[name]
+                names = _texts(group.attrs, "weight_names")
+                if names:
+                    layers[name] = [np.asarray(group[weight]) for weight in names]
+            return layers
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} cannot be read as an .h5 weight file, it may be truncated or of "
+            f"another kind: {error}"
+        ) from error
+
+
+def _texts(attributes, key) -> list:
+    """A list of names; Keras splits long lists over key0, key1, ..."""
+    chunks = [key] if key in attributes else []
+    while f"{key}{len(chunks)}" in attributes:
+        chunks.append(f"{key}{len(chunks)}")
+    values = [value for chunk in chunks for value in attributes[chunk]]
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
+
+
+def load(model: keras.Model, path: str, head=None) -> None:
+    """Sets a network's weights from an ``.h5`` file.
+
+    Args:
+        model: the network; changed in place, and only if everything fits.
+        path: the file.
+        head: name of the layer that may stay fresh when the number of classes
+            differs; None for a network without classifier.
+
+    Raises:
+        ValueError: if the file cannot be read, or a layer is missing, extra or of
+            another shape; names the layers.
+    """
+    stored = read(path)
+    targets = {layer.name: layer for layer in model.layers if layer.weights}
+    pairs = _match(stored, targets, head, path)
+    first = _first_convolution(model)
+    values, problems = [], []
+    for name, arrays in pairs.items():
+        layer = targets[name]
+        have = [tuple(w.shape) for w in layer.weights]
+        came = [array.shape for array in arrays]
+        if name == head and have != came and have[0][0] == came[0][0]:
+            logging.info(
+                "%s: the classifier %r stays fresh: the file has %d classes, the "
+                "network %d",
+                path, name, came[0][-1], have[0][-1],
+            )  # fmt: skip
+            continue
+        if name == first and have != came:
+            arrays = _adapted(arrays, have)
+            if arrays is not None:
+                logging.info(
+                    "%s: first kernel %r adapted from %d to %d input channels",
+                    path, name, came[0][2], have[0][2],
+                )  # fmt: skip
+        if arrays is None or have != [array.shape for array in arrays]:
+            problems.append(f"{name}: file {came}, network {have}")
+            continue
+        values.append((layer, arrays))
+    if problems:
+        raise ValueError(
+            f"{path} does not fit {model.name}, shapes differ: " + _some(problems)
+        )
+    for layer, arrays in values:
+        layer.set_weights(arrays)
+
+
+def _match(stored, targets, head, path) -> dict:
+    """The file's arrays under the network's layer names."""
+    plain = {name.replace("/", "_"): name for name in targets}
+    renamed = {}
+    for name, arrays in stored.items():
+        target = plain.get(name.replace("/", "_"))
+        if target is None and name in _OLD_HEAD_NAMES and head is not None:
+            target = head
+        renamed[target or name] = arrays
+    if head is None:
+        renamed = {k: v for k, v in renamed.items() if k not in _OLD_HEAD_NAMES}
+    missing = [name for name in targets if name not in renamed]
+    extra = [name for name in renamed if name not in targets]
+    if not missing and not extra:
+        return renamed
+    by_position = dict(zip(targets, stored.values()))
+    if len(stored) == len(targets) and all(
+        [tuple(w.shape) for w in targets[name].weights] == [a.shape for a in arrays]
+        for name, arrays in by_position.items()
+    ):
+        logging.info("%s: layers are named otherwise, matched by position", path)
+        return by_position
+    raise ValueError(
+        f"{path} does not fit the network; missing in the file: {_some(missing)}; "
+        f"not in the network: {_some(extra)}"
+    )
+
+
+def _some(names) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ("; ".join(names[:5]) + more) or "none"
+
+
+def _first_convolution(model) -> str:
+    return next(
+        (x.name for x in model.layers if isinstance(x, keras.layers.Conv2D)), ""
+    )
+
+
+def _adapted(arrays, shapes):
+    """A first kernel for another number of channels, its total response kept.
+
+    The mean over the stored channels is repeated, scaled by stored / wanted channels:
+    one channel gets the sum, so a grey picture gives what its RGB copy gave.
+    None where more than the number of channels differs.
+    """
+    kernel, *others = arrays
+    wanted = shapes[0]
+    same_but_channels = (
+        kernel.ndim == 4
+        and kernel.shape[:2] + kernel.shape[3:] == wanted[:2] + wanted[3:]
+        and [a.shape for a in others] == shapes[1:]
+    )
+    if not same_but_channels:
+        return None
+    mean = kernel.mean(axis=2, keepdims=True) * (kernel.shape[2] / wanted[2])
+    return [np.repeat(mean, wanted[2], axis=2), *others]

@@ -1,0 +1,1 @@
+"""Image classifiers, one family per file."""

@@ -1,0 +1,290 @@
+"""DenseNet: every layer sees the maps of all layers before it in its block.
+
+Huang, Liu, van der Maaten, Weinberger, "Densely Connected Convolutional Networks",
+arXiv 1608.06993, tables 1 and 2. DenseNet-161 (k=48) is the authors' released net, and
+BC-40 (k=12) the small BC net of the public ports; neither stands in the tables.
+
+The ImageNet nets carry the layer names, epsilon (1.001e-5) and momentum (0.99) of
+``keras.applications``, so that its files load. A CIFAR net starts with 16 channels
+(basic) or 2k (BC): only 16 gives the published counts, although the authors' released
+code always starts with 2k. Deviations: none known.
+"""
+
+from tensorflow.keras import layers
+
+from keras_cnns.applications._parts import classification_model, conv_initializer
+from keras_cnns.applications._registry import register
+from keras_cnns.applications._weights import keras_file
+
+# blocks: dense layers per block; initial_filters: channels of the first convolution;
+# params: trainable, at the paper's class count (timm / pytorchcv, the paper's tables).
+_IMAGENET = {
+    "DenseNet121": {
+        "blocks": (6, 12, 24, 16),
+        "growth_rate": 32,
+        "params": 7_978_856,
+        "md5": ("9d60b8095a5708f2dcce2bca79d332c7", "30ee3e1110167f948a6b9946edeeb738"),
+    },
+    "DenseNet161": {
+        "blocks": (6, 12, 36, 24),
+        "growth_rate": 48,
+        "params": 28_681_000,
+    },
+    "DenseNet169": {
+        "blocks": (6, 12, 32, 32),
+        "growth_rate": 32,
+        "params": 14_149_480,
+        "md5": ("d699b8f76981ab1b30698df4c175e90b", "b8c4d4c20dd625c148057b9ff1c1176b"),
+    },
+    "DenseNet201": {
+        "blocks": (6, 12, 48, 32),
+        "growth_rate": 32,
+        "params": 20_013_928,
+        "md5": ("1ceb130c1ea1b78c3bf6114dbdfd8807", "c13680b51ded0fb44dff2d8f86ac8bb1"),
+    },
+    "DenseNet264": {
+        "blocks": (6, 12, 64, 48),
+        "growth_rate": 32,
+        "params": 33_337_704,
+    },
+}
+# depth, growth_rate, bottleneck and compression (BC), params with 10 classes.
+_CIFAR = {
+    "CifarDenseNet40K12": (40, 12, False, 1_019_722),
+    "CifarDenseNet100K12": (100, 12, False, 6_979_642),
+    "CifarDenseNet100K24": (100, 24, False, 27_249_082),
+    "CifarDenseNetBC40K12": (40, 12, True, 176_122),
+    "CifarDenseNetBC100K12": (100, 12, True, 769_162),
+    "CifarDenseNetBC250K24": (250, 24, True, 15_324_406),
+    "CifarDenseNetBC190K40": (190, 40, True, 25_624_430),
+}
+
+
+def _convolution(x, filters, size, dropout_rate, name, **kwargs):
+    """Convolution without bias, then dropout where there is any."""
+    x = layers.Conv2D(
+        filters,
+        size,
+        use_bias=False,
+        kernel_initializer=conv_initializer(),
+        name=name,
+        **kwargs,
+    )(x)
+    if dropout_rate:
+        x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
+    return x
+
+
+def _norm_relu(x, name, suffix=""):
+    x = layers.BatchNormalization(epsilon=1.001e-5, name=f"{name}{suffix}bn")(x)
+    return layers.Activation("relu", name=f"{name}{suffix}relu")(x)
+
+
+def _dense_layer(x, growth_rate, bottleneck, dropout_rate, name):
+    """BN-ReLU-[1x1 (4k)-BN-ReLU-]3x3 (k), appended to its own input."""
+    new = _norm_relu(x, name, "_0_")
+    if bottleneck:
+        new = _convolution(new, 4 * growth_rate, 1, dropout_rate, f"{name}_1_conv")
+        new = _norm_relu(new, name, "_1_")
+    new = _convolution(
+        new, growth_rate, 3, dropout_rate, f"{name}_2_conv", padding="same"
+    )
+    return layers.Concatenate(name=f"{name}_concat")([x, new])
+
+
+def _transition(x, compression, dropout_rate, name):
+    """BN-ReLU-1x1 with compression, then 2x2 average pooling."""
+    x = _norm_relu(x, name, "_")
+    filters = int(x.shape[-1] * compression)
+    x = _convolution(x, filters, 1, dropout_rate, f"{name}_conv")
+    return layers.AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
+
+
+def _imagenet_stem(x, filters):
+    """7x7/2 and 3x3/2 max pooling, both with symmetric padding."""
+    x = layers.ZeroPadding2D(3)(x)
+    x = _convolution(x, filters, 7, 0.0, "conv1/conv", strides=2)
+    x = _norm_relu(x, "conv1/")
+    x = layers.ZeroPadding2D(1)(x)
+    return layers.MaxPooling2D(3, strides=2, name="pool1")(x)
+
+
+def _small_image_stem(x, filters, strides):
+    """One 3x3 convolution; the first dense layer normalises it."""
+    if strides == 1:
+        return _convolution(x, filters, 3, 0.0, "conv1/conv", padding="same")
+    x = layers.ZeroPadding2D(1)(x)
+    return _convolution(x, filters, 3, 0.0, "conv1/conv", strides=strides)
+
+
+def DenseNet(
+    blocks,
+    growth_rate=32,
+    initial_filters=64,
+    compression=0.5,
+    bottleneck=True,
+    stem="imagenet",
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="densenet",
+    *,
+    dropout_rate=0.0,
+    stem_strides=1,
+    default_shape=(224, 224, 3),
+    min_size=32,
+    public_weights=None,
+):
+    """General DenseNet builder.
+
+    Args:
+        blocks: number of dense layers in each block.
+        growth_rate: channels that each dense layer adds (k).
+        initial_filters: channels of the first convolution.
+        compression: share of the channels that a transition keeps (theta), in (0, 1].
+        bottleneck: whether a 1x1 convolution to 4k channels precedes each 3x3 one.
+        stem: ``"imagenet"`` (7x7/2 and max pooling) or ``"small"`` (one 3x3).
+        include_top: whether the classifier is part of the network.
+        weights: None (random), the name of a public checkpoint, or a ``.h5`` path.
+        input_tensor: Keras tensor ``(batch, height, width, channels)`` to build on.
+        input_shape: ``(height, width, channels)``; None takes the default with the
+            classifier and ``(None, None, channels)`` without.
+        pooling: without the classifier, None, ``"avg"`` or ``"max"``.
+        classes: number of classes.
+        classifier_activation: activation of the classifier; None gives logits.
+        name: model name.
+        dropout_rate: share of values dropped after every convolution but the first,
+            in [0, 1); the paper uses 0.2 where it does not augment.
+        stem_strides: stride of the first convolution of a CIFAR net; 2 is for larger
+            or cheaper inputs, not from the paper.
+        default_shape: input shape when none is given.
+        min_size: smallest height and width accepted at ``stem_strides=1``.
+        public_weights: public checkpoints by name.
+
+    Returns:
+        A ``keras.Model`` from images to ``(batch, classes)`` float32, or without the
+        classifier to maps ``(batch, height, width, channels)`` or pooled vectors.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    if not 0 <= dropout_rate < 1:
+        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate!r}")
+    if not 0 < compression <= 1:
+        raise ValueError(f"compression must be in (0, 1], got {compression!r}")
+    if not blocks or any(length < 1 for length in blocks):
+        raise ValueError(f"blocks must be positive layer counts, got {blocks!r}")
+    if stem not in ("imagenet", "small"):
+        raise ValueError(f"stem must be 'imagenet' or 'small', got {stem!r}")
+    if stem_strides not in (1, 2):
+        raise ValueError(f"stem_strides must be 1 or 2, got {stem_strides!r}")
+    if stem == "imagenet" and stem_strides != 1:
+        raise ValueError(
+            f"stem_strides={stem_strides!r} has no effect with stem='imagenet', "
+            "whose strides are fixed; leave it out"
+        )
+
+    def features(x):
+        if stem == "imagenet":
+            x = _imagenet_stem(x, initial_filters)
+        else:
+            x = _small_image_stem(x, initial_filters, stem_strides)
+        for stage, length in enumerate(blocks, start=2):
+            for i in range(1, length + 1):
+                block = f"conv{stage}_block{i}"
+                x = _dense_layer(x, growth_rate, bottleneck, dropout_rate, block)
+            if stage <= len(blocks):
+                x = _transition(x, compression, dropout_rate, f"pool{stage}")
+        return _norm_relu(x, "")
+
+    return classification_model(
+        features,
+        include_top=include_top,
+        weights=weights,
+        input_tensor=input_tensor,
+        input_shape=input_shape,
+        pooling=pooling,
+        classes=classes,
+        classifier_activation=classifier_activation,
+        name=name,
+        default_shape=default_shape,
+        min_size=min_size * stem_strides,
+        public_weights=public_weights or {},
+    )
+
+
+def _imagenet_variant(function_name):
+    row = _IMAGENET[function_name]
+    name = function_name.lower()
+    public = {}
+    if "md5" in row:
+        public["imagenet"] = keras_file("densenet", name, *row["md5"])
+    return register(
+        DenseNet,
+        function_name,
+        architecture={
+            "blocks": row["blocks"],
+            "growth_rate": row["growth_rate"],
+            "initial_filters": 2 * row["growth_rate"],
+            "compression": 0.5,
+            "bottleneck": True,
+            "stem": "imagenet",
+            "stem_strides": 1,
+        },
+        public_weights=public,
+        name=name,
+        task="classification",
+        paper="DenseNet, arXiv 1608.06993, table 1",
+        params=row["params"],
+        classes=1000,
+        input_shape=(224, 224, 3),
+        min_size=32,
+        preprocessing="torch",
+        stage_ends=("conv1/relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu"),
+    )
+
+
+def _cifar_variant(function_name):
+    depth, growth_rate, is_bc, params = _CIFAR[function_name]
+    layers_per_block = (depth - 4) // (6 if is_bc else 3)
+    return register(
+        DenseNet,
+        function_name,
+        architecture={
+            "blocks": (layers_per_block,) * 3,
+            "growth_rate": growth_rate,
+            "initial_filters": 2 * growth_rate if is_bc else 16,
+            "compression": 0.5 if is_bc else 1.0,
+            "bottleneck": is_bc,
+            "stem": "small",
+        },
+        name=f"cifar_densenet{'_bc' if is_bc else ''}{depth}_k{growth_rate}",
+        task="classification",
+        paper="DenseNet, arXiv 1608.06993, table 2",
+        params=params,
+        classes=10,
+        input_shape=(32, 32, 3),
+        min_size=4,
+        preprocessing="dataset",
+        stage_ends=("pool2_relu", "pool3_relu", "relu"),
+    )
+
+
+DenseNet121 = _imagenet_variant("DenseNet121")
+DenseNet161 = _imagenet_variant("DenseNet161")
+DenseNet169 = _imagenet_variant("DenseNet169")
+DenseNet201 = _imagenet_variant("DenseNet201")
+DenseNet264 = _imagenet_variant("DenseNet264")
+CifarDenseNet40K12 = _cifar_variant("CifarDenseNet40K12")
+CifarDenseNet100K12 = _cifar_variant("CifarDenseNet100K12")
+CifarDenseNet100K24 = _cifar_variant("CifarDenseNet100K24")
+CifarDenseNetBC40K12 = _cifar_variant("CifarDenseNetBC40K12")
+CifarDenseNetBC100K12 = _cifar_variant("CifarDenseNetBC100K12")
+CifarDenseNetBC250K24 = _cifar_variant("CifarDenseNetBC250K24")
+CifarDenseNetBC190K40 = _cifar_variant("CifarDenseNetBC190K40")
+
+__all__ = ["DenseNet", *_IMAGENET, *_CIFAR]
