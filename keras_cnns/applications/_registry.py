@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import fnmatch
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Callable, Optional
 
@@ -70,12 +71,7 @@ def register(
     name = info["name"]
     if name in _MODELS:
         raise ValueError(f"a model named {name!r} is registered already")
-    fixed = {
-        **architecture,
-        "public_weights": public_weights or {},
-        "default_shape": info["input_shape"],
-        "min_size": info["min_size"],
-    }
+    fixed = {**architecture, "public_weights": public_weights or {}}
     signature = _public_signature(builder, fixed, name, info["classes"])
 
     def constructor(*args, **kwargs):
@@ -86,10 +82,7 @@ def register(
     constructor.__name__ = constructor.__qualname__ = function_name
     constructor.__module__ = builder.__module__
     constructor.__signature__ = signature
-    _, start, shared_doc = inspect.getdoc(builder).partition("    include_top:")
-    constructor.__doc__ = (
-        f"Builds {function_name}: {info['paper']}.\n\nArgs:\n{start}{shared_doc}"
-    )
+    constructor.__doc__ = _documentation(builder, function_name, info, signature)
     _MODELS[name] = ModelInfo(
         constructor=constructor, weights=public_weights or {}, **info
     )
@@ -113,6 +106,19 @@ def _public_signature(builder, fixed, name, classes):
             for i, p in enumerate(parameters)
         ]
     )
+
+
+def _documentation(builder, function_name, info, signature):
+    """The builder's docstring, without the arguments that the variant fixes."""
+    _, _, text = inspect.getdoc(builder).partition("Args:\n")
+    arguments, returns, rest = text.partition("\nReturns:")
+    kept = [
+        argument
+        for argument in re.split(r"^(?=    \w+: )", arguments, flags=re.MULTILINE)
+        if argument.strip().partition(":")[0] in signature.parameters
+    ]
+    head = f"Builds {function_name}: {info['paper']}.\n\nArgs:\n"
+    return head + "".join(kept).rstrip() + "\n" + returns + rest
 
 
 def list_models(task: Optional[str] = None, pattern: str = "*") -> list:

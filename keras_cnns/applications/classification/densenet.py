@@ -58,6 +58,9 @@ _CIFAR = {
     "CifarDenseNetBC250K24": (250, 24, True, 15_324_406),
     "CifarDenseNetBC190K40": (190, 40, True, 25_624_430),
 }
+_DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
+_STAGE_ENDS = ("conv1/relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
+_MIN_SIZE = {"imagenet": 32, "small": 4}
 
 
 def _convolution(x, filters, size, dropout_rate, name, **kwargs):
@@ -118,7 +121,7 @@ def _small_image_stem(x, filters, strides):
 
 
 def DenseNet(
-    blocks,
+    blocks=(6, 12, 24, 16),
     growth_rate=32,
     initial_filters=64,
     compression=0.5,
@@ -135,8 +138,6 @@ def DenseNet(
     *,
     dropout_rate=0.0,
     stem_strides=1,
-    default_shape=(224, 224, 3),
-    min_size=32,
     public_weights=None,
 ):
     """General DenseNet builder.
@@ -161,8 +162,6 @@ def DenseNet(
             in [0, 1); the paper uses 0.2 where it does not augment.
         stem_strides: stride of the first convolution of a CIFAR net; 2 is for larger
             or cheaper inputs, not from the paper.
-        default_shape: input shape when none is given.
-        min_size: smallest height and width accepted at ``stem_strides=1``.
         public_weights: public checkpoints by name.
 
     Returns:
@@ -211,8 +210,8 @@ def DenseNet(
         classes=classes,
         classifier_activation=classifier_activation,
         name=name,
-        default_shape=default_shape,
-        min_size=min_size * stem_strides,
+        default_shape=_DEFAULT_SHAPE[stem],
+        min_size=_MIN_SIZE[stem] * stem_strides,
         public_weights=public_weights or {},
     )
 
@@ -241,10 +240,10 @@ def _imagenet_variant(function_name):
         paper="DenseNet, arXiv 1608.06993, table 1",
         params=row["params"],
         classes=1000,
-        input_shape=(224, 224, 3),
-        min_size=32,
+        input_shape=_DEFAULT_SHAPE["imagenet"],
+        min_size=_MIN_SIZE["imagenet"],
         preprocessing="torch",
-        stage_ends=("conv1/relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu"),
+        stage_ends=_STAGE_ENDS,
     )
 
 
@@ -267,13 +266,27 @@ def _cifar_variant(function_name):
         paper="DenseNet, arXiv 1608.06993, table 2",
         params=params,
         classes=10,
-        input_shape=(32, 32, 3),
-        min_size=4,
+        input_shape=_DEFAULT_SHAPE["small"],
+        min_size=_MIN_SIZE["small"],
         preprocessing="dataset",
         stage_ends=("pool2_relu", "pool3_relu", "relu"),
     )
 
 
+register(
+    DenseNet,
+    "DenseNet",
+    architecture={},
+    name="densenet",
+    task="classification",
+    paper="DenseNet, arXiv 1608.06993, general builder (default: DenseNet-121)",
+    params=_IMAGENET["DenseNet121"]["params"],
+    classes=1000,
+    input_shape=_DEFAULT_SHAPE["imagenet"],
+    min_size=_MIN_SIZE["imagenet"],
+    preprocessing="torch",
+    stage_ends=_STAGE_ENDS,
+)
 DenseNet121 = _imagenet_variant("DenseNet121")
 DenseNet161 = _imagenet_variant("DenseNet161")
 DenseNet169 = _imagenet_variant("DenseNet169")

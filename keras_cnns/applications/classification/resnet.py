@@ -68,6 +68,8 @@ _CIFAR = {
 # What tells the form of keras.applications from that of the paper and torchvision.
 _KERAS_FORM = {"use_bias": True, "epsilon": 1.001e-5, "momentum": 0.99}
 _PAPER_FORM = {"use_bias": False, "epsilon": 1e-5, "momentum": 0.9}
+_DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
+_MIN_SIZE = {"imagenet": 32, "small": 4}
 
 
 def _conv(x, filters, size, strides, form, name):
@@ -132,7 +134,7 @@ _BLOCKS = {"basic": _basic_block, "bottleneck": _bottleneck_block}
 
 
 def ResNet(
-    units,
+    units=(3, 4, 6, 3),
     block="bottleneck",
     filters=64,
     shortcut="projection",
@@ -147,8 +149,6 @@ def ResNet(
     classifier_activation="softmax",
     name="resnet",
     *,
-    default_shape=(224, 224, 3),
-    min_size=32,
     public_weights=None,
 ):
     """General ResNet builder.
@@ -171,8 +171,6 @@ def ResNet(
         classes: number of classes.
         classifier_activation: activation of the classifier; None gives logits.
         name: model name.
-        default_shape: input shape when none is given.
-        min_size: smallest height and width accepted.
         public_weights: public checkpoints by name.
 
     Returns:
@@ -233,8 +231,8 @@ def ResNet(
         classes=classes,
         classifier_activation=classifier_activation,
         name=name,
-        default_shape=default_shape,
-        min_size=min_size,
+        default_shape=_DEFAULT_SHAPE[stem],
+        min_size=_MIN_SIZE[stem],
         public_weights=public_weights or {},
     )
 
@@ -269,8 +267,8 @@ def _imagenet_variant(function_name):
         paper="ResNet, arXiv 1512.03385, table 1",
         params=row["params"],
         classes=1000,
-        input_shape=(224, 224, 3),
-        min_size=32,
+        input_shape=_DEFAULT_SHAPE["imagenet"],
+        min_size=_MIN_SIZE["imagenet"],
         preprocessing="caffe" if is_keras else "torch",
         stage_ends=("conv1_relu", *_stage_ends(row["units"])),
         note=note,
@@ -296,13 +294,27 @@ def _cifar_variant(function_name):
         paper="ResNet, arXiv 1512.03385, table 6",
         params=params,
         classes=10,
-        input_shape=(32, 32, 3),
-        min_size=4,
+        input_shape=_DEFAULT_SHAPE["small"],
+        min_size=_MIN_SIZE["small"],
         preprocessing="dataset",
         stage_ends=_stage_ends(units),
     )
 
 
+register(
+    ResNet,
+    "ResNet",
+    architecture={},
+    name="resnet",
+    task="classification",
+    paper="ResNet, arXiv 1512.03385, general builder (default: ResNet-50 as published)",
+    params=_IMAGENET["ResNet50"]["published"],
+    classes=1000,
+    input_shape=_DEFAULT_SHAPE["imagenet"],
+    min_size=_MIN_SIZE["imagenet"],
+    preprocessing="torch",
+    stage_ends=("conv1_relu", *_stage_ends(_IMAGENET["ResNet50"]["units"])),
+)
 ResNet18 = _imagenet_variant("ResNet18")
 ResNet34 = _imagenet_variant("ResNet34")
 ResNet50 = _imagenet_variant("ResNet50")

@@ -1,0 +1,86 @@
+"""Random changes of training pictures, each a pure function of a seed.
+
+An operation takes one standardised picture ``(height, width, channels)``, a seed of
+two integers and its number, and returns a picture of the same size. Zero is the mean
+of the data, so padding and cut-out leave mean grey.
+"""
+
+import tensorflow as tf
+
+from keras_cnns import _addons
+
+
+def pad_crop(image, seed, pixels):
+    """Pads by ``pixels`` on every side and crops the old size at random."""
+    padded = tf.pad(image, [[pixels, pixels], [pixels, pixels], [0, 0]])
+    return tf.image.stateless_random_crop(padded, tf.shape(image), seed)
+
+
+def flip(image, seed, _):
+    """Mirrors left and right half of the time."""
+    return tf.image.stateless_random_flip_left_right(image, seed)
+
+
+def cutout(image, seed, size):
+    """Blanks a square of even ``size`` at a random place; it may overlap the border.
+
+    Source: DeVries and Taylor, arXiv 1708.04552.
+    """
+    height_width = tf.cast(tf.shape(image)[:2], tf.float32)
+    centre = tf.random.stateless_uniform([1, 2], seed) * height_width
+    centre = tf.cast(centre, tf.int32)
+    blanked = _addons.cutout(image[tf.newaxis], size, centre)[0]
+    return tf.ensure_shape(blanked, image.shape)
+
+
+# name: (operation, default number, the numbers it takes)
+OPERATIONS = {
+    "pad_crop": (pad_crop, 4, lambda n: n >= 1),
+    "flip": (flip, 0, lambda n: n == 0),
+    "cutout": (cutout, 8, lambda n: n >= 2 and n % 2 == 0),
+}
+
+
+def random_resized_crop(image, seed, height, width):
+    """A random part of a picture, resized: 8 to 100 % of its area, aspect 3/4 to 4/3.
+
+    Args:
+        image: float32 pixels ``(any height, any width, channels)``.
+        seed: two integers.
+        height, width: output size.
+
+    Source: Szegedy et al., arXiv 1409.4842, section 6.
+    """
+    shape = tf.shape(image)
+    start, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+        shape,
+        bounding_boxes=tf.zeros([1, 0, 4]),
+        seed=seed,
+        aspect_ratio_range=(3 / 4, 4 / 3),
+        area_range=(0.08, 1.0),
+        max_attempts=10,
+        use_image_if_no_bounding_boxes=True,
+    )
+    crop = tf.slice(image, start, size)
+    crop = tf.image.resize(crop, (height, width), antialias=True)
+    return tf.ensure_shape(crop, [height, width, image.shape[-1]])
+
+
+def mixup(images, labels, seed, alpha):
+    """Blends every example with its neighbour in the batch.
+
+    Args:
+        images: ``(batch, height, width, channels)``.
+        labels: probabilities ``(batch, classes)``.
+        seed: two integers.
+        alpha: parameter of the Beta distribution that the share is drawn from.
+
+    Source: Zhang et al., arXiv 1710.09412.
+    """
+    seeds = tf.random.experimental.stateless_split(seed, 2)
+    first, second = (
+        tf.random.stateless_gamma([], seed=seeds[i], alpha=alpha) for i in (0, 1)
+    )
+    share = first / tf.maximum(first + second, 1e-30)
+    blend = lambda x: share * x + (1 - share) * tf.roll(x, 1, axis=0)  # noqa: E731
+    return blend(images), blend(labels)

@@ -1,0 +1,114 @@
+"""TFDS builder ``fashion_mnist_idx``: Fashion-MNIST from local IDX files.
+
+Debian's package ``dataset-fashion-mnist`` installs such files; their content is the
+official one, their compressed bytes are not, so the official TFDS builder, which
+checks those, refuses them.
+"""
+
+import gzip
+import os
+import struct
+import zlib
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
+CLASS_NAMES = (
+    "T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag".split()
+    + ["Ankle boot"]
+)
+_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+def find_idx_files(folder: str):
+    """Paths of the IDX files in a folder, compressed or not.
+
+    Returns:
+        Dict from split to (images, labels) paths; None unless all four are there.
+    """
+    found = {}
+    for split, names in _FILES.items():
+        paths = []
+        for name in names:
+            candidates = [os.path.join(folder, name + end) for end in ("", ".gz")]
+            paths += [path for path in candidates if os.path.isfile(path)][:1]
+        if len(paths) != len(names):
+            return None
+        found[split] = tuple(paths)
+    return found
+
+
+def read_idx(path: str) -> np.ndarray:
+    """The uint8 array in an IDX file, plain or gzip-compressed.
+
+    Raises:
+        ValueError: if the file is not IDX of unsigned bytes, or is cut short.
+    """
+    opener = gzip.open if path.endswith(".gz") else open
+    try:
+        with opener(path, "rb") as file:
+            content = file.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
+        raise ValueError(f"{path} is not an IDX file of unsigned bytes")
+    rank = content[3]
+    start = 4 + 4 * rank
+    shape = struct.unpack(f">{rank}I", content[4:start])
+    if len(content) - start != int(np.prod(shape)):
+        raise ValueError(
+            f"{path} is truncated or too long: shape {shape} needs "
+            f"{int(np.prod(shape))} bytes, {len(content) - start} are there"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+class FashionMnistIdx(tfds.core.GeneratorBasedBuilder):
+    """70,000 grey 28x28 pictures of clothes in ten classes, 60,000 to train.
+
+    The folder of the files is the builder's ``manual_dir`` at preparation.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Put the four IDX files of Fashion-MNIST into the folder, or install Debian's "
+        "package dataset-fashion-mnist."
+    )
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Fashion-MNIST from local IDX files.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(28, 28, 1), dtype=np.uint8),
+                    "label": tfds.features.ClassLabel(names=CLASS_NAMES),
+                }
+            ),
+            supervised_keys=("image", "label"),
+            homepage="https://github.com/zalandoresearch/fashion-mnist",
+            citation="Xiao, Rasul, Vollgraf, Fashion-MNIST, arXiv 1708.07747",
+        )
+
+    def _split_generators(self, dl_manager):
+        folder = os.fspath(dl_manager.manual_dir)
+        files = find_idx_files(folder)
+        if files is None:
+            raise ValueError(f"{folder} does not hold the four IDX files")
+        return {
+            split: self._generate_examples(*paths) for split, paths in files.items()
+        }
+
+    def _generate_examples(self, image_path, label_path):
+        images, labels = read_idx(image_path), read_idx(label_path)
+        if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
+            raise ValueError(
+                f"{image_path} {images.shape} and {label_path} {labels.shape} do not "
+                "belong together as 28x28 pictures and labels"
+            )
+        for i, (image, label) in enumerate(zip(images, labels)):
+            yield i, {"image": image[..., np.newaxis], "label": int(label)}

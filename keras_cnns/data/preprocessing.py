@@ -1,0 +1,155 @@
+"""How a picture becomes a network's input, the same in training, use and serving."""
+
+import dataclasses
+from typing import Optional
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """Decoding, resizing and standardisation of pictures for one network.
+
+    Attributes:
+        height, width: size of the input, in pixels.
+        channels: 1 (grey) or 3.
+        mean, std: per channel, on grey levels of 0 to 255, in the order of the
+            network's channels; the input is ``(pixels - mean) / std``.
+        reverse_channels: whether the network wants blue, green, red.
+        crop_ratio: share of the shorter side that the central square keeps before it
+            is resized; None resizes the whole picture without regard to its aspect.
+    """
+
+    height: int
+    width: int
+    channels: int
+    mean: tuple
+    std: tuple
+    reverse_channels: bool = False
+    crop_ratio: Optional[float] = None
+
+    def __post_init__(self):
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels must be 1 or 3, got {self.channels!r}")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(
+                f"mean {self.mean!r} and std {self.std!r} must have "
+                f"{self.channels} values"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, got {self.std!r}")
+        if self.crop_ratio is not None and not 0 < self.crop_ratio <= 1:
+            raise ValueError(f"crop_ratio must be in (0, 1], got {self.crop_ratio!r}")
+
+    @classmethod
+    def from_json(cls, fields: dict) -> "Preprocessing":
+        """The value whose ``dataclasses.asdict`` was stored as JSON."""
+        return cls(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        )
+
+    def decode(self, content: tf.Tensor) -> tf.Tensor:
+        """Encoded bytes to pixels, uint8 ``(height, width, channels)``, any size."""
+        image = tf.io.decode_image(
+            content, channels=self.channels, expand_animations=False
+        )
+        image.set_shape([None, None, self.channels])
+        return image
+
+    def resize(self, image: tf.Tensor) -> tf.Tensor:
+        """Central crop where there is one, then bilinear resizing to the input size.
+
+        Args:
+            image: pixels ``(height, width, channels)``, 0 to 255.
+
+        Returns:
+            float32 pixels of the input size, 0 to 255.
+        """
+        image = tf.cast(image, tf.float32)
+        shape = tf.shape(image)
+        if self.crop_ratio is not None:
+            shorter = tf.cast(tf.minimum(shape[0], shape[1]), tf.float32)
+            side = tf.cast(tf.round(shorter * self.crop_ratio), tf.int32)
+            side = tf.maximum(side, 1)
+            image = tf.image.resize_with_crop_or_pad(image, side, side)
+            shape = tf.shape(image)
+        fits = tf.logical_and(shape[0] == self.height, shape[1] == self.width)
+        size = (self.height, self.width)
+        image = tf.cond(
+            fits, lambda: image, lambda: tf.image.resize(image, size, antialias=True)
+        )
+        image.set_shape([self.height, self.width, self.channels])
+        return image
+
+    def standardize(self, image: tf.Tensor) -> tf.Tensor:
+        """Pixels of 0 to 255, ``(..., channels)``, to the network's float32 input."""
+        image = tf.cast(image, tf.float32)
+        if self.reverse_channels:
+            image = tf.reverse(image, axis=[-1])
+        return (image - tf.constant(self.mean)) / tf.constant(self.std)
+
+    def __call__(self, content: tf.Tensor) -> tf.Tensor:
+        """Encoded bytes to one input ``(height, width, channels)``, float32."""
+        return self.standardize(self.resize(self.decode(content)))
+
+
+# Input conventions of public weights: statistics on 0 to 255 and channel order.
+CONVENTIONS = {
+    "torch": {
+        "mean": (123.675, 116.28, 103.53),
+        "std": (58.395, 57.12, 57.375),
+        "crop_ratio": 0.875,
+    },
+    "caffe": {
+        "mean": (103.939, 116.779, 123.68),
+        "std": (1.0, 1.0, 1.0),
+        "reverse_channels": True,
+        "crop_ratio": 0.875,
+    },
+    "tf": {
+        "mean": (127.5, 127.5, 127.5),
+        "std": (127.5, 127.5, 127.5),
+        "crop_ratio": 0.875,
+    },
+}
+
+
+def measure_statistics(source, height, width, channels, limit=20_000) -> Preprocessing:
+    """Standardisation by a data set's own mean and deviation, per channel.
+
+    Args:
+        source: ``Source`` of the training split.
+        height, width, channels: the network's input.
+        limit: how many examples to look at.
+
+    Raises:
+        ValueError: if the pictures are all of one colour in some channel.
+    """
+    plain = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
+    pixels = source.examples.take(limit).map(
+        lambda content, label: plain(source.read(content)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+    def add(sums, image):
+        image = tf.reshape(tf.cast(image, tf.float64), [-1, channels])
+        moments = [tf.reduce_sum(image, 0), tf.reduce_sum(image**2, 0)]
+        return sums + tf.stack([*moments, tf.ones_like(moments[0]) * len(image)])
+
+    total, squares, count = pixels.reduce(
+        tf.zeros([3, channels], tf.float64), add
+    ).numpy()
+    mean = total / count
+    std = (squares / count - mean**2) ** 0.5
+    if not (std > 0).all():
+        raise ValueError(
+            f"the pictures of {source.name!r} do not vary (std {std}); they cannot be "
+            "standardised"
+        )
+    return Preprocessing(
+        height,
+        width,
+        channels,
+        tuple(float(m) for m in mean),
+        tuple(float(s) for s in std),
+    )

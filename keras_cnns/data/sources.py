@@ -1,0 +1,267 @@
+"""Where examples come from: any TFDS name, our own builders, or a folder of images."""
+
+import contextlib
+import dataclasses
+import io
+import os
+from typing import Optional
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+from PIL import Image
+
+from keras_cnns.data import builders
+from keras_cnns.data.builders import fashion_mnist_idx
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+_SHUFFLE_BYTES = 2**30
+_OUR_BUILDERS = {"digits": builders.Digits}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One split of a data set, in a fixed order.
+
+    Attributes:
+        name: data set name or folder, as given.
+        split: split name.
+        num_examples: number of examples.
+        class_names: tuple of names, by label.
+        image_shape: ``(height, width, channels)``; None where pictures differ.
+        examples: ``tf.data.Dataset`` of (``read``'s input, int64 label).
+        read: maps an example's first component to encoded image bytes.
+        shuffle_buffer: how many unread examples fit a gibibyte.
+    """
+
+    name: str
+    split: str
+    num_examples: int
+    class_names: tuple
+    image_shape: tuple
+    examples: tf.data.Dataset
+    read: callable
+    shuffle_buffer: int
+
+
+def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source:
+    """Finds a data set, preparing it where that is needed.
+
+    Args:
+        name: ``digits``, ``fashion_mnist``, any other TFDS name of labelled images
+            (``cifar10``, ``imagenet2012``), or the path of a folder laid out as
+            ``<folder>/<split>/<class>/<image>``.
+        split: split name; TFDS slices such as ``"train[:90%]"`` work for TFDS names.
+        data_dir: where TFDS keeps prepared data, default ``~/tensorflow_datasets``;
+            for ``fashion_mnist`` it may also hold the IDX files.
+
+    Raises:
+        ValueError: if the name, the split or the kind of data is not usable.
+        OSError: if the data can neither be found nor downloaded.
+    """
+    if os.path.isdir(name):
+        return _folder_source(name, split)
+    if os.sep in name and not name.startswith("huggingface:"):
+        raise ValueError(f"the folder {name!r} does not exist")
+    if name in _OUR_BUILDERS:
+        builder = _OUR_BUILDERS[name](data_dir=data_dir)
+    elif name == "fashion_mnist":
+        return _fashion_mnist(split, data_dir)
+    else:
+        builder = _tfds_builder(name, data_dir)
+    return _tfds_source(name, split, builder)
+
+
+def _fashion_mnist(split, data_dir):
+    """Prepared official data, else local IDX files, else the official download."""
+    official = _tfds_builder("fashion_mnist", data_dir)
+    if not official.is_prepared():
+        for folder in (data_dir, fashion_mnist_idx.DEBIAN_FOLDER):
+            if folder and fashion_mnist_idx.find_idx_files(folder):
+                local = builders.FashionMnistIdx(data_dir=data_dir)
+                return _tfds_source("fashion_mnist", split, local, manual_dir=folder)
+    return _tfds_source(
+        "fashion_mnist",
+        split,
+        official,
+        hint="; or put its four IDX files into data_dir, or install Debian's package "
+        f"dataset-fashion-mnist (looked in {data_dir} and "
+        f"{fashion_mnist_idx.DEBIAN_FOLDER})",
+    )
+
+
+def _tfds_builder(name, data_dir):
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as error:
+        raise ValueError(
+            f"unknown data set {name!r}: not a folder, not one of "
+            f"{', '.join([*_OUR_BUILDERS, 'fashion_mnist'])}, not a name that "
+            "tensorflow-datasets knows"
+        ) from error
+
+
+def _tfds_source(name, split, builder, manual_dir=None, hint=""):
+    """A source from a TFDS builder of labelled images."""
+    _check_labelled_images(name, builder)
+    if not builder.is_prepared():
+        _prepare(name, builder, manual_dir, hint)
+    try:
+        info = builder.info.splits[split]
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"{name} has no split {split!r}; it has {', '.join(builder.info.splits)}"
+        ) from error
+    image_key, label_key = builder.info.supervised_keys
+    # Files are read in order, so the order of examples is the same in every run.
+    examples = builder.as_dataset(
+        split=split, decoders={image_key: tfds.decode.SkipDecoding()}
+    ).map(lambda example: (example[image_key], example[label_key]))
+    whole = builder.info.splits[split.split("[")[0].split("+")[0]]
+    mean_bytes = max(1, whole.num_bytes // max(1, whole.num_examples))
+    return Source(
+        name=name,
+        split=split,
+        num_examples=info.num_examples,
+        class_names=tuple(builder.info.features[label_key].names),
+        image_shape=tuple(builder.info.features[image_key].shape),
+        examples=examples,
+        read=tf.identity,
+        shuffle_buffer=min(info.num_examples, max(1024, _SHUFFLE_BYTES // mean_bytes)),
+    )
+
+
+def _check_labelled_images(name, builder):
+    features, keys = builder.info.features, builder.info.supervised_keys
+    fits = (
+        keys is not None
+        and len(keys) == 2
+        and isinstance(features[keys[0]], tfds.features.Image)
+        and isinstance(features[keys[1]], tfds.features.ClassLabel)
+    )
+    if not fits:
+        raise ValueError(
+            f"data set {name!r} is not one of labelled images: its supervised keys "
+            f"are {keys!r}"
+        )
+
+
+def _prepare(name, builder, manual_dir, hint):
+    logging.info("preparing %s in %s", name, builder.data_dir)
+    config = tfds.download.DownloadConfig(manual_dir=manual_dir)
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare(download_config=config)
+    except ValueError:
+        raise
+    except Exception as error:  # every protocol and file error that TFDS lets through
+        raise OSError(
+            f"could not prepare data set {name!r} in {builder.data_dir}: "
+            f"{type(error).__name__}: {error}. Prepare it where there is a network and "
+            f"pass that folder as data_dir{hint}"
+        ) from error
+
+
+def _folder_source(folder, split):
+    """A source from <folder>/<split>/<class>/<image>."""
+    splits = _subfolders(folder)
+    if split not in splits:
+        raise ValueError(
+            f"{folder} has no folder for split {split!r}; it has "
+            f"{', '.join(splits) or 'no folders'} (layout: <split>/<class>/<image>)"
+        )
+    names = sorted({c for s in splits for c in _subfolders(os.path.join(folder, s))})
+    paths, labels = [], []
+    for label, name in enumerate(names):
+        files = list_images(os.path.join(folder, split, name))
+        paths += files
+        labels += [label] * len(files)
+    if not paths:
+        raise ValueError(f"{os.path.join(folder, split)} holds no images")
+    check_image_headers(paths)
+    return Source(
+        name=folder,
+        split=split,
+        num_examples=len(paths),
+        class_names=tuple(names),
+        image_shape=(None, None, _common_channels(paths)),
+        examples=tf.data.Dataset.from_tensor_slices(
+            (paths, tf.constant(labels, tf.int64))
+        ),
+        read=tf.io.read_file,
+        shuffle_buffer=len(paths),
+    )
+
+
+def _subfolders(folder):
+    entries = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [
+        entry
+        for entry in entries
+        if not entry.startswith(".") and os.path.isdir(os.path.join(folder, entry))
+    ]
+
+
+def list_images(folder: str) -> list:
+    """Every file in a folder that is not hidden, sorted; all must be images.
+
+    Raises:
+        ValueError: if a file's name does not end like an image's.
+    """
+    if not os.path.isdir(folder):
+        return []
+    files = sorted(
+        entry.path
+        for entry in os.scandir(folder)
+        if entry.is_file() and not entry.name.startswith(".")
+    )
+    strangers = [f for f in files if not f.lower().endswith(IMAGE_ENDINGS)]
+    if strangers:
+        raise ValueError(
+            f"not an image file: {strangers[0]} ({len(strangers)} such in {folder}); "
+            f"images end in {', '.join(IMAGE_ENDINGS)}"
+        )
+    return files
+
+
+def check_image_headers(paths) -> None:
+    """Opens every file far enough to see that it is an image.
+
+    Raises:
+        ValueError: naming the first file that is not, and how many there are.
+    """
+    _refuse(paths, lambda image: None)
+
+
+def check_image_contents(paths) -> None:
+    """Decodes every file, to name the one that broke a pipeline.
+
+    Raises:
+        ValueError: naming the first file that cannot be decoded.
+    """
+    _refuse(paths, lambda image: image.load())
+
+
+def _refuse(paths, use):
+    bad = []
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                use(image)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
+            bad.append(f"{path} ({e})")
+    if bad:
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise ValueError(f"corrupt or no image: {bad[0]}{more}")
+
+
+def _common_channels(paths):
+    """1 if the first pictures are all grey, else 3."""
+    modes = set()
+    for path in paths[:100]:
+        with Image.open(path) as image:
+            modes.add(image.mode)
+    return 1 if modes <= {"L", "1", "I;16"} else 3
+
+

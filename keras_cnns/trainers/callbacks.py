@@ -1,0 +1,258 @@
+"""Callbacks of a resumable run: what is checked, shown, recorded and saved, and when."""
+
+import contextlib
+import csv
+import io
+import math
+import os
+import signal
+import threading
+import time
+
+import tqdm
+from absl import logging
+from tensorflow import keras
+
+from keras_cnns import _files
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss became NaN or infinite."""
+
+
+class TrainingInterrupted(Exception):
+    """The run was asked to stop (Ctrl-C or SIGTERM); its state is saved."""
+
+
+class StopOnNonFiniteLoss(keras.callbacks.Callback):
+    """Ends the run at the first step whose loss is NaN or infinite.
+
+    Stands before the callback that saves, so the last checkpoint is a good one.
+    """
+
+    def __init__(self, store):
+        super().__init__()
+        self._store = store
+
+    def on_train_batch_end(self, batch, logs=None):
+        if math.isfinite(logs["loss"]):
+            return
+        steps = self._store.steps()
+        kept = f"the checkpoint of step {steps[-1]} is kept" if steps else (
+            "no checkpoint was written yet"
+        )  # fmt: skip
+        raise NonFiniteLossError(
+            f"the loss became {logs['loss']} at step {int(self.model.step)}; {kept}. "
+            "Try a smaller --learning_rate, or --gradient_clip_norm or --warmup_epochs"
+        )
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar over the whole run with the time left, and one line per epoch.
+
+    Args:
+        total_steps: steps of the whole run.
+        start_step: step that the run goes on from.
+    """
+
+    def __init__(self, total_steps, start_step):
+        super().__init__()
+        self._bar = tqdm.tqdm(
+            total=total_steps,
+            initial=start_step,
+            unit="step",
+            dynamic_ncols=True,
+            mininterval=0.5,
+            disable=None,  # only on a terminal
+        )
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._bar.update()
+        if not self._bar.disable:
+            values = {name: f"{value:.4f}" for name, value in logs.items()}
+            self._bar.set_postfix(values, refresh=False)
+
+    def close(self):
+        self._bar.close()
+
+
+class EpochRecorder(keras.callbacks.Callback):
+    """Records each epoch, keeps the best and the last weights, stops early.
+
+    Args:
+        run_dir: folder of ``metrics.csv``, ``best.h5`` and ``last.h5``.
+        epochs: number of epochs of the run, for the line on the terminal.
+        progress: the run's progress, changed in place; an empty dict for a new run.
+        patience: epochs without a better monitored value before the run stops; 0 never.
+        is_chief: whether this process writes.
+    """
+
+    def __init__(self, run_dir, *, epochs, progress, patience=0, is_chief=True):
+        super().__init__()
+        self._run_dir = run_dir
+        self._epochs = epochs
+        self._patience = patience
+        self._is_chief = is_chief
+        self._progress = progress
+        progress.setdefault("history", [])
+        progress.setdefault("best_epoch", 0)
+        progress.setdefault("stopped_early", False)
+        self._started = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {
+            "epoch": epoch + 1,
+            "step": int(self.model.step),
+            "learning_rate": float(current_learning_rate(self.model.optimizer)),
+            "seconds": round(time.monotonic() - self._started, 2),
+            **{name: float(value) for name, value in logs.items()},
+        }
+        history = self._progress["history"]
+        history.append(row)
+        is_best = not self._progress["best_epoch"] or _score(row) > _score(
+            history[self._progress["best_epoch"] - 1]
+        )
+        if is_best:
+            self._progress["best_epoch"] = epoch + 1
+        self._write(row, is_best)
+        waited = epoch + 1 - self._progress["best_epoch"]
+        if self._patience and waited >= self._patience:
+            self._progress["stopped_early"] = True
+            self.model.stop_training = True
+            logging.info("stopped early: no better epoch in the last %d", waited)
+
+    def _write(self, row, is_best):
+        with self.model.averaged_weights():
+            # Reading replicated weights is a common act of all workers.
+            weights = self.model.network.get_weights()
+            if not self._is_chief:
+                return
+            del weights
+            for name in ["last.h5"] + ["best.h5"] * is_best:
+                path = os.path.join(self._run_dir, name)
+                with _files.whole_file(path) as partial:
+                    self.model.network.save_weights(partial, save_format="h5")
+        write_csv(os.path.join(self._run_dir, "metrics.csv"), self._progress["history"])
+        shown = "  ".join(
+            f"{name} {value:.4f}"
+            for name, value in row.items()
+            if name not in ("epoch", "step", "learning_rate", "seconds")
+        )
+        line = f"epoch {row['epoch']}/{self._epochs}  {shown}  {row['seconds']:.0f} s"
+        tqdm.tqdm.write(line)
+
+
+def _score(row):
+    """What tells a better epoch: accuracy in validation, else the loss."""
+    if "val_accuracy" in row:
+        return (row["val_accuracy"], -row["val_loss"])
+    return (-row["loss"],)
+
+
+def write_csv(path, rows):
+    """Writes rows (dicts) as a CSV file with a header, whole or not at all."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    _files.write_text(path, text.getvalue())
+
+
+def current_learning_rate(optimizer):
+    """The learning rate of the next step, whatever kind of optimizer it is."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = getattr(optimizer, "_optimizer", optimizer)  # addons' Lookahead
+    rate = optimizer.learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return rate(optimizer.iterations)
+    return rate
+
+
+class StateSaver(keras.callbacks.Callback):
+    """Saves the whole state, and ends the run cleanly when it is asked to stop.
+
+    The state is saved after every ``interval`` steps and after every epoch; at the
+    end of an epoch only once the epoch is validated and recorded.
+
+    Args:
+        store: ``CheckpointStore``.
+        progress: the run's progress, saved along.
+        steps_per_epoch: steps of one epoch.
+        interval: steps between checkpoints within an epoch; 0 for epochs only.
+        stop_request: ``StopRequest``.
+    """
+
+    def __init__(self, store, *, progress, steps_per_epoch, interval, stop_request):
+        super().__init__()
+        self._store = store
+        self._progress = progress
+        self._steps_per_epoch = steps_per_epoch
+        self._interval = interval
+        self._stop_request = stop_request
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.step)
+        if step % self._steps_per_epoch == 0:
+            return
+        is_due = self._interval and step % self._interval == 0
+        if is_due or self._stop_request.received:
+            self._store.save(self._progress)
+        self._end_if_asked(step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._store.save(self._progress)
+        self._end_if_asked(int(self.model.step))
+
+    def _end_if_asked(self, step):
+        if self._stop_request.received:
+            raise TrainingInterrupted(f"stopped at step {step}, state saved")
+
+
+class StopRequest:
+    """Notes SIGINT and SIGTERM, so that a run can end between two steps.
+
+    The second Ctrl-C ends the process at once.
+    """
+
+    def __init__(self):
+        self.received = False
+
+    @contextlib.contextmanager
+    def listening(self):
+        """Within the block, the signals set ``received``."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        kinds = (signal.SIGINT, signal.SIGTERM)
+        before = {kind: signal.signal(kind, self._note) for kind in kinds}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+    def _note(self, *_):
+        if self.received:
+            raise KeyboardInterrupt
+        self.received = True
+        logging.info("stopping after this step; once more to stop at once")
+
+
+class MetricsOfPartEpoch(keras.callbacks.Callback):
+    """Gives the metrics back what they had when a run stopped within an epoch.
+
+    ``fit`` resets them as an epoch begins; this puts the restored values back, once.
+    """
+
+    def __init__(self, trainer):
+        super().__init__()
+        self._values = [metric.get_weights() for metric in trainer.metrics]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for metric, values in zip(self.model.metrics, self._values or []):
+            metric.set_weights(values)
+        self._values = None

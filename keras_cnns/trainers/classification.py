@@ -1,0 +1,166 @@
+"""Supervised training of an image classifier."""
+
+import contextlib
+
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns.trainers import distribution
+from keras_cnns.trainers.weight_average import WeightAverage
+
+
+class ClassificationTrainer(keras.Model):
+    """Trains a network of logits with cross-entropy.
+
+    Runs unchanged on one device and under ``MirroredStrategy``,
+    ``MultiWorkerMirroredStrategy`` and ``TPUStrategy``: make it, the network and the
+    optimizer within the strategy's scope. The loss that it reports is the
+    cross-entropy alone, without weight decay.
+
+    Args:
+        network: images ``(batch, height, width, channels)`` to logits
+            ``(batch, classes)``.
+        weight_decay: L2 coefficient; ``weight_decay * w`` is added to the gradient.
+        weight_decay_scope: ``"all"`` trainable weights, as the authors' Torch code of
+            ResNet and DenseNet has it, or ``"kernels"`` only.
+        gradient_clip_norm: largest global norm of the gradient; 0 for no limit.
+        ema_decay: of the weight average that evaluation uses; 0 for none.
+        enable_xla: whether forward and backward pass are compiled by XLA.
+
+    Raises:
+        ValueError: if an argument is out of range, or XLA is asked of a network with
+            synchronised batch normalisation (its collectives cannot be compiled).
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        weight_decay=0.0,
+        weight_decay_scope="all",
+        gradient_clip_norm=0.0,
+        ema_decay=0.0,
+        enable_xla=False,
+    ):
+        super().__init__(name=f"{network.name}_trainer")
+        if weight_decay < 0:
+            raise ValueError(f"weight_decay must be >= 0, got {weight_decay!r}")
+        if weight_decay_scope not in ("all", "kernels"):
+            raise ValueError(
+                "weight_decay_scope must be 'all' or 'kernels', got "
+                f"{weight_decay_scope!r}"
+            )
+        if gradient_clip_norm < 0:
+            raise ValueError(
+                f"gradient_clip_norm must be >= 0, got {gradient_clip_norm!r}"
+            )
+        if enable_xla and any(
+            getattr(layer, "synchronized", False) for layer in network.layers
+        ):
+            raise ValueError(
+                "enable_xla cannot be combined with synchronised batch normalisation"
+            )
+        self.network = network
+        self._weight_decay = weight_decay
+        self._decays_all = weight_decay_scope == "all"
+        self._gradient_clip_norm = gradient_clip_norm
+        self.average = WeightAverage(network, ema_decay) if ema_decay else None
+        self.step = tf.Variable(
+            0,
+            dtype=tf.int64,
+            trainable=False,
+            name="step",
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+        self._gradients = self._compute_gradients
+        if enable_xla:
+            self._gradients = tf.function(self._compute_gradients, jit_compile=True)
+        self._loss = keras.metrics.Mean(name="loss")
+        self._quality = [keras.metrics.CategoricalAccuracy(name="accuracy")]
+        if network.output_shape[-1] > 5:
+            self._quality.append(
+                keras.metrics.TopKCategoricalAccuracy(5, name="top_5_accuracy")
+            )
+
+    def compile(self, optimizer):
+        """Sets the optimizer; under ``mixed_float16`` Keras scales its loss."""
+        super().compile(optimizer=optimizer, jit_compile=False)
+        if hasattr(self.optimizer, "build"):
+            self.optimizer.build(self.network.trainable_variables)
+
+    @property
+    def metrics(self):
+        return [self._loss, *self._quality]
+
+    def call(self, images, training=False):
+        return self.network(images, training=training)
+
+    def train_step(self, data):
+        images, labels = data
+        losses, logits, gradients = self._gradients(images, labels)
+        self._apply(gradients)
+        self.step.assign_add(1)
+        if self.average is not None:
+            self.average.update(self.step)
+        return self._report(losses, labels, logits)
+
+    def test_step(self, data):
+        images, labels = data
+        logits = self.network(images, training=False)
+        return self._report(_cross_entropy(labels, logits), labels, logits)
+
+    def evaluate(self, *args, **kwargs):
+        """``keras.Model.evaluate`` with the averaged weights, where there are any."""
+        with self.averaged_weights():
+            return super().evaluate(*args, **kwargs)
+
+    def averaged_weights(self):
+        """Within the block, the network has its averaged weights."""
+        if self.average is None:
+            return contextlib.nullcontext()
+        return self.average.swapped_in()
+
+    def _compute_gradients(self, images, labels):
+        """Forward and backward pass: the part that XLA may compile."""
+        with tf.GradientTape() as tape:
+            logits = self.network(images, training=True)
+            losses = _cross_entropy(labels, logits)
+            total = tf.reduce_mean(losses) + sum(self.network.losses)
+            total = distribution.scale_loss(total)
+            if self._scales_loss:
+                total = self.optimizer.get_scaled_loss(total)
+        return losses, logits, tape.gradient(total, self.network.trainable_variables)
+
+    def _apply(self, gradients):
+        """Sum over replicas, clip, decay, update."""
+        if self._scales_loss:
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
+        gradients = distribution.sum_over_replicas(gradients)
+        if self._gradient_clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._gradient_clip_norm)
+        variables = self.network.trainable_variables
+        if self._weight_decay:
+            gradients = [
+                gradient + self._weight_decay * variable
+                if self._decays_all or variable.shape.rank > 1
+                else gradient
+                for gradient, variable in zip(gradients, variables)
+            ]
+        self.optimizer.apply_gradients(
+            zip(gradients, variables), experimental_aggregate_gradients=False
+        )
+
+    @property
+    def _scales_loss(self):
+        return isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer)
+
+    def _report(self, losses, labels, logits):
+        self._loss.update_state(losses)
+        for metric in self._quality:
+            metric.update_state(labels, logits)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+def _cross_entropy(labels, logits):
+    """Per-example cross-entropy in float32, against probabilities."""
+    return tf.nn.softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))

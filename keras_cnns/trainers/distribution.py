@@ -1,0 +1,115 @@
+"""Training over several devices or machines: strategies and what they ask for."""
+
+import json
+import os
+
+import tensorflow as tf
+from tensorflow import keras
+
+STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
+
+
+def make_strategy(name: str = "one_device") -> tf.distribute.Strategy:
+    """A ``tf.distribute`` strategy by name.
+
+    Args:
+        name: ``"one_device"`` (the first GPU, else the CPU), ``"mirrored"`` (all
+            GPUs, else all logical CPU devices), ``"multi_worker"`` (the cluster in
+            the environment variable TF_CONFIG; make it before any other TensorFlow
+            call) or ``"tpu"`` (the one in TPU_NAME, or the local one).
+
+    Raises:
+        ValueError: if the name is unknown, TF_CONFIG is not usable, or no TPU is found.
+    """
+    if name == "one_device":
+        gpus = tf.config.list_logical_devices("GPU")
+        return tf.distribute.OneDeviceStrategy("/GPU:0" if gpus else "/CPU:0")
+    if name == "mirrored":
+        devices = tf.config.list_logical_devices(
+            "GPU"
+        ) or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    if name == "multi_worker":
+        _check_tf_config()
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "tpu":
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
+            tf.config.experimental_connect_to_cluster(resolver)
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+        except (ValueError, tf.errors.OpError) as error:
+            raise ValueError(
+                f"no TPU found (TPU_NAME={os.environ.get('TPU_NAME')!r}): {error}"
+            ) from error
+        return tf.distribute.TPUStrategy(resolver)
+    raise ValueError(f"unknown strategy {name!r}; there are {', '.join(STRATEGIES)}")
+
+
+def _check_tf_config():
+    text = os.environ.get("TF_CONFIG")
+    example = (
+        '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
+        '"task": {"type": "worker", "index": 0}}'
+    )
+    try:
+        config = json.loads(text or "null")
+        workers, task = config["cluster"]["worker"], config["task"]
+        in_range = 0 <= int(task["index"]) < len(workers) or task["type"] != "worker"
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"multi_worker needs TF_CONFIG such as {example}; got {text!r}"
+        ) from error
+    if not in_range:
+        raise ValueError(
+            f"TF_CONFIG names worker {task['index']} of {len(workers)}; workers count "
+            "from 0"
+        )
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the files of the run."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or resolver.task_type is None:
+        return True
+    return resolver.task_type == "chief" or (
+        resolver.task_type == "worker"
+        and resolver.task_id == 0
+        and "chief" not in resolver.cluster_spec().jobs
+    )
+
+
+def scale_loss(loss: tf.Tensor) -> tf.Tensor:
+    """A replica's mean loss as its share of the global mean.
+
+    Gradients are summed over replicas; this is the one place that makes the sum a
+    mean. Replicas must have equal batches.
+    """
+    return loss / tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def sum_over_replicas(gradients: list) -> list:
+    """Sums each gradient over the replicas; call in replica context."""
+    return tf.distribute.get_replica_context().all_reduce(
+        tf.distribute.ReduceOp.SUM, gradients
+    )
+
+
+def synchronize_batch_norm(network: keras.Model) -> keras.Model:
+    """A copy whose batch normalisation takes its statistics over all replicas.
+
+    Args:
+        network: functional model; call within the strategy's scope.
+
+    Returns:
+        The copy, with the same weights.
+    """
+
+    def clone(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            config["synchronized"] = True
+        return layer.__class__.from_config(config)
+
+    copy = keras.models.clone_model(network, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    return copy

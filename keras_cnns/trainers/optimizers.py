@@ -1,0 +1,169 @@
+"""Optimizers and learning-rate schedules, by name."""
+
+from tensorflow import keras
+
+from keras_cnns import _addons
+
+
+def _sgd(schedule, momentum, **_):
+    return keras.optimizers.SGD(
+        schedule, momentum=momentum, nesterov=True, jit_compile=False
+    )
+
+
+def _rmsprop(schedule, momentum, epsilon, **_):
+    return keras.optimizers.RMSprop(
+        schedule, rho=0.9, momentum=momentum, epsilon=epsilon, jit_compile=False
+    )
+
+
+def _adam(schedule, epsilon, **_):
+    return keras.optimizers.Adam(schedule, epsilon=epsilon, jit_compile=False)
+
+
+def _adamw(schedule, epsilon, weight_decay, **_):
+    return keras.optimizers.AdamW(
+        schedule, weight_decay=weight_decay, epsilon=epsilon, jit_compile=False
+    )
+
+
+def _lamb(schedule, epsilon, weight_decay, **_):
+    return _addons.LAMB(schedule, epsilon=epsilon, weight_decay=weight_decay)
+
+
+def _radam(schedule, epsilon, weight_decay, **_):
+    return _addons.RectifiedAdam(schedule, epsilon=epsilon, weight_decay=weight_decay)
+
+
+def _lookahead(schedule, epsilon, weight_decay, **_):
+    inner = _radam(schedule, epsilon, weight_decay)
+    return _addons.Lookahead(inner, sync_period=6, slow_step_size=0.5)
+
+
+# name: (factory, whether it decays weights itself, apart from the gradient)
+OPTIMIZERS = {
+    "sgd": (_sgd, False),
+    "rmsprop": (_rmsprop, False),
+    "adam": (_adam, False),
+    "adamw": (_adamw, True),
+    "lamb": (_lamb, True),
+    "rectified_adam": (_radam, True),
+    "lookahead": (_lookahead, True),
+}
+SCHEDULES = ("constant", "step", "cosine", "exponential")
+
+
+def make_optimizer(
+    name: str,
+    learning_rate,
+    *,
+    momentum: float = 0.9,
+    epsilon: float = 1e-7,
+    weight_decay: float = 0.0,
+):
+    """An optimizer by name.
+
+    Args:
+        name: ``sgd`` (Nesterov), ``rmsprop``, ``adam``, ``adamw``, ``lamb``,
+            ``rectified_adam`` or ``lookahead`` (around rectified Adam).
+        learning_rate: number or schedule.
+        momentum: of ``sgd`` and ``rmsprop``.
+        epsilon: added to the denominator, but for ``sgd``.
+        weight_decay: used by the optimizers that decay weights themselves.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+    if name not in OPTIMIZERS:
+        raise ValueError(
+            f"unknown optimizer {name!r}; there are {', '.join(OPTIMIZERS)}"
+        )
+    factory, _ = OPTIMIZERS[name]
+    return factory(
+        learning_rate, momentum=momentum, epsilon=epsilon, weight_decay=weight_decay
+    )
+
+
+def decays_weights(name: str) -> bool:
+    """Whether an optimizer decays weights itself, apart from the gradient."""
+    return name in OPTIMIZERS and OPTIMIZERS[name][1]
+
+
+@keras.saving.register_keras_serializable("keras_cnns")
+class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises linearly from 0 to another schedule over its first steps.
+
+    Args:
+        schedule: the schedule to reach; it counts steps from the very beginning.
+        warmup_steps: length of the rise, in steps.
+    """
+
+    def __init__(self, schedule, warmup_steps):
+        super().__init__()
+        self.schedule = schedule
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step):
+        step = keras.backend.cast(step, "float32")
+        share = keras.backend.minimum(1.0, (step + 1.0) / self.warmup_steps)
+        return share * self.schedule(step)
+
+    def get_config(self):
+        return {"schedule": self.schedule, "warmup_steps": self.warmup_steps}
+
+
+def make_schedule(
+    name: str,
+    learning_rate: float,
+    total_steps: int,
+    *,
+    warmup_steps: int = 0,
+    boundaries: tuple = (0.5, 0.75),
+    decay_rate: float = 0.1,
+    decay_steps: int = 1,
+):
+    """A learning-rate schedule by name.
+
+    Args:
+        name: ``"constant"``, ``"step"`` (times ``decay_rate`` at each boundary),
+            ``"cosine"`` (to 0 at ``total_steps``) or ``"exponential"`` (times
+            ``decay_rate`` every ``decay_steps``, in stairs).
+        learning_rate: start value, positive.
+        total_steps: steps of the whole training.
+        warmup_steps: steps of linear warm-up.
+        boundaries: shares of the training, in (0, 1), increasing.
+        decay_rate: factor of ``"step"`` and ``"exponential"``.
+        decay_steps: period of ``"exponential"``, in steps.
+
+    Raises:
+        ValueError: if the name is unknown or a number is out of range.
+    """
+    schedules = keras.optimizers.schedules
+    if not learning_rate > 0:
+        raise ValueError(f"learning_rate must be positive, got {learning_rate!r}")
+    if not 0 <= warmup_steps <= total_steps:
+        raise ValueError(
+            f"warmup_steps={warmup_steps} must be between 0 and the {total_steps} "
+            "steps of the training"
+        )
+    if name == "constant":
+        schedule = schedules.PiecewiseConstantDecay([2**62], [learning_rate] * 2)
+    elif name == "step":
+        rising = list(boundaries) == sorted(set(boundaries))
+        if not boundaries or not rising or not 0 < boundaries[0] <= boundaries[-1] < 1:
+            raise ValueError(
+                f"boundaries must be increasing shares in (0, 1), got {boundaries!r}"
+            )
+        schedule = schedules.PiecewiseConstantDecay(
+            [round(share * total_steps) for share in boundaries],
+            [learning_rate * decay_rate**i for i in range(len(boundaries) + 1)],
+        )
+    elif name == "cosine":
+        schedule = schedules.CosineDecay(learning_rate, total_steps)
+    elif name == "exponential":
+        schedule = schedules.ExponentialDecay(
+            learning_rate, max(1, decay_steps), decay_rate, staircase=True
+        )
+    else:
+        raise ValueError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")
+    return LinearWarmup(schedule, warmup_steps) if warmup_steps else schedule

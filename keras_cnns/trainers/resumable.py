@@ -1,0 +1,112 @@
+"""Fitting a trainer so that it can be ended at any moment and go on to the bit."""
+
+import os
+
+from tensorflow import keras
+
+from keras_cnns.data import load_training
+from keras_cnns.trainers import callbacks
+from keras_cnns.trainers.checkpoints import CheckpointStore
+
+
+def fit_resumable(
+    trainer,
+    source,
+    *,
+    run_dir,
+    epochs,
+    batch_size,
+    preprocessing,
+    augmentation,
+    seed=0,
+    validation_data=None,
+    checkpoint_interval=0,
+    patience=0,
+    is_chief=True,
+):
+    """Trains up to ``epochs`` epochs, from the newest checkpoint in ``run_dir`` on.
+
+    Args:
+        trainer: compiled ``ClassificationTrainer``.
+        source: ``Source`` of the training split.
+        run_dir: folder of the run; gets ``checkpoints/``, ``logs/`` (TensorBoard),
+            ``metrics.csv``, ``best.h5`` and ``last.h5``.
+        epochs: epochs of the whole run.
+        batch_size: examples per step, over all replicas.
+        preprocessing, augmentation, seed: as in ``load_training``.
+        validation_data: dataset evaluated after each epoch; None for none.
+        checkpoint_interval: steps between checkpoints; 0 for one per epoch.
+        patience: epochs without improvement before an early stop; 0 never.
+        is_chief: whether this process writes.
+
+    Returns:
+        The run's progress: ``history`` (one dict per epoch), ``best_epoch``,
+        ``stopped_early``.
+
+    Raises:
+        NonFiniteLossError: if the loss becomes NaN or infinite.
+        TrainingInterrupted: after Ctrl-C or SIGTERM, with the state saved.
+        OSError: if a checkpoint cannot be written.
+        ValueError: if the checkpoint cannot be restored.
+    """
+    store = CheckpointStore(
+        os.path.join(run_dir, "checkpoints"), trainer, is_chief=is_chief
+    )
+    progress = store.restore() or {}
+    steps_per_epoch = source.num_examples // batch_size
+    step = int(trainer.step)
+    stop_request = callbacks.StopRequest()
+    bar = callbacks.ProgressBar(epochs * steps_per_epoch, step)
+    watchers = [callbacks.StopOnNonFiniteLoss(store)]
+    if is_chief:
+        logs = os.path.join(run_dir, "logs")
+        watchers += [
+            bar,
+            keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0),
+        ]
+    watchers += [
+        callbacks.EpochRecorder(
+            run_dir,
+            epochs=epochs,
+            progress=progress,
+            patience=patience,
+            is_chief=is_chief,
+        ),
+        callbacks.StateSaver(
+            store,
+            progress=progress,
+            steps_per_epoch=steps_per_epoch,
+            interval=checkpoint_interval,
+            stop_request=stop_request,
+        ),
+    ]
+
+    def fit(first_step, last_epoch, extra=()):
+        trainer.fit(
+            load_training(
+                source,
+                batch_size,
+                preprocessing=preprocessing,
+                augmentation=augmentation,
+                seed=seed,
+                start_step=first_step,
+            ),
+            initial_epoch=first_step // steps_per_epoch,
+            epochs=last_epoch,
+            steps_per_epoch=steps_per_epoch - first_step % steps_per_epoch,
+            validation_data=validation_data,
+            callbacks=[*extra, *watchers],
+            verbose=0,
+        )
+
+    try:
+        with stop_request.listening():
+            if step % steps_per_epoch:
+                begun = callbacks.MetricsOfPartEpoch(trainer)
+                fit(step, step // steps_per_epoch + 1, [begun])
+                step = int(trainer.step)
+            if step < epochs * steps_per_epoch and not progress.get("stopped_early"):
+                fit(step, epochs)
+    finally:
+        bar.close()
+    return progress

@@ -1,0 +1,131 @@
+"""The record of a run, and the trained network that it leaves."""
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+
+from tensorflow import keras
+
+from keras_cnns import _files, applications
+from keras_cnns.data import Preprocessing
+
+_RECORD = "run.json"
+_PACKAGES = (
+    "keras-cnns tensorflow keras tensorflow-addons tensorflow-datasets numpy".split()
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkDescription:
+    """What it takes to build a run's network again and to feed it.
+
+    Attributes:
+        model: registry name.
+        builder_args: further arguments of its constructor.
+        class_names: tuple of names, by output.
+        preprocessing: how pictures become inputs.
+    """
+
+    model: str
+    builder_args: dict
+    class_names: tuple
+    preprocessing: Preprocessing
+
+    def build(self, weights=None, classifier_activation="softmax") -> keras.Model:
+        """The network; see ``keras_cnns.applications`` for the arguments."""
+        size = self.preprocessing
+        return applications.create_model(
+            self.model,
+            input_shape=(size.height, size.width, size.channels),
+            classes=len(self.class_names),
+            weights=weights,
+            classifier_activation=classifier_activation,
+            **self.builder_args,
+        )
+
+
+def write_record(run_dir: str, flags: dict, description: NetworkDescription) -> None:
+    """Writes ``run.json``: flags, network, versions, machine, source revision."""
+    record = {
+        "flags": flags,
+        "network": dataclasses.asdict(description),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "python": sys.version.split()[0],
+        "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
+        "git_revision": _git_revision(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+    _files.write_text(os.path.join(run_dir, _RECORD), json.dumps(record, indent=2))
+
+
+def _version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_revision():
+    """Commit of the source tree, with ``-dirty`` where it was changed; None if unknown."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=os.path.dirname(os.path.abspath(__file__)),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()
+
+
+def read_record(run_dir: str):
+    """Flags and network description of a run.
+
+    Returns:
+        (dict of flags, ``NetworkDescription``); None if the folder holds no run.
+
+    Raises:
+        ValueError: if the record cannot be read.
+    """
+    path = os.path.join(run_dir, _RECORD)
+    if not os.path.isfile(path):
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+        network = dict(record["network"])
+        network["class_names"] = tuple(network["class_names"])
+        network["preprocessing"] = Preprocessing.from_json(network["preprocessing"])
+        return record["flags"], NetworkDescription(**network)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the record of a run: {error!r}") from error
+
+
+def load_run(run_dir: str, which: str = "best"):
+    """The trained network of a run.
+
+    Args:
+        run_dir: folder of the run.
+        which: ``"best"`` or ``"last"`` epoch.
+
+    Returns:
+        (``keras.Model`` that ends in probabilities, ``NetworkDescription``).
+
+    Raises:
+        ValueError: if the folder holds no run, or its weights cannot be read.
+    """
+    record = read_record(run_dir)
+    if record is None:
+        raise ValueError(f"{run_dir} holds no run: there is no {_RECORD} in it")
+    _, description = record
+    weights = os.path.join(run_dir, f"{which}.h5")
+    if not os.path.isfile(weights):
+        raise ValueError(f"{run_dir} has no {which}.h5: no epoch has ended in that run")
+    return description.build(weights=weights), description
