@@ -54,9 +54,7 @@ def classification_model(
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
         raise ValueError(f"classes must be a positive integer, got {classes!r}")
     _weights.check(weights, public_weights)
-    image = image_input(
-        input_tensor, input_shape, include_top, default_shape, min_size
-    )
+    image = image_input(input_tensor, input_shape, include_top, default_shape, min_size)
     x = features(image)
     if include_top:
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
@@ -111,9 +109,7 @@ def check_shape(shape, min_size):
             f"input_shape must be (height, width, channels), got {shape!r}"
         )
     if shape[2] is None:
-        raise ValueError(
-            f"input_shape={shape!r}: the number of channels must be known"
-        )
+        raise ValueError(f"input_shape={shape!r}: the number of channels must be known")
     if any(size is not None and size < min_size for size in shape[:2]):
         raise ValueError(
             f"input_shape={shape!r} is too small: height and width must be at least "

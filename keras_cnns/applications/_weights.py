@@ -33,9 +33,7 @@ class PublicFile:
 def keras_file(folder: str, name: str, md5: str, headless_md5: str) -> PublicFile:
     """The ImageNet checkpoint of a ``keras.applications`` model."""
     stem = f"{_KERAS_FILES}/{folder}/{name}_weights_tf_dim_ordering_tf_kernels"
-    return PublicFile(
-        f"{stem}.h5", md5, f"{stem}_notop.h5", headless_md5, "Apache-2.0"
-    )
+    return PublicFile(f"{stem}.h5", md5, f"{stem}_notop.h5", headless_md5, "Apache-2.0")
 
 
 def check(weights, public_weights) -> None:

@@ -146,6 +146,8 @@ def load_training(
     fold = tf.random.experimental.stateless_fold_in
 
     def epoch_examples(epoch):
+        # Of this function's graph only: the order must not hang on the global seed.
+        tf.compat.v1.set_random_seed(1)
         epoch_seed = fold(tf.constant([seed, 0], tf.int64), epoch)
         skipped = tf.where(epoch == start_epoch, start_batch * batch_size, 0)
         return (

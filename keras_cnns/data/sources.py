@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import logging as py_logging
 import os
 from typing import Optional
 
@@ -64,12 +65,27 @@ def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source
     if os.sep in name and not name.startswith("huggingface:"):
         raise ValueError(f"the folder {name!r} does not exist")
     if name in _OUR_BUILDERS:
-        builder = _OUR_BUILDERS[name](data_dir=data_dir)
+        with _quiet():
+            builder = _OUR_BUILDERS[name](data_dir=data_dir)
     elif name == "fashion_mnist":
         return _fashion_mnist(split, data_dir)
     else:
         builder = _tfds_builder(name, data_dir)
     return _tfds_source(name, split, builder)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps the chatter of TFDS and of its downloads off the terminal."""
+    network, verbosity = py_logging.getLogger("urllib3"), logging.get_verbosity()
+    before = network.level
+    network.setLevel(py_logging.ERROR)
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        network.setLevel(before)
+        logging.set_verbosity(verbosity)
 
 
 def _fashion_mnist(split, data_dir):
@@ -78,7 +94,8 @@ def _fashion_mnist(split, data_dir):
     if not official.is_prepared():
         for folder in (data_dir, fashion_mnist_idx.DEBIAN_FOLDER):
             if folder and fashion_mnist_idx.find_idx_files(folder):
-                local = builders.FashionMnistIdx(data_dir=data_dir)
+                with _quiet():
+                    local = builders.FashionMnistIdx(data_dir=data_dir)
                 return _tfds_source("fashion_mnist", split, local, manual_dir=folder)
     return _tfds_source(
         "fashion_mnist",
@@ -92,7 +109,8 @@ def _fashion_mnist(split, data_dir):
 
 def _tfds_builder(name, data_dir):
     try:
-        return tfds.builder(name, data_dir=data_dir)
+        with _quiet():
+            return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
         raise ValueError(
             f"unknown data set {name!r}: not a folder, not one of "
@@ -114,9 +132,13 @@ def _tfds_source(name, split, builder, manual_dir=None, hint=""):
         ) from error
     image_key, label_key = builder.info.supervised_keys
     # Files are read in order, so the order of examples is the same in every run.
-    examples = builder.as_dataset(
-        split=split, decoders={image_key: tfds.decode.SkipDecoding()}
-    ).map(lambda example: (example[image_key], example[label_key]))
+    with _quiet():
+        examples = builder.as_dataset(
+            split=split,
+            decoders={image_key: tfds.decode.SkipDecoding()},
+            read_config=tfds.ReadConfig(try_autocache=False),
+        )
+    examples = examples.map(lambda example: (example[image_key], example[label_key]))
     whole = builder.info.splits[split.split("[")[0].split("+")[0]]
     mean_bytes = max(1, whole.num_bytes // max(1, whole.num_examples))
     return Source(
@@ -151,7 +173,7 @@ def _prepare(name, builder, manual_dir, hint):
     config = tfds.download.DownloadConfig(manual_dir=manual_dir)
     tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with _quiet(), contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(download_config=config)
     except ValueError:
         raise
@@ -265,3 +287,21 @@ def _common_channels(paths):
     return 1 if modes <= {"L", "1", "I;16"} else 3
 
 
+@contextlib.contextmanager
+def naming_bad_images(name: str):
+    """Within the block, a decoding error in an image folder names the file.
+
+    Args:
+        name: data set name or folder; only folders are looked through.
+
+    Raises:
+        ValueError: naming the picture that cannot be decoded.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError:
+        if os.path.isdir(name):
+            for split in _subfolders(name):
+                for label in _subfolders(os.path.join(name, split)):
+                    check_image_contents(list_images(os.path.join(name, split, label)))
+        raise

@@ -3,6 +3,7 @@
 from keras_cnns.trainers.checkpoints import CheckpointStore
 from keras_cnns.trainers.classification import ClassificationTrainer
 from keras_cnns.trainers.distribution import make_strategy
+from keras_cnns.trainers.freezing import freeze_up_to
 from keras_cnns.trainers.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
 from keras_cnns.trainers.recipes import RECIPES
 from keras_cnns.trainers.runs import load_run
@@ -13,6 +14,7 @@ __all__ = [
     "SCHEDULES",
     "CheckpointStore",
     "ClassificationTrainer",
+    "freeze_up_to",
     "load_run",
     "make_optimizer",
     "make_strategy",

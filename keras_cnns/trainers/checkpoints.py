@@ -72,7 +72,9 @@ class CheckpointStore:
                     self._objects.write(os.path.join(folder, "state"))
         except (OSError, tf.errors.OpError) as error:
             kept = self.steps()
-            last = f"the last good one is {self._path(kept[-1])}" if kept else "none yet"
+            last = (
+                f"the last good one is {self._path(kept[-1])}" if kept else "none yet"
+            )
             raise OSError(
                 f"could not write checkpoint {path}: {error} ({last}; free space, then "
                 "resume)"

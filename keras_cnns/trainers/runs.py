@@ -16,7 +16,7 @@ from keras_cnns.data import Preprocessing
 
 _RECORD = "run.json"
 _PACKAGES = (
-    "keras-cnns tensorflow keras tensorflow-addons tensorflow-datasets numpy".split()
+    ["keras-cnns", "tensorflow", "keras", "tensorflow-addons", "tensorflow-datasets", "numpy"]
 )
 
 

@@ -58,6 +58,11 @@ _CIFAR = {
     "CifarDenseNetBC250K24": (250, 24, True, 15_324_406),
     "CifarDenseNetBC190K40": (190, 40, True, 25_624_430),
 }
+# Of batch normalisation: as keras.applications has it, and as the authors' code has.
+_NORM = {
+    "imagenet": {"epsilon": 1.001e-5, "momentum": 0.99},
+    "small": {"epsilon": 1e-5, "momentum": 0.9},
+}
 _DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
 _STAGE_ENDS = ("conv1/relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
 _MIN_SIZE = {"imagenet": 32, "small": 4}
@@ -78,36 +83,36 @@ def _convolution(x, filters, size, dropout_rate, name, **kwargs):
     return x
 
 
-def _norm_relu(x, name, suffix=""):
-    x = layers.BatchNormalization(epsilon=1.001e-5, name=f"{name}{suffix}bn")(x)
-    return layers.Activation("relu", name=f"{name}{suffix}relu")(x)
+def _norm_relu(x, norm, name):
+    x = layers.BatchNormalization(**norm, name=f"{name}bn")(x)
+    return layers.Activation("relu", name=f"{name}relu")(x)
 
 
-def _dense_layer(x, growth_rate, bottleneck, dropout_rate, name):
+def _dense_layer(x, growth_rate, bottleneck, dropout_rate, norm, name):
     """BN-ReLU-[1x1 (4k)-BN-ReLU-]3x3 (k), appended to its own input."""
-    new = _norm_relu(x, name, "_0_")
+    new = _norm_relu(x, norm, f"{name}_0_")
     if bottleneck:
         new = _convolution(new, 4 * growth_rate, 1, dropout_rate, f"{name}_1_conv")
-        new = _norm_relu(new, name, "_1_")
+        new = _norm_relu(new, norm, f"{name}_1_")
     new = _convolution(
         new, growth_rate, 3, dropout_rate, f"{name}_2_conv", padding="same"
     )
     return layers.Concatenate(name=f"{name}_concat")([x, new])
 
 
-def _transition(x, compression, dropout_rate, name):
+def _transition(x, compression, dropout_rate, norm, name):
     """BN-ReLU-1x1 with compression, then 2x2 average pooling."""
-    x = _norm_relu(x, name, "_")
+    x = _norm_relu(x, norm, f"{name}_")
     filters = int(x.shape[-1] * compression)
     x = _convolution(x, filters, 1, dropout_rate, f"{name}_conv")
     return layers.AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
 
 
-def _imagenet_stem(x, filters):
+def _imagenet_stem(x, filters, norm):
     """7x7/2 and 3x3/2 max pooling, both with symmetric padding."""
     x = layers.ZeroPadding2D(3)(x)
     x = _convolution(x, filters, 7, 0.0, "conv1/conv", strides=2)
-    x = _norm_relu(x, "conv1/")
+    x = _norm_relu(x, norm, "conv1/")
     x = layers.ZeroPadding2D(1)(x)
     return layers.MaxPooling2D(3, strides=2, name="pool1")(x)
 
@@ -187,18 +192,20 @@ def DenseNet(
             "whose strides are fixed; leave it out"
         )
 
+    norm = _NORM[stem]
+
     def features(x):
         if stem == "imagenet":
-            x = _imagenet_stem(x, initial_filters)
+            x = _imagenet_stem(x, initial_filters, norm)
         else:
             x = _small_image_stem(x, initial_filters, stem_strides)
         for stage, length in enumerate(blocks, start=2):
             for i in range(1, length + 1):
                 block = f"conv{stage}_block{i}"
-                x = _dense_layer(x, growth_rate, bottleneck, dropout_rate, block)
+                x = _dense_layer(x, growth_rate, bottleneck, dropout_rate, norm, block)
             if stage <= len(blocks):
-                x = _transition(x, compression, dropout_rate, f"pool{stage}")
-        return _norm_relu(x, "")
+                x = _transition(x, compression, dropout_rate, norm, f"pool{stage}")
+        return _norm_relu(x, norm, "")
 
     return classification_model(
         features,

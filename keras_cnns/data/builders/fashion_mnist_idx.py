@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
 CLASS_NAMES = (
-    "T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag".split()
+    ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag"]
     + ["Ankle boot"]
 )
 _FILES = {

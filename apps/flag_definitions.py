@@ -1,0 +1,148 @@
+"""Every flag of every app: one name, one meaning, in one table.
+
+An app is a function ``run`` whose parameters are its flags; ``start(run)`` defines
+them with the defaults of the signature, parses the command line and calls it.
+"""
+
+import inspect
+import sys
+
+from absl import app, flags, logging
+
+import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
+
+TEXT, NUMBER, COUNT, SWITCH, LIST = "text", "number", "count", "switch", "list"
+
+TABLE = {
+    # model and weights
+    "model": (TEXT, "registry name of the model; list_models.py shows them"),
+    "builder_args": (TEXT, 'further builder arguments as JSON, {"dropout_rate": 0.2}'),
+    "init_weights": (
+        TEXT,
+        "start from a public checkpoint's name (imagenet), a .h5 file or a run's folder",
+    ),
+    "freeze": (TEXT, "keep this layer and all before it as they are, batch norm too"),
+    "checkpoint": (TEXT, "folder of a training run"),
+    "which": (TEXT, "weights of the 'best' or the 'last' epoch"),
+    "saved_model": (TEXT, "folder of an exported SavedModel version"),
+    # data
+    "dataset": (TEXT, "digits, fashion_mnist, any TFDS name, or an image folder"),
+    "data_dir": (TEXT, "where prepared data sets (or Fashion-MNIST's files) are"),
+    "train_split": (TEXT, "split to train on"),
+    "validation_split": (TEXT, "split evaluated after each epoch; empty for none"),
+    "split": (TEXT, "split to evaluate on"),
+    "image_size": (COUNT, "height and width of the input; 0 takes the data set's"),
+    "channels": (COUNT, "1 (grey) or 3; 0 takes the data set's"),
+    "preprocessing": (
+        TEXT,
+        "dataset (its own mean and deviation), torch, caffe or tf; empty: what the "
+        "initial weights want, else dataset",
+    ),
+    "augmentation": (
+        TEXT,
+        "random changes in order, such as pad_crop:4,flip,cutout:8 or "
+        "random_resized_crop,flip; empty for none",
+    ),
+    "mixup_alpha": (NUMBER, "parameter of mixup's Beta distribution; 0 for none"),
+    "label_smoothing": (NUMBER, "share of each label spread over all classes"),
+    "images": (LIST, "image files or folders, comma-separated"),
+    "batch_size": (COUNT, "examples per step, over all devices"),
+    # optimisation
+    "epochs": (COUNT, "epochs of the whole run"),
+    "optimizer": (
+        TEXT,
+        "sgd, rmsprop, adam, adamw, lamb, rectified_adam or lookahead",
+    ),
+    "learning_rate": (NUMBER, "learning rate at its highest"),
+    "momentum": (NUMBER, "of sgd and rmsprop"),
+    "epsilon": (NUMBER, "added to the optimizer's denominator, but for sgd"),
+    "weight_decay": (NUMBER, "L2 coefficient, or the decoupled one of adamw and kin"),
+    "weight_decay_scope": (TEXT, "'all' weights or 'kernels' only"),
+    "schedule": (TEXT, "constant, step, cosine or exponential"),
+    "boundaries": (TEXT, "shares of the run at which the step schedule drops"),
+    "decay_rate": (NUMBER, "factor of the step and the exponential schedule"),
+    "decay_epochs": (NUMBER, "period of the exponential schedule, in epochs"),
+    "warmup_epochs": (NUMBER, "linear warm-up, in epochs"),
+    "gradient_clip_norm": (NUMBER, "largest global gradient norm; 0 for no limit"),
+    "ema_decay": (NUMBER, "of the weight average used in evaluation; 0 for none"),
+    "early_stopping": (COUNT, "epochs without improvement before stopping; 0 never"),
+    "recipe": (TEXT, "published hyper-parameters by name; explicit flags win"),
+    # how it runs
+    "distribution_strategy": (TEXT, "one_device, mirrored, multi_worker or tpu"),
+    "sync_batch_norm": (SWITCH, "batch statistics over all devices"),
+    "enable_xla": (SWITCH, "compile forward and backward pass by XLA"),
+    "mixed_precision": (TEXT, "float16 or bfloat16; empty for float32"),
+    "deterministic": (SWITCH, "bit-equal reruns, at some cost in speed"),
+    "seed": (COUNT, "of everything random"),
+    # files
+    "output_dir": (TEXT, "folder of the run, or of the results"),
+    "resume": (SWITCH, "go on from the newest checkpoint in output_dir"),
+    "checkpoint_interval": (COUNT, "steps between checkpoints; 0: one per epoch"),
+    "export_dir": (TEXT, "folder that gets <model>/<version>; empty: no export"),
+    "export_name": (TEXT, "name in the export's path; empty: the model's"),
+    "warmup_requests": (COUNT, "warm-up requests stored for TF Serving; 0 for none"),
+    # output
+    "top_k": (COUNT, "how many classes are shown per image"),
+    "json_file": (TEXT, "file that gets the result as JSON; empty for none"),
+    "task": (TEXT, "show models of this task only"),
+    "pattern": (TEXT, "show models whose name matches, such as '*densenet*'"),
+    "recipes": (SWITCH, "show the recipes instead of the models"),
+}
+
+_DEFINE = {
+    TEXT: flags.DEFINE_string,
+    NUMBER: flags.DEFINE_float,
+    COUNT: flags.DEFINE_integer,
+    SWITCH: flags.DEFINE_boolean,
+    LIST: flags.DEFINE_list,
+}
+
+
+def start(run, prepare=None):
+    """Turns the command line into a call of ``run``.
+
+    Args:
+        run: function; each parameter is a flag of the table, those without a default
+            are required.
+        prepare: optional function of (values, names given on the command line) that
+            returns the values to call ``run`` with.
+
+    A bad run ends with one line on the terminal and exit code 1, an interrupted one
+    with 130.
+    """
+    parameters = inspect.signature(run).parameters
+    for name, parameter in parameters.items():
+        kind, text = TABLE[name]
+        if parameter.default is inspect.Parameter.empty:
+            _DEFINE[kind](name, None, text)
+            flags.mark_flag_as_required(name)
+        else:
+            _DEFINE[kind](name, parameter.default, text)
+
+    def main(argv):
+        if len(argv) > 1:
+            raise app.UsageError(
+                f"unexpected argument {argv[1]!r}; flags start with --"
+            )
+        values = {name: flags.FLAGS[name].value for name in parameters}
+        given = {name for name in parameters if flags.FLAGS[name].present}
+        try:
+            run(**(prepare(values, given) if prepare else values))
+        except _expected_errors() as error:
+            logging.debug("where it happened", exc_info=True)
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(130 if _is_interruption(error) else 1)
+
+    logging.set_verbosity(logging.INFO)
+    logging.use_absl_handler()
+    app.run(main)
+
+
+def _expected_errors():
+    from keras_cnns.trainers.callbacks import NonFiniteLossError, TrainingInterrupted
+
+    return (ValueError, OSError, NonFiniteLossError, TrainingInterrupted)
+
+
+def _is_interruption(error):
+    return type(error).__name__ == "TrainingInterrupted"

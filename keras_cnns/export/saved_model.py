@@ -1,0 +1,200 @@
+"""Classifiers as SavedModels: ``<export_dir>/<name>/<version>/``.
+
+Two signatures: ``serving_default`` takes the network's float input, ``serve_images``
+encoded JPEG or PNG bytes and does decoding, resizing and standardisation in the graph.
+"""
+
+import os
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from keras_cnns import _files
+from keras_cnns.export import verification
+from keras_cnns.export.warmup import write_warmup_requests
+from keras_cnns.trainers import runs
+
+LABELS = "labels.txt"
+
+
+class _ServedClassifier(tf.Module):
+    """What goes into the SavedModel: the weights, the labels and two functions.
+
+    The Keras model itself stays outside, so that its layers are not traced one by one.
+    """
+
+    def __init__(self, network, preprocessing, class_names, labels_file):
+        super().__init__()
+        self._weights = network.variables
+        self._labels_asset = tf.saved_model.Asset(labels_file)
+        names = tf.constant(class_names)
+        size = (preprocessing.height, preprocessing.width, preprocessing.channels)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, *size], name="images")])
+        def serving_default(images):
+            return {"probabilities": network(images, training=False)}
+
+        @tf.function(
+            input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")]
+        )
+        def serve_images(image_bytes):
+            images = tf.map_fn(
+                preprocessing, image_bytes, fn_output_signature=tf.TensorSpec(size)
+            )
+            probabilities = network(images, training=False)
+            best = tf.argmax(probabilities, axis=-1)
+            return {
+                "probabilities": probabilities,
+                "class_id": best,
+                "label": tf.gather(names, best),
+            }
+
+        self.serving_default = serving_default
+        self.serve_images = serve_images
+
+
+def export_saved_model(
+    network,
+    export_dir: str,
+    name: str,
+    *,
+    preprocessing,
+    class_names,
+    warmup_requests: int = 1,
+) -> str:
+    """Exports a classifier for TF Serving and verifies it in a fresh process.
+
+    The version is one more than the highest there is. The folder appears only when it
+    is whole and its outputs equal the network's.
+
+    Args:
+        network: ``keras.Model``, images to probabilities ``(batch, classes)``.
+        export_dir: folder that gets ``<name>/<version>/``.
+        name: model name in the path and in the warm-up requests.
+        preprocessing: ``Preprocessing`` of the network.
+        class_names: names by output; stored as an asset.
+        warmup_requests: requests of rising batch size stored for TF Serving to run
+            on loading; 0 for none. Needs the extra ``serving``.
+
+    Returns:
+        The version's folder.
+
+    Raises:
+        ValueError: if the numbers of classes differ, or the outputs of the reloaded
+            model are not the network's.
+        OSError: if it cannot be written.
+        ImportError: if warm-up requests are asked for without the extra ``serving``.
+    """
+    if network.output_shape[-1] != len(class_names):
+        raise ValueError(
+            f"{len(class_names)} class names for {network.output_shape[-1]} outputs"
+        )
+    path = os.path.join(export_dir, name, str(_next_version(export_dir, name)))
+    try:
+        with tempfile.TemporaryDirectory() as scratch, _files.whole_folder(path) as new:
+            labels_file = os.path.join(scratch, LABELS)
+            _files.write_text(labels_file, "".join(f"{c}\n" for c in class_names))
+            served = _ServedClassifier(
+                network, preprocessing, list(class_names), labels_file
+            )
+            verbosity = logging.get_verbosity()
+            logging.set_verbosity(logging.ERROR)
+            try:
+                tf.saved_model.save(
+                    served,
+                    new,
+                    signatures={
+                        "serving_default": served.serving_default,
+                        "serve_images": served.serve_images,
+                    },
+                )
+            finally:
+                logging.set_verbosity(verbosity)
+            if warmup_requests:
+                write_warmup_requests(new, name, preprocessing, warmup_requests)
+            difference = verification.verify(new, network, preprocessing)
+    except tf.errors.OpError as error:
+        raise OSError(f"could not write {path}: {error}") from error
+    logging.info("%s: largest difference after reloading %.2g", path, difference)
+    return path
+
+
+def _next_version(export_dir, name):
+    folder = os.path.join(export_dir, name)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return 1 + max([int(n) for n in names if n.isdigit()], default=0)
+
+
+def export_run(
+    run_dir: str, export_dir: str, *, which="last", name="", warmup_requests=1
+) -> str:
+    """Exports the trained network of a run; see ``export_saved_model``.
+
+    Args:
+        run_dir: folder of the run.
+        export_dir: folder that gets ``<name>/<version>/``.
+        which: ``"best"`` or ``"last"`` epoch.
+        name: model name in the path; empty takes the registry name.
+        warmup_requests: number of warm-up requests; 0 for none.
+    """
+    network, description = runs.load_run(run_dir, which)
+    return export_saved_model(
+        network,
+        export_dir,
+        name or description.model,
+        preprocessing=description.preprocessing,
+        class_names=description.class_names,
+        warmup_requests=warmup_requests,
+    )
+
+
+def find_saved_model(path: str) -> str:
+    """The SavedModel version behind a path: itself, or the newest version in it.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if os.path.isfile(os.path.join(path, "saved_model.pb")):
+        return path
+    names = os.listdir(path) if os.path.isdir(path) else []
+    versions = sorted((int(n) for n in names if n.isdigit()), reverse=True)
+    for version in versions:
+        candidate = os.path.join(path, str(version))
+        if os.path.isfile(os.path.join(candidate, "saved_model.pb")):
+            return candidate
+    raise ValueError(f"{path} holds no SavedModel (no saved_model.pb)")
+
+
+def load_saved_model(path: str):
+    """A function from encoded images to probabilities, and the class names.
+
+    Args:
+        path: a version's folder, or the one above it.
+
+    Returns:
+        (function of a list of encoded images that gives ``(batch, classes)`` NumPy
+        probabilities, tuple of class names).
+
+    Raises:
+        ValueError: if it holds no classifier exported here.
+    """
+    version = find_saved_model(path)
+    labels = os.path.join(version, "assets", LABELS)
+    try:
+        loaded = tf.saved_model.load(version)
+        signature = loaded.signatures["serve_images"]
+        with open(labels, encoding="utf-8") as file:
+            names = tuple(file.read().splitlines())
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"{version} is not a classifier exported by keras_cnns: {error}"
+        ) from error
+
+    def predict(contents):
+        outputs = signature(image_bytes=tf.constant(contents))
+        return np.asarray(outputs["probabilities"])
+
+    predict.loaded = loaded  # its variables must live as long as the function
+    return predict, names

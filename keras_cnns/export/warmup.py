@@ -1,0 +1,55 @@
+"""Warm-up requests, which TF Serving runs on loading a model."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+
+def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> None:
+    """Stores requests for both signatures with batches of 1, 2, ... pictures.
+
+    Args:
+        path: folder of the SavedModel version.
+        name: model name that the requests carry.
+        preprocessing: ``Preprocessing``, for the size of the pictures.
+        count: number of requests per signature, at least 1.
+
+    Raises:
+        ImportError: if the extra ``serving`` is not installed.
+        ValueError: if ``count`` is not positive.
+
+    Source: TensorFlow Serving, "SavedModel Warmup".
+    """
+    if count < 1:
+        raise ValueError(f"warmup_requests must not be negative, got {count}")
+    try:
+        from tensorflow_serving.apis import (
+            model_pb2,
+            predict_pb2,
+            prediction_log_pb2,
+        )
+    except ImportError as error:
+        raise ImportError(
+            "warm-up requests need tensorflow-serving-api: pip install "
+            "'keras-cnns[serving]', or ask for none with warmup_requests=0"
+        ) from error
+    size = (preprocessing.height, preprocessing.width, preprocessing.channels)
+    blank = tf.io.encode_png(np.zeros(size, np.uint8)).numpy()
+    folder = os.path.join(path, "assets.extra")
+    os.makedirs(folder)
+    file = os.path.join(folder, "tf_serving_warmup_requests")
+    with tf.io.TFRecordWriter(file) as writer:
+        for batch in range(1, count + 1):
+            for signature, key, value in (
+                ("serving_default", "images", np.zeros((batch, *size), np.float32)),
+                ("serve_images", "image_bytes", np.array([blank] * batch, object)),
+            ):
+                request = predict_pb2.PredictRequest(
+                    model_spec=model_pb2.ModelSpec(name=name, signature_name=signature),
+                    inputs={key: tf.make_tensor_proto(value)},
+                )
+                log = prediction_log_pb2.PredictionLog(
+                    predict_log=prediction_log_pb2.PredictLog(request=request)
+                )
+                writer.write(log.SerializeToString())

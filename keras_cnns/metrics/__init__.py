@@ -1,0 +1,16 @@
+"""Evaluations, and the figures that show them."""
+
+from keras_cnns.metrics.classification import (
+    ClassificationReport,
+    evaluate_classifier,
+    report,
+)
+from keras_cnns.metrics.figures import plot_confusion_matrix, plot_learning_curves
+
+__all__ = [
+    "ClassificationReport",
+    "evaluate_classifier",
+    "plot_confusion_matrix",
+    "plot_learning_curves",
+    "report",
+]

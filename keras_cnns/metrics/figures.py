@@ -1,0 +1,65 @@
+"""Figures of a training and of an evaluation, as PNG files."""
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from keras_cnns import _files
+
+_BLUE, _ORANGE = "#1f5f99", "#d9730d"
+
+
+def _save(figure, path):
+    FigureCanvasAgg(figure)
+    with _files.whole_file(path) as partial:
+        figure.savefig(partial, format="png", dpi=110, bbox_inches="tight")
+
+
+def plot_learning_curves(history, path) -> None:
+    """Loss and accuracy by epoch, training beside validation.
+
+    Args:
+        history: dicts with ``epoch``, ``loss``, ``accuracy`` and perhaps their ``val_``
+            forms.
+        path: PNG file to write.
+    """
+    figure = Figure(figsize=(9, 3.6))
+    epochs = [row["epoch"] for row in history]
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy")):
+        for key, label, colour in (
+            (name, "training", _BLUE),
+            (f"val_{name}", "validation", _ORANGE),
+        ):
+            if history and key in history[0]:
+                values = [row[key] for row in history]
+                axes.plot(epochs, values, marker=".", label=label, color=colour)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _save(figure, path)
+
+
+def plot_confusion_matrix(report, path) -> None:
+    """Counts of predicted by true classes; numbers are shown up to 30 classes."""
+    count = len(report.class_names)
+    side = min(14, 3 + 0.45 * count)
+    figure = Figure(figsize=(side, side))
+    axes = figure.subplots()
+    shares = report.confusion / np.maximum(1, report.confusion.sum(1, keepdims=True))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(f"{report.top_1:.2%} of {report.num_examples} correct")
+    if count <= 30:
+        axes.set_xticks(range(count), report.class_names, rotation=90)
+        axes.set_yticks(range(count), report.class_names)
+        for (row, column), number in np.ndenumerate(report.confusion):
+            if number:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axes.text(
+                    column, row, number, ha="center", va="center", color=colour, size=7
+                )
+    _save(figure, path)
