@@ -19,7 +19,7 @@ TABLE = {
     "builder_args": (TEXT, 'further builder arguments as JSON, {"dropout_rate": 0.2}'),
     "init_weights": (
         TEXT,
-        "start from a public checkpoint's name (imagenet), a .h5 file or a run's folder",
+        "start from a public checkpoint (imagenet), a .h5 file or a run's folder",
     ),
     "freeze": (TEXT, "keep this layer and all before it as they are, batch norm too"),
     "checkpoint": (TEXT, "folder of a training run"),
@@ -45,6 +45,7 @@ TABLE = {
     ),
     "mixup_alpha": (NUMBER, "parameter of mixup's Beta distribution; 0 for none"),
     "label_smoothing": (NUMBER, "share of each label spread over all classes"),
+    "num_images": (COUNT, "how many pictures, from the first on; 0 for all"),
     "images": (LIST, "image files or folders, comma-separated"),
     "batch_size": (COUNT, "examples per step, over all devices"),
     # optimisation

@@ -86,7 +86,7 @@ def read(path: str) -> dict:
     """
     try:
         with h5py.File(path, "r") as file:
-            root = file["model_weights"] if "model_weights" in file else file
+            root = file.get("model_weights", file)
             if "layer_names" not in root.attrs:
                 raise ValueError(
                     f"{path} is not a Keras .h5 weight file: it has no layer_names"

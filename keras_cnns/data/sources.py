@@ -5,6 +5,7 @@ import dataclasses
 import io
 import logging as py_logging
 import os
+import sys
 from typing import Optional
 
 import tensorflow as tf
@@ -64,14 +65,12 @@ def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source
         return _folder_source(name, split)
     if os.sep in name and not name.startswith("huggingface:"):
         raise ValueError(f"the folder {name!r} does not exist")
-    if name in _OUR_BUILDERS:
-        with _quiet():
-            builder = _OUR_BUILDERS[name](data_dir=data_dir)
-    elif name == "fashion_mnist":
-        return _fashion_mnist(split, data_dir)
-    else:
-        builder = _tfds_builder(name, data_dir)
-    return _tfds_source(name, split, builder)
+    with _quiet():
+        if name == "fashion_mnist":
+            return _fashion_mnist(split, data_dir)
+        if name in _OUR_BUILDERS:
+            return _tfds_source(name, split, _OUR_BUILDERS[name](data_dir=data_dir))
+        return _tfds_source(name, split, _tfds_builder(name, data_dir))
 
 
 @contextlib.contextmanager
@@ -94,8 +93,7 @@ def _fashion_mnist(split, data_dir):
     if not official.is_prepared():
         for folder in (data_dir, fashion_mnist_idx.DEBIAN_FOLDER):
             if folder and fashion_mnist_idx.find_idx_files(folder):
-                with _quiet():
-                    local = builders.FashionMnistIdx(data_dir=data_dir)
+                local = builders.FashionMnistIdx(data_dir=data_dir)
                 return _tfds_source("fashion_mnist", split, local, manual_dir=folder)
     return _tfds_source(
         "fashion_mnist",
@@ -109,8 +107,7 @@ def _fashion_mnist(split, data_dir):
 
 def _tfds_builder(name, data_dir):
     try:
-        with _quiet():
-            return tfds.builder(name, data_dir=data_dir)
+        return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
         raise ValueError(
             f"unknown data set {name!r}: not a folder, not one of "
@@ -132,13 +129,11 @@ def _tfds_source(name, split, builder, manual_dir=None, hint=""):
         ) from error
     image_key, label_key = builder.info.supervised_keys
     # Files are read in order, so the order of examples is the same in every run.
-    with _quiet():
-        examples = builder.as_dataset(
-            split=split,
-            decoders={image_key: tfds.decode.SkipDecoding()},
-            read_config=tfds.ReadConfig(try_autocache=False),
-        )
-    examples = examples.map(lambda example: (example[image_key], example[label_key]))
+    examples = builder.as_dataset(
+        split=split,
+        decoders={image_key: tfds.decode.SkipDecoding()},
+        read_config=tfds.ReadConfig(try_autocache=False),
+    ).map(lambda example: (example[image_key], example[label_key]))
     whole = builder.info.splits[split.split("[")[0].split("+")[0]]
     mean_bytes = max(1, whole.num_bytes // max(1, whole.num_examples))
     return Source(
@@ -169,11 +164,12 @@ def _check_labelled_images(name, builder):
 
 
 def _prepare(name, builder, manual_dir, hint):
-    logging.info("preparing %s in %s", name, builder.data_dir)
+    # Shown although _quiet() holds: preparing a large set takes its time.
+    print(f"preparing data set {name} in {builder.data_dir}", file=sys.stderr)
     config = tfds.download.DownloadConfig(manual_dir=manual_dir)
     tfds.disable_progress_bar()
     try:
-        with _quiet(), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(download_config=config)
     except ValueError:
         raise

@@ -1,4 +1,4 @@
-"""Callbacks of a resumable run: what is checked, shown, recorded and saved, and when."""
+"""Callbacks of a resumable run: what is checked, shown, recorded and saved."""
 
 import contextlib
 import csv

@@ -15,9 +15,14 @@ from keras_cnns import _files, applications
 from keras_cnns.data import Preprocessing
 
 _RECORD = "run.json"
-_PACKAGES = (
-    ["keras-cnns", "tensorflow", "keras", "tensorflow-addons", "tensorflow-datasets", "numpy"]
-)
+_PACKAGES = [
+    "keras-cnns",
+    "tensorflow",
+    "keras",
+    "tensorflow-addons",
+    "tensorflow-datasets",
+    "numpy",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +76,7 @@ def _version(package):
 
 
 def _git_revision():
-    """Commit of the source tree, with ``-dirty`` where it was changed; None if unknown."""
+    """Commit of the source tree, ``-dirty`` where it was changed; None if unknown."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],

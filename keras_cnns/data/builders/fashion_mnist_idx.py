@@ -14,10 +14,17 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
-CLASS_NAMES = (
-    ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag"]
-    + ["Ankle boot"]
-)
+CLASS_NAMES = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+] + ["Ankle boot"]
 _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),

@@ -1,0 +1,36 @@
+# make demo   trains, evaluates, exports and uses a small DenseNet on real digits
+# make test   lint and tests, at most 15 minutes on two cores
+# make test-all   the slow tests too
+PYTHON := .venv/bin/python
+INSTALLED := .venv/.installed
+DEMO := runs/demo
+
+.PHONY: demo test test-all
+
+$(INSTALLED): setup.cfg pyproject.toml .ci/make_venv
+	@.ci/make_venv
+
+demo: $(INSTALLED)
+	@rm -rf $(DEMO)
+	@$(PYTHON) apps/train_classifier.py --model=cifar_densenet_bc40_k12 \
+	  --dataset=digits --epochs=15 --batch_size=64 --augmentation=pad_crop:1 \
+	  --output_dir=$(DEMO)
+	@$(PYTHON) apps/export_model.py --checkpoint=$(DEMO) --export_dir=savedmodels \
+	  --export_name=demo
+	@$(PYTHON) apps/evaluate_classifier.py --saved_model=savedmodels/demo \
+	  --dataset=digits --output_dir=$(DEMO)/evaluation
+	@$(PYTHON) apps/save_images.py --dataset=digits --split=test --num_images=40 \
+	  --output_dir=$(DEMO)/images
+	@$(PYTHON) apps/predict.py --saved_model=savedmodels/demo \
+	  --images=$(DEMO)/images/test/3,$(DEMO)/images/test/7 \
+	  --json_file=$(DEMO)/predictions.json
+	@echo "the run is in $(DEMO) (learning_curves.png, confusion_matrix.png," \
+	  "metrics.csv, predictions.json), the exported model in savedmodels/demo"
+
+test: $(INSTALLED)
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@$(PYTHON) -m pytest -m "not slow"
+
+test-all: $(INSTALLED)
+	@$(PYTHON) -m pytest

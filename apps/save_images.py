@@ -1,0 +1,43 @@
+"""Writes pictures of a data set as files, in the layout of an image folder.
+
+    python apps/save_images.py --dataset=digits --split=test --output_dir=digits_files
+
+writes ``digits_files/test/<class>/<number>.png``, in a second for the digits; such a
+folder is itself a data set for every app.
+"""
+
+import os
+
+import flag_definitions
+import tensorflow as tf
+
+from keras_cnns import _files, data
+
+_FIRST_BYTES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"GIF": "gif", b"BM": "bmp"}
+
+
+def run(dataset, output_dir, split="test", data_dir=None, num_images=0):
+    """Writes; the parameters are the flags.
+
+    Returns:
+        Paths of the files.
+    """
+    source = data.open_source(dataset, split, data_dir)
+    paths = []
+    for content, label in source.examples.take(num_images or -1):
+        encoded = source.read(content).numpy()
+        ending = next(
+            e for start, e in _FIRST_BYTES.items() if encoded.startswith(start)
+        )
+        name = source.class_names[int(label)].replace(os.sep, "_")
+        folder = split.partition("[")[0]
+        path = os.path.join(output_dir, folder, name, f"{len(paths):06d}.{ending}")
+        with _files.whole_file(path) as partial:
+            tf.io.write_file(partial, encoded)
+        paths.append(path)
+    print(f"{len(paths)} pictures in {output_dir}")
+    return paths
+
+
+if __name__ == "__main__":
+    flag_definitions.start(run)

@@ -1,0 +1,187 @@
+"""What every model of the registry promises.
+
+Cheap checks run on every variant, dear ones on the smallest of each family and stem.
+"""
+
+import inspect
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns import applications
+
+STANDARD = (
+    "include_top weights input_tensor input_shape pooling classes "
+    "classifier_activation name"
+).split()
+
+
+def _smallest_of_each_family():
+    smallest = {}
+    for name in applications.list_models():
+        info = applications.model_info(name)
+        family = (info.constructor.__module__, info.input_shape)
+        if family not in smallest or info.params < smallest[family].params:
+            smallest[family] = info
+    return sorted(info.name for info in smallest.values())
+
+
+SMALLEST = _smallest_of_each_family()
+
+
+def _build(name, **kwargs):
+    size = 2 * applications.model_info(name).min_size
+    kwargs.setdefault("input_shape", (size, size, 3))
+    kwargs.setdefault("classes", 7)
+    return applications.create_model(name, **kwargs)
+
+
+def _images(model, batch=2, seed=0):
+    shape = [batch, *model.input_shape[1:]]
+    return tf.random.stateless_normal(shape, seed=[seed, 1])
+
+
+@pytest.mark.parametrize("name", applications.list_models())
+def test_variant(name):
+    """Parameters as published, default shapes, stage ends."""
+    info = applications.model_info(name)
+    model = applications.create_model(name)
+    trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+    assert trainable == info.params
+    assert model.name == name
+    assert model.input_shape == (None, *info.input_shape)
+    assert model.output_shape == (None, info.classes)
+    sizes = [model.get_layer(end).output_shape[1] for end in info.stage_ends]
+    assert sizes == sorted(set(sizes), reverse=True)
+
+
+@pytest.mark.parametrize("name", applications.list_models())
+def test_signature_is_that_of_keras_applications(name):
+    constructor = applications.model_info(name).constructor
+    parameters = inspect.signature(constructor).parameters
+    assert set(STANDARD) <= set(parameters)
+    assert constructor.__doc__.startswith(f"Builds {constructor.__name__}")
+    if parameters["name"].default in ("densenet", "resnet"):
+        return  # the general builders take the architecture first
+    assert list(parameters)[: len(STANDARD)] == STANDARD
+    assert getattr(applications, constructor.__name__) is constructor
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_probabilities_are_finite_and_repeatable(name):
+    model = _build(name)
+    images = _images(model)
+    first, second = model(images).numpy(), model(images).numpy()
+    assert first.shape == (2, 7) and first.dtype == np.float32
+    np.testing.assert_allclose(first.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_every_trainable_weight_gets_a_finite_gradient(name):
+    model = _build(name, classifier_activation=None)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(_images(model), training=True) ** 2)
+    for weight, gradient in zip(
+        model.trainable_weights, tape.gradient(loss, model.trainable_weights)
+    ):
+        assert gradient is not None, weight.name
+        assert np.isfinite(gradient).all(), weight.name
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("name", SMALLEST)
+def test_without_top_takes_any_size_and_channels(name, channels):
+    info = applications.model_info(name)
+    model = applications.create_model(
+        name, include_top=False, input_shape=(None, None, channels)
+    )
+    for height, width in [(info.min_size, info.min_size + 5), (40, 33)]:
+        maps = model(tf.ones([1, height, width, channels]))
+        assert maps.shape.rank == 4 and min(maps.shape) > 0
+    default = applications.create_model(name, include_top=False)
+    assert default.input_shape == (None, None, None, 3)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_pooling(name):
+    maps = _build(name, include_top=False)
+    images = _images(maps)
+    expected = maps(images).numpy()
+    for pooling, reduce in (("avg", np.mean), ("max", np.max)):
+        pooled = _build(name, include_top=False, pooling=pooling)
+        pooled.set_weights(maps.get_weights())
+        np.testing.assert_allclose(
+            pooled(images), reduce(expected, axis=(1, 2)), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_builds_on_a_tensor(name):
+    size = applications.model_info(name).min_size
+    start = keras.Input((size, size, 3))
+    scaled = keras.layers.Rescaling(2.0)(start)
+    model = applications.create_model(name, input_tensor=scaled, classes=3)
+    assert model.input_shape == (None, size, size, 3)
+    assert model(tf.ones([1, size, size, 3])).shape == (1, 3)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_weights_round_trip(name, tmp_path):
+    first = _build(name)
+    path = str(tmp_path / "weights.h5")
+    first.save_weights(path)
+    second = _build(name, weights=path)
+    images = _images(first)
+    np.testing.assert_array_equal(first(images), second(images))
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(name, policy):
+    keras.mixed_precision.set_global_policy(policy)
+    model = _build(name)
+    probabilities = model(_images(model))
+    assert probabilities.dtype == tf.float32
+    assert np.isfinite(probabilities).all()
+    assert model.layers[3].compute_dtype == policy.split("_")[1]
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_xla_gives_the_same(name):
+    model = _build(name)
+    images = _images(model)
+    compiled = tf.function(model, jit_compile=True)
+    np.testing.assert_allclose(compiled(images), model(images), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_rebuilds_from_its_config(name):
+    model = _build(name)
+    copy = keras.Model.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    images = _images(model)
+    np.testing.assert_array_equal(copy(images), model(images))
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize(
+    ("arguments", "quoted"),
+    [
+        ({"input_shape": (2, 2, 3)}, r"\(2, 2, 3\)"),
+        ({"input_shape": (32, 32)}, r"\(32, 32\)"),
+        ({"input_shape": (32, 32, None)}, "None"),
+        ({"classes": 0}, "0"),
+        ({"classes": "ten"}, "ten"),
+        ({"pooling": "mean", "include_top": False}, "mean"),
+        ({"pooling": "avg"}, "avg"),
+        ({"weights": "no_such_file.h5"}, "no_such_file.h5"),
+        ({"growth": 3}, "growth"),
+        ({"input_tensor": 5}, "5"),
+    ],
+)
+def test_bad_arguments_are_quoted(name, arguments, quoted):
+    with pytest.raises(ValueError, match=quoted):
+        applications.create_model(name, **arguments)

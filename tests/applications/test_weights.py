@@ -1,0 +1,163 @@
+"""Weight files: what fits, what is adapted, what is refused."""
+
+import hashlib
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns import applications
+from keras_cnns.applications import _weights
+
+
+def _net(**kwargs):
+    return applications.CifarResNet20(**{"input_shape": (16, 16, 3), **kwargs})
+
+
+@pytest.fixture
+def saved(tmp_path):
+    network = _net()
+    path = str(tmp_path / "weights.h5")
+    network.save_weights(path)
+    return network, path
+
+
+def test_another_number_of_classes_leaves_the_head_fresh(saved, caplog):
+    network, path = saved
+    with caplog.at_level("INFO", logger="absl"):
+        other = _net(classes=4, weights=path)
+    for layer in network.layers[1:-1]:
+        for a, b in zip(layer.get_weights(), other.get_layer(layer.name).get_weights()):
+            np.testing.assert_array_equal(a, b)
+    assert "the file has 10 classes, the network 4" in caplog.text
+
+
+def test_a_file_with_head_serves_a_network_without(saved):
+    network, path = saved
+    headless = _net(include_top=False, weights=path)
+    first = network.get_layer("conv1_conv").get_weights()[0]
+    np.testing.assert_array_equal(
+        headless.get_layer("conv1_conv").get_weights()[0], first
+    )
+
+
+def test_first_kernel_adapts_so_that_a_grey_picture_gives_what_its_copy_gave(
+    saved, caplog
+):
+    network, path = saved
+    with caplog.at_level("INFO", logger="absl"):
+        grey = _net(input_shape=(16, 16, 1), weights=path)
+    picture = tf.random.stateless_normal([2, 16, 16, 1], seed=[1, 2])
+    np.testing.assert_allclose(
+        grey(picture), network(tf.repeat(picture, 3, axis=-1)), rtol=1e-4, atol=1e-6
+    )
+    assert "from 3 to 1 input channels" in caplog.text
+
+
+def test_files_of_other_networks_are_refused_by_name(saved):
+    _, path = saved
+    with pytest.raises(ValueError, match="missing in the file: conv2_block4_1_conv"):
+        applications.CifarResNet32(weights=path)
+
+
+def test_other_shapes_are_refused(tmp_path):
+    path = str(tmp_path / "narrow.h5")
+    applications.ResNet((3, 3, 3), "basic", 8, stem="small", classes=10).save_weights(
+        path
+    )
+    with pytest.raises(ValueError, match="shapes differ.*conv1_conv"):
+        applications.ResNet(
+            (3, 3, 3), "basic", 16, stem="small", classes=10, weights=path
+        )
+
+
+def test_nothing_changes_when_a_file_does_not_fit(saved, tmp_path):
+    network, _ = saved
+    before = network.get_weights()
+    other = applications.CifarResNet32(input_shape=(16, 16, 3))
+    with pytest.raises(ValueError):
+        _weights.load(network, _save(other, str(tmp_path / "other.h5")), "predictions")
+    for a, b in zip(before, network.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+def _save(network, path):
+    network.save_weights(path)
+    return path
+
+
+def test_older_names_of_the_head_are_known(saved, tmp_path):
+    network, path = saved
+    old = str(tmp_path / "old.h5")
+    with h5py.File(path) as source, h5py.File(old, "w") as target:
+        names = [
+            n.decode() if isinstance(n, bytes) else n
+            for n in source.attrs["layer_names"]
+        ]
+        target.attrs["layer_names"] = [
+            n.replace("predictions", "fc1000") for n in names
+        ]
+        for name in names:
+            source.copy(name, target, name.replace("predictions", "fc1000"))
+    same = _net(weights=old)
+    images = tf.ones([1, 16, 16, 3])
+    np.testing.assert_array_equal(same(images), network(images))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "other h5"])
+def test_unreadable_files_are_named(saved, tmp_path, damage):
+    _, path = saved
+    bad = tmp_path / "bad.h5"
+    if damage == "truncated":
+        bad.write_bytes(open(path, "rb").read()[:5000])
+    elif damage == "text":
+        bad.write_text("no weights")
+    else:
+        with h5py.File(bad, "w") as file:
+            file["x"] = [1]
+    with pytest.raises(ValueError, match="bad.h5"):
+        _net(weights=str(bad))
+
+
+def test_public_weights_are_listed_when_an_unknown_name_is_given():
+    with pytest.raises(ValueError, match="'imagenet21k'.*public ones: 'imagenet'"):
+        applications.ResNet50(weights="imagenet21k")
+
+
+def test_public_file_is_found_by_its_checksum(tmp_path, monkeypatch):
+    """The download path itself, on a file served from this machine."""
+    source = _net()
+    path = tmp_path / "served.h5"
+    source.save_weights(str(path))
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    good = _weights.PublicFile(path.as_uri(), md5, path.as_uri(), md5, "none")
+    wrong = _weights.PublicFile(path.as_uri(), "0" * 32, path.as_uri(), md5, "none")
+    network = applications.ResNet(
+        (3, 3, 3), "basic", 16, "zero_pad", "small", input_shape=(16, 16, 3), classes=10,
+        weights="served", public_weights={"served": good},
+    )  # fmt: skip
+    images = tf.ones([1, 16, 16, 3])
+    np.testing.assert_array_equal(network(images), source(images))
+    with pytest.raises(OSError, match="could not download"):
+        _weights.resolve("x", {"x": wrong}, include_top=True)
+
+
+def test_keras_files_have_the_documented_address():
+    info = applications.model_info("densenet121").weights["imagenet"]
+    assert info.url == (
+        "https://storage.googleapis.com/tensorflow/keras-applications/densenet/"
+        "densenet121_weights_tf_dim_ordering_tf_kernels.h5"
+    )
+    assert info.headless_url.endswith("kernels_notop.h5")
+    theirs = (
+        keras.applications.resnet.WEIGHTS_HASHES
+        if hasattr(keras.applications.resnet, "WEIGHTS_HASHES")
+        else {}
+    )
+    for name, (md5, headless_md5) in theirs.items():
+        if name in ("resnet50", "resnet101", "resnet152"):
+            ours = applications.model_info(name).weights["imagenet"]
+            assert (ours.md5, ours.headless_md5) == (md5, headless_md5)

@@ -1,0 +1,325 @@
+"""Every app, called as its command line calls it, and from a shell."""
+
+import csv
+import json
+import os
+import re
+
+import evaluate_classifier
+import export_model
+import list_models
+import numpy as np
+import predict
+import pytest
+import save_images
+import tensorflow as tf
+import train_classifier
+from PIL import Image
+
+from keras_cnns import applications, trainers
+
+NET = {"units": [1, 1], "block": "basic", "filters": 8, "stem": "small"}
+
+
+def _train(run_dir, data_dir, **flags):
+    defaults = {
+        "model": "resnet",
+        "builder_args": json.dumps(NET),
+        "dataset": "digits",
+        "batch_size": 32,
+        "epochs": 3,
+        "learning_rate": 0.1,
+        "augmentation": "pad_crop:1",
+        "data_dir": data_dir,
+        "output_dir": str(run_dir),
+    }
+    return train_classifier.run(**{**defaults, **flags})
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir, tmp_path_factory):
+    """A run on the digits with its exported model."""
+    folder = tmp_path_factory.mktemp("trained")
+    progress = _train(folder / "run", data_dir, export_dir=str(folder / "saved"))
+    return folder / "run", folder / "saved" / "resnet", progress
+
+
+def test_train_leaves_everything_it_promises(trained):
+    run_dir, saved_model, progress = trained
+    assert progress["report"].top_1 > 0.8
+    assert progress["history"][-1]["val_accuracy"] == pytest.approx(
+        progress["report"].top_1, abs=1e-6
+    )
+    with open(run_dir / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    record = json.loads((run_dir / "run.json").read_text())
+    assert record["flags"]["batch_size"] == 32
+    assert record["versions"]["tensorflow"] == tf.__version__
+    assert re.match(r"[0-9a-f]{40}", record["git_revision"] or "0" * 40)
+    for name in ("learning_curves.png", "confusion_matrix.png"):
+        Image.open(run_dir / name).verify()
+    assert any(
+        "events" in f for _, _, files in os.walk(run_dir / "logs") for f in files
+    )
+    assert (saved_model / "1" / "saved_model.pb").exists()
+
+
+def test_evaluate_gives_the_same_from_run_and_export(
+    trained, data_dir, tmp_path, capsys
+):
+    run_dir, saved_model, progress = trained
+    common = {"dataset": "digits", "data_dir": data_dir}
+    first = evaluate_classifier.run(checkpoint=str(run_dir), **common)
+    second = evaluate_classifier.run(
+        saved_model=str(saved_model), output_dir=str(tmp_path), **common
+    )
+    np.testing.assert_array_equal(first.confusion, second.confusion)
+    assert first.top_1 == progress["report"].top_1
+    assert f"top-1 {first.top_1:.2%}" in capsys.readouterr().out
+    assert json.loads((tmp_path / "report.json").read_text())["top_1"] == first.top_1
+
+
+def test_predict_from_run_and_export(trained, data_dir, tmp_path, capsys):
+    run_dir, saved_model, _ = trained
+    pictures = tmp_path / "pictures"
+    paths = save_images.run(
+        dataset="digits", data_dir=data_dir, output_dir=str(pictures), num_images=30
+    )
+    assert len(paths) == 30
+    images = [str(pictures / "test" / d) for d in os.listdir(pictures / "test")]
+    json_file = str(tmp_path / "predictions.json")
+    first = predict.run(images=images, checkpoint=str(run_dir), json_file=json_file)
+    second = predict.run(images=images, saved_model=str(saved_model))
+    assert len(first) == 30
+    right = 0
+    for a, b in zip(first, second):
+        assert a["image"] == b["image"]
+        top = a["predictions"][0]
+        assert top["label"] == b["predictions"][0]["label"]
+        assert top["probability"] == pytest.approx(
+            b["predictions"][0]["probability"], abs=1e-5
+        )
+        right += top["label"] == os.path.basename(os.path.dirname(a["image"]))
+    assert right >= 24
+    with open(json_file) as file:
+        assert json.load(file) == first
+    assert first[0]["image"] in capsys.readouterr().out
+
+
+def test_export_app(trained, tmp_path):
+    path = export_model.run(
+        checkpoint=str(trained[0]), export_dir=str(tmp_path), export_name="other"
+    )
+    assert path == str(tmp_path / "other" / "1")
+
+
+def test_image_folder_as_data_set_and_fine_tuning(trained, data_dir, tmp_path, caplog):
+    """From ten grey classes to three in colour, the first stage frozen."""
+    folder = tmp_path / "folder"
+    for split in ("train[:20%]", "test[:30%]"):
+        save_images.run(
+            dataset="digits", data_dir=data_dir, split=split, output_dir=str(folder)
+        )
+    for split in ("train", "test"):
+        for digit in range(3, 10):
+            for file in (folder / split / str(digit)).iterdir():
+                file.unlink()
+            (folder / split / str(digit)).rmdir()
+    with caplog.at_level("INFO", logger="absl"):
+        progress = _train(
+            tmp_path / "run",
+            None,
+            dataset=str(folder),
+            batch_size=16,
+            image_size=8,
+            channels=3,
+            init_weights=str(trained[0]),
+            freeze="conv1_relu",
+            learning_rate=0.02,
+        )
+    assert "the file has 10 classes, the network 3" in caplog.text
+    assert "from 1 to 3 input channels" in caplog.text
+    assert "frozen up to conv1_relu" in caplog.text
+    assert progress["report"].top_1 > 0.8
+    before, _ = trainers.load_run(str(trained[0]), "best")
+    after, _ = trainers.load_run(str(tmp_path / "run"))
+    old, new = (n.get_layer("conv1_conv").get_weights()[0] for n in (before, after))
+    np.testing.assert_allclose(new, np.repeat(old / 3, 3, axis=2), rtol=1e-6)
+
+
+def test_early_stopping_and_best_epoch(data_dir, tmp_path):
+    progress = _train(
+        tmp_path, data_dir, learning_rate=1e-9, early_stopping=2, epochs=9
+    )
+    assert progress["stopped_early"]
+    assert len(progress["history"]) == progress["best_epoch"] + 2
+
+
+def test_recipe_fills_in_what_the_command_line_leaves_open():
+    values = {"recipe": "densenet_cifar", "resume": False, "epochs": 5, "batch_size": 8,
+              "output_dir": "x"}  # fmt: skip
+    merged = train_classifier._with_recipe(values, given={"epochs"})
+    assert merged["epochs"] == 5 and merged["batch_size"] == 64
+    assert merged["boundaries"] == "0.5,0.75"
+
+
+def test_recipes_name_real_flags_and_are_accepted():
+    import inspect
+
+    parameters = inspect.signature(train_classifier.run).parameters
+    for name, (values, source) in trainers.RECIPES.items():
+        assert set(values) <= set(parameters), name
+        assert "arXiv" in source or source.startswith("as "), name
+
+
+def test_list_models(capsys):
+    names = list_models.run(pattern="densenet*")
+    assert set(names) == set(applications.list_models(pattern="densenet*"))
+    output = capsys.readouterr().out
+    assert "densenet121" in output and "7,978,856" in output
+    assert list_models.run(recipes=True) == list(trainers.RECIPES)
+    assert "--learning_rate=0.1" in capsys.readouterr().out
+
+
+BAD = [
+    ({"model": "densnet121"}, "densnet121"),
+    ({"dataset": "no_such_set"}, "no_such_set"),
+    ({"optimizer": "sdg"}, "sdg"),
+    ({"schedule": "linear"}, "linear"),
+    ({"augmentation": "twist"}, "twist"),
+    ({"preprocessing": "resnet"}, "resnet"),
+    ({"batch_size": 0}, "batch_size=0"),
+    ({"epochs": 0}, "epochs"),
+    ({"mixed_precision": "int8"}, "int8"),
+    ({"builder_args": "[1]"}, r"\[1\]"),
+    ({"builder_args": '{"depth": 5}'}, "depth"),
+    ({"recipe": "secret"}, "secret"),
+    ({"distribution_strategy": "ring"}, "ring"),
+    ({"boundaries": "a,b"}, "a"),
+    ({"init_weights": "nowhere.h5"}, "nowhere.h5"),
+    ({"freeze": "conv9"}, "conv9"),
+    ({"validation_split": "middle"}, "middle"),
+]
+
+
+@pytest.mark.parametrize(("flags", "quoted"), BAD, ids=[next(iter(f)) for f, _ in BAD])
+def test_bad_flags_are_quoted(data_dir, tmp_path, flags, quoted):
+    with pytest.raises(ValueError, match=quoted):
+        _train(tmp_path / "run", data_dir, **flags)
+
+
+def test_evaluate_and_predict_refuse_what_does_not_fit(trained, tmp_path, data_dir):
+    run_dir, saved_model, _ = trained
+    common = {"checkpoint": str(run_dir)}
+    with pytest.raises(ValueError, match="either"):
+        evaluate_classifier.run(dataset="digits", data_dir=data_dir)
+    for split in ("train", "test"):
+        (tmp_path / split / "cat").mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / split / "cat" / "1.png")
+    with pytest.raises(ValueError, match="10 classes .* has 1"):
+        evaluate_classifier.run(dataset=str(tmp_path), **common)
+    with pytest.raises(ValueError, match="holds no run"):
+        trainers.load_run(str(tmp_path))
+    with pytest.raises(ValueError, match="nothing.png"):
+        predict.run(images=["nothing.png"], **common)
+    bad = tmp_path / "test" / "cat" / "2.png"
+    bad.write_bytes((tmp_path / "test" / "cat" / "1.png").read_bytes()[:50])
+    with pytest.raises(ValueError, match="2.png"):
+        predict.run(images=[str(tmp_path / "test" / "cat")], **common)
+    with pytest.raises(ValueError, match="either"):
+        predict.run(images=["x"], saved_model=str(saved_model), **common)
+
+
+def test_truncated_weights_of_a_run_are_named(trained, tmp_path):
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(trained[0], copy)
+    (copy / "last.h5").write_bytes((copy / "last.h5").read_bytes()[:3000])
+    with pytest.raises(ValueError, match="last.h5 cannot be read"):
+        export_model.run(checkpoint=str(copy), export_dir=str(tmp_path / "out"))
+
+
+def test_from_a_shell_without_noise(finish, data_dir, tmp_path):
+    """Nothing of TensorFlow, addons or the export reaches the terminal."""
+    code, output, errors = finish(
+        "apps/train_classifier.py", "--model=resnet", f"--builder_args={json.dumps(NET)}",
+        "--dataset=digits", "--train_split=train[:20%]", f"--data_dir={data_dir}",
+        "--epochs=1", f"--output_dir={tmp_path / 'run'}", f"--export_dir={tmp_path / 'out'}",
+    )  # fmt: skip
+    assert code == 0, errors
+    assert len(output.splitlines()) == 3, output  # epoch, last epoch, export
+    unknown = [
+        line
+        for line in errors.splitlines()
+        if not re.match(r"I\d{4} .*(train_classifier|saved_model)\.py:\d+\] ", line)
+    ]
+    assert unknown == []
+
+
+def test_errors_from_a_shell_are_one_line(finish, data_dir, tmp_path):
+    code, output, errors = finish(
+        "apps/train_classifier.py", "--model=nothing", "--dataset=digits",
+        f"--data_dir={data_dir}", f"--output_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 1 and output == ""
+    assert len(errors.splitlines()) == 1 and errors.startswith("error: unknown model")
+    code, _, errors = finish("apps/predict.py", "--images=x", "stray")
+    assert code != 0 and "stray" in errors
+
+
+DEVICES = """
+import sys
+sys.path.insert(0, "apps")
+import keras_cnns, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import flag_definitions, train_classifier
+sys.argv = ["train_classifier.py", *sys.argv[1:]]
+flag_definitions.start(train_classifier.run, train_classifier._with_recipe)
+"""
+
+
+def _distributed_flags(data_dir, run_dir):
+    return [
+        "--model=resnet", f"--builder_args={json.dumps(NET)}", "--dataset=digits",
+        "--train_split=train[:40%]", f"--data_dir={data_dir}", "--epochs=2",
+        "--batch_size=32", "--sync_batch_norm", "--ema_decay=0.9", f"--output_dir={run_dir}",
+    ]  # fmt: skip
+
+
+def _curve(run_dir):
+    with open(run_dir / "metrics.csv") as file:
+        return [
+            (float(r["loss"]), float(r["val_accuracy"])) for r in csv.DictReader(file)
+        ]
+
+
+def test_distribution_strategies_from_a_shell(
+    start, finish, cluster, data_dir, tmp_path
+):
+    """One device, two devices and two workers learn the same."""
+    one, mirrored, workers = (
+        tmp_path / name for name in ("one", "mirrored", "workers")
+    )
+    app = "apps/train_classifier.py"
+    code, _, errors = finish(app, *_distributed_flags(data_dir, one))
+    assert code == 0, errors
+    flags = [
+        *_distributed_flags(data_dir, mirrored),
+        "--distribution_strategy=mirrored",
+    ]
+    code, _, errors = finish("-c", DEVICES, *flags)
+    assert code == 0, errors
+    flags = [
+        *_distributed_flags(data_dir, workers),
+        "--distribution_strategy=multi_worker",
+    ]
+    processes = [start(app, *flags, TF_CONFIG=config) for config in cluster()]
+    for process in processes:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-3000:]
+    assert len(os.listdir(workers / "checkpoints")) == 2
+    for other in (mirrored, workers):
+        np.testing.assert_allclose(_curve(one), _curve(other), rtol=0.02, atol=0.02)

@@ -1,0 +1,98 @@
+"""Shared fixtures: prepared data, clean Keras state, app runs in their own process."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import pytest
+
+import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _clean_keras():
+    from tensorflow import keras
+
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+    keras.backend.clear_session()
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """Folder in which the digits are prepared once for all tests."""
+    from keras_cnns import data
+
+    folder = str(tmp_path_factory.mktemp("tfds"))
+    data.open_source("digits", "train", folder)
+    return folder
+
+
+@pytest.fixture
+def start():
+    """Starts a command of Python in its own process; ends it with the test."""
+    processes = []
+
+    def start_process(*arguments, **environment):
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+        )
+        processes.append(process)
+        return process
+
+    yield start_process
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def finish(start):
+    """Runs a command of Python to its end: (exit code, standard output, errors)."""
+
+    def finish_process(*arguments, **environment):
+        process = start(*arguments, **environment)
+        output, errors = process.communicate(timeout=300)
+        return process.returncode, output, errors
+
+    return finish_process
+
+
+def _free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for open_socket in sockets:
+        open_socket.bind(("127.0.0.1", 0))
+    ports = [open_socket.getsockname()[1] for open_socket in sockets]
+    for open_socket in sockets:
+        open_socket.close()
+    return ports
+
+
+@pytest.fixture
+def cluster():
+    """Makes TF_CONFIG for each worker of a cluster on this machine."""
+
+    def configurations(count=2):
+        workers = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+        return [
+            json.dumps(
+                {
+                    "cluster": {"worker": workers},
+                    "task": {"type": "worker", "index": index},
+                }
+            )
+            for index in range(count)
+        ]
+
+    return configurations

@@ -1,0 +1,145 @@
+"""Exported models: what they hold, that they are verified, that none is half-written."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_cnns import applications, data, export
+from keras_cnns.export import verification
+
+NAMES = ("one", "two", "drei mit Umlaut ä")
+FEED = data.Preprocessing(12, 10, 3, **data.CONVENTIONS["caffe"])
+
+
+@pytest.fixture(scope="module")
+def network():
+    return applications.ResNet(
+        (1, 1), "basic", 4, stem="small", input_shape=(12, 10, 3), classes=3
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports")
+    path = export.export_saved_model(
+        network, str(folder), "tiny", preprocessing=FEED, class_names=NAMES,
+        warmup_requests=2,
+    )  # fmt: skip
+    return folder, path
+
+
+def test_signatures_give_the_networks_answers(network, exported):
+    _, path = exported
+    signatures = tf.saved_model.load(path).signatures
+    images = tf.random.stateless_normal([4, 12, 10, 3], seed=[1, 2])
+    served = signatures["serving_default"](images=images)["probabilities"]
+    np.testing.assert_allclose(served, network(images), atol=1e-6)
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    jpeg, png = tf.io.encode_jpeg(pixels), tf.io.encode_png(pixels)
+    answer = signatures["serve_images"](image_bytes=tf.stack([jpeg, png]))
+    expected = network(tf.stack([FEED(jpeg), FEED(png)])).numpy()
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-6)
+    np.testing.assert_array_equal(answer["class_id"], expected.argmax(1))
+    labels = [label.decode() for label in answer["label"].numpy()]
+    assert labels == [NAMES[i] for i in expected.argmax(1)]
+
+
+def test_folder_holds_labels_and_warmup_requests(exported):
+    folder, path = exported
+    assert path == str(folder / "tiny" / "1")
+    with open(os.path.join(path, "assets", "labels.txt"), encoding="utf-8") as file:
+        assert tuple(file.read().splitlines()) == NAMES
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    records = tf.data.TFRecordDataset(
+        os.path.join(path, "assets.extra", "tf_serving_warmup_requests")
+    )
+    signatures = tf.saved_model.load(path).signatures
+    sizes = []
+    for record in records:
+        request = prediction_log_pb2.PredictionLog.FromString(
+            record.numpy()
+        ).predict_log.request
+        assert request.model_spec.name == "tiny"
+        inputs = {k: tf.constant(tf.make_ndarray(v)) for k, v in request.inputs.items()}
+        answer = signatures[request.model_spec.signature_name](**inputs)
+        sizes.append(len(answer["probabilities"]))
+    assert sizes == [1, 1, 2, 2]
+
+
+def test_versions_count_up_and_the_newest_is_found(network, exported):
+    folder, first = exported
+    second = export.export_saved_model(
+        network, str(folder), "tiny", preprocessing=FEED, class_names=NAMES,
+        warmup_requests=0,
+    )  # fmt: skip
+    assert second == str(folder / "tiny" / "2")
+    assert not os.path.exists(os.path.join(second, "assets.extra"))
+    assert export.find_saved_model(str(folder / "tiny")) == second
+    assert export.find_saved_model(first) == first
+
+
+def test_loaded_model_outlives_its_loading(network, exported):
+    predict, names = export.load_saved_model(exported[1])
+    assert names == NAMES
+    png = tf.io.encode_png(np.zeros((12, 10, 3), np.uint8)).numpy()
+    expected = network(tf.stack([FEED(png)]))
+    np.testing.assert_allclose(predict([png]), expected, atol=1e-6)
+
+
+def test_a_difference_is_found_and_nothing_is_left(network, tmp_path, monkeypatch):
+    """The verification is asked to compare with another network."""
+    other = applications.ResNet(
+        (1, 1), "basic", 4, stem="small", input_shape=(12, 10, 3), classes=3
+    )
+    verify = verification.verify
+    monkeypatch.setattr(
+        verification, "verify", lambda path, _, feed: verify(path, other, feed)
+    )
+    with pytest.raises(ValueError, match="differs from the network"):
+        export.export_saved_model(
+            network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES
+        )
+    assert os.listdir(tmp_path / "tiny") == []
+
+
+def test_verification_prints_differences_as_json(network, exported, tmp_path):
+    examples = str(tmp_path / "examples.npz")
+    np.savez(examples, **verification._examples(network, FEED))
+    command = [
+        sys.executable,
+        "-m",
+        "keras_cnns.export.verification",
+        exported[1],
+        examples,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert set(json.loads(done.stdout)) == {"serving_default", "serve_images"}
+
+
+def test_errors(network, tmp_path):
+    with pytest.raises(ValueError, match="2 class names for 3 outputs"):
+        export.export_saved_model(
+            network, str(tmp_path), "tiny", preprocessing=FEED, class_names=("a", "b")
+        )
+    with pytest.raises(ValueError, match="holds no SavedModel"):
+        export.load_saved_model(str(tmp_path))
+    (tmp_path / "saved_model.pb").write_bytes(b"rubbish")
+    with pytest.raises(ValueError, match="not a classifier exported"):
+        export.load_saved_model(str(tmp_path))
+
+
+@pytest.mark.slow
+def test_densenet121_round_trip(tmp_path):
+    network = applications.DenseNet121()
+    feed = data.Preprocessing(224, 224, 3, **data.CONVENTIONS["torch"])
+    names = tuple(f"class {i}" for i in range(1000))
+    path = export.export_saved_model(
+        network, str(tmp_path), "densenet121", preprocessing=feed, class_names=names
+    )
+    assert export.find_saved_model(path) == path

@@ -1,0 +1,66 @@
+"""Reports against numbers counted by hand, and figures that can be read."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from keras_cnns import metrics
+
+# three classes, four examples: right, wrong, right, wrong
+PROBABILITIES = np.array(
+    [[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8], [0.2, 0.7, 0.1]]
+)
+LABELS = np.array([0, 1, 2, 2])
+
+
+def test_report_by_hand():
+    report = metrics.report(PROBABILITIES, LABELS, ("a", "b", "c"))
+    assert report.num_examples == 4 and report.top_1 == 0.5 and report.top_5 is None
+    assert report.confusion.tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 1]]
+    assert report.precision == (0.5, 0.0, 1.0)
+    assert report.recall == (1.0, 0.0, 0.5)
+    expected = -np.log([0.7, 0.3, 0.8, 0.1]).mean()
+    assert report.cross_entropy == pytest.approx(expected)
+    assert report.to_json()["confusion"] == [[1, 0, 0], [1, 0, 0], [0, 1, 1]]
+
+
+def test_top_5_against_keras():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(9), 50)
+    labels = random.integers(0, 9, 50)
+    report = metrics.report(probabilities, labels, tuple("abcdefghi"))
+    expected = tf.keras.metrics.sparse_top_k_categorical_accuracy(
+        labels, probabilities, 5
+    )
+    assert report.top_5 == pytest.approx(float(np.mean(expected)))
+
+
+def test_evaluation_runs_over_all_batches():
+    table = tf.constant(PROBABILITIES)
+    one_hot = tf.one_hot(LABELS, 3)
+    batches = tf.data.Dataset.from_tensor_slices((tf.range(4), one_hot)).batch(3)
+    report = metrics.evaluate_classifier(lambda i: tf.gather(table, i), batches, "abc")
+    assert report.num_examples == 4 and report.top_1 == 0.5
+
+
+def test_nothing_to_report():
+    with pytest.raises(ValueError, match="0 labels"):
+        metrics.report(np.zeros((0, 3)), [], ("a", "b", "c"))
+    with pytest.raises(ValueError, match="2 classes"):
+        metrics.report(PROBABILITIES, LABELS, ("a", "b"))
+    with pytest.raises(ValueError, match="empty"):
+        metrics.evaluate_classifier(None, [], ("a",))
+
+
+def test_figures_are_written(tmp_path):
+    report = metrics.report(PROBABILITIES, LABELS, ("a", "b", "c"))
+    metrics.plot_confusion_matrix(report, str(tmp_path / "confusion.png"))
+    history = [
+        {"epoch": i, "loss": 1 / i, "accuracy": i / 9, "val_loss": 2 / i}
+        for i in (1, 2)
+    ]
+    metrics.plot_learning_curves(history, str(tmp_path / "curves.png"))
+    for name in ("confusion.png", "curves.png"):
+        with Image.open(tmp_path / name) as image:
+            assert min(image.size) > 200

@@ -1,0 +1,101 @@
+"""The same training on one device, two devices, and two worker processes."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from keras_cnns.trainers import distribution
+
+SCRIPT = pathlib.Path(__file__).with_name("steps.py")
+
+
+def _read(process):
+    output, errors = process.communicate(timeout=400)
+    assert process.returncode == 0, errors[-3000:]
+    return json.loads(output.strip().splitlines()[-1])
+
+
+@pytest.fixture
+def train(start, cluster, data_dir):
+    def train_once(**arguments):
+        text = json.dumps({"data_dir": data_dir, **arguments})
+        if arguments.get("strategy") != "multi_worker":
+            return _read(start(SCRIPT, text))
+        processes = [start(SCRIPT, text, TF_CONFIG=config) for config in cluster()]
+        results = [_read(process) for process in processes]
+        assert results[0]["steps"] == results[1]["steps"]
+        return results[0]
+
+    return train_once
+
+
+def _assert_same(first, second, rtol):
+    for name in ("loss", "accuracy"):
+        curves = [[step[name] for step in r["steps"]] for r in (first, second)]
+        assert len(curves[0]) == 20
+        np.testing.assert_allclose(*curves, rtol=rtol, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            first["evaluation"][name], second["evaluation"][name], rtol=rtol
+        )
+    np.testing.assert_allclose(
+        first["weights"], second["weights"], rtol=rtol, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        first["averages"], second["averages"], rtol=rtol, atol=1e-5
+    )
+
+
+def test_two_devices_and_two_workers_train_as_one(train):
+    """Loss, accuracy (over all replicas), weights and averages, for 20 steps."""
+    one = train()
+    two_devices = train(strategy="mirrored", devices=2)
+    two_workers = train(strategy="multi_worker")
+    assert (one["replicas"], two_devices["replicas"], two_workers["replicas"]) == (
+        1,
+        2,
+        2,
+    )
+    assert one["steps"][-1]["loss"] < one["steps"][0]["loss"]
+    _assert_same(one, two_devices, rtol=1e-3)
+    _assert_same(one, two_workers, rtol=1e-3)
+
+
+def test_xla_trains_the_same_on_two_devices(train):
+    plain = train(strategy="mirrored", devices=2, sync=False)
+    compiled = train(strategy="mirrored", devices=2, sync=False, xla=True)
+    _assert_same(plain, compiled, rtol=1e-3)
+
+
+@pytest.mark.parametrize("strategy", ["mirrored", "multi_worker"])
+def test_mixed_precision_and_xla_together(train, strategy):
+    devices = 2 if strategy == "mirrored" else 1
+    result = train(
+        strategy=strategy, devices=devices, sync=False, xla=True, policy="mixed_float16"
+    )
+    losses = [step["loss"] for step in result["steps"]]
+    assert result["replicas"] == 2
+    assert np.isfinite(losses).all() and np.mean(losses[-5:]) < np.mean(losses[:5])
+
+
+def test_unknown_strategy_and_missing_parts_are_named(monkeypatch):
+    with pytest.raises(ValueError, match="'ring'.*mirrored"):
+        distribution.make_strategy("ring")
+    for text in (None, "{", '{"cluster": {}}'):
+        if text is None:
+            monkeypatch.delenv("TF_CONFIG", raising=False)
+        else:
+            monkeypatch.setenv("TF_CONFIG", text)
+        with pytest.raises(ValueError, match="TF_CONFIG"):
+            distribution.make_strategy("multi_worker")
+    config = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 3}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    with pytest.raises(ValueError, match="worker 3 of 1"):
+        distribution.make_strategy("multi_worker")
+
+
+def test_without_tpu_the_strategy_says_so(monkeypatch):
+    monkeypatch.setenv("TPU_NAME", "no_such_tpu")
+    with pytest.raises(ValueError, match="no_such_tpu"):
+        distribution.make_strategy("tpu")

@@ -1,0 +1,84 @@
+"""Schedules against their formulas; every optimizer trains and resumes to the bit."""
+
+import math
+
+import numpy as np
+import pytest
+from tensorflow import keras
+
+from keras_cnns import applications, data, trainers
+from keras_cnns.trainers import optimizers, resumable
+
+
+def _rates(name, steps, **kwargs):
+    schedule = optimizers.make_schedule(name, 0.4, 100, **kwargs)
+    return [float(schedule(step)) for step in steps]
+
+
+def test_schedules():
+    assert _rates("constant", [0, 50, 99]) == pytest.approx([0.4] * 3)
+    steps = [0, 50, 51, 75, 76, 99]
+    expected = [0.4, 0.4, 0.04, 0.04, 0.004, 0.004]
+    assert _rates("step", steps) == pytest.approx(expected)
+    cosine = [0.2 * (1 + math.cos(math.pi * s / 100)) for s in steps]
+    assert _rates("cosine", steps) == pytest.approx(cosine, rel=1e-5)
+    stairs = _rates("exponential", [0, 9, 10, 25], decay_rate=0.94, decay_steps=10)
+    assert stairs == pytest.approx([0.4, 0.4, 0.4 * 0.94, 0.4 * 0.94**2])
+    rising = _rates("constant", [0, 4, 9, 10], warmup_steps=10)
+    assert rising == pytest.approx([0.04, 0.2, 0.4, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quoted"),
+    [
+        (("linear", 0.1, 10), "linear"),
+        (("cosine", 0.0, 10), "0.0"),
+        (("step", 0.1, 10, {"boundaries": (0.7, 0.5)}), "0.7"),
+        (("step", 0.1, 10, {"boundaries": (0.5, 1.5)}), "1.5"),
+        (("cosine", 0.1, 10, {"warmup_steps": 11}), "11"),
+    ],
+)
+def test_bad_schedules_are_quoted(arguments, quoted):
+    *positional, kwargs = (
+        arguments if isinstance(arguments[-1], dict) else (*arguments, {})
+    )
+    with pytest.raises(ValueError, match=quoted):
+        optimizers.make_schedule(*positional, **kwargs)
+
+
+def test_unknown_optimizer():
+    with pytest.raises(ValueError, match="'adamax'.*lookahead"):
+        trainers.make_optimizer("adamax", 0.1)
+
+
+def _train(run_dir, data_dir, name, epochs):
+    keras.utils.set_random_seed(1)
+    network = applications.ResNet(
+        (1, 1), "basic", 4, stem="small", input_shape=(8, 8, 1), classes=10,
+        classifier_activation=None,
+    )  # fmt: skip
+    trainer = trainers.ClassificationTrainer(network, ema_decay=0.9)
+    schedule = optimizers.make_schedule("exponential", 0.01, 20, decay_steps=3)
+    trainer.compile(trainers.make_optimizer(name, schedule, weight_decay=1e-3))
+    progress = resumable.fit_resumable(
+        trainer,
+        data.open_source("digits", "train[:192]", data_dir),
+        run_dir=str(run_dir),
+        epochs=epochs,
+        batch_size=32,
+        preprocessing=data.Preprocessing(8, 8, 1, (128.0,), (90.0,)),
+        augmentation=data.Augmentation("pad_crop:1"),
+    )
+    return network.get_weights(), progress
+
+
+@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+def test_two_epochs_straight_are_one_and_one_resumed(tmp_path, data_dir, name):
+    straight, whole = _train(tmp_path / "straight", data_dir, name, 2)
+    _train(tmp_path / "halves", data_dir, name, 1)
+    resumed, progress = _train(tmp_path / "halves", data_dir, name, 2)
+    for a, b in zip(straight, resumed):
+        np.testing.assert_array_equal(a, b)
+    assert whole["history"][1]["loss"] < whole["history"][0]["loss"]
+    for a, b in zip(whole["history"], progress["history"]):
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}

@@ -1,0 +1,233 @@
+"""A run that is killed or stopped and resumed ends as one that was left alone.
+
+Runs are real processes with dropout, mixup, weight average and a schedule, so that
+everything random and everything stateful takes part. Equality is of every bit.
+"""
+
+import csv
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_cnns.trainers import checkpoints
+
+APP = "apps/train_classifier.py"
+NET = (
+    '{"blocks": [2, 2], "growth_rate": 4, "initial_filters": 8, "stem": "small", '
+    '"dropout_rate": 0.1}'
+)
+# 13 steps an epoch
+FLAGS = [
+    "--model=densenet", f"--builder_args={NET}", "--dataset=digits",
+    "--train_split=train[:30%]", "--validation_split=test[:20%]", "--batch_size=32",
+    "--epochs=4", "--augmentation=pad_crop:1", "--mixup_alpha=0.2", "--ema_decay=0.95",
+    "--optimizer=adamw", "--learning_rate=0.01", "--warmup_epochs=0.5",
+    "--checkpoint_interval=3", "--deterministic",
+]  # fmt: skip
+STEPS = 52
+
+
+def _flags(data_dir, run_dir):
+    return [*FLAGS, f"--data_dir={data_dir}", f"--output_dir={run_dir}"]
+
+
+@pytest.fixture(scope="module")
+def straight(data_dir, tmp_path_factory):
+    """The run that is left alone."""
+    import subprocess
+    import sys
+
+    run_dir = tmp_path_factory.mktemp("straight")
+    subprocess.run([sys.executable, APP, *_flags(data_dir, run_dir)], check=True)
+    return run_dir
+
+
+def _wait_for_step(process, run_dir, step):
+    while not any(
+        s >= step for s in checkpoints.list_steps(str(run_dir / "checkpoints"))
+    ):
+        assert process.poll() is None, process.communicate()[1][-2000:]
+        time.sleep(0.005)
+
+
+def _state(run_dir):
+    path = run_dir / "checkpoints" / f"step_{STEPS:08d}" / "state"
+    reader = tf.train.load_checkpoint(str(path))
+    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def _assert_same_run(first, second):
+    expected, actual = _state(first), _state(second)
+    assert set(expected) == set(actual)
+    kinds = " ".join(expected)
+    for kind in ("network", "optimizer", "average", "step", "metrics", "generators"):
+        assert kind in kinds
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=name)
+    for name in ("best.h5", "last.h5"):
+        with h5py.File(first / name) as a, h5py.File(second / name) as b:
+            a.visititems(
+                lambda key, item, b=b: (
+                    np.testing.assert_array_equal(item, b[key])
+                    if isinstance(item, h5py.Dataset)
+                    else None
+                )
+            )
+    rows = []
+    for folder in (first, second):
+        with open(folder / "metrics.csv") as file:
+            rows.append([{**row, "seconds": ""} for row in csv.DictReader(file)])
+    assert rows[0] == rows[1] and len(rows[0]) == 4
+
+
+@pytest.mark.parametrize("step", [3, 15, 27])
+def test_killed_within_an_epoch(straight, start, finish, data_dir, tmp_path, step):
+    flags = _flags(data_dir, tmp_path)
+    process = start(APP, *flags)
+    _wait_for_step(process, tmp_path, step)
+    process.kill()
+    process.wait()
+    code, _, errors = finish(
+        APP, "--resume", f"--output_dir={tmp_path}", f"--data_dir={data_dir}"
+    )
+    assert code == 0, errors
+    assert "resumed from" in errors
+    _assert_same_run(straight, tmp_path)
+
+
+# Kills its own process when the state is written and not yet under its final name.
+KILLED_WITHIN_CHECKPOINT = """
+import os, signal, sys
+sys.path.insert(0, "apps")
+sys.argv = ["train_classifier.py", *sys.argv[1:]]
+import flag_definitions, train_classifier
+from keras_cnns import _files
+write, calls = _files.write_text, []
+def kill_at_fourth(path, text):
+    if path.endswith("progress.json"):
+        calls.append(path)
+        if len(calls) == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+    write(path, text)
+_files.write_text = kill_at_fourth
+flag_definitions.start(train_classifier.run, train_classifier._with_recipe)
+"""
+
+
+def test_killed_within_a_checkpoint(straight, finish, data_dir, tmp_path):
+    flags = _flags(data_dir, tmp_path)
+    code, _, _ = finish("-c", KILLED_WITHIN_CHECKPOINT, *flags)
+    assert code == -signal.SIGKILL
+    folder = tmp_path / "checkpoints"
+    assert (folder / ".step_00000012.partial" / "state.index").exists()
+    assert checkpoints.list_steps(str(folder)) == [6, 9]
+    code, _, errors = finish(APP, "--resume", *flags)
+    assert code == 0, errors
+    assert sorted(os.listdir(folder)) == ["step_00000051", "step_00000052"]
+    _assert_same_run(straight, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_by_a_signal(straight, start, finish, data_dir, tmp_path, kind):
+    flags = _flags(data_dir, tmp_path)
+    process = start(APP, *flags)
+    _wait_for_step(process, tmp_path, 15)
+    process.send_signal(kind)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "state saved" in errors and "Traceback" not in errors
+    code, _, errors = finish(APP, "--resume", *flags)
+    assert code == 0, errors
+    _assert_same_run(straight, tmp_path)
+
+
+def test_resuming_a_finished_run_changes_nothing(straight, finish, data_dir, tmp_path):
+    run_dir = tmp_path / "copy"
+    shutil.copytree(straight, run_dir)
+    code, output, errors = finish(APP, "--resume", *_flags(data_dir, run_dir))
+    assert code == 0, errors
+    _assert_same_run(straight, run_dir)
+
+
+def test_deterministic_reruns_are_equal(straight, finish, data_dir, tmp_path):
+    code, _, errors = finish(APP, *_flags(data_dir, tmp_path))
+    assert code == 0, errors
+    _assert_same_run(straight, tmp_path)
+
+
+def test_damaged_checkpoint_is_named(straight, finish, data_dir, tmp_path):
+    run_dir = tmp_path / "copy"
+    shutil.copytree(straight, run_dir)
+    newest = pathlib.Path(run_dir, "checkpoints", f"step_{STEPS:08d}")
+    data_file = next(newest.glob("state.data*"))
+    data_file.write_bytes(data_file.read_bytes()[:2000])
+    code, _, errors = finish(APP, "--resume", *_flags(data_dir, run_dir))
+    assert code == 1 and "Traceback" not in errors
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("error: checkpoint") and str(newest) in last
+    assert "step_00000051" in last
+
+
+def test_flags_must_not_change(straight, finish, data_dir, tmp_path):
+    run_dir = tmp_path / "copy"
+    shutil.copytree(straight, run_dir)
+    code, _, errors = finish(
+        APP, "--resume", *_flags(data_dir, run_dir), "--learning_rate=0.5"
+    )
+    assert code == 1
+    assert "learning_rate was 0.01, is 0.5" in errors
+
+
+def test_a_run_is_not_overwritten(straight, finish, data_dir):
+    code, _, errors = finish(APP, *_flags(data_dir, straight))
+    assert code == 1 and "already holds a run" in errors
+
+
+FULL_DISK = """
+import resource, sys
+sys.path.insert(0, "apps")
+sys.argv = ["train_classifier.py", *sys.argv[1:]]
+import flag_definitions, train_classifier
+from keras_cnns.trainers import checkpoints
+save = checkpoints.CheckpointStore.save
+def save_with_little_room(self, progress):
+    if int(self._trainer.step) >= 6:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+    save(self, progress)
+checkpoints.CheckpointStore.save = save_with_little_room
+flag_definitions.start(train_classifier.run, train_classifier._with_recipe)
+"""
+
+
+def test_no_room_for_a_checkpoint(straight, finish, data_dir, tmp_path):
+    """Files may not grow past 10 kB from step 6 on, as on a full disk."""
+    flags = _flags(data_dir, tmp_path)
+    code, _, errors = finish("-c", FULL_DISK, *flags)
+    assert code == 1, errors
+    last = errors.strip().splitlines()[-1]
+    assert "could not write checkpoint" in last and "step_00000003" in last
+    assert os.listdir(tmp_path / "checkpoints") == ["step_00000003"]
+    code, _, errors = finish(APP, "--resume", *flags)
+    assert code == 0, errors
+    _assert_same_run(straight, tmp_path)
+
+
+def test_nan_ends_the_run_and_keeps_the_last_good_checkpoint(
+    finish, data_dir, tmp_path
+):
+    flags = [*_flags(data_dir, tmp_path), "--optimizer=sgd", "--learning_rate=1e30",
+             "--warmup_epochs=0", "--checkpoint_interval=1"]  # fmt: skip
+    code, _, errors = finish(APP, *flags)
+    assert code == 1 and "Traceback" not in errors
+    last = errors.strip().splitlines()[-1]
+    steps = checkpoints.list_steps(str(tmp_path / "checkpoints"))
+    assert "the loss became" in last and f"step {steps[-1] + 1};" in last
+    assert f"the checkpoint of step {steps[-1]} is kept" in last
