@@ -11,6 +11,8 @@ from absl import app, flags, logging
 
 import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
+import tensorflow as tf  # isort: skip
+
 TEXT, NUMBER, COUNT, SWITCH, LIST = "text", "number", "count", "switch", "list"
 
 TABLE = {
@@ -114,11 +116,8 @@ def start(run, prepare=None):
     parameters = inspect.signature(run).parameters
     for name, parameter in parameters.items():
         kind, text = TABLE[name]
-        if parameter.default is inspect.Parameter.empty:
-            _DEFINE[kind](name, None, text)
-            flags.mark_flag_as_required(name)
-        else:
-            _DEFINE[kind](name, parameter.default, text)
+        required = parameter.default is inspect.Parameter.empty
+        _DEFINE[kind](name, None if required else parameter.default, text)
 
     def main(argv):
         if len(argv) > 1:
@@ -128,12 +127,17 @@ def start(run, prepare=None):
         values = {name: flags.FLAGS[name].value for name in parameters}
         given = {name for name in parameters if flags.FLAGS[name].present}
         try:
-            run(**(prepare(values, given) if prepare else values))
+            values = prepare(values, given) if prepare else values
+            for name, parameter in parameters.items():
+                if values[name] is None and parameter.default is not None:
+                    raise ValueError(f"--{name} is missing: {TABLE[name][1]}")
+            run(**values)
         except _expected_errors() as error:
             logging.debug("where it happened", exc_info=True)
             print(f"error: {error}", file=sys.stderr)
             sys.exit(130 if _is_interruption(error) else 1)
 
+    tf.get_logger().setLevel("ERROR")
     logging.set_verbosity(logging.INFO)
     logging.use_absl_handler()
     app.run(main)

@@ -83,7 +83,7 @@ def classifier(x, classes, activation):
 def image_input(input_tensor, input_shape, include_top, default_shape, min_size):
     """The image tensor a network starts from, checked."""
     if input_tensor is not None:
-        if not keras.backend.is_keras_tensor(input_tensor):
+        if not _is_keras_tensor(input_tensor):
             raise ValueError(
                 "input_tensor must come from keras.Input or a Keras layer, "
                 f"got {input_tensor!r}"
@@ -99,6 +99,13 @@ def image_input(input_tensor, input_shape, include_top, default_shape, min_size)
         input_shape = default_shape if include_top else (None, None, default_shape[-1])
     check_shape(input_shape, min_size)
     return keras.Input(tuple(input_shape))
+
+
+def _is_keras_tensor(value):
+    try:
+        return keras.backend.is_keras_tensor(value)
+    except ValueError:  # Keras refuses to tell of anything that is no tensor at all
+        return False
 
 
 def check_shape(shape, min_size):

@@ -149,11 +149,14 @@ def load_training(
         # Of this function's graph only: the order must not hang on the global seed.
         tf.compat.v1.set_random_seed(1)
         epoch_seed = fold(tf.constant([seed, 0], tf.int64), epoch)
+        order_seed = tf.random.stateless_uniform(
+            [], epoch_seed, maxval=tf.int64.max, dtype=tf.int64
+        )
         skipped = tf.where(epoch == start_epoch, start_batch * batch_size, 0)
         return (
             source.examples.shuffle(
                 source.shuffle_buffer,
-                seed=epoch_seed[0],
+                seed=order_seed,
                 reshuffle_each_iteration=False,
             )
             .enumerate()

@@ -11,6 +11,15 @@ from absl import logging
 from keras_cnns import _files
 
 _PREFIX = "step_"
+# What TensorFlow's readers raise for files that are cut short, damaged or of others.
+_UNREADABLE = (
+    AssertionError,
+    IndexError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    tf.errors.OpError,
+)
 
 
 class CheckpointStore:
@@ -37,7 +46,7 @@ class CheckpointStore:
             network=trainer.network,
             optimizer=trainer.optimizer,
             step=trainer.step,
-            average=trainer.average or tf.Module(),
+            average=trainer.average.averages if trainer.average else [],
             metrics=list(trainer.metrics),
             generators=_random_generators(trainer.network),
         )
@@ -101,7 +110,7 @@ class CheckpointStore:
                 progress = json.load(file)
             status = self._objects.read(os.path.join(path, "state"))
             status.assert_existing_objects_matched()
-        except (OSError, ValueError, AssertionError, tf.errors.OpError) as error:
+        except _UNREADABLE as error:
             first_line = str(error).strip().splitlines()[0]
             older = f" or remove it to go on from {self._path(steps[-2])}"
             raise ValueError(

@@ -75,11 +75,13 @@ class ClassificationTrainer(keras.Model):
         self._gradients = self._compute_gradients
         if enable_xla:
             self._gradients = tf.function(self._compute_gradients, jit_compile=True)
+        # Metric results are those of all replicas; Keras would add them up once more.
+        self.distribute_reduction_method = "first"
         self._loss = keras.metrics.Mean(name="loss")
-        self._quality = [keras.metrics.CategoricalAccuracy(name="accuracy")]
+        self._quality = [keras.metrics.CategoricalAccuracy("accuracy", "float32")]
         if network.output_shape[-1] > 5:
             self._quality.append(
-                keras.metrics.TopKCategoricalAccuracy(5, name="top_5_accuracy")
+                keras.metrics.TopKCategoricalAccuracy(5, "top_5_accuracy", "float32")
             )
 
     def compile(self, optimizer):
@@ -162,5 +164,8 @@ class ClassificationTrainer(keras.Model):
 
 
 def _cross_entropy(labels, logits):
-    """Per-example cross-entropy in float32, against probabilities."""
-    return tf.nn.softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
+    """Per-example cross-entropy against probabilities, in float32 or more."""
+    if logits.dtype != tf.float64:
+        logits = tf.cast(logits, tf.float32)
+    labels = tf.cast(labels, logits.dtype)
+    return tf.nn.softmax_cross_entropy_with_logits(labels, logits)

@@ -37,7 +37,7 @@ def make_strategy(name: str = "one_device") -> tf.distribute.Strategy:
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
             tf.config.experimental_connect_to_cluster(resolver)
             tf.tpu.experimental.initialize_tpu_system(resolver)
-        except (ValueError, tf.errors.OpError) as error:
+        except (ValueError, OSError, tf.errors.OpError) as error:
             raise ValueError(
                 f"no TPU found (TPU_NAME={os.environ.get('TPU_NAME')!r}): {error}"
             ) from error

@@ -5,7 +5,7 @@ import contextlib
 import tensorflow as tf
 
 
-class WeightAverage(tf.Module):
+class WeightAverage:
     """Averages of all weights of a network, batch statistics included.
 
     The rate grows as ``min(decay, (1 + step) / (10 + step))``, so that early values
@@ -17,7 +17,6 @@ class WeightAverage(tf.Module):
     """
 
     def __init__(self, network, decay):
-        super().__init__()
         if not 0 < decay < 1:
             raise ValueError(f"ema_decay must be in (0, 1), got {decay!r}")
         self._decay = decay

@@ -1,6 +1,8 @@
 """Weight files: what fits, what is adapted, what is refused."""
 
 import hashlib
+import inspect
+import pathlib
 
 import h5py
 import numpy as np
@@ -111,7 +113,7 @@ def test_unreadable_files_are_named(saved, tmp_path, damage):
     _, path = saved
     bad = tmp_path / "bad.h5"
     if damage == "truncated":
-        bad.write_bytes(open(path, "rb").read()[:5000])
+        bad.write_bytes(pathlib.Path(path).read_bytes()[:5000])
     elif damage == "text":
         bad.write_text("no weights")
     else:
@@ -136,8 +138,8 @@ def test_public_file_is_found_by_its_checksum(tmp_path, monkeypatch):
     good = _weights.PublicFile(path.as_uri(), md5, path.as_uri(), md5, "none")
     wrong = _weights.PublicFile(path.as_uri(), "0" * 32, path.as_uri(), md5, "none")
     network = applications.ResNet(
-        (3, 3, 3), "basic", 16, "zero_pad", "small", input_shape=(16, 16, 3), classes=10,
-        weights="served", public_weights={"served": good},
+        (3, 3, 3), "basic", 16, "zero_pad", "small", input_shape=(16, 16, 3),
+        classes=10, weights="served", public_weights={"served": good},
     )  # fmt: skip
     images = tf.ones([1, 16, 16, 3])
     np.testing.assert_array_equal(network(images), source(images))
@@ -145,19 +147,26 @@ def test_public_file_is_found_by_its_checksum(tmp_path, monkeypatch):
         _weights.resolve("x", {"x": wrong}, include_top=True)
 
 
-def test_keras_files_have_the_documented_address():
-    info = applications.model_info("densenet121").weights["imagenet"]
-    assert info.url == (
-        "https://storage.googleapis.com/tensorflow/keras-applications/densenet/"
-        "densenet121_weights_tf_dim_ordering_tf_kernels.h5"
+CHECKED = [
+    "DenseNet121",
+    "DenseNet169",
+    "DenseNet201",
+    "ResNet50",
+    "ResNet101",
+    "ResNet152",
+]
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_public_files_are_those_of_keras_applications(name):
+    """Addresses by the documented pattern, checksums as Keras' own source has them."""
+    file = applications.model_info(name.lower()).weights["imagenet"]
+    folder = "densenet" if "Dense" in name else "resnet"
+    stem = (
+        "https://storage.googleapis.com/tensorflow/keras-applications/"
+        f"{folder}/{name.lower()}_weights_tf_dim_ordering_tf_kernels"
     )
-    assert info.headless_url.endswith("kernels_notop.h5")
-    theirs = (
-        keras.applications.resnet.WEIGHTS_HASHES
-        if hasattr(keras.applications.resnet, "WEIGHTS_HASHES")
-        else {}
-    )
-    for name, (md5, headless_md5) in theirs.items():
-        if name in ("resnet50", "resnet101", "resnet152"):
-            ours = applications.model_info(name).weights["imagenet"]
-            assert (ours.md5, ours.headless_md5) == (md5, headless_md5)
+    assert (file.url, file.headless_url) == (f"{stem}.h5", f"{stem}_notop.h5")
+    theirs = inspect.getsourcefile(getattr(keras.applications, name))
+    source = pathlib.Path(theirs).read_text()
+    assert file.md5 in source and file.headless_md5 in source

@@ -244,9 +244,11 @@ def test_truncated_weights_of_a_run_are_named(trained, tmp_path):
 def test_from_a_shell_without_noise(finish, data_dir, tmp_path):
     """Nothing of TensorFlow, addons or the export reaches the terminal."""
     code, output, errors = finish(
-        "apps/train_classifier.py", "--model=resnet", f"--builder_args={json.dumps(NET)}",
-        "--dataset=digits", "--train_split=train[:20%]", f"--data_dir={data_dir}",
-        "--epochs=1", f"--output_dir={tmp_path / 'run'}", f"--export_dir={tmp_path / 'out'}",
+        "apps/train_classifier.py", "--model=resnet",
+        f"--builder_args={json.dumps(NET)}", "--dataset=digits",
+        "--train_split=train[:20%]", f"--data_dir={data_dir}",
+        "--epochs=1", f"--output_dir={tmp_path / 'run'}",
+        f"--export_dir={tmp_path / 'out'}",
     )  # fmt: skip
     assert code == 0, errors
     assert len(output.splitlines()) == 3, output  # epoch, last epoch, export
@@ -274,7 +276,8 @@ import sys
 sys.path.insert(0, "apps")
 import keras_cnns, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, two)
 import flag_definitions, train_classifier
 sys.argv = ["train_classifier.py", *sys.argv[1:]]
 flag_definitions.start(train_classifier.run, train_classifier._with_recipe)
@@ -285,7 +288,8 @@ def _distributed_flags(data_dir, run_dir):
     return [
         "--model=resnet", f"--builder_args={json.dumps(NET)}", "--dataset=digits",
         "--train_split=train[:40%]", f"--data_dir={data_dir}", "--epochs=2",
-        "--batch_size=32", "--sync_batch_norm", "--ema_decay=0.9", f"--output_dir={run_dir}",
+        "--batch_size=32", "--sync_batch_norm", "--ema_decay=0.9",
+        f"--output_dir={run_dir}",
     ]  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def test_fashion_mnist_from_local_idx_files(tmp_path, ending):
 
 def test_class_names_are_those_of_the_official_builder(tmp_path):
     official = tfds.builder("fashion_mnist", data_dir=str(tmp_path))
-    assert tuple(official.info.features["label"].names) == fashion_mnist_idx.CLASS_NAMES
+    assert official.info.features["label"].names == list(fashion_mnist_idx.CLASS_NAMES)
 
 
 def test_idx_files_that_do_not_belong_together_are_refused(tmp_path):

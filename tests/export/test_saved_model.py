@@ -1,4 +1,4 @@
-"""Exported models: what they hold, that they are verified, that none is half-written."""
+"""Exported models: what they hold, how they are verified, none half-written."""
 
 import json
 import os

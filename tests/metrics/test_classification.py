@@ -27,7 +27,7 @@ def test_report_by_hand():
 
 def test_top_5_against_keras():
     random = np.random.default_rng(0)
-    probabilities = random.dirichlet(np.ones(9), 50)
+    probabilities = random.dirichlet(np.ones(9), 50).astype(np.float32)
     labels = random.integers(0, 9, 50)
     report = metrics.report(probabilities, labels, tuple("abcdefghi"))
     expected = tf.keras.metrics.sparse_top_k_categorical_accuracy(

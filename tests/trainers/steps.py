@@ -41,7 +41,7 @@ def main(
             ema_decay=0.9,
             enable_xla=xla,
         )
-        trainer.compile(trainers.make_optimizer("sgd", 0.05))
+        trainer.compile(trainers.make_optimizer("sgd", 0.01))
     steps = []
 
     class Watch(keras.callbacks.Callback):

@@ -21,7 +21,7 @@ def test_schedules():
     expected = [0.4, 0.4, 0.04, 0.04, 0.004, 0.004]
     assert _rates("step", steps) == pytest.approx(expected)
     cosine = [0.2 * (1 + math.cos(math.pi * s / 100)) for s in steps]
-    assert _rates("cosine", steps) == pytest.approx(cosine, rel=1e-5)
+    assert _rates("cosine", steps) == pytest.approx(cosine, rel=1e-3)
     stairs = _rates("exponential", [0, 9, 10, 25], decay_rate=0.94, decay_steps=10)
     assert stairs == pytest.approx([0.4, 0.4, 0.4 * 0.94, 0.4 * 0.94**2])
     rising = _rates("constant", [0, 4, 9, 10], warmup_steps=10)
@@ -58,7 +58,7 @@ def _train(run_dir, data_dir, name, epochs):
         classifier_activation=None,
     )  # fmt: skip
     trainer = trainers.ClassificationTrainer(network, ema_decay=0.9)
-    schedule = optimizers.make_schedule("exponential", 0.01, 20, decay_steps=3)
+    schedule = optimizers.make_schedule("exponential", 0.002, 20, decay_steps=3)
     trainer.compile(trainers.make_optimizer(name, schedule, weight_decay=1e-3))
     progress = resumable.fit_resumable(
         trainer,

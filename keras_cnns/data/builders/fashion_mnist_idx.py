@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
-CLASS_NAMES = [
+CLASS_NAMES = (
     "T-shirt/top",
     "Trouser",
     "Pullover",
@@ -24,7 +24,8 @@ CLASS_NAMES = [
     "Shirt",
     "Sneaker",
     "Bag",
-] + ["Ankle boot"]
+    "Ankle boot",
+)
 _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
