@@ -6,6 +6,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -96,3 +97,17 @@ def cluster():
         ]
 
     return configurations
+
+
+@pytest.fixture
+def wait_for_step():
+    """Waits until a run has written a checkpoint of a step or of a later one."""
+    from keras_cnns.trainers import checkpoints
+
+    def wait(process, run_dir, step):
+        folder = str(run_dir / "checkpoints")
+        while not any(found >= step for found in checkpoints.list_steps(folder)):
+            assert process.poll() is None, process.communicate()[1][-2000:]
+            time.sleep(0.005)
+
+    return wait

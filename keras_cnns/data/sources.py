@@ -249,26 +249,35 @@ def check_image_headers(paths) -> None:
     Raises:
         ValueError: naming the first file that is not, and how many there are.
     """
-    _refuse(paths, lambda image: None)
+
+    def read_header(path):
+        with Image.open(path):
+            return
+
+    _refuse_bad(paths, read_header)
 
 
 def check_image_contents(paths) -> None:
-    """Decodes every file, to name the one that broke a pipeline.
+    """Decodes every file as the pipelines do, to name the one that broke one.
 
     Raises:
         ValueError: naming the first file that cannot be decoded.
     """
-    _refuse(paths, lambda image: image.load())
+    _refuse_bad(paths, lambda path: tf.io.decode_image(tf.io.read_file(path)))
 
 
-def _refuse(paths, use):
+def _refuse_bad(paths, read):
     bad = []
     for path in paths:
         try:
-            with Image.open(path) as image:
-                use(image)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-            bad.append(f"{path} ({e})")
+            read(path)
+        except (
+            OSError,
+            ValueError,
+            Image.DecompressionBombError,
+            tf.errors.OpError,
+        ) as e:
+            bad.append(f"{path} ({str(e).splitlines()[0]})")
     if bad:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise ValueError(f"corrupt or no image: {bad[0]}{more}")

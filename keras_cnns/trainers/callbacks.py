@@ -6,6 +6,7 @@ import io
 import math
 import os
 import signal
+import tempfile
 import threading
 import time
 
@@ -42,7 +43,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             "no checkpoint was written yet"
         )  # fmt: skip
         raise NonFiniteLossError(
-            f"the loss became {logs['loss']} at step {int(self.model.step)}; {kept}. "
+            f"the loss became {logs['loss']} at step {self.model.steps_done}; {kept}. "
             "Try a smaller --learning_rate, or --gradient_clip_norm or --warmup_epochs"
         )
 
@@ -105,8 +106,8 @@ class EpochRecorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         row = {
             "epoch": epoch + 1,
-            "step": int(self.model.step),
-            "learning_rate": float(current_learning_rate(self.model.optimizer)),
+            "step": self.model.steps_done,
+            "learning_rate": current_learning_rate(self.model.optimizer),
             "seconds": round(time.monotonic() - self._started, 2),
             **{name: float(value) for name, value in logs.items()},
         }
@@ -117,32 +118,32 @@ class EpochRecorder(keras.callbacks.Callback):
         )
         if is_best:
             self._progress["best_epoch"] = epoch + 1
-        self._write(row, is_best)
+        self._save_weights(["last.h5"] + ["best.h5"] * is_best)
+        if self._is_chief:
+            write_csv(os.path.join(self._run_dir, "metrics.csv"), history)
+            self._show(row)
         waited = epoch + 1 - self._progress["best_epoch"]
         if self._patience and waited >= self._patience:
             self._progress["stopped_early"] = True
             self.model.stop_training = True
             logging.info("stopped early: no better epoch in the last %d", waited)
 
-    def _write(self, row, is_best):
-        with self.model.averaged_weights():
-            # Reading replicated weights is a common act of all workers.
-            weights = self.model.network.get_weights()
+    def _save_weights(self, names):
+        """Saves the averaged weights; all workers call it, for they read together."""
+        with contextlib.ExitStack() as stack:
+            folder = self._run_dir
             if not self._is_chief:
-                return
-            del weights
-            for name in ["last.h5"] + ["best.h5"] * is_best:
-                path = os.path.join(self._run_dir, name)
-                with _files.whole_file(path) as partial:
+                folder = stack.enter_context(tempfile.TemporaryDirectory())
+            stack.enter_context(self.model.averaged_weights())
+            for name in names:
+                with _files.whole_file(os.path.join(folder, name)) as partial:
                     self.model.network.save_weights(partial, save_format="h5")
-        write_csv(os.path.join(self._run_dir, "metrics.csv"), self._progress["history"])
-        shown = "  ".join(
-            f"{name} {value:.4f}"
-            for name, value in row.items()
-            if name not in ("epoch", "step", "learning_rate", "seconds")
-        )
-        line = f"epoch {row['epoch']}/{self._epochs}  {shown}  {row['seconds']:.0f} s"
-        tqdm.tqdm.write(line)
+
+    def _show(self, row):
+        hidden = ("epoch", "step", "learning_rate", "seconds")
+        values = "  ".join(f"{k} {v:.4f}" for k, v in row.items() if k not in hidden)
+        seconds = f"{row['seconds']:.0f} s"
+        tqdm.tqdm.write(f"epoch {row['epoch']}/{self._epochs}  {values}  {seconds}")
 
 
 def _score(row):
@@ -162,14 +163,14 @@ def write_csv(path, rows):
     _files.write_text(path, text.getvalue())
 
 
-def current_learning_rate(optimizer):
-    """The learning rate of the next step, whatever kind of optimizer it is."""
+def current_learning_rate(optimizer) -> float:
+    """The learning rate an optimizer is at, whatever kind of optimizer it is."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     optimizer = getattr(optimizer, "_optimizer", optimizer)  # addons' Lookahead
     rate = optimizer.learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return rate(optimizer.iterations)
-    return rate
+        rate = rate(optimizer.iterations)
+    return float(keras.backend.get_value(rate))
 
 
 class StateSaver(keras.callbacks.Callback):
@@ -195,7 +196,7 @@ class StateSaver(keras.callbacks.Callback):
         self._stop_request = stop_request
 
     def on_train_batch_end(self, batch, logs=None):
-        step = int(self.model.step)
+        step = self.model.steps_done
         if step % self._steps_per_epoch == 0:
             return
         is_due = self._interval and step % self._interval == 0
@@ -205,7 +206,7 @@ class StateSaver(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._store.save(self._progress)
-        self._end_if_asked(int(self.model.step))
+        self._end_if_asked(self.model.steps_done)
 
     def _end_if_asked(self, step):
         if self._stop_request.received:

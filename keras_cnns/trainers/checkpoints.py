@@ -65,7 +65,7 @@ class CheckpointStore:
             OSError: if it could not be written (disk full, for example); the older
                 checkpoints stay.
         """
-        step = int(self._trainer.step)
+        step = self._trainer.steps_done
         if step in self.steps():
             return
         path = self._path(step)

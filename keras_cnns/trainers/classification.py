@@ -94,6 +94,11 @@ class ClassificationTrainer(keras.Model):
     def metrics(self):
         return [self._loss, *self._quality]
 
+    @property
+    def steps_done(self) -> int:
+        """Number of training steps so far, of this run and of those it resumed."""
+        return int(self.step.numpy())
+
     def call(self, images, training=False):
         return self.network(images, training=training)
 

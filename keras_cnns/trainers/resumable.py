@@ -54,7 +54,7 @@ def fit_resumable(
     )
     progress = store.restore() or {}
     steps_per_epoch = source.num_examples // batch_size
-    step = int(trainer.step)
+    step = trainer.steps_done
     stop_request = callbacks.StopRequest()
     bar = callbacks.ProgressBar(epochs * steps_per_epoch, step)
     watchers = [callbacks.StopOnNonFiniteLoss(store)]
@@ -104,7 +104,7 @@ def fit_resumable(
             if step % steps_per_epoch:
                 begun = callbacks.MetricsOfPartEpoch(trainer)
                 fit(step, step // steps_per_epoch + 1, [begun])
-                step = int(trainer.step)
+                step = trainer.steps_done
             if step < epochs * steps_per_epoch and not progress.get("stopped_early"):
                 fit(step, epochs)
     finally:

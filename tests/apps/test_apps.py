@@ -301,9 +301,9 @@ def _curve(run_dir):
 
 
 def test_distribution_strategies_from_a_shell(
-    start, finish, cluster, data_dir, tmp_path
+    start, finish, cluster, wait_for_step, data_dir, tmp_path
 ):
-    """One device, two devices and two workers learn the same."""
+    """One device, two devices (killed and resumed) and two workers learn the same."""
     one, mirrored, workers = (
         tmp_path / name for name in ("one", "mirrored", "workers")
     )
@@ -314,7 +314,11 @@ def test_distribution_strategies_from_a_shell(
         *_distributed_flags(data_dir, mirrored),
         "--distribution_strategy=mirrored",
     ]
-    code, _, errors = finish("-c", DEVICES, *flags)
+    process = start("-c", DEVICES, *flags, "--checkpoint_interval=5")
+    wait_for_step(process, mirrored, 5)
+    process.kill()
+    process.wait()
+    code, _, errors = finish("-c", DEVICES, *flags, "--resume")
     assert code == 0, errors
     flags = [
         *_distributed_flags(data_dir, workers),

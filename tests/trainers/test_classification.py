@@ -53,7 +53,7 @@ def test_step_is_gradient_descent_on_the_mean_cross_entropy():
     np.testing.assert_allclose(
         after[1], bias - 0.5 * bias_gradient, rtol=1e-4, atol=1e-6
     )
-    assert int(trainer.step) == 1
+    assert trainer.steps_done == 1
 
 
 @pytest.mark.parametrize("scope", ["all", "kernels"])

@@ -9,7 +9,6 @@ import os
 import pathlib
 import shutil
 import signal
-import time
 
 import h5py
 import numpy as np
@@ -49,14 +48,6 @@ def straight(data_dir, tmp_path_factory):
     return run_dir
 
 
-def _wait_for_step(process, run_dir, step):
-    while not any(
-        s >= step for s in checkpoints.list_steps(str(run_dir / "checkpoints"))
-    ):
-        assert process.poll() is None, process.communicate()[1][-2000:]
-        time.sleep(0.005)
-
-
 def _state(run_dir):
     path = run_dir / "checkpoints" / f"step_{STEPS:08d}" / "state"
     reader = tf.train.load_checkpoint(str(path))
@@ -89,10 +80,12 @@ def _assert_same_run(first, second):
 
 
 @pytest.mark.parametrize("step", [3, 15, 27])
-def test_killed_within_an_epoch(straight, start, finish, data_dir, tmp_path, step):
+def test_killed_within_an_epoch(
+    straight, start, finish, wait_for_step, data_dir, tmp_path, step
+):
     flags = _flags(data_dir, tmp_path)
     process = start(APP, *flags)
-    _wait_for_step(process, tmp_path, step)
+    wait_for_step(process, tmp_path, step)
     process.kill()
     process.wait()
     code, _, errors = finish(
@@ -136,10 +129,12 @@ def test_killed_within_a_checkpoint(straight, finish, data_dir, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_by_a_signal(straight, start, finish, data_dir, tmp_path, kind):
+def test_stopped_by_a_signal(
+    straight, start, finish, wait_for_step, data_dir, tmp_path, kind
+):
     flags = _flags(data_dir, tmp_path)
     process = start(APP, *flags)
-    _wait_for_step(process, tmp_path, 15)
+    wait_for_step(process, tmp_path, 15)
     process.send_signal(kind)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
@@ -199,7 +194,7 @@ import flag_definitions, train_classifier
 from keras_cnns.trainers import checkpoints
 save = checkpoints.CheckpointStore.save
 def save_with_little_room(self, progress):
-    if int(self._trainer.step) >= 6:
+    if self._trainer.steps_done >= 6:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     save(self, progress)
 checkpoints.CheckpointStore.save = save_with_little_room
