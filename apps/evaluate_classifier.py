@@ -5,7 +5,7 @@
 prints the accuracy over all and per class, in seconds for the digits. With
 ``--saved_model=savedmodels/<model>`` the exported model is measured instead, through
 its ``serve_images`` signature. ``--output_dir`` gets ``report.json`` and
-``confusion_matrix.png``.
+``confusion_matrix.png``. Classes are matched by name.
 """
 
 import json
@@ -16,7 +16,6 @@ import numpy as np
 
 from keras_cnns import _files, data, export, metrics
 from keras_cnns.data import sources
-from keras_cnns.trainers import load_run
 
 
 def run(
@@ -34,34 +33,20 @@ def run(
     Returns:
         ``keras_cnns.metrics.ClassificationReport``.
     """
-    if bool(checkpoint) == bool(saved_model):
-        raise ValueError("give either --checkpoint or --saved_model")
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    predict, class_names = export.load_predictor(checkpoint, saved_model, which)
     source = data.open_source(dataset, split, data_dir)
+    outputs = _outputs_of(source, class_names)
+    probabilities, labels = [], []
     with sources.naming_bad_images(dataset):
-        if checkpoint:
-            network, description = load_run(checkpoint, which)
-            _check_classes(description.class_names, source)
-            batches = data.load(
-                dataset,
-                split,
-                batch_size,
-                preprocessing=description.preprocessing,
-                data_dir=data_dir,
-            )
-            report = metrics.evaluate_classifier(
-                network, batches, description.class_names
-            )
-        else:
-            predict, class_names = export.load_saved_model(saved_model)
-            _check_classes(class_names, source)
-            probabilities, labels = [], []
-            for contents, numbers in source.examples.batch(batch_size):
-                encoded = [source.read(content).numpy() for content in contents]
-                probabilities.append(predict(encoded))
-                labels.append(numbers)
-            report = metrics.report(
-                np.concatenate(probabilities), np.concatenate(labels), class_names
-            )
+        for contents, numbers in source.examples.batch(batch_size):
+            encoded = [source.read(content).numpy() for content in contents]
+            probabilities.append(predict(encoded))
+            labels.append(outputs[numbers.numpy()])
+    report = metrics.report(
+        np.concatenate(probabilities), np.concatenate(labels), class_names
+    )
     _show(report)
     if output_dir:
         _files.write_text(
@@ -73,13 +58,18 @@ def run(
     return report
 
 
-def _check_classes(class_names, source):
-    if tuple(class_names) != source.class_names:
+def _outputs_of(source, class_names):
+    """The network's output for each label of the data, by the classes' names."""
+    known = {sources.folder_name(name): i for i, name in enumerate(class_names)}
+    names = [sources.folder_name(name) for name in source.class_names]
+    strangers = [name for name in names if name not in known]
+    if strangers:
         raise ValueError(
-            f"the network tells {len(class_names)} classes apart "
-            f"({', '.join(class_names[:3])} ...), {source.name} has "
-            f"{len(source.class_names)} ({', '.join(source.class_names[:3])} ...)"
+            f"{source.name} has classes that the network does not tell apart: "
+            f"{', '.join(strangers[:3])} ({len(strangers)} of {len(names)}); the "
+            f"network knows {', '.join(class_names[:3])} ... ({len(class_names)})"
         )
+    return np.array([known[name] for name in names])
 
 
 def _show(report):

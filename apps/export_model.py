@@ -17,14 +17,14 @@ def run(checkpoint, export_dir, which="last", export_name="", warmup_requests=1)
     Returns:
         The version's folder.
     """
-    path = export.export_run(
+    path, difference = export.export_run(
         checkpoint,
         export_dir,
         which=which,
         name=export_name,
         warmup_requests=warmup_requests,
     )
-    print(f"exported and verified: {path}")
+    print(f"exported and verified: {path} (largest difference {difference:.1g})")
     return path
 
 

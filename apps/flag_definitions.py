@@ -13,6 +13,8 @@ import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
 import tensorflow as tf  # isort: skip
 
+from keras_cnns.trainers.callbacks import NonFiniteLossError, TrainingInterrupted
+
 TEXT, NUMBER, COUNT, SWITCH, LIST = "text", "number", "count", "switch", "list"
 
 TABLE = {
@@ -38,7 +40,7 @@ TABLE = {
     "preprocessing": (
         TEXT,
         "dataset (its own mean and deviation), torch, caffe or tf; empty: what the "
-        "initial weights want, else dataset",
+        "public weights or the run that training starts from want, else dataset",
     ),
     "augmentation": (
         TEXT,
@@ -58,6 +60,7 @@ TABLE = {
     ),
     "learning_rate": (NUMBER, "learning rate at its highest"),
     "momentum": (NUMBER, "of sgd and rmsprop"),
+    "nesterov": (SWITCH, "whether the momentum of sgd is Nesterov's"),
     "epsilon": (NUMBER, "added to the optimizer's denominator, but for sgd"),
     "weight_decay": (NUMBER, "L2 coefficient, or the decoupled one of adamw and kin"),
     "weight_decay_scope": (TEXT, "'all' weights or 'kernels' only"),
@@ -101,7 +104,7 @@ _DEFINE = {
 }
 
 
-def start(run, prepare=None):
+def start(run, prepare=None, extra_flags=None):
     """Turns the command line into a call of ``run``.
 
     Args:
@@ -109,33 +112,42 @@ def start(run, prepare=None):
             are required.
         prepare: optional function of (values, names given on the command line) that
             returns the values to call ``run`` with.
+        extra_flags: defaults of further flags, which ``prepare`` uses up.
 
     A bad run ends with one line on the terminal and exit code 1, an interrupted one
     with 130.
     """
     parameters = inspect.signature(run).parameters
-    for name, parameter in parameters.items():
+    required = [n for n, p in parameters.items() if p.default is p.empty]
+    defaults = {
+        **{n: None if n in required else p.default for n, p in parameters.items()},
+        **(extra_flags or {}),
+    }
+    for name, default in defaults.items():
         kind, text = TABLE[name]
-        required = parameter.default is inspect.Parameter.empty
-        _DEFINE[kind](name, None if required else parameter.default, text)
+        _DEFINE[kind](name, default, text)
 
     def main(argv):
         if len(argv) > 1:
             raise app.UsageError(
                 f"unexpected argument {argv[1]!r}; flags start with --"
             )
-        values = {name: flags.FLAGS[name].value for name in parameters}
-        given = {name for name in parameters if flags.FLAGS[name].present}
+        values = {name: flags.FLAGS[name].value for name in defaults}
+        given = {name for name in defaults if flags.FLAGS[name].present}
         try:
             values = prepare(values, given) if prepare else values
-            for name, parameter in parameters.items():
-                if values[name] is None and parameter.default is not None:
+            for name in required:
+                if values[name] is None:
                     raise ValueError(f"--{name} is missing: {TABLE[name][1]}")
             run(**values)
-        except _expected_errors() as error:
-            logging.debug("where it happened", exc_info=True)
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(130 if _is_interruption(error) else 1)
+        except KeyboardInterrupt:
+            _end("interrupted", 130)
+        except TrainingInterrupted as stop:
+            _end(str(stop), 130)
+        except tf.errors.OpError as error:
+            _end(f"error: {error.message.splitlines()[0]}", 1)
+        except (ValueError, OSError, ImportError, NonFiniteLossError) as error:
+            _end(f"error: {error}", 1)
 
     tf.get_logger().setLevel("ERROR")
     logging.set_verbosity(logging.INFO)
@@ -143,11 +155,7 @@ def start(run, prepare=None):
     app.run(main)
 
 
-def _expected_errors():
-    from keras_cnns.trainers.callbacks import NonFiniteLossError, TrainingInterrupted
-
-    return (ValueError, OSError, NonFiniteLossError, TrainingInterrupted)
-
-
-def _is_interruption(error):
-    return type(error).__name__ == "TrainingInterrupted"
+def _end(message, code):
+    logging.debug("where it happened", exc_info=True)
+    print(message, file=sys.stderr)
+    sys.exit(code)

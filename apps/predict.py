@@ -16,7 +16,6 @@ import tensorflow as tf
 
 from keras_cnns import _files, export
 from keras_cnns.data import sources
-from keras_cnns.trainers import load_run
 
 
 def run(
@@ -33,17 +32,12 @@ def run(
     Returns:
         List of dicts with ``image`` and ``predictions`` (``label``, ``probability``).
     """
-    if bool(checkpoint) == bool(saved_model):
-        raise ValueError("give either --checkpoint or --saved_model")
     if top_k < 1 or batch_size < 1:
         raise ValueError(
             f"top_k={top_k} and batch_size={batch_size} must be at least 1"
         )
+    predict, class_names = export.load_predictor(checkpoint, saved_model, which)
     paths = _paths(images)
-    if checkpoint:
-        predict, class_names = _predictor(checkpoint, which)
-    else:
-        predict, class_names = export.load_saved_model(saved_model)
     results = []
     for start in range(0, len(paths), batch_size):
         chunk = paths[start : start + batch_size]
@@ -82,16 +76,6 @@ def _paths(images):
         raise ValueError("--images names no file")
     sources.check_image_contents(paths)
     return paths
-
-
-def _predictor(checkpoint, which):
-    network, description = load_run(checkpoint, which)
-
-    def predict(contents):
-        inputs = tf.stack([description.preprocessing(c) for c in contents])
-        return network.predict_on_batch(inputs)
-
-    return predict, description.class_names
 
 
 def _show(results):

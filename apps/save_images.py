@@ -9,9 +9,9 @@ folder is itself a data set for every app.
 import os
 
 import flag_definitions
-import tensorflow as tf
 
 from keras_cnns import _files, data
+from keras_cnns.data import sources
 
 _FIRST_BYTES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"GIF": "gif", b"BM": "bmp"}
 
@@ -29,11 +29,11 @@ def run(dataset, output_dir, split="test", data_dir=None, num_images=0):
         ending = next(
             e for start, e in _FIRST_BYTES.items() if encoded.startswith(start)
         )
-        name = source.class_names[int(label)].replace(os.sep, "_")
+        name = sources.folder_name(source.class_names[int(label)])
         folder = split.partition("[")[0]
         path = os.path.join(output_dir, folder, name, f"{len(paths):06d}.{ending}")
-        with _files.whole_file(path) as partial:
-            tf.io.write_file(partial, encoded)
+        with _files.whole_file(path) as partial, open(partial, "wb") as file:
+            file.write(encoded)
         paths.append(path)
     print(f"{len(paths)} pictures in {output_dir}")
     return paths

@@ -1,7 +1,7 @@
 """Trains an image classifier.
 
     python apps/train_classifier.py --model=cifar_densenet_bc40_k12 --dataset=digits \
-        --epochs=40 --batch_size=64 --augmentation=pad_crop:1 --output_dir=runs/digits
+        --epochs=15 --batch_size=64 --augmentation=pad_crop:1 --output_dir=runs/digits
 
 reaches about 99 % test accuracy on the digits in about a minute on two cores. The
 folder then holds ``best.h5`` and ``last.h5`` (weights), ``metrics.csv``,
@@ -9,8 +9,10 @@ folder then holds ``best.h5`` and ``last.h5`` (weights), ``metrics.csv``,
 TensorBoard and ``checkpoints/``, from which ``--resume`` goes on.
 """
 
+import dataclasses
 import json
 import os
+import types
 
 import flag_definitions
 import tensorflow as tf
@@ -28,9 +30,9 @@ _FREE_ON_RESUME = {
     "output_dir",
     "checkpoint_interval",
     "export_dir",
+    "warmup_requests",
     "distribution_strategy",
     "enable_xla",
-    "recipe",
 }
 
 
@@ -55,6 +57,7 @@ def run(
     optimizer="sgd",
     learning_rate=0.1,
     momentum=0.9,
+    nesterov=True,
     epsilon=1e-7,
     weight_decay=1e-4,
     weight_decay_scope="all",
@@ -66,7 +69,6 @@ def run(
     gradient_clip_norm=0.0,
     ema_decay=0.0,
     early_stopping=0,
-    recipe="",
     distribution_strategy="one_device",
     sync_batch_norm=False,
     enable_xla=False,
@@ -76,100 +78,47 @@ def run(
     resume=False,
     checkpoint_interval=0,
     export_dir="",
+    warmup_requests=1,
 ):
     """Trains; the parameters are the flags.
 
     Returns:
         The run's progress, with ``history`` and, in the chief process, ``report``.
     """
-    flags = dict(locals())
-    if recipe:
-        recipes.recipe(recipe)
+    flags = types.SimpleNamespace(**locals())
     strategy = distribution.make_strategy(distribution_strategy)
+    _check(flags, strategy)
+    _set_up(flags)
     is_chief = distribution.is_chief(strategy)
-    _check_output_dir(output_dir, resume)
-    _check_numbers(batch_size, epochs, strategy)
-    _set_up(seed, deterministic, mixed_precision)
-
-    source = sources.open_source(dataset, train_split, data_dir)
-    record = runs.read_record(output_dir) if resume else None
-    if record:
-        _check_unchanged(flags, record[0])
-        description = record[1]
-    else:
-        description = _describe(
-            source,
-            model,
-            builder_args,
-            init_weights,
-            preprocessing,
-            image_size,
-            channels,
-        )
-    steps_per_epoch = source.num_examples // batch_size
-    rate = optimizers.make_schedule(
-        schedule,
-        learning_rate,
-        epochs * steps_per_epoch,
-        warmup_steps=round(warmup_epochs * steps_per_epoch),
-        boundaries=tuple(float(share) for share in boundaries.split(",")),
-        decay_rate=decay_rate,
-        decay_steps=round(decay_epochs * steps_per_epoch),
-    )
-    with strategy.scope():
-        network = description.build(
-            weights=_weights_path(init_weights), classifier_activation=None
-        )
-        if freeze:
-            trainers.freeze_up_to(network, freeze)
-        if sync_batch_norm:
-            network = distribution.synchronize_batch_norm(network)
-        own_decay = optimizers.decays_weights(optimizer)
-        trainer = trainers.ClassificationTrainer(
-            network,
-            weight_decay=0.0 if own_decay else weight_decay,
-            weight_decay_scope=weight_decay_scope,
-            gradient_clip_norm=gradient_clip_norm,
-            ema_decay=ema_decay,
-            enable_xla=enable_xla,
-        )
-        trainer.compile(
-            optimizers.make_optimizer(
-                optimizer,
-                rate,
-                momentum=momentum,
-                epsilon=epsilon,
-                weight_decay=weight_decay,
-            )
-        )
-    if is_chief and not record:
-        runs.write_record(output_dir, flags, description)
-    logging.info(
-        "%s: %s parameters, %d examples of %s, %d steps per epoch",
-        model,
-        f"{sum(int(tf.size(w)) for w in network.trainable_weights):,}",
-        source.num_examples,
-        dataset,
-        steps_per_epoch,
-    )
-    prepared = description.preprocessing
-    validation = None
-    if validation_split:
-        validation = data.load(
-            dataset,
-            validation_split,
-            batch_size,
-            preprocessing=prepared,
-            data_dir=data_dir,
+    source = data.open_source(dataset, train_split, data_dir)
+    if source.num_examples < batch_size:
+        raise ValueError(
+            f"batch_size={batch_size} is larger than the {source.num_examples} "
+            f"examples of {dataset} {train_split}"
         )
     with sources.naming_bad_images(dataset):
+        record = runs.read_record(output_dir) if resume else None
+        description = _description(flags, source, record)
+        validation = None
+        if validation_split:
+            validation = data.load(
+                dataset,
+                validation_split,
+                batch_size,
+                preprocessing=description.preprocessing,
+                data_dir=data_dir,
+            )
+        with strategy.scope():
+            trainer = _trainer(flags, description, is_new=record is None)
+        if is_chief and not record:
+            runs.write_record(output_dir, vars(flags), description)
         progress = resumable.fit_resumable(
             trainer,
             source,
             run_dir=output_dir,
             epochs=epochs,
             batch_size=batch_size,
-            preprocessing=prepared,
+            preprocessing=description.preprocessing,
             augmentation=data.Augmentation(augmentation, mixup_alpha, label_smoothing),
             seed=seed,
             validation_data=validation,
@@ -179,140 +128,230 @@ def run(
         )
     keras.mixed_precision.set_global_policy("float32")
     if is_chief:
-        progress["report"] = _finish(output_dir, progress, validation)
-        if export_dir:
-            path = export.export_run(output_dir, export_dir)
-            print(f"exported and verified: {path}")
+        progress["report"] = _finish(flags, progress, validation)
     return progress
 
 
-def _check_output_dir(output_dir, resume):
-    if not resume and runs.read_record(output_dir):
-        raise ValueError(
-            f"{output_dir} already holds a run; give --resume to go on with it, or "
-            "another --output_dir"
-        )
-    os.makedirs(output_dir, exist_ok=True)
-
-
-def _check_numbers(batch_size, epochs, strategy):
+def _check(flags, strategy):
+    """Refuses what would only show after some work."""
     replicas = strategy.num_replicas_in_sync
-    if batch_size < 1 or batch_size % replicas:
+    if flags.batch_size < 1 or flags.batch_size % replicas:
         raise ValueError(
-            f"batch_size={batch_size} must be a positive multiple of the number of "
-            f"replicas, {replicas}"
+            f"batch_size={flags.batch_size} must be a positive multiple of the number "
+            f"of replicas, {replicas}"
         )
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}")
+    if flags.epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {flags.epochs}")
+    if flags.mixed_precision not in ("", "float16", "bfloat16"):
+        raise ValueError(
+            "mixed_precision must be float16, bfloat16 or empty, got "
+            f"{flags.mixed_precision!r}"
+        )
+    decays_itself = optimizers.decays_weights(flags.optimizer)
+    if decays_itself and flags.weight_decay_scope != "all":
+        raise ValueError(
+            f"weight_decay_scope={flags.weight_decay_scope!r} has no effect with "
+            f"{flags.optimizer}, which decays all weights itself"
+        )
+    data.Augmentation(flags.augmentation, flags.mixup_alpha, flags.label_smoothing)
+    checkpoints = trainers.list_steps(os.path.join(flags.output_dir, "checkpoints"))
+    is_used = checkpoints or runs.read_record(flags.output_dir)
+    if is_used and not flags.resume:
+        raise ValueError(
+            f"{flags.output_dir} already holds a run; give --resume to go on with it, "
+            "or another --output_dir"
+        )
+    if flags.resume and not is_used:
+        logging.info("nothing to resume in %s: a new run", flags.output_dir)
+    if flags.export_dir and flags.warmup_requests:
+        export.check_warmup_available()
+    os.makedirs(flags.output_dir, exist_ok=True)
 
 
-def _set_up(seed, deterministic, mixed_precision):
+def _set_up(flags):
     """Process-wide settings: seeds, random generators that resume, precision."""
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(flags.seed)
     keras.backend.experimental.enable_tf_random_generator()
-    if deterministic:
+    if flags.deterministic:
         tf.config.experimental.enable_op_determinism()
-    if mixed_precision not in ("", "float16", "bfloat16"):
-        raise ValueError(
-            f"mixed_precision must be float16, bfloat16 or empty, got "
-            f"{mixed_precision!r}"
+    precision = flags.mixed_precision
+    keras.mixed_precision.set_global_policy(
+        f"mixed_{precision}" if precision else "float32"
+    )
+
+
+def _description(flags, source, record):
+    """The network and how it is fed: from the record, else from the flags."""
+    if record is None:
+        applications.model_info(flags.model)
+        return runs.NetworkDescription(
+            flags.model,
+            _builder_arguments(flags.builder_args),
+            source.class_names,
+            _preprocessing(flags, source),
+            source.num_examples,
         )
-    policy = f"mixed_{mixed_precision}" if mixed_precision else "float32"
-    keras.mixed_precision.set_global_policy(policy)
-
-
-def _check_unchanged(flags, stored):
+    stored, description = record
     changed = [
         f"{name} was {stored.get(name)!r}, is {value!r}"
-        for name, value in flags.items()
+        for name, value in vars(flags).items()
         if name not in _FREE_ON_RESUME and stored.get(name) != value
     ]
+    for what, was, now in (
+        ("classes of the data", description.class_names, source.class_names),
+        ("number of examples", description.num_examples, source.num_examples),
+    ):
+        if was != now:
+            changed.append(f"the {what} was {was!r}, is {now!r}")
     if changed:
         raise ValueError(
-            "a resumed run must go on as it began; " + "; ".join(changed) + ". Leave "
-            "these flags out, or start anew in another --output_dir"
+            "a resumed run must go on as it began; " + "; ".join(changed) + ". Undo "
+            "that, or start anew in another --output_dir"
         )
+    return description
 
 
-def _describe(
-    source, model, builder_args, init_weights, preprocessing, image_size, channels
-):
-    """The network that the flags ask for, and how it is fed."""
-    info = applications.model_info(model)
+def _builder_arguments(text):
     try:
-        arguments = json.loads(builder_args or "{}")
-        assert isinstance(arguments, dict)
-    except (ValueError, AssertionError):
+        arguments = json.loads(text or "{}")
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
         raise ValueError(
             f'builder_args must be a JSON object such as {{"dropout_rate": 0.2}}, got '
-            f"{builder_args!r}"
-        ) from None
-    if not preprocessing and os.path.isdir(init_weights):
-        start = runs.read_record(init_weights)
-        feed = start[1].preprocessing if start else None
-    else:
-        feed = None
-    convention = preprocessing or (
-        info.preprocessing if init_weights in info.weights else "dataset"
-    )
-    height, width, depth = source.image_shape
-    default = info.input_shape
-    height = image_size or (height or default[0])
-    width = image_size or (width or default[1])
-    depth = channels or (depth if convention == "dataset" else 3) or 3
-    if feed is not None and feed.channels == depth:
-        feed = data.Preprocessing(
-            height, width, depth, feed.mean, feed.std, feed.reverse_channels
+            f"{text!r}"
         )
-    elif convention == "dataset":
-        feed = data.measure_statistics(source, height, width, depth)
-    elif convention in data.CONVENTIONS:
-        feed = data.Preprocessing(height, width, depth, **data.CONVENTIONS[convention])
-    else:
+    return arguments
+
+
+def _preprocessing(flags, source):
+    """What the flags ask for, else what the initial weights want, else the data's."""
+    info = applications.model_info(flags.model)
+    convention = flags.preprocessing
+    start = None if convention else _start_of(flags.init_weights)
+    if not convention:
+        is_public = flags.init_weights in info.weights
+        convention = info.preprocessing if is_public else "dataset"
+    height, width, depth = source.image_shape
+    height = flags.image_size or height or info.input_shape[0]
+    width = flags.image_size or width or info.input_shape[1]
+    depth = flags.channels or (depth if convention == "dataset" else 3)
+    if start and start.channels == depth:
+        return dataclasses.replace(start, height=height, width=width)
+    if convention == "dataset":
+        if flags.init_weights:
+            logging.info(
+                "inputs are standardised by the mean and deviation of the data"
+            )
+        return data.measure_statistics(source, height, width, depth)
+    if convention not in data.CONVENTIONS:
         raise ValueError(
             f"unknown preprocessing {convention!r}; there are dataset, "
             f"{', '.join(data.CONVENTIONS)}"
         )
-    return runs.NetworkDescription(model, arguments, source.class_names, feed)
+    return data.Preprocessing(height, width, depth, **data.CONVENTIONS[convention])
 
 
-def _weights_path(init_weights):
-    if os.path.isdir(init_weights):
-        return os.path.join(init_weights, "best.h5")
-    return init_weights or None
+def _start_of(init_weights):
+    """Preprocessing of the run whose folder or weight file training starts from."""
+    folder = init_weights if os.path.isdir(init_weights) else ""
+    if os.path.isfile(init_weights):
+        folder = os.path.dirname(init_weights)
+    record = runs.read_record(folder) if folder else None
+    return record[1].preprocessing if record else None
 
 
-def _finish(output_dir, progress, validation):
-    """Curves, and a report on the validation split with the last weights."""
+def _trainer(flags, description, is_new):
+    """Network, optimizer and trainer; within the strategy's scope."""
+    weights = flags.init_weights if is_new else ""
+    if os.path.isdir(weights):
+        weights = os.path.join(weights, "best.h5")
+    network = description.build(weights=weights or None, classifier_activation=None)
+    if flags.freeze:
+        trainers.freeze_up_to(network, flags.freeze)
+    if flags.sync_batch_norm:
+        network = distribution.synchronize_batch_norm(network)
+    decays_itself = optimizers.decays_weights(flags.optimizer)
+    trainer = trainers.ClassificationTrainer(
+        network,
+        weight_decay=0.0 if decays_itself else flags.weight_decay,
+        weight_decay_scope=flags.weight_decay_scope,
+        gradient_clip_norm=flags.gradient_clip_norm,
+        ema_decay=flags.ema_decay,
+        enable_xla=flags.enable_xla,
+    )
+    steps_per_epoch = description.num_examples // flags.batch_size
+    rate = optimizers.make_schedule(
+        flags.schedule,
+        flags.learning_rate,
+        flags.epochs * steps_per_epoch,
+        warmup_steps=round(flags.warmup_epochs * steps_per_epoch),
+        boundaries=tuple(float(share) for share in flags.boundaries.split(",")),
+        decay_rate=flags.decay_rate,
+        decay_steps=round(flags.decay_epochs * steps_per_epoch),
+    )
+    trainer.compile(
+        optimizers.make_optimizer(
+            flags.optimizer,
+            rate,
+            momentum=flags.momentum,
+            nesterov=flags.nesterov,
+            epsilon=flags.epsilon,
+            weight_decay=flags.weight_decay,
+        )
+    )
+    logging.info(
+        "%s: %s parameters, %d examples of %s, %d steps per epoch",
+        flags.model,
+        f"{sum(int(tf.size(w)) for w in network.trainable_weights):,}",
+        description.num_examples,
+        flags.dataset,
+        steps_per_epoch,
+    )
+    return trainer
+
+
+def _finish(flags, progress, validation):
+    """Curves, a report on the validation split with the last weights, the export."""
+    folder = flags.output_dir
     metrics.plot_learning_curves(
-        progress["history"], os.path.join(output_dir, "learning_curves.png")
+        progress["history"], os.path.join(folder, "learning_curves.png")
     )
-    if validation is None:
-        return None
-    network, description = runs.load_run(output_dir, "last")
-    report = metrics.evaluate_classifier(network, validation, description.class_names)
-    metrics.plot_confusion_matrix(
-        report, os.path.join(output_dir, "confusion_matrix.png")
-    )
-    print(
-        f"last epoch: {report.top_1:.2%} of {report.num_examples} correct; best epoch "
-        f"was {progress['best_epoch']}; everything is in {output_dir}"
-    )
+    report = None
+    if validation is not None:
+        network, description = runs.load_run(folder, "last")
+        report = metrics.evaluate_classifier(
+            network, validation, description.class_names
+        )
+        metrics.plot_confusion_matrix(
+            report, os.path.join(folder, "confusion_matrix.png")
+        )
+        print(
+            f"last epoch: {report.top_1:.2%} of {report.num_examples} correct; best "
+            f"epoch was {progress['best_epoch']}; everything is in {folder}"
+        )
+    if flags.export_dir:
+        path, difference = export.export_run(
+            folder, flags.export_dir, warmup_requests=flags.warmup_requests
+        )
+        print(f"exported and verified: {path} (largest difference {difference:.1g})")
     return report
 
 
 def _with_recipe(values, given):
-    """Flag values from a recipe or a resumed run, where the command line has none."""
-    stored = None
-    if values["resume"]:
-        stored = runs.read_record(values["output_dir"])
-    base = {}
+    """Flag values from a resumed run or a recipe, where the command line has none."""
+    name = values.pop("recipe")
+    base = recipes.recipe(name) if name else {}
+    stored = runs.read_record(values["output_dir"] or "") if values["resume"] else None
     if stored:
         base = {k: v for k, v in stored[0].items() if k not in _FREE_ON_RESUME}
-    elif values["recipe"]:
-        base = recipes.recipe(values["recipe"])
     return {**values, **{k: v for k, v in base.items() if k not in given}}
 
 
+def main():
+    """Turns the command line into a call of ``run``."""
+    flag_definitions.start(run, _with_recipe, extra_flags={"recipe": ""})
+
+
 if __name__ == "__main__":
-    flag_definitions.start(run, _with_recipe)
+    main()

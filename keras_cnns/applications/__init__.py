@@ -7,17 +7,7 @@ from keras_cnns.applications._registry import (
     list_models,
     model_info,
 )
-from keras_cnns.applications.classification.densenet import *  # noqa: F403
-from keras_cnns.applications.classification.densenet import __all__ as _densenet
-from keras_cnns.applications.classification.resnet import *  # noqa: F403
-from keras_cnns.applications.classification.resnet import __all__ as _resnet
-
-__all__ = [
-    "ModelInfo",
-    "create_model",
-    "extract_features",
-    "list_models",
-    "model_info",
-    *_densenet,
-    *_resnet,
-]
+from keras_cnns.applications._weights import load as load_weights
+from keras_cnns.applications._weights import save as save_weights
+from keras_cnns.applications.classification.densenet import *
+from keras_cnns.applications.classification.resnet import *

@@ -5,8 +5,6 @@ from tensorflow.keras import layers
 
 from keras_cnns.applications import _weights
 
-HEAD_NAME = "predictions"
-
 
 def conv_initializer():
     """N(0, sqrt(2 / (k * k * C_out))), the ResNet and DenseNet authors' choice."""
@@ -69,7 +67,7 @@ def classification_model(
     model = keras.Model(inputs, x, name=name)
     if weights is not None:
         path = _weights.resolve(weights, public_weights, include_top)
-        _weights.load(model, path, head=HEAD_NAME if include_top else None)
+        _weights.load(model, path)
     return model
 
 
@@ -77,7 +75,9 @@ def classifier(x, classes, activation):
     """Dense head; float32 even where the policy computes in 16 bits."""
     half = keras.mixed_precision.global_policy().compute_dtype != "float64"
     dtype = "float32" if half else None
-    return layers.Dense(classes, activation=activation, dtype=dtype, name=HEAD_NAME)(x)
+    return layers.Dense(
+        classes, activation=activation, dtype=dtype, name=_weights.HEAD_NAME
+    )(x)
 
 
 def image_input(input_tensor, input_shape, include_top, default_shape, min_size):

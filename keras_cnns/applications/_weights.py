@@ -14,9 +14,12 @@ import numpy as np
 from absl import logging
 from tensorflow import keras
 
+from keras_cnns import _files
+
 _KERAS_FILES = "https://storage.googleapis.com/tensorflow/keras-applications"
+HEAD_NAME = "predictions"
 # What the classifier is called in files written by older Keras releases.
-_OLD_HEAD_NAMES = ("predictions", "fc1000", "probs")
+_OLD_HEAD_NAMES = (HEAD_NAME, "fc1000", "probs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,14 +117,37 @@ def _texts(attributes, key) -> list:
     return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
 
 
-def load(model: keras.Model, path: str, head=None) -> None:
+def save(model: keras.Model, path: str) -> None:
+    """Writes a network's weights as an ``.h5`` file that Keras reads too.
+
+    The file is made in memory first: HDF5 does not survive a full disk.
+
+    Raises:
+        OSError: if it cannot be written; nothing is left behind then.
+    """
+    with h5py.File(path, "w", driver="core", backing_store=False) as file:
+        layers = [layer for layer in model.layers if layer.weights]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [weight.name for weight in layer.weights]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, value in zip(names, layer.get_weights()):
+                group[name] = value
+        file.flush()
+        image = file.id.get_file_image()
+    with _files.whole_file(path) as partial, open(partial, "wb") as target:
+        target.write(image)
+
+
+def load(model: keras.Model, path: str, adapt=True) -> None:
     """Sets a network's weights from an ``.h5`` file.
 
     Args:
         model: the network; changed in place, and only if everything fits.
         path: the file.
-        head: name of the layer that may stay fresh when the number of classes
-            differs; None for a network without classifier.
+        adapt: whether the classifier may stay fresh and the first kernel be adapted;
+            False wants the very network that the file was written from.
 
     Raises:
         ValueError: if the file cannot be read, or a layer is missing, extra or of
@@ -129,6 +155,7 @@ def load(model: keras.Model, path: str, head=None) -> None:
     """
     stored = read(path)
     targets = {layer.name: layer for layer in model.layers if layer.weights}
+    head = HEAD_NAME if HEAD_NAME in targets else None
     pairs = _match(stored, targets, head, path)
     first = _first_convolution(model)
     values, problems = [], []
@@ -136,14 +163,15 @@ def load(model: keras.Model, path: str, head=None) -> None:
         layer = targets[name]
         have = [tuple(w.shape) for w in layer.weights]
         came = [array.shape for array in arrays]
-        if name == head and have != came and have[0][0] == came[0][0]:
+        is_other_head = name == head and have[0][:1] == came[0][:1]
+        if adapt and is_other_head and have != came:
             logging.info(
                 "%s: the classifier %r stays fresh: the file has %d classes, the "
                 "network %d",
                 path, name, came[0][-1], have[0][-1],
             )  # fmt: skip
             continue
-        if name == first and have != came:
+        if adapt and name == first and have != came:
             arrays = _adapted(arrays, have)
             if arrays is not None:
                 logging.info(

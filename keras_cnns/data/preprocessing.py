@@ -6,6 +6,29 @@ from typing import Optional
 import tensorflow as tf
 
 
+def decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
+    """Encoded bytes to pixels, uint8 ``(height, width, channels)``.
+
+    TensorFlow decodes PNG and JPEG to grey itself, but BMP and GIF to colour only.
+    """
+
+    def decode(count):
+        return tf.io.decode_image(content, channels=count, expand_animations=False)
+
+    if channels == 1:
+        start = tf.strings.substr(content, 0, 2)
+        is_colour_only = tf.logical_or(start == b"BM", start == b"GI")
+        image = tf.cond(
+            is_colour_only,
+            lambda: tf.image.rgb_to_grayscale(tf.ensure_shape(decode(3), [None] * 3)),
+            lambda: decode(1),
+        )
+    else:
+        image = decode(channels)
+    image.set_shape([None, None, channels])
+    return image
+
+
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
     """Decoding, resizing and standardisation of pictures for one network.
@@ -50,11 +73,7 @@ class Preprocessing:
 
     def decode(self, content: tf.Tensor) -> tf.Tensor:
         """Encoded bytes to pixels, uint8 ``(height, width, channels)``, any size."""
-        image = tf.io.decode_image(
-            content, channels=self.channels, expand_animations=False
-        )
-        image.set_shape([None, None, self.channels])
-        return image
+        return decode_image(content, self.channels)
 
     def resize(self, image: tf.Tensor) -> tf.Tensor:
         """Central crop where there is one, then bilinear resizing to the input size.
@@ -126,7 +145,10 @@ def measure_statistics(source, height, width, channels, limit=20_000) -> Preproc
         ValueError: if the pictures are all of one colour in some channel.
     """
     plain = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
-    pixels = source.examples.take(limit).map(
+    examples = source.examples
+    if source.num_examples > limit:  # which need not come in random order
+        examples = examples.shuffle(source.shuffle_buffer, seed=1).take(limit)
+    pixels = examples.map(
         lambda content, label: plain(source.read(content)),
         num_parallel_calls=tf.data.AUTOTUNE,
     )

@@ -15,6 +15,7 @@ from PIL import Image
 
 from keras_cnns.data import builders
 from keras_cnns.data.builders import fashion_mnist_idx
+from keras_cnns.data.preprocessing import decode_image
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _SHUFFLE_BYTES = 2**30
@@ -69,8 +70,10 @@ def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source
         if name == "fashion_mnist":
             return _fashion_mnist(split, data_dir)
         if name in _OUR_BUILDERS:
-            return _tfds_source(name, split, _OUR_BUILDERS[name](data_dir=data_dir))
-        return _tfds_source(name, split, _tfds_builder(name, data_dir))
+            return _tfds_source(
+                name, split, lambda: _OUR_BUILDERS[name](data_dir=data_dir)
+            )
+        return _tfds_source(name, split, lambda: _tfds_builder(name, data_dir))
 
 
 @contextlib.contextmanager
@@ -89,11 +92,17 @@ def _quiet():
 
 def _fashion_mnist(split, data_dir):
     """Prepared official data, else local IDX files, else the official download."""
-    official = _tfds_builder("fashion_mnist", data_dir)
-    if not official.is_prepared():
+
+    def official():
+        return _tfds_builder("fashion_mnist", data_dir)
+
+    def local():
+        return builders.FashionMnistIdx(data_dir=data_dir)
+
+    if not official().is_prepared():
         for folder in (data_dir, fashion_mnist_idx.DEBIAN_FOLDER):
-            if folder and fashion_mnist_idx.find_idx_files(folder):
-                local = builders.FashionMnistIdx(data_dir=data_dir)
+            is_there = folder and fashion_mnist_idx.find_idx_files(folder)
+            if local().is_prepared() or is_there:
                 return _tfds_source("fashion_mnist", split, local, manual_dir=folder)
     return _tfds_source(
         "fashion_mnist",
@@ -116,11 +125,17 @@ def _tfds_builder(name, data_dir):
         ) from error
 
 
-def _tfds_source(name, split, builder, manual_dir=None, hint=""):
+def _tfds_source(name, split, make_builder, manual_dir=None, hint=""):
     """A source from a TFDS builder of labelled images."""
+    builder = make_builder()
     _check_labelled_images(name, builder)
     if not builder.is_prepared():
-        _prepare(name, builder, manual_dir, hint)
+        try:
+            _prepare(name, builder, manual_dir, hint)
+        except OSError:
+            builder = make_builder()  # another process may have been faster
+            if not builder.is_prepared():
+                raise
     try:
         info = builder.info.splits[split]
     except (KeyError, ValueError) as error:
@@ -263,7 +278,12 @@ def check_image_contents(paths) -> None:
     Raises:
         ValueError: naming the first file that cannot be decoded.
     """
-    _refuse_bad(paths, lambda path: tf.io.decode_image(tf.io.read_file(path)))
+
+    def decode(path):
+        for channels in (1, 3):
+            decode_image(tf.io.read_file(path), channels)
+
+    _refuse_bad(paths, decode)
 
 
 def _refuse_bad(paths, read):
@@ -283,10 +303,15 @@ def _refuse_bad(paths, read):
         raise ValueError(f"corrupt or no image: {bad[0]}{more}")
 
 
+def folder_name(class_name: str) -> str:
+    """A class name as the name of a folder."""
+    return class_name.replace(os.sep, "_")
+
+
 def _common_channels(paths):
-    """1 if the first pictures are all grey, else 3."""
+    """1 if all pictures are grey, else 3."""
     modes = set()
-    for path in paths[:100]:
+    for path in paths:
         with Image.open(path) as image:
             modes.add(image.mode)
     return 1 if modes <= {"L", "1", "I;16"} else 3
@@ -304,7 +329,7 @@ def naming_bad_images(name: str):
     """
     try:
         yield
-    except tf.errors.InvalidArgumentError:
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
         if os.path.isdir(name):
             for split in _subfolders(name):
                 for label in _subfolders(os.path.join(name, split)):

@@ -12,8 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from keras_cnns import _files
-from keras_cnns.export import verification
-from keras_cnns.export.warmup import write_warmup_requests
+from keras_cnns.export import verification, warmup
 from keras_cnns.trainers import runs
 
 LABELS = "labels.txt"
@@ -63,7 +62,7 @@ def export_saved_model(
     preprocessing,
     class_names,
     warmup_requests: int = 1,
-) -> str:
+):
     """Exports a classifier for TF Serving and verifies it in a fresh process.
 
     The version is one more than the highest there is. The folder appears only when it
@@ -79,11 +78,11 @@ def export_saved_model(
             on loading; 0 for none. Needs the extra ``serving``.
 
     Returns:
-        The version's folder.
+        (the version's folder, largest relative difference of an output on reloading).
 
     Raises:
-        ValueError: if the numbers of classes differ, or the outputs of the reloaded
-            model are not the network's.
+        ValueError: if the numbers of classes differ, ``warmup_requests`` is negative,
+            or the outputs of the reloaded model are not the network's.
         OSError: if it cannot be written.
         ImportError: if warm-up requests are asked for without the extra ``serving``.
     """
@@ -91,6 +90,10 @@ def export_saved_model(
         raise ValueError(
             f"{len(class_names)} class names for {network.output_shape[-1]} outputs"
         )
+    if warmup_requests < 0:
+        raise ValueError(f"warmup_requests must be >= 0, got {warmup_requests}")
+    if warmup_requests:
+        warmup.check_available()
     path = os.path.join(export_dir, name, str(_next_version(export_dir, name)))
     try:
         with tempfile.TemporaryDirectory() as scratch, _files.whole_folder(path) as new:
@@ -113,12 +116,11 @@ def export_saved_model(
             finally:
                 logging.set_verbosity(verbosity)
             if warmup_requests:
-                write_warmup_requests(new, name, preprocessing, warmup_requests)
+                warmup.write_warmup_requests(new, name, preprocessing, warmup_requests)
             difference = verification.verify(new, network, preprocessing)
     except tf.errors.OpError as error:
         raise OSError(f"could not write {path}: {error}") from error
-    logging.info("%s: largest difference after reloading %.2g", path, difference)
-    return path
+    return path, difference
 
 
 def _next_version(export_dir, name):
@@ -129,7 +131,7 @@ def _next_version(export_dir, name):
 
 def export_run(
     run_dir: str, export_dir: str, *, which="last", name="", warmup_requests=1
-) -> str:
+):
     """Exports the trained network of a run; see ``export_saved_model``.
 
     Args:

@@ -1,9 +1,23 @@
 """Warm-up requests, which TF Serving runs on loading a model."""
 
+import importlib.util
 import os
 
 import numpy as np
 import tensorflow as tf
+
+
+def check_available() -> None:
+    """Refuses to go on where warm-up requests cannot be made.
+
+    Raises:
+        ImportError: if the extra ``serving`` is not installed.
+    """
+    if importlib.util.find_spec("tensorflow_serving") is None:
+        raise ImportError(
+            "warm-up requests need tensorflow-serving-api: pip install "
+            "'keras-cnns[serving]', or ask for none with --warmup_requests=0"
+        )
 
 
 def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> None:
@@ -17,23 +31,12 @@ def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> No
 
     Raises:
         ImportError: if the extra ``serving`` is not installed.
-        ValueError: if ``count`` is not positive.
 
     Source: TensorFlow Serving, "SavedModel Warmup".
     """
-    if count < 1:
-        raise ValueError(f"warmup_requests must not be negative, got {count}")
-    try:
-        from tensorflow_serving.apis import (
-            model_pb2,
-            predict_pb2,
-            prediction_log_pb2,
-        )
-    except ImportError as error:
-        raise ImportError(
-            "warm-up requests need tensorflow-serving-api: pip install "
-            "'keras-cnns[serving]', or ask for none with warmup_requests=0"
-        ) from error
+    check_available()
+    from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+
     size = (preprocessing.height, preprocessing.width, preprocessing.channels)
     blank = tf.io.encode_png(np.zeros(size, np.uint8)).numpy()
     folder = os.path.join(path, "assets.extra")

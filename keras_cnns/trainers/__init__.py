@@ -1,6 +1,6 @@
 """Trainers: ``keras.Model`` subclasses that receive networks and train them."""
 
-from keras_cnns.trainers.checkpoints import CheckpointStore
+from keras_cnns.trainers.checkpoints import CheckpointStore, list_steps
 from keras_cnns.trainers.classification import ClassificationTrainer
 from keras_cnns.trainers.distribution import make_strategy
 from keras_cnns.trainers.freezing import freeze_up_to
@@ -15,6 +15,7 @@ __all__ = [
     "CheckpointStore",
     "ClassificationTrainer",
     "freeze_up_to",
+    "list_steps",
     "load_run",
     "make_optimizer",
     "make_strategy",

@@ -14,7 +14,8 @@ import tqdm
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import _files
+from keras_cnns import _files, applications
+from keras_cnns.trainers import distribution
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -28,7 +29,8 @@ class TrainingInterrupted(Exception):
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Ends the run at the first step whose loss is NaN or infinite.
 
-    Stands before the callback that saves, so the last checkpoint is a good one.
+    The weights that gave this loss are those of the step before. A checkpoint of that
+    step is removed: the newest one left has been trained on with a finite loss.
     """
 
     def __init__(self, store):
@@ -38,12 +40,20 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if math.isfinite(logs["loss"]):
             return
+        self._store.remove(self.model.steps_done - 1)
+        self._stop(f"the loss became {logs['loss']}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not self.model.has_finite_weights():
+            self._stop("a weight became NaN or infinite")
+
+    def _stop(self, what):
         steps = self._store.steps()
-        kept = f"the checkpoint of step {steps[-1]} is kept" if steps else (
-            "no checkpoint was written yet"
-        )  # fmt: skip
+        kept = "there is no good checkpoint yet"
+        if steps:
+            kept = f"the last good checkpoint, of step {steps[-1]}, is kept"
         raise NonFiniteLossError(
-            f"the loss became {logs['loss']} at step {self.model.steps_done}; {kept}. "
+            f"{what} at step {self.model.steps_done}; {kept}. "
             "Try a smaller --learning_rate, or --gradient_clip_norm or --warmup_epochs"
         )
 
@@ -136,8 +146,9 @@ class EpochRecorder(keras.callbacks.Callback):
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
             stack.enter_context(self.model.averaged_weights())
             for name in names:
-                with _files.whole_file(os.path.join(folder, name)) as partial:
-                    self.model.network.save_weights(partial, save_format="h5")
+                applications.save_weights(
+                    self.model.network, os.path.join(folder, name)
+                )
 
     def _show(self, row):
         hidden = ("epoch", "step", "learning_rate", "seconds")
@@ -200,17 +211,26 @@ class StateSaver(keras.callbacks.Callback):
         if step % self._steps_per_epoch == 0:
             return
         is_due = self._interval and step % self._interval == 0
-        if is_due or self._stop_request.received:
+        is_asked = self._is_asked(may_ask_workers=is_due)
+        if is_due or is_asked:
             self._store.save(self._progress)
-        self._end_if_asked(step)
+        if is_asked:
+            raise TrainingInterrupted(f"stopped at step {step}, state saved")
 
     def on_epoch_end(self, epoch, logs=None):
         self._store.save(self._progress)
-        self._end_if_asked(self.model.steps_done)
-
-    def _end_if_asked(self, step):
-        if self._stop_request.received:
+        if self._is_asked(may_ask_workers=True):
+            step = self.model.steps_done
             raise TrainingInterrupted(f"stopped at step {step}, state saved")
+
+    def _is_asked(self, may_ask_workers):
+        """Whether to stop now; several workers agree on it when they save anyway."""
+        strategy = self.model.distribute_strategy
+        if not distribution.has_workers(strategy):
+            return self._stop_request.received
+        return may_ask_workers and distribution.any_worker(
+            strategy, self._stop_request.received
+        )
 
 
 class StopRequest:

@@ -92,6 +92,11 @@ class CheckpointStore:
             for old in self.steps()[: -self._keep]:
                 shutil.rmtree(self._path(old))
 
+    def remove(self, step: int) -> None:
+        """Removes the checkpoint of a step, if there is one."""
+        if self._is_chief:
+            shutil.rmtree(self._path(step), ignore_errors=True)
+
     def restore(self):
         """Restores the newest checkpoint.
 

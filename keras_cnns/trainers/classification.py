@@ -99,6 +99,13 @@ class ClassificationTrainer(keras.Model):
         """Number of training steps so far, of this run and of those it resumed."""
         return int(self.step.numpy())
 
+    def has_finite_weights(self) -> bool:
+        """Whether no weight is NaN or infinite; all workers must call it together."""
+        return all(
+            bool(tf.reduce_all(tf.math.is_finite(weight)))
+            for weight in self.network.weights
+        )
+
     def call(self, images, training=False):
         return self.network(images, training=training)
 

@@ -78,6 +78,29 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     )
 
 
+def has_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether other processes train along."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def any_worker(strategy: tf.distribute.Strategy, value: bool) -> bool:
+    """Whether a value is true in any worker; all workers must call it together."""
+    one = tf.constant(float(value))
+    values = strategy.run(tf.function(tf.identity), args=(one,))
+    return bool(strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None) > 0)
+
+
+def is_same_for_all_workers(strategy: tf.distribute.Strategy, value: int) -> bool:
+    """Whether all workers have the same number; all must call it together."""
+    if not has_workers(strategy):
+        return True
+    one = tf.constant(float(value), tf.float64)
+    values = strategy.run(tf.function(tf.identity), args=(one,))
+    return (
+        float(strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)) == value
+    )
+
+
 def scale_loss(loss: tf.Tensor) -> tf.Tensor:
     """A replica's mean loss as its share of the global mean.
 

@@ -5,9 +5,9 @@ from tensorflow import keras
 from keras_cnns import _addons
 
 
-def _sgd(schedule, momentum, **_):
+def _sgd(schedule, momentum, nesterov, **_):
     return keras.optimizers.SGD(
-        schedule, momentum=momentum, nesterov=True, jit_compile=False
+        schedule, momentum=momentum, nesterov=nesterov, jit_compile=False
     )
 
 
@@ -58,29 +58,37 @@ def make_optimizer(
     learning_rate,
     *,
     momentum: float = 0.9,
+    nesterov: bool = True,
     epsilon: float = 1e-7,
     weight_decay: float = 0.0,
 ):
     """An optimizer by name.
 
     Args:
-        name: ``sgd`` (Nesterov), ``rmsprop``, ``adam``, ``adamw``, ``lamb``,
+        name: ``sgd``, ``rmsprop``, ``adam``, ``adamw``, ``lamb``,
             ``rectified_adam`` or ``lookahead`` (around rectified Adam).
         learning_rate: number or schedule.
         momentum: of ``sgd`` and ``rmsprop``.
+        nesterov: whether the momentum of ``sgd`` is Nesterov's.
         epsilon: added to the denominator, but for ``sgd``.
         weight_decay: used by the optimizers that decay weights themselves.
 
     Raises:
-        ValueError: if the name is unknown.
+        ValueError: if the name is unknown or the decay negative.
     """
+    if weight_decay < 0:
+        raise ValueError(f"weight_decay must be >= 0, got {weight_decay!r}")
     if name not in OPTIMIZERS:
         raise ValueError(
             f"unknown optimizer {name!r}; there are {', '.join(OPTIMIZERS)}"
         )
     factory, _ = OPTIMIZERS[name]
     return factory(
-        learning_rate, momentum=momentum, epsilon=epsilon, weight_decay=weight_decay
+        learning_rate,
+        momentum=momentum,
+        nesterov=nesterov,
+        epsilon=epsilon,
+        weight_decay=weight_decay,
     )
 
 

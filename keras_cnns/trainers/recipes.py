@@ -48,19 +48,32 @@ RECIPES = {
         "arXiv 1608.06993, section 4.2, ImageNet",
     ),
     "resnet_cifar": (
-        {**_CIFAR, "epochs": 164, "batch_size": 128},
-        "arXiv 1512.03385, section 4.2: 64k steps, rate divided at 32k and 48k "
-        "(unverified)",
+        {**_CIFAR, "nesterov": False, "epochs": 164, "batch_size": 128},
+        "arXiv 1512.03385, section 4.2: 64k steps, rate divided at 32k and 48k; the "
+        "paper subtracts the mean of each pixel, here mean and deviation of each "
+        "channel are used (unverified)",
     ),
     "resnet110_cifar": (
-        {**_CIFAR, "epochs": 164, "batch_size": 128, "warmup_epochs": 1.0},
+        {
+            **_CIFAR,
+            "nesterov": False,
+            "epochs": 164,
+            "batch_size": 128,
+            "warmup_epochs": 1.0,
+        },
         "as resnet_cifar; the paper's start at 0.01 until the training error is below "
         "80 % is a linear warm-up of one epoch here",
     ),
     "resnet_imagenet": (
-        {**_IMAGENET, "epochs": 120, "boundaries": "0.25,0.5,0.75"},
+        {
+            **_IMAGENET,
+            "nesterov": False,
+            "epochs": 120,
+            "boundaries": "0.25,0.5,0.75",
+        },
         "arXiv 1512.03385, section 3.4: up to 60e4 steps; its plateaus are fixed "
-        "boundaries here (unverified)",
+        "boundaries here, its scaling of the short side to 256-480 a random resized "
+        "crop, and its colour augmentation is left out (unverified)",
     ),
 }
 

@@ -5,7 +5,7 @@ import os
 from tensorflow import keras
 
 from keras_cnns.data import load_training
-from keras_cnns.trainers import callbacks
+from keras_cnns.trainers import callbacks, distribution
 from keras_cnns.trainers.checkpoints import CheckpointStore
 
 
@@ -55,6 +55,11 @@ def fit_resumable(
     progress = store.restore() or {}
     steps_per_epoch = source.num_examples // batch_size
     step = trainer.steps_done
+    if not distribution.is_same_for_all_workers(trainer.distribute_strategy, step):
+        raise ValueError(
+            f"this worker would go on from step {step}, others from another; the run's "
+            f"folder {run_dir} must be on a disk that all workers see"
+        )
     stop_request = callbacks.StopRequest()
     bar = callbacks.ProgressBar(epochs * steps_per_epoch, step)
     watchers = [callbacks.StopOnNonFiniteLoss(store)]

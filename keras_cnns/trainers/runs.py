@@ -34,12 +34,14 @@ class NetworkDescription:
         builder_args: further arguments of its constructor.
         class_names: tuple of names, by output.
         preprocessing: how pictures become inputs.
+        num_examples: size of the training split, which sets the steps of an epoch.
     """
 
     model: str
     builder_args: dict
     class_names: tuple
     preprocessing: Preprocessing
+    num_examples: int
 
     def build(self, weights=None, classifier_activation="softmax") -> keras.Model:
         """The network; see ``keras_cnns.applications`` for the arguments."""
@@ -133,4 +135,6 @@ def load_run(run_dir: str, which: str = "best"):
     weights = os.path.join(run_dir, f"{which}.h5")
     if not os.path.isfile(weights):
         raise ValueError(f"{run_dir} has no {which}.h5: no epoch has ended in that run")
-    return description.build(weights=weights), description
+    network = description.build()
+    applications.load_weights(network, weights, adapt=False)
+    return network, description

@@ -1,5 +1,6 @@
 """The same network as keras.applications: names, weights, outputs, files."""
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,15 +27,17 @@ def _pair(name, **kwargs):
     random = np.random.default_rng(0)
     for layer in theirs.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            shapes = [w.shape for w in layer.get_weights()]
-            gamma, beta, mean, variance = (
-                random.uniform(0.5, 1.0, shapes[0]),
-                random.normal(0, 0.1, shapes[0]),
-                random.normal(0, 0.1, shapes[0]),
-                random.uniform(0.5, 1.5, shapes[0]),
-            )
+            size = layer.get_weights()[0].shape
+            gamma, variance = (random.uniform(0.5, 1.5, size) for _ in range(2))
+            beta, mean = (random.normal(0, 0.1, size) for _ in range(2))
             layer.set_weights([gamma, beta, mean, variance])
+    assert [x.name for x in theirs.layers] == [x.name for x in ours.layers]
     return theirs, ours
+
+
+def _copy_layer_by_layer(theirs, ours):
+    for source, target in zip(theirs.layers, ours.layers):
+        target.set_weights(source.get_weights())
 
 
 def _assert_equal_outputs(theirs, ours, size):
@@ -45,19 +48,51 @@ def _assert_equal_outputs(theirs, ours, size):
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_same_names_weights_and_outputs_with_top(name):
+def test_with_top(name):
     theirs, ours = _pair(name, classifier_activation=None)
-    assert [x.name for x in theirs.layers] == [x.name for x in ours.layers]
-    for source, target in zip(theirs.layers, ours.layers):
-        target.set_weights(source.get_weights())
+    _copy_layer_by_layer(theirs, ours)
     _assert_equal_outputs(theirs, ours, 224)
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_same_outputs_without_top_at_another_size(name, tmp_path):
-    """Weights go through Keras' own h5 file here."""
-    theirs, ours = _pair(name, include_top=False, pooling="avg")
+def test_without_top_at_two_sizes(name):
+    shape = (None, None, 3)
+    theirs, ours = _pair(name, include_top=False, input_shape=shape, pooling="avg")
+    _copy_layer_by_layer(theirs, ours)
+    for size in (224, 160):
+        _assert_equal_outputs(theirs, ours, size)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_keras_files_load_with_top_at_another_size(name, tmp_path):
+    arguments = {"input_shape": (160, 160, 3), "classifier_activation": None}
+    theirs, _ = _pair(name, **arguments)
     path = str(tmp_path / "weights.h5")
     theirs.save_weights(path)
-    ours = getattr(applications, name)(include_top=False, pooling="avg", weights=path)
+    ours = getattr(applications, name)(weights=path, **arguments)
     _assert_equal_outputs(theirs, ours, 160)
+
+
+@pytest.mark.parametrize("name", ["DenseNet121", "ResNet50"])
+def test_files_with_other_layer_names_load_by_position(name, tmp_path, caplog):
+    arguments = {"include_top": False, "input_shape": (64, 64, 3), "pooling": "avg"}
+    theirs, _ = _pair(name, **arguments)
+    path, renamed = str(tmp_path / "weights.h5"), str(tmp_path / "renamed.h5")
+    theirs.save_weights(path)
+    with h5py.File(path) as source, h5py.File(renamed, "w") as target:
+        names = list(source.attrs["layer_names"])
+        target.attrs["layer_names"] = [f"layer_{i}" for i in range(len(names))]
+        for i, layer in enumerate(names):
+            source.copy(source[layer], target, f"layer_{i}")
+    with caplog.at_level("INFO", logger="absl"):
+        ours = getattr(applications, name)(weights=renamed, **arguments)
+    assert "matched by position" in caplog.text
+    _assert_equal_outputs(theirs, ours, 64)
+
+
+def test_keras_reads_our_files(tmp_path):
+    theirs, ours = _pair("ResNet50", include_top=False, input_shape=(64, 64, 3))
+    path = str(tmp_path / "weights.h5")
+    applications.save_weights(ours, path)
+    theirs.load_weights(path)
+    _assert_equal_outputs(theirs, ours, 64)

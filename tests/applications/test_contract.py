@@ -34,6 +34,25 @@ def _smallest_of_each_family():
     return sorted(info.name for info in smallest.values())
 
 
+# Trainable parameters and statistics together, as keras.applications counts them.
+TOTALS = {
+    "densenet121": 8_062_504,
+    "densenet169": 14_307_880,
+    "densenet201": 20_242_984,
+    "densenet264": 33_736_232,
+    "resnet50": 25_636_712,
+    "resnet101": 44_707_176,
+    "resnet152": 60_419_944,
+}
+# With 100 classes, table 2 of arXiv 1608.06993 as the paper rounds them.
+HUNDRED_CLASSES = {
+    "cifar_densenet40_k12": 1_060_132,
+    "cifar_densenet100_k12": 7_084_852,
+    "cifar_densenet100_k24": 27_457_972,
+    "cifar_densenet_bc100_k12": 800_032,
+    "cifar_densenet_bc250_k24": 15_480_556,
+    "cifar_densenet_bc190_k40": 25_821_620,
+}
 SMALLEST = _smallest_of_each_family()
 
 
@@ -56,6 +75,12 @@ def test_variant(name):
     model = applications.create_model(name)
     trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
     assert trainable == info.params
+    assert model.count_params() == TOTALS.get(name, model.count_params())
+    if name in HUNDRED_CLASSES:
+        kernel, bias = model.get_layer("predictions").get_weights()
+        more = 90 * (kernel.shape[0] + 1)
+        assert kernel.shape[1] == len(bias) == 10
+        assert trainable + more == HUNDRED_CLASSES[name]
     assert model.name == name
     assert model.input_shape == (None, *info.input_shape)
     assert model.output_shape == (None, info.classes)

@@ -80,7 +80,7 @@ def test_nothing_changes_when_a_file_does_not_fit(saved, tmp_path):
     before = network.get_weights()
     other = applications.CifarResNet32(input_shape=(16, 16, 3))
     with pytest.raises(ValueError):
-        _weights.load(network, _save(other, str(tmp_path / "other.h5")), "predictions")
+        _weights.load(network, _save(other, str(tmp_path / "other.h5")))
     for a, b in zip(before, network.get_weights()):
         np.testing.assert_array_equal(a, b)
 

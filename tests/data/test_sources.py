@@ -55,6 +55,13 @@ def _write_idx(path, array):
         file.write(header + array.tobytes())
 
 
+@pytest.fixture
+def any_content(monkeypatch):
+    """Small files stand in for those of Fashion-MNIST."""
+    anything = dict.fromkeys(fashion_mnist_idx._SHA256)
+    monkeypatch.setattr(fashion_mnist_idx, "_SHA256", anything)
+
+
 def _write_fashion(folder, ending=""):
     random = np.random.default_rng(0)
     written = {}
@@ -68,7 +75,7 @@ def _write_fashion(folder, ending=""):
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
-def test_fashion_mnist_from_local_idx_files(tmp_path, ending):
+def test_fashion_mnist_from_local_idx_files(tmp_path, any_content, ending):
     written = _write_fashion(tmp_path, ending)
     source = data.open_source("fashion_mnist", "train", str(tmp_path))
     assert source.num_examples == 12 and source.class_names[9] == "Ankle boot"
@@ -81,10 +88,18 @@ def test_class_names_are_those_of_the_official_builder(tmp_path):
     assert official.info.features["label"].names == list(fashion_mnist_idx.CLASS_NAMES)
 
 
-def test_idx_files_that_do_not_belong_together_are_refused(tmp_path):
+def test_prepared_data_serve_without_the_idx_files(tmp_path, any_content):
     _write_fashion(tmp_path)
-    _write_idx(tmp_path / "train-labels-idx1-ubyte", np.zeros(3, np.uint8))
-    with pytest.raises(ValueError, match="do not belong together"):
+    data.open_source("fashion_mnist", "train", str(tmp_path))
+    for file in tmp_path.glob("*ubyte"):
+        file.unlink()
+    assert data.open_source("fashion_mnist", "test", str(tmp_path)).num_examples == 5
+
+
+def test_other_data_under_the_same_file_names_are_refused(tmp_path):
+    """MNIST's files are called the same."""
+    _write_fashion(tmp_path)
+    with pytest.raises(ValueError, match="not the one of Fashion-MNIST"):
         data.open_source("fashion_mnist", "train", str(tmp_path))
 
 

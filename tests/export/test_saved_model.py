@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from keras_cnns import applications, data, export
-from keras_cnns.export import verification
+from keras_cnns.export import verification, warmup
 
 NAMES = ("one", "two", "drei mit Umlaut ä")
 FEED = data.Preprocessing(12, 10, 3, **data.CONVENTIONS["caffe"])
@@ -26,10 +26,11 @@ def network():
 @pytest.fixture(scope="module")
 def exported(network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports")
-    path = export.export_saved_model(
+    path, difference = export.export_saved_model(
         network, str(folder), "tiny", preprocessing=FEED, class_names=NAMES,
         warmup_requests=2,
     )  # fmt: skip
+    assert 0 <= difference < 1e-5
     return folder, path
 
 
@@ -74,7 +75,7 @@ def test_folder_holds_labels_and_warmup_requests(exported):
 
 def test_versions_count_up_and_the_newest_is_found(network, exported):
     folder, first = exported
-    second = export.export_saved_model(
+    second, _ = export.export_saved_model(
         network, str(folder), "tiny", preprocessing=FEED, class_names=NAMES,
         warmup_requests=0,
     )  # fmt: skip
@@ -108,6 +109,25 @@ def test_a_difference_is_found_and_nothing_is_left(network, tmp_path, monkeypatc
     assert os.listdir(tmp_path / "tiny") == []
 
 
+def test_an_output_that_is_no_number_is_found(network, tmp_path, monkeypatch):
+    answer = '{"serving_default": 0.0, "serve_images": NaN}'
+    done = subprocess.CompletedProcess([], 0, stdout=answer, stderr="")
+    monkeypatch.setattr(verification.subprocess, "run", lambda *a, **k: done)
+    with pytest.raises(ValueError, match="nan"):
+        verification.verify(str(tmp_path), network, FEED)
+
+
+def test_warmup_requests_without_the_extra_are_refused_at_once(
+    network, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(warmup.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"keras-cnns\[serving\]"):
+        export.export_saved_model(
+            network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES
+        )
+    assert os.listdir(tmp_path) == []
+
+
 def test_verification_prints_differences_as_json(network, exported, tmp_path):
     examples = str(tmp_path / "examples.npz")
     np.savez(examples, **verification._examples(network, FEED))
@@ -139,7 +159,7 @@ def test_densenet121_round_trip(tmp_path):
     network = applications.DenseNet121()
     feed = data.Preprocessing(224, 224, 3, **data.CONVENTIONS["torch"])
     names = tuple(f"class {i}" for i in range(1000))
-    path = export.export_saved_model(
+    path, _ = export.export_saved_model(
         network, str(tmp_path), "densenet121", preprocessing=feed, class_names=names
     )
     assert export.find_saved_model(path) == path

@@ -101,7 +101,7 @@ KILLED_WITHIN_CHECKPOINT = """
 import os, signal, sys
 sys.path.insert(0, "apps")
 sys.argv = ["train_classifier.py", *sys.argv[1:]]
-import flag_definitions, train_classifier
+import train_classifier
 from keras_cnns import _files
 write, calls = _files.write_text, []
 def kill_at_fourth(path, text):
@@ -111,7 +111,7 @@ def kill_at_fourth(path, text):
             os.kill(os.getpid(), signal.SIGKILL)
     write(path, text)
 _files.write_text = kill_at_fourth
-flag_definitions.start(train_classifier.run, train_classifier._with_recipe)
+train_classifier.main()
 """
 
 
@@ -190,39 +190,69 @@ FULL_DISK = """
 import resource, sys
 sys.path.insert(0, "apps")
 sys.argv = ["train_classifier.py", *sys.argv[1:]]
-import flag_definitions, train_classifier
-from keras_cnns.trainers import checkpoints
-save = checkpoints.CheckpointStore.save
-def save_with_little_room(self, progress):
-    if self._trainer.steps_done >= 6:
+import train_classifier
+from keras_cnns.trainers.callbacks import StopOnNonFiniteLoss as First
+look = First.on_train_batch_end
+def look_and_fill_the_disk(self, batch, logs=None):
+    look(self, batch, logs)
+    if self.model.steps_done == STEP:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-    save(self, progress)
-checkpoints.CheckpointStore.save = save_with_little_room
-flag_definitions.start(train_classifier.run, train_classifier._with_recipe)
+First.on_train_batch_end = look_and_fill_the_disk
+train_classifier.main()
 """
 
 
-def test_no_room_for_a_checkpoint(straight, finish, data_dir, tmp_path):
-    """Files may not grow past 10 kB from step 6 on, as on a full disk."""
+@pytest.mark.parametrize(
+    ("step", "named", "kept"),
+    [(6, "checkpoint", ["step_00000003"]), (13, "last.h5", None)],
+)
+def test_no_room_for_a_file(straight, finish, data_dir, tmp_path, step, named, kept):
+    """Files may not grow past 10 kB from a step on, as on a full disk."""
     flags = _flags(data_dir, tmp_path)
-    code, _, errors = finish("-c", FULL_DISK, *flags)
+    code, _, errors = finish("-c", FULL_DISK.replace("STEP", str(step)), *flags)
     assert code == 1, errors
     last = errors.strip().splitlines()[-1]
-    assert "could not write checkpoint" in last and "step_00000003" in last
-    assert os.listdir(tmp_path / "checkpoints") == ["step_00000003"]
+    assert last.startswith("error: could not write") and named in last
+    kept = kept or ["step_00000009", "step_00000012"]
+    assert sorted(os.listdir(tmp_path / "checkpoints")) == kept
+    assert not [name for name in os.listdir(tmp_path) if "partial" in name]
     code, _, errors = finish(APP, "--resume", *flags)
     assert code == 0, errors
     _assert_same_run(straight, tmp_path)
 
 
-def test_nan_ends_the_run_and_keeps_the_last_good_checkpoint(
-    finish, data_dir, tmp_path
-):
+def test_nan_ends_the_run(finish, data_dir, tmp_path):
     flags = [*_flags(data_dir, tmp_path), "--optimizer=sgd", "--learning_rate=1e30",
              "--warmup_epochs=0", "--checkpoint_interval=1"]  # fmt: skip
     code, _, errors = finish(APP, *flags)
     assert code == 1 and "Traceback" not in errors
     last = errors.strip().splitlines()[-1]
-    steps = checkpoints.list_steps(str(tmp_path / "checkpoints"))
-    assert "the loss became" in last and f"step {steps[-1] + 1};" in last
-    assert f"the checkpoint of step {steps[-1]} is kept" in last
+    assert "the loss became nan at step 2; there is no good checkpoint yet" in last
+    assert os.listdir(tmp_path / "checkpoints") == []
+
+
+NAN_FROM_STEP_9 = """
+import sys
+sys.path.insert(0, "apps")
+sys.argv = ["train_classifier.py", *sys.argv[1:]]
+import train_classifier, tensorflow as tf
+from keras_cnns.trainers import ClassificationTrainer as Trainer
+apply = Trainer._apply
+def apply_poison(self, gradients):
+    factor = tf.where(self.step == 7, float("nan"), 1.0)
+    apply(self, [gradient * factor for gradient in gradients])
+Trainer._apply = apply_poison
+train_classifier.main()
+"""
+
+
+def test_a_poisoned_checkpoint_is_not_kept(straight, finish, data_dir, tmp_path):
+    """The eighth update makes all weights NaN; the ninth loss shows it."""
+    flags = [*_flags(data_dir, tmp_path), "--checkpoint_interval=1"]
+    code, _, errors = finish("-c", NAN_FROM_STEP_9, *flags)
+    assert code == 1, errors
+    last = errors.strip().splitlines()[-1]
+    assert "nan at step 9; the last good checkpoint, of step 7, is kept" in last
+    code, _, errors = finish(APP, "--resume", *flags)
+    assert code == 0, errors
+    _assert_same_run(straight, tmp_path)

@@ -180,7 +180,8 @@ def DenseNet(
         raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate!r}")
     if not 0 < compression <= 1:
         raise ValueError(f"compression must be in (0, 1], got {compression!r}")
-    if not blocks or any(length < 1 for length in blocks):
+    is_list = isinstance(blocks, (tuple, list)) and len(blocks) > 0
+    if not is_list or not all(isinstance(n, int) and n > 0 for n in blocks):
         raise ValueError(f"blocks must be positive layer counts, got {blocks!r}")
     if stem not in ("imagenet", "small"):
         raise ValueError(f"stem must be 'imagenet' or 'small', got {stem!r}")
@@ -218,7 +219,7 @@ def DenseNet(
         classifier_activation=classifier_activation,
         name=name,
         default_shape=_DEFAULT_SHAPE[stem],
-        min_size=_MIN_SIZE[stem] * stem_strides,
+        min_size=(4 if stem == "imagenet" else stem_strides) * 2 ** (len(blocks) - 1),
         public_weights=public_weights or {},
     )
 
@@ -244,7 +245,8 @@ def _imagenet_variant(function_name):
         public_weights=public,
         name=name,
         task="classification",
-        paper="DenseNet, arXiv 1608.06993, table 1",
+        paper="DenseNet, arXiv 1608.06993, "
+        + ("the authors' released net" if row["growth_rate"] == 48 else "table 1"),
         params=row["params"],
         classes=1000,
         input_shape=_DEFAULT_SHAPE["imagenet"],
@@ -270,7 +272,8 @@ def _cifar_variant(function_name):
         },
         name=f"cifar_densenet{'_bc' if is_bc else ''}{depth}_k{growth_rate}",
         task="classification",
-        paper="DenseNet, arXiv 1608.06993, table 2",
+        paper="DenseNet, arXiv 1608.06993, "
+        + ("small net of public ports" if (depth, is_bc) == (40, True) else "table 2"),
         params=params,
         classes=10,
         input_shape=_DEFAULT_SHAPE["small"],

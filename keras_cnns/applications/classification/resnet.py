@@ -188,7 +188,8 @@ def ResNet(
         )
     if stem not in ("imagenet", "small"):
         raise ValueError(f"stem must be 'imagenet' or 'small', got {stem!r}")
-    if not units or any(length < 1 for length in units):
+    is_list = isinstance(units, (tuple, list)) and len(units) > 0
+    if not is_list or not all(isinstance(n, int) and n > 0 for n in units):
         raise ValueError(f"units must be positive block counts, got {units!r}")
     form = form or _PAPER_FORM
 

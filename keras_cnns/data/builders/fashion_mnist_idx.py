@@ -6,6 +6,7 @@ checks those, refuses them.
 """
 
 import gzip
+import hashlib
 import os
 import struct
 import zlib
@@ -32,6 +33,23 @@ _FILES = {
 }
 
 
+# SHA-256 of the uncompressed files: the files of MNIST have the same names and sizes.
+_SHA256 = {
+    "train-images-idx3-ubyte": (
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
+    ),
+    "train-labels-idx1-ubyte": (
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"
+    ),
+    "t10k-images-idx3-ubyte": (
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"
+    ),
+    "t10k-labels-idx1-ubyte": (
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
+    ),
+}
+
+
 def find_idx_files(folder: str):
     """Paths of the IDX files in a folder, compressed or not.
 
@@ -50,11 +68,16 @@ def find_idx_files(folder: str):
     return found
 
 
-def read_idx(path: str) -> np.ndarray:
+def read_idx(path: str, sha256=None) -> np.ndarray:
     """The uint8 array in an IDX file, plain or gzip-compressed.
 
+    Args:
+        path: the file.
+        sha256: checksum of its uncompressed content; None for any content.
+
     Raises:
-        ValueError: if the file is not IDX of unsigned bytes, or is cut short.
+        ValueError: if the file is not IDX of unsigned bytes, is cut short, or has
+            another checksum.
     """
     opener = gzip.open if path.endswith(".gz") else open
     try:
@@ -72,6 +95,8 @@ def read_idx(path: str) -> np.ndarray:
             f"{path} is truncated or too long: shape {shape} needs "
             f"{int(np.prod(shape))} bytes, {len(content) - start} are there"
         )
+    if sha256 not in (None, hashlib.sha256(content).hexdigest()):
+        raise ValueError(f"{path} is an IDX file, but not the one of Fashion-MNIST")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
@@ -112,11 +137,9 @@ class FashionMnistIdx(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, image_path, label_path):
-        images, labels = read_idx(image_path), read_idx(label_path)
-        if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
-            raise ValueError(
-                f"{image_path} {images.shape} and {label_path} {labels.shape} do not "
-                "belong together as 28x28 pictures and labels"
-            )
+        images, labels = (
+            read_idx(path, _SHA256[os.path.basename(path).removesuffix(".gz")])
+            for path in (image_path, label_path)
+        )
         for i, (image, label) in enumerate(zip(images, labels)):
             yield i, {"image": image[..., np.newaxis], "label": int(label)}
