@@ -30,7 +30,7 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
-	@$(PYTHON) -m pytest -m "not slow"
+	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: $(INSTALLED)
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n 2 --dist loadfile

@@ -16,6 +16,13 @@ PAIRS = [
     "ResNet101",
     "ResNet152",
 ]
+# Every net is compared in every test run; two more ways to compare the large ones
+# are left to the long run.
+SMALL = ["DenseNet121", "ResNet50"]
+SMALL_OR_SLOW = [
+    name if name in SMALL else pytest.param(name, marks=pytest.mark.slow)
+    for name in PAIRS
+]
 
 
 def _pair(name, **kwargs):
@@ -54,7 +61,7 @@ def test_with_top(name):
     _assert_equal_outputs(theirs, ours, 224)
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", SMALL_OR_SLOW)
 def test_without_top_at_two_sizes(name):
     shape = (None, None, 3)
     theirs, ours = _pair(name, include_top=False, input_shape=shape, pooling="avg")
@@ -63,7 +70,7 @@ def test_without_top_at_two_sizes(name):
         _assert_equal_outputs(theirs, ours, size)
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", SMALL_OR_SLOW)
 def test_keras_files_load_with_top_at_another_size(name, tmp_path):
     arguments = {"input_shape": (160, 160, 3), "classifier_activation": None}
     theirs, _ = _pair(name, **arguments)
@@ -73,7 +80,7 @@ def test_keras_files_load_with_top_at_another_size(name, tmp_path):
     _assert_equal_outputs(theirs, ours, 160)
 
 
-@pytest.mark.parametrize("name", ["DenseNet121", "ResNet50"])
+@pytest.mark.parametrize("name", SMALL)
 def test_files_with_other_layer_names_load_by_position(name, tmp_path, caplog):
     arguments = {"include_top": False, "input_shape": (64, 64, 3), "pooling": "avg"}
     theirs, _ = _pair(name, **arguments)
