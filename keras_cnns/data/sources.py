@@ -62,7 +62,8 @@ def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source
         ValueError: if the name, the split or the kind of data is not usable.
         OSError: if the data can neither be found nor downloaded.
     """
-    if os.path.isdir(name):
+    is_ours = name in _OUR_BUILDERS or name == "fashion_mnist"
+    if os.path.isdir(name) and not is_ours:
         return _folder_source(name, split)
     if os.sep in name and not name.startswith("huggingface:"):
         raise ValueError(f"the folder {name!r} does not exist")
