@@ -155,11 +155,19 @@ def test_errors(network, tmp_path):
 
 
 @pytest.mark.slow
-def test_densenet121_round_trip(tmp_path):
-    network = applications.DenseNet121()
-    feed = data.Preprocessing(224, 224, 3, **data.CONVENTIONS["torch"])
-    names = tuple(f"class {i}" for i in range(1000))
-    path, _ = export.export_saved_model(
-        network, str(tmp_path), "densenet121", preprocessing=feed, class_names=names
+@pytest.mark.parametrize(
+    "name", ["cifar_densenet_bc40_k12", "cifar_resnet20", "densenet121", "resnet50"]
+)
+def test_registered_models_round_trip(tmp_path, name):
+    info = applications.model_info(name)
+    height, width, channels = info.input_shape
+    convention = data.CONVENTIONS.get(info.preprocessing, data.CONVENTIONS["torch"])
+    path, difference = export.export_saved_model(
+        applications.create_model(name),
+        str(tmp_path),
+        name,
+        preprocessing=data.Preprocessing(height, width, channels, **convention),
+        class_names=tuple(f"class {i}" for i in range(info.classes)),
     )
-    assert export.find_saved_model(path) == path
+    assert difference < 1e-5
+    assert export.find_saved_model(str(tmp_path / name)) == path
