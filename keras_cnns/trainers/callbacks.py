@@ -64,9 +64,10 @@ class ProgressBar(keras.callbacks.Callback):
     Args:
         total_steps: steps of the whole run.
         start_step: step that the run goes on from.
+        is_chief: whether this process shows it, if it is on a terminal.
     """
 
-    def __init__(self, total_steps, start_step):
+    def __init__(self, total_steps, start_step, is_chief=True):
         super().__init__()
         self._bar = tqdm.tqdm(
             total=total_steps,
@@ -74,7 +75,7 @@ class ProgressBar(keras.callbacks.Callback):
             unit="step",
             dynamic_ncols=True,
             mininterval=0.5,
-            disable=None,  # only on a terminal
+            disable=None if is_chief else True,  # None: off unless on a terminal
         )
 
     def on_train_batch_end(self, batch, logs=None):

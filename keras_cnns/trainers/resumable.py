@@ -61,14 +61,13 @@ def fit_resumable(
             f"folder {run_dir} must be on a disk that all workers see"
         )
     stop_request = callbacks.StopRequest()
-    bar = callbacks.ProgressBar(epochs * steps_per_epoch, step)
-    watchers = [callbacks.StopOnNonFiniteLoss(store)]
+    bar = callbacks.ProgressBar(epochs * steps_per_epoch, step, is_chief)
+    watchers = [callbacks.StopOnNonFiniteLoss(store), bar]
     if is_chief:
         logs = os.path.join(run_dir, "logs")
-        watchers += [
-            bar,
-            keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0),
-        ]
+        watchers.append(
+            keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0)
+        )
     watchers += [
         callbacks.EpochRecorder(
             run_dir,
