@@ -45,7 +45,7 @@ TOTALS = {
     "resnet101": 44_707_176,
     "resnet152": 60_419_944,
 }
-# With 100 classes, table 2 of arXiv 1608.06993 as the paper rounds them.
+# With 100 classes, counted from the paper's layers; its table 2 gives them in millions.
 HUNDRED_CLASSES = {
     "cifar_densenet40_k12": 1_060_132,
     "cifar_densenet100_k12": 7_084_852,
