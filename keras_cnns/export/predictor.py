@@ -20,10 +20,15 @@ def load_predictor(checkpoint: str = "", saved_model: str = "", which: str = "la
         probabilities, tuple of class names).
 
     Raises:
-        ValueError: if not exactly one is given, or it holds no classifier.
+        ValueError: if not exactly one is given, it holds no classifier, or ``which``
+            is given for an exported model.
     """
     if bool(checkpoint) == bool(saved_model):
         raise ValueError("give either --checkpoint or --saved_model")
+    if saved_model and which != "last":
+        raise ValueError(
+            f"which={which!r} has no effect with --saved_model, which holds one epoch"
+        )
     if saved_model:
         return load_saved_model(saved_model)
     network, description = load_run(checkpoint, which)

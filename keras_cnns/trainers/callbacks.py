@@ -19,7 +19,7 @@ from keras_cnns.trainers import distribution
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The loss became NaN or infinite."""
+    """The loss or a weight became NaN or infinite."""
 
 
 class TrainingInterrupted(Exception):

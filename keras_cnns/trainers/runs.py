@@ -126,8 +126,11 @@ def load_run(run_dir: str, which: str = "best"):
         (``keras.Model`` that ends in probabilities, ``NetworkDescription``).
 
     Raises:
-        ValueError: if the folder holds no run, or its weights cannot be read.
+        ValueError: if ``which`` is neither, the folder holds no run, or its weights
+            cannot be read.
     """
+    if which not in ("best", "last"):
+        raise ValueError(f"which must be 'best' or 'last', got {which!r}")
     record = read_record(run_dir)
     if record is None:
         raise ValueError(f"{run_dir} holds no run: there is no {_RECORD} in it")

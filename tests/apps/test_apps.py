@@ -251,6 +251,10 @@ def test_evaluate_and_predict_refuse_what_does_not_fit(trained, tmp_path, data_d
         evaluate_classifier.run(dataset=str(tmp_path), **common)
     with pytest.raises(ValueError, match="holds no run"):
         trainers.load_run(str(tmp_path))
+    with pytest.raises(ValueError, match="'first'"):
+        predict.run(images=["x"], which="first", **common)
+    with pytest.raises(ValueError, match="no effect with --saved_model"):
+        predict.run(images=["x"], which="best", saved_model=str(saved_model))
     with pytest.raises(ValueError, match="nothing.png"):
         predict.run(images=["nothing.png"], **common)
     bad = tmp_path / "test" / "cat" / "2.png"
