@@ -1,5 +1,6 @@
 """Functional-API builders: ``keras_cnns.applications.DenseNet121()`` and its kin."""
 
+from keras_cnns.applications._costs import count_macs
 from keras_cnns.applications._registry import (
     ModelInfo,
     create_model,

@@ -1,4 +1,4 @@
-"""The pieces that every classification builder shares: input, head, whole model."""
+"""The pieces that classification builders share: checks, input, classifier."""
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -11,64 +11,26 @@ def conv_initializer():
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
-def classification_model(
-    features,
-    *,
-    include_top,
-    weights,
-    input_tensor,
-    input_shape,
-    pooling,
-    classes,
-    classifier_activation,
-    name,
-    default_shape,
-    min_size,
-    public_weights,
-) -> keras.Model:
-    """Input check, features, classifier head and weights, in that order.
+def check_choice(name, value, choices) -> None:
+    """Refuses a value that is not among the choices."""
+    if value not in choices:
+        known = " or ".join(map(repr, choices))
+        raise ValueError(f"{name} must be {known}, got {value!r}")
 
-    Args:
-        features: function from an image tensor ``(batch, height, width, channels)``
-            to the last feature map.
-        default_shape: ``(height, width, channels)`` used when none is given.
-        min_size: smallest height and width that the network accepts.
-        public_weights: public checkpoints by name.
-        include_top, weights, input_tensor, input_shape, pooling, classes,
-        classifier_activation, name: as in every classification builder.
 
-    Returns:
-        The ``keras.Model``.
+def check_counts(name, values) -> None:
+    """Refuses anything but a list of positive whole numbers."""
+    is_list = isinstance(values, (tuple, list)) and len(values) > 0
+    if not is_list or not all(
+        isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in values
+    ):
+        raise ValueError(f"{name} must be positive whole numbers, got {values!r}")
 
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
-    """
-    if pooling not in (None, "avg", "max"):
-        raise ValueError(f"pooling must be None, 'avg' or 'max', got {pooling!r}")
-    if include_top and pooling is not None:
-        raise ValueError(
-            f"pooling={pooling!r} has no effect with include_top=True; leave it out"
-        )
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
-        raise ValueError(f"classes must be a positive integer, got {classes!r}")
-    _weights.check(weights, public_weights)
-    image = image_input(input_tensor, input_shape, include_top, default_shape, min_size)
-    x = features(image)
-    if include_top:
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-        x = classifier(x, classes, classifier_activation)
-    elif pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    elif pooling == "max":
-        x = layers.GlobalMaxPooling2D(name="max_pool")(x)
-    inputs = image
-    if input_tensor is not None:
-        inputs = keras.utils.get_source_inputs(input_tensor)
-    model = keras.Model(inputs, x, name=name)
-    if weights is not None:
-        path = _weights.resolve(weights, public_weights, include_top)
-        _weights.load(model, path)
-    return model
+
+def check_rate(name, value) -> None:
+    """Refuses a rate outside [0, 1)."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must be in [0, 1), got {value!r}")
 
 
 def classifier(x, classes, activation):
@@ -80,7 +42,7 @@ def classifier(x, classes, activation):
     )(x)
 
 
-def image_input(input_tensor, input_shape, include_top, default_shape, min_size):
+def image_input(input_tensor, input_shape, default_shape, min_size, fixed_size=False):
     """The image tensor a network starts from, checked."""
     if input_tensor is not None:
         if not _is_keras_tensor(input_tensor):
@@ -93,12 +55,11 @@ def image_input(input_tensor, input_shape, include_top, default_shape, min_size)
                 f"input_shape={input_shape!r} contradicts input_tensor of shape "
                 f"{tuple(input_tensor.shape)}; give one of them"
             )
-        check_shape(tuple(input_tensor.shape[1:]), min_size)
+        check_shape(tuple(input_tensor.shape[1:]), min_size, fixed_size)
         return input_tensor
-    if input_shape is None:
-        input_shape = default_shape if include_top else (None, None, default_shape[-1])
-    check_shape(input_shape, min_size)
-    return keras.Input(tuple(input_shape))
+    shape = default_shape if input_shape is None else input_shape
+    check_shape(shape, min_size, fixed_size)
+    return keras.Input(tuple(shape))
 
 
 def _is_keras_tensor(value):
@@ -108,7 +69,7 @@ def _is_keras_tensor(value):
         return False
 
 
-def check_shape(shape, min_size):
+def check_shape(shape, min_size, fixed_size=False):
     """Refuses anything but (height, width, channels) of at least ``min_size``."""
     whole = isinstance(shape, (tuple, list)) and len(shape) == 3
     if not whole or not all(s is None or (isinstance(s, int) and s > 0) for s in shape):
@@ -117,6 +78,11 @@ def check_shape(shape, min_size):
         )
     if shape[2] is None:
         raise ValueError(f"input_shape={shape!r}: the number of channels must be known")
+    if fixed_size and None in shape[:2]:
+        raise ValueError(
+            f"input_shape={shape!r}: height and width must be known, because dense "
+            "layers see the whole map"
+        )
     if any(size is not None and size < min_size for size in shape[:2]):
         raise ValueError(
             f"input_shape={shape!r} is too small: height and width must be at least "

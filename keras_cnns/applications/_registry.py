@@ -4,11 +4,12 @@ import dataclasses
 import difflib
 import fnmatch
 import inspect
-import re
 from collections.abc import Mapping
 from typing import Callable, Optional
 
 from tensorflow import keras
+
+from keras_cnns.applications._builder import named_constructor_doc
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,11 @@ class ModelInfo:
         stage_ends: layer names where the stages end, finest map first.
         weights: public checkpoints by name.
         note: why ``params`` differs from the published figure, where it does.
+        macs: multiply-adds of convolutions and dense layers for one picture at
+            ``input_shape``, from a reference; None where there is none.
+        published: the paper's error or accuracy, with data set and protocol.
+        traits: exceptions to what every model promises: ``"vector_features"`` (no
+            feature maps), ``"fixed_size"`` (height and width must be known).
     """
 
     name: str
@@ -43,6 +49,9 @@ class ModelInfo:
     stage_ends: tuple
     weights: Mapping = dataclasses.field(default_factory=dict)
     note: str = ""
+    macs: Optional[float] = None
+    published: str = ""
+    traits: tuple = ()
 
 
 _MODELS: dict = {}
@@ -82,7 +91,9 @@ def register(
     constructor.__name__ = constructor.__qualname__ = function_name
     constructor.__module__ = builder.__module__
     constructor.__signature__ = signature
-    constructor.__doc__ = _documentation(builder, function_name, info, signature)
+    constructor.__doc__ = named_constructor_doc(
+        builder, function_name, info["paper"], signature.parameters
+    )
     _MODELS[name] = ModelInfo(
         constructor=constructor, weights=public_weights or {}, **info
     )
@@ -106,19 +117,6 @@ def _public_signature(builder, fixed, name, classes):
             for i, p in enumerate(parameters)
         ]
     )
-
-
-def _documentation(builder, function_name, info, signature):
-    """The builder's docstring, without the arguments that the variant fixes."""
-    _, _, text = inspect.getdoc(builder).partition("Args:\n")
-    arguments, returns, rest = text.partition("\nReturns:")
-    kept = [
-        argument
-        for argument in re.split(r"^(?=    \w+: )", arguments, flags=re.MULTILINE)
-        if argument.strip().partition(":")[0] in signature.parameters
-    ]
-    head = f"Builds {function_name}: {info['paper']}.\n\nArgs:\n"
-    return head + "".join(kept).rstrip() + "\n" + returns + rest
 
 
 def list_models(task: Optional[str] = None, pattern: str = "*") -> list:

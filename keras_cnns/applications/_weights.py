@@ -1,4 +1,4 @@
-"""Checkpoints into networks: Keras ``.h5`` files, public or our own.
+"""Checkpoints into networks: Keras ``.h5`` files and PyTorch state dicts.
 
 Layers are matched by name; where a file names its layers otherwise, by position, as
 Keras itself reads its public files, and only if every shape agrees. Two layers may
@@ -14,7 +14,8 @@ import numpy as np
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import _files
+from keras_cnns import _downloads, _files
+from keras_cnns.applications import _state_dicts
 
 _KERAS_FILES = "https://storage.googleapis.com/tensorflow/keras-applications"
 HEAD_NAME = "predictions"
@@ -22,21 +23,60 @@ HEAD_NAME = "predictions"
 _OLD_HEAD_NAMES = (HEAD_NAME, "fc1000", "probs")
 
 
+_HUB = "https://huggingface.co/timm/{}/resolve/main/model.safetensors"
+
+
 @dataclasses.dataclass(frozen=True)
 class PublicFile:
-    """One public checkpoint, with and without the classifier: URL and MD5 of each."""
+    """One public checkpoint.
+
+    Attributes:
+        url: address of the file with the classifier.
+        checksum: of that file, as ``_downloads.fetch`` takes it.
+        licence: under which it is offered.
+        headless_url, headless_checksum: a file without the classifier, where one
+            exists; else the classifier is left out of the other.
+        preprocessing: input convention, where it is not the model's usual one.
+    """
 
     url: str
-    md5: str
-    headless_url: str
-    headless_md5: str
+    checksum: str
     licence: str
+    headless_url: str = ""
+    headless_checksum: str = ""
+    preprocessing: str = ""
 
 
 def keras_file(folder: str, name: str, md5: str, headless_md5: str) -> PublicFile:
     """The ImageNet checkpoint of a ``keras.applications`` model."""
     stem = f"{_KERAS_FILES}/{folder}/{name}_weights_tf_dim_ordering_tf_kernels"
-    return PublicFile(f"{stem}.h5", md5, f"{stem}_notop.h5", headless_md5, "Apache-2.0")
+    return PublicFile(
+        f"{stem}.h5",
+        f"md5:{md5}",
+        "Apache-2.0",
+        f"{stem}_notop.h5",
+        f"md5:{headless_md5}",
+    )
+
+
+def hub_file(identifier: str, preprocessing: str = "") -> PublicFile:
+    """A checkpoint of the timm hub, such as ``"resnet50.tv_in1k"``.
+
+    The hub sends the SHA-256 of its files; none is written down here.
+    """
+    return PublicFile(
+        _HUB.format(identifier), "etag", "Apache-2.0", preprocessing=preprocessing
+    )
+
+
+def torchvision_file(name: str, preprocessing: str = "") -> PublicFile:
+    """A checkpoint of torchvision; its name ends in the first digits of its SHA-256."""
+    return PublicFile(
+        f"https://download.pytorch.org/models/{name}.pth",
+        f"sha256:{name.rpartition('-')[2]}",
+        "BSD-3-Clause",
+        preprocessing=preprocessing,
+    )
 
 
 def check(weights, public_weights) -> None:
@@ -59,24 +99,20 @@ def resolve(weights, public_weights, include_top: bool) -> str:
     """The local file behind a ``weights`` argument, downloaded where need be.
 
     Raises:
-        OSError: if the download fails; names the address.
+        OSError: if the download fails or gives another file; names the address.
     """
     if weights not in public_weights:
         return weights
     public = public_weights[weights]
-    url, md5 = (
-        (public.url, public.md5)
-        if include_top
-        else (public.headless_url, public.headless_md5)
-    )
-    name = url.rsplit("/", 1)[-1]
-    try:
-        return keras.utils.get_file(name, url, cache_subdir="models", file_hash=md5)
-    except Exception as error:  # get_file raises bare Exception on any failure
-        raise OSError(
-            f"could not download {url}: {error}. Download it elsewhere and pass its "
-            "path as weights=..."
-        ) from error
+    url, checksum = public.url, public.checksum
+    if not include_top and public.headless_url:
+        url, checksum = public.headless_url, public.headless_checksum
+    return _downloads.fetch(url, checksum, os.path.join(_cache(), "models"))
+
+
+def _cache():
+    """Where Keras keeps what it downloads."""
+    return os.environ.get("KERAS_HOME", os.path.expanduser("~/.keras"))
 
 
 def read(path: str) -> dict:
@@ -140,30 +176,47 @@ def save(model: keras.Model, path: str) -> None:
         target.write(image)
 
 
-def load(model: keras.Model, path: str, adapt=True) -> None:
-    """Sets a network's weights from an ``.h5`` file.
+def load(
+    model: keras.Model,
+    path: str,
+    adapt=True,
+    *,
+    state_dict_names=(),
+    state_dict_hint="",
+) -> None:
+    """Sets a network's weights from a file.
 
     Args:
         model: the network; changed in place, and only if everything fits.
-        path: the file.
+        path: ``.h5`` file, or PyTorch state dict (``.safetensors``, ``.pth``, ``.pt``,
+            ``.bin``).
         adapt: whether the classifier may stay fresh and the first kernel be adapted;
             False wants the very network that the file was written from.
+        state_dict_names: the family's rules from module names of PyTorch state dicts
+            to layer names; a builder called with ``weights=`` passes its own.
+        state_dict_hint: what to use where the network reads no such files.
 
     Raises:
         ValueError: if the file cannot be read, or a layer is missing, extra or of
             another shape; names the layers.
     """
-    stored = read(path)
     targets = {layer.name: layer for layer in model.layers if layer.weights}
-    head = HEAD_NAME if HEAD_NAME in targets else None
-    pairs = _match(stored, targets, head, path)
+    heads = [name for name in targets if name.endswith(HEAD_NAME)]
+    if _state_dicts.is_state_dict(path):
+        if not state_dict_names:
+            hint = state_dict_hint or "it reads Keras .h5 files"
+            raise ValueError(f"{model.name} reads no PyTorch files: {hint}; got {path}")
+        stored = _of_network(_state_dicts.read(path, state_dict_names), targets, path)
+    else:
+        stored = read(path)
+    pairs = _match(stored, targets, heads, path)
     first = _first_convolution(model)
     values, problems = [], []
     for name, arrays in pairs.items():
         layer = targets[name]
         have = [tuple(w.shape) for w in layer.weights]
         came = [array.shape for array in arrays]
-        is_other_head = name == head and have[0][:1] == came[0][:1]
+        is_other_head = name in heads and have[0][:-1] == came[0][:-1]
         if adapt and is_other_head and have != came:
             logging.info(
                 "%s: the classifier %r stays fresh: the file has %d classes, the "
@@ -190,8 +243,31 @@ def load(model: keras.Model, path: str, adapt=True) -> None:
         layer.set_weights(arrays)
 
 
-def _match(stored, targets, head, path) -> dict:
+def _of_network(stored, targets, path) -> dict:
+    """A state dict's arrays in the shapes of the network, without parts it leaves out.
+
+    Such files hold classifiers as 1x1 convolutions,
+    and auxiliary heads that it may be built without.
+    """
+    left_out = [n for n in stored if n.startswith("aux") and n not in targets]
+    if left_out:
+        logging.info("%s: its auxiliary heads are left out", path)
+    fitted = {}
+    for name, arrays in stored.items():
+        if name in left_out or (name.endswith(HEAD_NAME) and name not in targets):
+            continue
+        layer = targets.get(name)
+        if isinstance(layer, keras.layers.Dense) and arrays[0].ndim == 4:
+            arrays = [arrays[0].reshape(arrays[0].shape[2:]), *arrays[1:]]
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            arrays = [arrays[0].transpose(0, 1, 3, 2), *arrays[1:]]
+        fitted[name] = arrays
+    return fitted
+
+
+def _match(stored, targets, heads, path) -> dict:
     """The file's arrays under the network's layer names."""
+    head = HEAD_NAME if HEAD_NAME in heads else None
     plain = {name.replace("/", "_"): name for name in targets}
     renamed = {}
     for name, arrays in stored.items():

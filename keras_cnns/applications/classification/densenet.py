@@ -12,9 +12,15 @@ code always starts with 2k. Deviations: none known.
 
 from tensorflow.keras import layers
 
-from keras_cnns.applications._parts import classification_model, conv_initializer
+from keras_cnns.applications._builder import Design, classification_builder
+from keras_cnns.applications._parts import (
+    check_choice,
+    check_counts,
+    check_rate,
+    conv_initializer,
+)
 from keras_cnns.applications._registry import register
-from keras_cnns.applications._weights import keras_file
+from keras_cnns.applications._weights import hub_file, keras_file
 
 # blocks: dense layers per block; initial_filters: channels of the first convolution;
 # params: trainable, at the paper's class count (timm / pytorchcv, the paper's tables).
@@ -23,46 +29,78 @@ _IMAGENET = {
         "blocks": (6, 12, 24, 16),
         "growth_rate": 32,
         "params": 7_978_856,
+        "macs": 2.834e9,
+        "published": "ImageNet error 25.02/7.71 %, 1-crop (unverified)",
         "md5": ("9d60b8095a5708f2dcce2bca79d332c7", "30ee3e1110167f948a6b9946edeeb738"),
     },
     "DenseNet161": {
         "blocks": (6, 12, 36, 24),
         "growth_rate": 48,
         "params": 28_681_000,
+        "macs": 7.728e9,
+        "published": "ImageNet top-1 error 22.2 %, 1-crop",
     },
     "DenseNet169": {
         "blocks": (6, 12, 32, 32),
         "growth_rate": 32,
         "params": 14_149_480,
+        "macs": 3.360e9,
+        "published": "ImageNet error 23.80/6.85 %, 1-crop (unverified)",
         "md5": ("d699b8f76981ab1b30698df4c175e90b", "b8c4d4c20dd625c148057b9ff1c1176b"),
     },
     "DenseNet201": {
         "blocks": (6, 12, 48, 32),
         "growth_rate": 32,
         "params": 20_013_928,
+        "macs": 4.291e9,
+        "published": "ImageNet error 22.58/6.34 %, 1-crop (unverified)",
         "md5": ("1ceb130c1ea1b78c3bf6114dbdfd8807", "c13680b51ded0fb44dff2d8f86ac8bb1"),
     },
     "DenseNet264": {
         "blocks": (6, 12, 64, 48),
         "growth_rate": 32,
         "params": 33_337_704,
+        "macs": 5.752e9,
+        "published": "ImageNet error 22.15/6.12 %, 1-crop (unverified)",
     },
 }
-# depth, growth_rate, bottleneck and compression (BC), params with 10 classes.
+# depth, growth_rate, bottleneck and compression (BC), params with 10 classes,
+# multiply-adds, the paper's error.
 _CIFAR = {
-    "CifarDenseNet40K12": (40, 12, False, 1_019_722),
-    "CifarDenseNet100K12": (100, 12, False, 6_979_642),
-    "CifarDenseNet100K24": (100, 24, False, 27_249_082),
-    "CifarDenseNetBC40K12": (40, 12, True, 176_122),
-    "CifarDenseNetBC100K12": (100, 12, True, 769_162),
-    "CifarDenseNetBC250K24": (250, 24, True, 15_324_406),
-    "CifarDenseNetBC190K40": (190, 40, True, 25_624_430),
+    "CifarDenseNet40K12": (40, 12, False, 1_019_722, 264.8e6, 5.24),
+    "CifarDenseNet100K12": (100, 12, False, 6_979_642, 1.770e9, 4.1),
+    "CifarDenseNet100K24": (100, 24, False, 27_249_082, 6.889e9, 3.74),
+    "CifarDenseNetBC40K12": (40, 12, True, 176_122, None, None),
+    "CifarDenseNetBC100K12": (100, 12, True, 769_162, 287.9e6, 4.51),
+    "CifarDenseNetBC250K24": (250, 24, True, 15_324_406, 5.419e9, 3.62),
+    "CifarDenseNetBC190K40": (190, 40, True, 25_624_430, 9.302e9, 3.46),
 }
 # Of batch normalisation: as keras.applications has it, and as the authors' code has.
 _NORM = {
     "imagenet": {"epsilon": 1.001e-5, "momentum": 0.99},
     "small": {"epsilon": 1e-5, "momentum": 0.9},
 }
+# Modules of timm's and torchvision's DenseNet; their older files say norm.1, conv.2.
+_STATE_DICT_NAMES = (
+    (r"features\.conv0", "conv1/conv"),
+    (r"features\.norm0", "conv1/bn"),
+    *(
+        (
+            rf"features\.denseblock(\d)\.denselayer(\d+)\.{theirs}",
+            rf"conv{{\1+1}}_block\2_{ours}",
+        )
+        for theirs, ours in (
+            (r"norm\.?1", "0_bn"),
+            (r"conv\.?1", "1_conv"),
+            (r"norm\.?2", "1_bn"),
+            (r"conv\.?2", "2_conv"),
+        )
+    ),
+    (r"features\.transition(\d)\.norm", r"pool{\1+1}_bn"),
+    (r"features\.transition(\d)\.conv", r"pool{\1+1}_conv"),
+    (r"features\.norm5", "bn"),
+    (r"classifier", "predictions"),
+)
 _DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
 _STAGE_ENDS = ("conv1/relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
 _MIN_SIZE = {"imagenet": 32, "small": 4}
@@ -125,6 +163,7 @@ def _small_image_stem(x, filters, strides):
     return _convolution(x, filters, 3, 0.0, "conv1/conv", strides=strides)
 
 
+@classification_builder
 def DenseNet(
     blocks=(6, 12, 24, 16),
     growth_rate=32,
@@ -132,18 +171,9 @@ def DenseNet(
     compression=0.5,
     bottleneck=True,
     stem="imagenet",
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="densenet",
     *,
     dropout_rate=0.0,
     stem_strides=1,
-    public_weights=None,
 ):
     """General DenseNet builder.
 
@@ -154,39 +184,17 @@ def DenseNet(
         compression: share of the channels that a transition keeps (theta), in (0, 1].
         bottleneck: whether a 1x1 convolution to 4k channels precedes each 3x3 one.
         stem: ``"imagenet"`` (7x7/2 and max pooling) or ``"small"`` (one 3x3).
-        include_top: whether the classifier is part of the network.
-        weights: None (random), the name of a public checkpoint, or a ``.h5`` path.
-        input_tensor: Keras tensor ``(batch, height, width, channels)`` to build on.
-        input_shape: ``(height, width, channels)``; None takes the default with the
-            classifier and ``(None, None, channels)`` without.
-        pooling: without the classifier, None, ``"avg"`` or ``"max"``.
-        classes: number of classes.
-        classifier_activation: activation of the classifier; None gives logits.
-        name: model name.
         dropout_rate: share of values dropped after every convolution but the first,
             in [0, 1); the paper uses 0.2 where it does not augment.
         stem_strides: stride of the first convolution of a CIFAR net; 2 is for larger
             or cheaper inputs, not from the paper.
-        public_weights: public checkpoints by name.
-
-    Returns:
-        A ``keras.Model`` from images to ``(batch, classes)`` float32, or without the
-        classifier to maps ``(batch, height, width, channels)`` or pooled vectors.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
-    if not 0 <= dropout_rate < 1:
-        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate!r}")
+    check_rate("dropout_rate", dropout_rate)
+    check_counts("blocks", blocks)
+    check_choice("stem", stem, ("imagenet", "small"))
+    check_choice("stem_strides", stem_strides, (1, 2))
     if not 0 < compression <= 1:
         raise ValueError(f"compression must be in (0, 1], got {compression!r}")
-    is_list = isinstance(blocks, (tuple, list)) and len(blocks) > 0
-    if not is_list or not all(isinstance(n, int) and n > 0 for n in blocks):
-        raise ValueError(f"blocks must be positive layer counts, got {blocks!r}")
-    if stem not in ("imagenet", "small"):
-        raise ValueError(f"stem must be 'imagenet' or 'small', got {stem!r}")
-    if stem_strides not in (1, 2):
-        raise ValueError(f"stem_strides must be 1 or 2, got {stem_strides!r}")
     if stem == "imagenet" and stem_strides != 1:
         raise ValueError(
             f"stem_strides={stem_strides!r} has no effect with stem='imagenet', "
@@ -208,19 +216,12 @@ def DenseNet(
                 x = _transition(x, compression, dropout_rate, norm, f"pool{stage}")
         return _norm_relu(x, norm, "")
 
-    return classification_model(
+    smallest_map = 4 if stem == "imagenet" else stem_strides
+    return Design(
         features,
-        include_top=include_top,
-        weights=weights,
-        input_tensor=input_tensor,
-        input_shape=input_shape,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        name=name,
         default_shape=_DEFAULT_SHAPE[stem],
-        min_size=(4 if stem == "imagenet" else stem_strides) * 2 ** (len(blocks) - 1),
-        public_weights=public_weights or {},
+        min_size=smallest_map * 2 ** (len(blocks) - 1),
+        state_dict_names=_STATE_DICT_NAMES if stem == "imagenet" else (),
     )
 
 
@@ -230,6 +231,9 @@ def _imagenet_variant(function_name):
     public = {}
     if "md5" in row:
         public["imagenet"] = keras_file("densenet", name, *row["md5"])
+    if name != "densenet264":
+        public["tv_in1k"] = hub_file(f"{name}.tv_in1k")
+        public.setdefault("imagenet", public["tv_in1k"])
     return register(
         DenseNet,
         function_name,
@@ -248,6 +252,8 @@ def _imagenet_variant(function_name):
         paper="DenseNet, arXiv 1608.06993, "
         + ("the authors' released net" if row["growth_rate"] == 48 else "table 1"),
         params=row["params"],
+        macs=row["macs"],
+        published=row["published"],
         classes=1000,
         input_shape=_DEFAULT_SHAPE["imagenet"],
         min_size=_MIN_SIZE["imagenet"],
@@ -257,7 +263,7 @@ def _imagenet_variant(function_name):
 
 
 def _cifar_variant(function_name):
-    depth, growth_rate, is_bc, params = _CIFAR[function_name]
+    depth, growth_rate, is_bc, params, macs, error = _CIFAR[function_name]
     layers_per_block = (depth - 4) // (6 if is_bc else 3)
     return register(
         DenseNet,
@@ -275,6 +281,8 @@ def _cifar_variant(function_name):
         paper="DenseNet, arXiv 1608.06993, "
         + ("small net of public ports" if (depth, is_bc) == (40, True) else "table 2"),
         params=params,
+        macs=macs,
+        published=f"CIFAR-10 error {error} %, augmented" if error else "",
         classes=10,
         input_shape=_DEFAULT_SHAPE["small"],
         min_size=_MIN_SIZE["small"],

@@ -1,0 +1,106 @@
+"""Downloads that show progress, go on where they stopped, and are verified."""
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+
+from tensorflow import keras
+
+_CHUNK = 1 << 20
+_TIMEOUT = 60  # seconds without a byte
+
+
+def fetch(url: str, checksum: str, folder: str) -> str:
+    """A verified local copy of a file.
+
+    What an interrupted download left (``.part``) is gone on with. The copy appears
+    under its name only when it is whole and right.
+
+    Args:
+        url: address.
+        checksum: ``"md5:..."``, ``"sha256:..."`` (the first digits are enough), or
+            ``"etag"``: the SHA-256 that a model hub sends with the file.
+        folder: where copies are kept.
+
+    Returns:
+        Path of the copy.
+
+    Raises:
+        OSError: if the file cannot be had, or is not the one that was meant.
+    """
+    path = os.path.join(folder, url.removeprefix("https://").replace("/", "--"))
+    if os.path.isfile(path):
+        return path
+    os.makedirs(folder, exist_ok=True)
+    partial = f"{path}.part"
+    try:
+        sent = _download(url, partial)
+    except (OSError, urllib.error.URLError) as error:
+        raise OSError(
+            f"could not download {url}: {error}. Run it again to go on, or download "
+            "it elsewhere and pass its path as weights=..."
+        ) from error
+    kind, _, wanted = checksum.partition(":")
+    if kind == "etag":
+        kind, wanted = "sha256", sent
+    found = _digest(partial, kind)
+    if not wanted or not found.startswith(wanted):
+        os.remove(partial)
+        raise OSError(
+            f"{url} is not the file that was meant: {kind} is {found}, not "
+            f"{wanted or 'known'}; nothing was kept"
+        )
+    os.replace(partial, path)
+    return path
+
+
+def _download(url, partial) -> str:
+    """Appends what is missing to ``partial``; gives the hub's SHA-256, where sent."""
+    start = os.path.getsize(partial) if os.path.exists(partial) else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"})
+    redirections = _Redirections()
+    opener = urllib.request.build_opener(redirections)
+    try:
+        response = opener.open(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # there is nothing after the last byte: whole already
+            raise
+        return redirections.digest or _hub_digest(error.headers)
+    with response:
+        if response.status != 206:  # the server sends everything, asked or not
+            start = 0
+        missing = int(response.headers.get("Content-Length", 0))
+        bar = keras.utils.Progbar(start + missing, unit_name="byte", interval=1)
+        with open(partial, "r+b" if start else "wb") as file:
+            file.seek(start)
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                bar.update(file.tell())
+        if missing and os.path.getsize(partial) < start + missing:
+            raise OSError(f"it broke off after {os.path.getsize(partial)} bytes")
+        return redirections.digest or _hub_digest(response.headers)
+
+
+class _Redirections(urllib.request.HTTPRedirectHandler):
+    """Follows redirections and keeps the digest that a hub sends with the first."""
+
+    digest = ""
+
+    def redirect_request(self, request, file, code, message, headers, url):
+        self.digest = self.digest or _hub_digest(headers)
+        return super().redirect_request(request, file, code, message, headers, url)
+
+
+def _hub_digest(headers) -> str:
+    """The SHA-256 in a response's headers; empty where there is none."""
+    digest = headers.get("X-Linked-ETag", "").strip('"')
+    return digest if len(digest) == 64 else ""
+
+
+def _digest(path, kind):
+    digest = hashlib.new(kind)
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

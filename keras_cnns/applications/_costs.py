@@ -1,0 +1,29 @@
+"""What a network costs to run."""
+
+import math
+
+from tensorflow import keras
+
+
+def count_macs(model: keras.Model) -> int:
+    """Multiply-adds of convolutions and dense layers for one picture.
+
+    Normalisation, activations, pooling and additions are not counted, as is usual.
+
+    Args:
+        model: a network whose input has a known height and width.
+
+    Raises:
+        ValueError: if it has not.
+    """
+    total = 0
+    for layer in model.layers:
+        if not isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+            continue
+        positions = math.prod(layer.output_shape[1:-1])
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            kernel = layer.depthwise_kernel
+        else:
+            kernel = layer.kernel
+        total += positions * math.prod(kernel.shape)
+    return total

@@ -1,0 +1,115 @@
+"""PyTorch state dicts as arrays by layer, in the form of our own weight files.
+
+``.safetensors`` need the package safetensors, not PyTorch. Files that PyTorch pickled
+are read by ``torch.load(weights_only=True)``, which executes nothing.
+
+A family's rules are pairs of a regular expression over the whole module name and the
+layer name it becomes, where ``\\1`` is the first group and ``{\\1+1}`` its number plus
+one; a rule that gives None drops the module.
+"""
+
+import re
+
+import numpy as np
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+# A module's tensors, in the order of a Keras layer's weights.
+_TENSORS = ("weight", "bias", "running_mean", "running_var")
+_SUM = re.compile(r"\{(\d+)\+(\d+)\}")
+
+
+def is_state_dict(path: str) -> bool:
+    """Whether a file is, by its name, a PyTorch state dict."""
+    return path.endswith(SUFFIXES)
+
+
+def read(path: str, names: tuple) -> dict:
+    """Arrays of a state dict under layer names, kernels in Keras' order of axes.
+
+    Args:
+        path: ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file.
+        names: rules from module names to layer names.
+
+    Returns:
+        Lists of arrays by layer name, in the order of ``layer.weights``: kernel, bias;
+        or gamma, beta, mean, variance.
+
+    Raises:
+        ValueError: if the file cannot be read, or no rule fits one of its modules.
+        ImportError: if the package that reads it is not installed.
+    """
+    modules = {}
+    for key, array in _tensors(path).items():
+        module, _, tensor = key.rpartition(".")
+        if tensor in _TENSORS:
+            modules.setdefault(module, {})[tensor] = array
+        elif tensor != "num_batches_tracked":
+            raise ValueError(f"{path}: unknown tensor {key!r}")
+    layers, strangers = {}, []
+    for module, tensors in modules.items():
+        fitting = [rule for rule in names if re.fullmatch(rule[0], module)]
+        if not fitting:
+            strangers.append(module)
+        elif fitting[0][1] is not None:
+            name = _layer_name(module, *fitting[0])
+            layers[name] = [tensors[t] for t in _TENSORS if t in tensors]
+            layers[name][0] = _kernel(layers[name][0])
+    if strangers:
+        more = f" and {len(strangers) - 5} more" if len(strangers) > 5 else ""
+        raise ValueError(
+            f"{path} is of another architecture, it has the modules "
+            f"{', '.join(strangers[:5])}{more}, which the network does not know"
+        )
+    return layers
+
+
+def _layer_name(module, pattern, template):
+    name = re.sub(pattern, template, module)
+    return _SUM.sub(lambda match: str(int(match[1]) + int(match[2])), name)
+
+
+def _kernel(array):
+    """(out, in, height, width) to (height, width, in, out); (out, in) to (in, out)."""
+    if array.ndim == 4:
+        return array.transpose(2, 3, 1, 0)
+    return array.T if array.ndim == 2 else array
+
+
+def _tensors(path):
+    """All tensors of a file as float32 or integer arrays."""
+    if path.endswith(".safetensors"):
+        return _safetensors(path)
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            f"{path} was pickled by PyTorch and needs it to be read safely: pip "
+            "install torch, or take the .safetensors file"
+        ) from error
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = stored.get("state_dict", stored)
+        return {key: value.numpy() for key, value in stored.items()}
+    except Exception as error:  # torch.load raises whatever its readers raise
+        first_line = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"{path} cannot be read as a PyTorch state dict: {first_line}"
+        ) from error
+
+
+def _safetensors(path):
+    try:
+        import safetensors
+        import safetensors.numpy
+    except ImportError as error:
+        raise ImportError(
+            f"{path} needs the package safetensors: pip install 'keras-cnns[weights]'"
+        ) from error
+    try:
+        stored = safetensors.numpy.load_file(path)
+    except (safetensors.SafetensorError, KeyError, OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
+    return {
+        key: array.astype(np.float32) if array.dtype == np.float16 else array
+        for key, array in stored.items()
+    }
