@@ -52,6 +52,7 @@ def run(
     augmentation="",
     mixup_alpha=0.0,
     label_smoothing=0.0,
+    auxiliary_weight=0.0,
     batch_size=64,
     epochs=10,
     optimizer="sgd",
@@ -274,6 +275,7 @@ def _trainer(flags, description, is_new):
     decays_itself = optimizers.decays_weights(flags.optimizer)
     trainer = trainers.ClassificationTrainer(
         network,
+        auxiliary_weight=flags.auxiliary_weight,
         weight_decay=0.0 if decays_itself else flags.weight_decay,
         weight_decay_scope=flags.weight_decay_scope,
         gradient_clip_norm=flags.gradient_clip_norm,

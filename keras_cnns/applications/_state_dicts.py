@@ -91,7 +91,7 @@ def _tensors(path):
         stored = stored.get("state_dict", stored)
         return {key: value.numpy() for key, value in stored.items()}
     except Exception as error:  # torch.load raises whatever its readers raise
-        first_line = str(error).strip().splitlines()[0]
+        first_line = (str(error).strip() or repr(error)).splitlines()[0]
         raise ValueError(
             f"{path} cannot be read as a PyTorch state dict: {first_line}"
         ) from error

@@ -206,7 +206,7 @@ def load(
         if not state_dict_names:
             hint = state_dict_hint or "it reads Keras .h5 files"
             raise ValueError(f"{model.name} reads no PyTorch files: {hint}; got {path}")
-        stored = _of_network(_state_dicts.read(path, state_dict_names), targets, path)
+        stored = _of_network(_state_dicts.read(path, state_dict_names), targets)
     else:
         stored = read(path)
     pairs = _match(stored, targets, heads, path)
@@ -243,18 +243,15 @@ def load(
         layer.set_weights(arrays)
 
 
-def _of_network(stored, targets, path) -> dict:
-    """A state dict's arrays in the shapes of the network, without parts it leaves out.
+def _of_network(stored, targets) -> dict:
+    """A state dict's arrays in the shapes of the network.
 
-    Such files hold classifiers as 1x1 convolutions,
-    and auxiliary heads that it may be built without.
+    Such files hold classifiers as 1x1 convolutions, and depthwise kernels with their
+    last two axes the other way round.
     """
-    left_out = [n for n in stored if n.startswith("aux") and n not in targets]
-    if left_out:
-        logging.info("%s: its auxiliary heads are left out", path)
     fitted = {}
     for name, arrays in stored.items():
-        if name in left_out or (name.endswith(HEAD_NAME) and name not in targets):
+        if name == HEAD_NAME and name not in targets:
             continue
         layer = targets.get(name)
         if isinstance(layer, keras.layers.Dense) and arrays[0].ndim == 4:
@@ -277,6 +274,10 @@ def _match(stored, targets, heads, path) -> dict:
         renamed[target or name] = arrays
     if head is None:
         renamed = {k: v for k, v in renamed.items() if k not in _OLD_HEAD_NAMES}
+    left_out = [n for n in renamed if n.startswith("aux") and n not in targets]
+    if left_out:
+        logging.info("%s: its auxiliary heads are left out", path)
+        renamed = {k: v for k, v in renamed.items() if k not in left_out}
     missing = [name for name in targets if name not in renamed]
     extra = [name for name in renamed if name not in targets]
     if not missing and not extra:

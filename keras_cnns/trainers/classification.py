@@ -19,7 +19,10 @@ class ClassificationTrainer(keras.Model):
 
     Args:
         network: images ``(batch, height, width, channels)`` to logits
-            ``(batch, classes)``.
+            ``(batch, classes)``; or to a list of such logits, the network's own first,
+            then those of its auxiliary heads, which serve training alone.
+        auxiliary_weight: share of each auxiliary head's cross-entropy in the loss that
+            is minimised; positive where there are such heads, 0 where there are none.
         weight_decay: L2 coefficient; ``weight_decay * w`` is added to the gradient.
         weight_decay_scope: ``"all"`` trainable weights, as the authors' Torch code of
             ResNet and DenseNet has it, or ``"kernels"`` only.
@@ -36,6 +39,7 @@ class ClassificationTrainer(keras.Model):
         self,
         network,
         *,
+        auxiliary_weight=0.0,
         weight_decay=0.0,
         weight_decay_scope="all",
         gradient_clip_norm=0.0,
@@ -60,7 +64,14 @@ class ClassificationTrainer(keras.Model):
             raise ValueError(
                 "enable_xla cannot be combined with synchronised batch normalisation"
             )
+        if auxiliary_weight < 0 or (auxiliary_weight > 0) != (len(network.outputs) > 1):
+            raise ValueError(
+                "auxiliary_weight must be positive for a network with auxiliary heads "
+                f"and 0 for one without; got {auxiliary_weight!r} for {network.name} "
+                f"with {len(network.outputs) - 1} auxiliary heads"
+            )
         self.network = network
+        self._auxiliary_weight = auxiliary_weight
         self._weight_decay = weight_decay
         self._decays_all = weight_decay_scope == "all"
         self._gradient_clip_norm = gradient_clip_norm
@@ -79,7 +90,7 @@ class ClassificationTrainer(keras.Model):
         self.distribute_reduction_method = "first"
         self._loss = keras.metrics.Mean(name="loss")
         self._quality = [keras.metrics.CategoricalAccuracy("accuracy", "float32")]
-        if network.output_shape[-1] > 5:
+        if network.outputs[0].shape[-1] > 5:
             self._quality.append(
                 keras.metrics.TopKCategoricalAccuracy(5, "top_5_accuracy", "float32")
             )
@@ -107,7 +118,8 @@ class ClassificationTrainer(keras.Model):
         )
 
     def call(self, images, training=False):
-        return self.network(images, training=training)
+        """The network's own logits, without those of auxiliary heads."""
+        return self._logits(images, training)[0]
 
     def train_step(self, data):
         images, labels = data
@@ -120,7 +132,7 @@ class ClassificationTrainer(keras.Model):
 
     def test_step(self, data):
         images, labels = data
-        logits = self.network(images, training=False)
+        logits = self(images)
         return self._report(_cross_entropy(labels, logits), labels, logits)
 
     def evaluate(self, *args, **kwargs):
@@ -134,12 +146,19 @@ class ClassificationTrainer(keras.Model):
             return contextlib.nullcontext()
         return self.average.swapped_in()
 
+    def _logits(self, images, training):
+        """Logits of all heads, as a list."""
+        return tf.nest.flatten(self.network(images, training=training))
+
     def _compute_gradients(self, images, labels):
         """Forward and backward pass: the part that XLA may compile."""
         with tf.GradientTape() as tape:
-            logits = self.network(images, training=True)
+            logits, *others = self._logits(images, training=True)
             losses = _cross_entropy(labels, logits)
             total = tf.reduce_mean(losses) + sum(self.network.losses)
+            for other in others:
+                auxiliary = tf.reduce_mean(_cross_entropy(labels, other))
+                total += self._auxiliary_weight * auxiliary
             total = distribution.scale_loss(total)
             if self._scales_loss:
                 total = self.optimizer.get_scaled_loss(total)

@@ -50,7 +50,9 @@ OPTIMIZERS = {
     "rectified_adam": (_radam, True),
     "lookahead": (_lookahead, True),
 }
-SCHEDULES = ("constant", "step", "cosine", "exponential")
+SCHEDULES = ("constant", "step", "halving", "cosine", "exponential")
+# Where the remaining steps of the "halving" schedule have halved.
+_HALVINGS = (0.5, 0.75, 0.875, 0.9375)
 
 
 def make_optimizer(
@@ -134,13 +136,14 @@ def make_schedule(
 
     Args:
         name: ``"constant"``, ``"step"`` (times ``decay_rate`` at each boundary),
-            ``"cosine"`` (to 0 at ``total_steps``) or ``"exponential"`` (times
+            ``"halving"`` (the same where 1/2, 1/4, 1/8 and 1/16 of the training
+            remain, as FractalNet has it), ``"cosine"`` (to 0 at ``total_steps``) or ``"exponential"`` (times
             ``decay_rate`` every ``decay_steps``, in stairs).
         learning_rate: start value, positive.
         total_steps: steps of the whole training.
         warmup_steps: steps of linear warm-up.
         boundaries: shares of the training, in (0, 1), increasing.
-        decay_rate: factor of ``"step"`` and ``"exponential"``.
+        decay_rate: factor of ``"step"``, ``"halving"`` and ``"exponential"``.
         decay_steps: period of ``"exponential"``, in steps.
 
     Raises:
@@ -156,7 +159,8 @@ def make_schedule(
         )
     if name == "constant":
         schedule = schedules.PiecewiseConstantDecay([2**62], [learning_rate] * 2)
-    elif name == "step":
+    elif name in ("step", "halving"):
+        boundaries = _HALVINGS if name == "halving" else boundaries
         rising = list(boundaries) == sorted(set(boundaries))
         if not boundaries or not rising or not 0 < boundaries[0] <= boundaries[-1] < 1:
             raise ValueError(

@@ -123,7 +123,8 @@ def load_run(run_dir: str, which: str = "best"):
         which: ``"best"`` or ``"last"`` epoch.
 
     Returns:
-        (``keras.Model`` that ends in probabilities, ``NetworkDescription``).
+        (``keras.Model`` that ends in probabilities, without auxiliary heads;
+        ``NetworkDescription``).
 
     Raises:
         ValueError: if ``which`` is neither, the folder holds no run, or its weights
@@ -140,4 +141,6 @@ def load_run(run_dir: str, which: str = "best"):
         raise ValueError(f"{run_dir} has no {which}.h5: no epoch has ended in that run")
     network = description.build()
     applications.load_weights(network, weights, adapt=False)
+    if len(network.outputs) > 1:
+        network = keras.Model(network.inputs, network.outputs[0], name=network.name)
     return network, description

@@ -56,6 +56,36 @@ def test_step_is_gradient_descent_on_the_mean_cross_entropy():
     assert trainer.steps_done == 1
 
 
+def _with_auxiliary_head():
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((2, 2, 1))
+    x = keras.layers.Flatten()(inputs)
+    heads = [keras.layers.Dense(3, name=name)(x) for name in ("main", "auxiliary")]
+    return keras.Model(inputs, heads, name="two_heads")
+
+
+@pytest.mark.parametrize("enable_xla", [False, True])
+def test_auxiliary_heads_have_their_share_of_the_gradient(enable_xla):
+    network = _with_auxiliary_head()
+    trainer = _trainer(network, auxiliary_weight=0.3, enable_xla=enable_xla)
+    before = network.get_weights()
+    gradients = [_gradient(*before[:2]), _gradient(*before[2:])]
+    history = _fit(trainer)
+    assert history["loss"][0] == pytest.approx(gradients[0][2], rel=1e-5)
+    main, _, auxiliary, _ = network.get_weights()
+    moved = before[0] - 0.5 * gradients[0][0], before[2] - 0.5 * 0.3 * gradients[1][0]
+    np.testing.assert_allclose(main, moved[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(auxiliary, moved[1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(trainer(IMAGES), network(IMAGES)[0])
+
+
+def test_auxiliary_weight_and_heads_belong_together():
+    with pytest.raises(ValueError, match="0.0 for two_heads with 1 auxiliary"):
+        _trainer(_with_auxiliary_head())
+    with pytest.raises(ValueError, match="0.3 for linear with 0 auxiliary"):
+        _trainer(auxiliary_weight=0.3)
+
+
 @pytest.mark.parametrize("scope", ["all", "kernels"])
 def test_weight_decay(scope):
     network = _linear()

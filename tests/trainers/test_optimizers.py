@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications, data, trainers
@@ -20,6 +21,11 @@ def test_schedules():
     steps = [0, 50, 51, 75, 76, 99]
     expected = [0.4, 0.4, 0.04, 0.04, 0.004, 0.004]
     assert _rates("step", steps) == pytest.approx(expected)
+    # 400 epochs fall at 200, 300, 350 and 375, as FractalNet's paper has it.
+    halving = optimizers.make_schedule("halving", 0.02, 400)
+    rates = [float(halving(step)) for step in (200, 201, 300, 301, 350, 351, 375, 376)]
+    expected = [2e-2, 2e-3, 2e-3, 2e-4, 2e-4, 2e-5, 2e-5, 2e-6]
+    assert rates == pytest.approx(expected)
     cosine = [0.2 * (1 + math.cos(math.pi * s / 100)) for s in steps]
     assert _rates("cosine", steps) == pytest.approx(cosine, rel=1e-3)
     stairs = _rates("exponential", [0, 9, 10, 25], decay_rate=0.94, decay_steps=10)
@@ -44,6 +50,20 @@ def test_bad_schedules_are_quoted(arguments, quoted):
     )
     with pytest.raises(ValueError, match=quoted):
         optimizers.make_schedule(*positional, **kwargs)
+
+
+def test_rmsprop_with_epsilon_one_as_inception_has_it():
+    """Epsilon stands under the root: with 1.0 it is no longer a mere safeguard."""
+    optimizer = optimizers.make_optimizer("rmsprop", 0.045, momentum=0.9, epsilon=1.0)
+    variable = tf.Variable([1.0, -2.0])
+    value, square, velocity = np.array([1.0, -2.0]), 0.0, 0.0
+    for gradient in ([0.5, -3.0], [0.1, 2.0]):
+        gradient = np.array(gradient)
+        optimizer.apply_gradients([(tf.constant(gradient, tf.float32), variable)])
+        square = 0.9 * square + 0.1 * gradient**2
+        velocity = 0.9 * velocity + 0.045 * gradient / np.sqrt(square + 1.0)
+        value = value - velocity
+    np.testing.assert_allclose(variable, value, rtol=1e-6)
 
 
 def test_unknown_optimizer():
