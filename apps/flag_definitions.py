@@ -26,7 +26,10 @@ TABLE = {
         "start from a public checkpoint (imagenet), a .h5 file or a run's folder",
     ),
     "freeze": (TEXT, "keep this layer and all before it as they are, batch norm too"),
-    "checkpoint": (TEXT, "folder of a training run"),
+    "checkpoint": (
+        LIST,
+        "folder of a training run; several, comma-separated, are averaged",
+    ),
     "which": (TEXT, "weights of the 'best' or the 'last' epoch"),
     "saved_model": (TEXT, "folder of an exported SavedModel version"),
     # data
@@ -49,6 +52,20 @@ TABLE = {
     ),
     "mixup_alpha": (NUMBER, "parameter of mixup's Beta distribution; 0 for none"),
     "label_smoothing": (NUMBER, "share of each label spread over all classes"),
+    "protocol": (
+        TEXT,
+        "how pictures are shown: 1_crop, 10_crop, 12_crop, 144_crop or "
+        "dense_multi_scale",
+    ),
+    "crop_ratio": (
+        NUMBER,
+        "the input's share of the picture's shorter side in 1_crop, 10_crop and "
+        "12_crop; 0: the run's",
+    ),
+    "scales": (
+        LIST,
+        "shorter sides for dense_multi_scale, in pixels; empty for the paper's",
+    ),
     "num_images": (COUNT, "how many pictures, from the first on; 0 for all"),
     "images": (LIST, "image files or folders, comma-separated"),
     "batch_size": (COUNT, "examples per step, over all devices"),
@@ -93,6 +110,7 @@ TABLE = {
     "json_file": (TEXT, "file that gets the result as JSON; empty for none"),
     "task": (TEXT, "show models of this task only"),
     "pattern": (TEXT, "show models whose name matches, such as '*densenet*'"),
+    "markdown_file": (TEXT, "file that gets the models as a Markdown table"),
     "recipes": (SWITCH, "show the recipes instead of the models"),
 }
 

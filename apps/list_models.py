@@ -2,15 +2,24 @@
 
 python apps/list_models.py --pattern='*densenet*'
 python apps/list_models.py --recipes
+python apps/list_models.py --markdown_file=docs/models.md
+
+The last one builds every model to count its multiply-adds and takes some minutes; it
+quotes the measurements that stand beside the file in ``fashion_mnist.json``.
 """
 
-import flag_definitions
+import json
+import os
 
-from keras_cnns import applications
+import flag_definitions
+from tensorflow import keras
+
+from keras_cnns import _files, applications
+from keras_cnns.applications import _catalogue
 from keras_cnns.trainers import RECIPES
 
 
-def run(task="", pattern="*", recipes=False):
+def run(task="", pattern="*", recipes=False, markdown_file=""):
     """Lists; the parameters are the flags.
 
     Returns:
@@ -23,6 +32,9 @@ def run(task="", pattern="*", recipes=False):
             print(f"    {shown}")
         return list(RECIPES)
     names = applications.list_models(task or None, pattern)
+    if markdown_file:
+        _write_catalogue(names, markdown_file)
+        return names
     print(f"{'model':26} {'parameters':>11}  {'input':13} {'weights':9} source")
     for name in names:
         info = applications.model_info(name)
@@ -30,6 +42,23 @@ def run(task="", pattern="*", recipes=False):
         weights = ",".join(info.weights) or "-"
         print(f"{name:26} {info.params:11,}  {size:13} {weights:9} {info.paper}")
     return names
+
+
+def _write_catalogue(names, path):
+    """The table of the models as Markdown."""
+    measured = {}
+    measurements = os.path.join(os.path.dirname(path), "fashion_mnist.json")
+    if os.path.exists(measurements):
+        with open(measurements, encoding="utf-8") as file:
+            measured = json.load(file)
+    rows = []
+    for name in names:
+        keras.backend.clear_session()
+        macs = applications.count_macs(applications.create_model(name))
+        info = applications.model_info(name)
+        rows.append(_catalogue.markdown_row(info, macs, measured))
+    _files.write_text(path, _catalogue.HEADER + "".join(rows))
+    print(f"{len(rows)} models are in {path}")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ def read(path: str, names: tuple) -> dict:
             name = _layer_name(module, *fitting[0])
             layers[name] = [tensors[t] for t in _TENSORS if t in tensors]
             layers[name][0] = _kernel(layers[name][0])
+            if "running_mean" in tensors:  # some old files hold them as (1, channels)
+                layers[name] = [array.reshape(-1) for array in layers[name]]
     if strangers:
         more = f" and {len(strangers) - 5} more" if len(strangers) > 5 else ""
         raise ValueError(

@@ -137,8 +137,8 @@ def make_schedule(
     Args:
         name: ``"constant"``, ``"step"`` (times ``decay_rate`` at each boundary),
             ``"halving"`` (the same where 1/2, 1/4, 1/8 and 1/16 of the training
-            remain, as FractalNet has it), ``"cosine"`` (to 0 at ``total_steps``) or ``"exponential"`` (times
-            ``decay_rate`` every ``decay_steps``, in stairs).
+            remain, as FractalNet has it), ``"cosine"`` (to 0 at ``total_steps``) or
+            ``"exponential"`` (times ``decay_rate`` every ``decay_steps``, in stairs).
         learning_rate: start value, positive.
         total_steps: steps of the whole training.
         warmup_steps: steps of linear warm-up.

@@ -5,6 +5,8 @@ the dearest on the smallest of each family.
 """
 
 import inspect
+import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications
+from keras_cnns.applications import _catalogue
 
 STANDARD = [
     "include_top",
@@ -35,6 +38,9 @@ def _smallest_of_each(key):
     return sorted(info.name for info in smallest.values())
 
 
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+CATALOGUE = (DOCS / "models.md").read_text(encoding="utf-8")
+MEASURED = json.loads((DOCS / "fashion_mnist.json").read_text(encoding="utf-8"))
 # Trainable parameters and statistics together, as keras.applications counts them.
 TOTALS = {
     "densenet121": 8_062_504,
@@ -83,8 +89,11 @@ def test_variant(name):
     trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
     assert trainable == info.params
     assert model.count_params() == TOTALS.get(name, model.count_params())
+    macs = applications.count_macs(model)
     if info.macs:
-        assert applications.count_macs(model) == pytest.approx(info.macs, rel=0.01)
+        assert macs == pytest.approx(info.macs, rel=0.01)
+    row = _catalogue.markdown_row(info, macs, MEASURED)
+    assert row in CATALOGUE, "docs/models.md is stale; see apps/list_models.py"
     if name in HUNDRED_CLASSES:
         kernel, bias = model.get_layer("predictions").get_weights()
         more = 90 * (kernel.shape[0] + 1)
@@ -95,6 +104,13 @@ def test_variant(name):
     assert model.output_shape == (None, info.classes)
     sizes = [model.get_layer(end).output_shape[1] for end in info.stage_ends]
     assert sizes == sorted(set(sizes), reverse=True)
+
+
+def test_catalogue_has_the_models_and_no_others():
+    assert CATALOGUE.startswith(_catalogue.HEADER)
+    rows = CATALOGUE.removeprefix(_catalogue.HEADER).splitlines()
+    names = [row.split("`")[1] for row in rows]
+    assert names == applications.list_models()
 
 
 @pytest.mark.parametrize("name", applications.list_models())
