@@ -6,6 +6,12 @@ prints the accuracy over all and per class, in seconds for the digits. With
 ``--saved_model=savedmodels/<model>`` the exported model is measured instead, through
 its ``serve_images`` signature. ``--output_dir`` gets ``report.json`` and
 ``confusion_matrix.png``. Classes are matched by name.
+
+    python apps/evaluate_classifier.py --checkpoint=runs/a,runs/b --protocol=10_crop \\
+        --dataset=imagenet2012 --split=validation
+
+shows every picture ten times to each of two networks and averages their probabilities.
+``keras_cnns/data/crops.py`` says what the protocols are.
 """
 
 import json
@@ -15,7 +21,7 @@ import flag_definitions
 import numpy as np
 
 from keras_cnns import _files, data, export, metrics
-from keras_cnns.data import sources
+from keras_cnns.data import crops, sources
 
 
 def run(
@@ -23,6 +29,9 @@ def run(
     checkpoint="",
     saved_model="",
     which="last",
+    protocol="1_crop",
+    crop_ratio=0.0,
+    scales=(),
     data_dir=None,
     split="test",
     batch_size=128,
@@ -35,7 +44,10 @@ def run(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    predict, class_names = export.load_predictor(checkpoint, saved_model, which)
+    views = crops.Protocol(protocol, crop_ratio or None, _whole_numbers(scales))
+    predict, class_names = export.load_predictor(
+        checkpoint, saved_model, which, views, batch_size
+    )
     source = data.open_source(dataset, split, data_dir)
     outputs = _outputs_of(source, class_names)
     probabilities, labels = [], []
@@ -47,15 +59,31 @@ def run(
     report = metrics.report(
         np.concatenate(probabilities), np.concatenate(labels), class_names
     )
-    _show(report)
+    models = [checkpoint] if isinstance(checkpoint, str) else list(checkpoint)
+    models = [saved_model] if saved_model else models
+    _show(report, views, len(models))
     if output_dir:
-        _files.write_text(
-            os.path.join(output_dir, "report.json"), json.dumps(report.to_json())
-        )
+        record = {
+            **report.to_json(),
+            "protocol": protocol,
+            "num_crops": views.num_crops,
+            "crop_ratio": views.crop_ratio,
+            "scales": views.scales,
+            "num_models": len(models),
+            "models": models,
+        }
+        _files.write_text(os.path.join(output_dir, "report.json"), json.dumps(record))
         metrics.plot_confusion_matrix(
             report, os.path.join(output_dir, "confusion_matrix.png")
         )
     return report
+
+
+def _whole_numbers(texts):
+    try:
+        return tuple(int(text) for text in texts)
+    except ValueError as error:
+        raise ValueError(f"scales must be whole numbers, got {texts!r}") from error
 
 
 def _outputs_of(source, class_names):
@@ -72,18 +100,31 @@ def _outputs_of(source, class_names):
     return np.array([known[name] for name in names])
 
 
-def _show(report):
+def _show(report, views, num_models):
     width = max(map(len, report.class_names))
     print(f"{'class':{width}}  precision  recall  examples")
     for name, precision, recall, row in zip(
         report.class_names, report.precision, report.recall, report.confusion
     ):
         print(f"{name:{width}}  {precision:9.4f}  {recall:6.4f}  {row.sum():8d}")
-    top_5 = "" if report.top_5 is None else f", top-5 {report.top_5:.2%}"
     print(
-        f"top-1 {report.top_1:.2%}{top_5}, cross-entropy {report.cross_entropy:.4f} on "
-        f"{report.num_examples} examples"
+        f"{views.name}: {_count(views.num_crops, 'view')} of each of "
+        f"{_count(report.num_examples, 'example')}, {_count(num_models, 'model')}; "
+        "95 % intervals in brackets"
     )
+    print(_share("top-1", report.top_1, report.top_1_interval))
+    if report.top_5 is not None:
+        print(_share("top-5", report.top_5, report.top_5_interval))
+    print(f"cross-entropy {report.cross_entropy:.4f}")
+
+
+def _count(number, noun):
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _share(name, share, interval):
+    lower, upper = interval
+    return f"{name} {share:.2%} [{lower:.2%}, {upper:.2%}], error {1 - share:.2%}"
 
 
 if __name__ == "__main__":

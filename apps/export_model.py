@@ -17,8 +17,11 @@ def run(checkpoint, export_dir, which="last", export_name="", warmup_requests=1)
     Returns:
         The version's folder.
     """
+    folders = [checkpoint] if isinstance(checkpoint, str) else checkpoint
+    if len(folders) != 1:
+        raise ValueError(f"one run is exported at a time, got {len(folders)}")
     path, difference = export.export_run(
-        checkpoint,
+        folders[0],
         export_dir,
         which=which,
         name=export_name,

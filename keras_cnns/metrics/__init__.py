@@ -4,6 +4,7 @@ from keras_cnns.metrics.classification import (
     ClassificationReport,
     evaluate_classifier,
     report,
+    wilson_interval,
 )
 from keras_cnns.metrics.figures import plot_confusion_matrix, plot_learning_curves
 
@@ -13,4 +14,5 @@ __all__ = [
     "plot_confusion_matrix",
     "plot_learning_curves",
     "report",
+    "wilson_interval",
 ]

@@ -1,6 +1,9 @@
 """How good a classifier is, overall and per class."""
 
 import dataclasses
+import math
+import statistics
+from typing import Optional
 
 import numpy as np
 from sklearn import metrics as sk_metrics
@@ -14,6 +17,7 @@ class ClassificationReport:
         num_examples: number of examples.
         top_1, top_5: share of correct answers, and of right classes among the five
             most probable; ``top_5`` is None with five classes or fewer.
+        top_1_interval, top_5_interval: Wilson's 95 % intervals of these shares.
         cross_entropy: mean of ``-log p(right class)``, in nats.
         class_names: names by label.
         confusion: counts ``(true class, predicted class)``.
@@ -22,16 +26,48 @@ class ClassificationReport:
 
     num_examples: int
     top_1: float
-    top_5: float
+    top_5: Optional[float]
     cross_entropy: float
     class_names: tuple
     confusion: np.ndarray
     precision: tuple
     recall: tuple
+    top_1_interval: tuple
+    top_5_interval: Optional[tuple]
 
     def to_json(self) -> dict:
         """The report as JSON values."""
         return {**dataclasses.asdict(self), "confusion": self.confusion.tolist()}
+
+
+def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tuple:
+    """Wilson's score interval of a share, without continuity correction.
+
+    Args:
+        successes: how many of the trials succeeded.
+        total: how many there were.
+        confidence: probability that such intervals hold the true share.
+
+    Returns:
+        (lower, upper) bound, in [0, 1].
+
+    Raises:
+        ValueError: if there were no trials, more successes than trials, or
+            ``confidence`` is not in (0, 1).
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical
+    inference", JASA 22, 1927.
+    """
+    if not 0 <= successes <= total or not total:
+        raise ValueError(f"{successes!r} of {total!r} is no share")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be in (0, 1), got {confidence!r}")
+    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = successes + z**2 / 2
+    spread = z * math.sqrt(successes * (total - successes) / total + z**2 / 4)
+    lower, upper = ((centre + s * spread) / (total + z**2) for s in (-1, 1))
+    # The bounds of none and of all are exact, but for rounding.
+    return lower if successes else 0.0, upper if successes < total else 1.0
 
 
 def report(probabilities, labels, class_names) -> ClassificationReport:
@@ -57,19 +93,24 @@ def report(probabilities, labels, class_names) -> ClassificationReport:
         labels, predicted, labels=classes, zero_division=0
     )
     of_truth = probabilities[np.arange(len(labels)), labels]
-    top_5 = None
+    is_right = predicted == labels
+    top_5 = top_5_interval = None
     if len(class_names) > 5:
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
-        top_5 = float((best == labels[:, np.newaxis]).any(axis=1).mean())
+        is_among = (best == labels[:, np.newaxis]).any(axis=1)
+        top_5 = float(is_among.mean())
+        top_5_interval = wilson_interval(int(is_among.sum()), len(labels))
     return ClassificationReport(
         num_examples=len(labels),
-        top_1=float((predicted == labels).mean()),
+        top_1=float(is_right.mean()),
         top_5=top_5,
         cross_entropy=float(-np.log(np.maximum(of_truth, 1e-30)).mean()),
         class_names=tuple(class_names),
         confusion=sk_metrics.confusion_matrix(labels, predicted, labels=classes),
         precision=tuple(map(float, precision)),
         recall=tuple(map(float, recall)),
+        top_1_interval=wilson_interval(int(is_right.sum()), len(labels)),
+        top_5_interval=top_5_interval,
     )
 
 

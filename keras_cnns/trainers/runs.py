@@ -43,16 +43,36 @@ class NetworkDescription:
     preprocessing: Preprocessing
     num_examples: int
 
-    def build(self, weights=None, classifier_activation="softmax") -> keras.Model:
-        """The network; see ``keras_cnns.applications`` for the arguments."""
-        size = self.preprocessing
+    def build(
+        self, weights=None, classifier_activation="softmax", size=None
+    ) -> keras.Model:
+        """The network; see ``keras_cnns.applications`` for the arguments.
+
+        Args:
+            size: (height, width) other than the run's; ``(None, None)`` leaves them
+                open, and auxiliary heads, which may want them known, out.
+
+        Raises:
+            ValueError: if the network does not take that size.
+        """
+        feed = self.preprocessing
+        size = (feed.height, feed.width) if size is None else tuple(size)
+        traits = applications.model_info(self.model).traits
+        if None in size and "fixed_size" in traits:
+            raise ValueError(
+                f"{self.model} takes inputs of {feed.height}x{feed.width} only, "
+                "because its dense layers see the whole map"
+            )
+        builder_args = dict(self.builder_args)
+        if None in size and "aux_heads" in builder_args:
+            builder_args["aux_heads"] = False
         return applications.create_model(
             self.model,
-            input_shape=(size.height, size.width, size.channels),
+            input_shape=(*size, feed.channels),
             classes=len(self.class_names),
             weights=weights,
             classifier_activation=classifier_activation,
-            **self.builder_args,
+            **builder_args,
         )
 
 
@@ -115,12 +135,13 @@ def read_record(run_dir: str):
         raise ValueError(f"{path} is not the record of a run: {error!r}") from error
 
 
-def load_run(run_dir: str, which: str = "best"):
+def load_run(run_dir: str, which: str = "best", size=None):
     """The trained network of a run.
 
     Args:
         run_dir: folder of the run.
         which: ``"best"`` or ``"last"`` epoch.
+        size: (height, width) of the input other than the run's, as ``build`` takes it.
 
     Returns:
         (``keras.Model`` that ends in probabilities, without auxiliary heads;
@@ -128,7 +149,7 @@ def load_run(run_dir: str, which: str = "best"):
 
     Raises:
         ValueError: if ``which`` is neither, the folder holds no run, or its weights
-            cannot be read.
+            cannot be read, or the network does not take that size.
     """
     if which not in ("best", "last"):
         raise ValueError(f"which must be 'best' or 'last', got {which!r}")
@@ -139,7 +160,7 @@ def load_run(run_dir: str, which: str = "best"):
     weights = os.path.join(run_dir, f"{which}.h5")
     if not os.path.isfile(weights):
         raise ValueError(f"{run_dir} has no {which}.h5: no epoch has ended in that run")
-    network = description.build()
+    network = description.build(size=size)
     applications.load_weights(network, weights, adapt=False)
     if len(network.outputs) > 1:
         network = keras.Model(network.inputs, network.outputs[0], name=network.name)

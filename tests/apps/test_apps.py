@@ -89,6 +89,66 @@ def test_evaluate_gives_the_same_from_run_and_export(
     assert json.loads((tmp_path / "report.json").read_text())["top_1"] == first.top_1
 
 
+@pytest.mark.parametrize(
+    ("protocol", "num_crops"),
+    [
+        ("1_crop", 1),
+        ("10_crop", 10),
+        ("12_crop", 12),
+        ("144_crop", 144),
+        ("dense_multi_scale", 2),
+    ],
+)
+def test_protocols_and_ensembles(
+    trained, data_dir, tmp_path, capsys, protocol, num_crops
+):
+    """Digits fill their pictures, so that crops of them are hard to read."""
+    flags = {"dataset": "digits", "split": "test[:5%]", "data_dir": data_dir}
+    flags |= {"protocol": protocol, "batch_size": 50}
+    flags |= {"scales": ["8", "9"]} if protocol == "dense_multi_scale" else {}
+    single = evaluate_classifier.run(checkpoint=str(trained[0]), **flags)
+    twice = evaluate_classifier.run(
+        checkpoint=[str(trained[0])] * 2, output_dir=str(tmp_path), **flags
+    )
+    assert single.num_examples == 18 and single.top_1 > 0.3
+    lower, upper = single.top_1_interval
+    assert lower < single.top_1 < upper or single.top_1 == upper == 1
+    record = json.loads((tmp_path / "report.json").read_text())
+    assert record["protocol"] == protocol and record["num_crops"] == num_crops
+    assert record["num_models"] == 2 and record["models"] == [str(trained[0])] * 2
+    for field in ("top_1", "top_5", "cross_entropy", "precision", "recall"):
+        assert getattr(twice, field) == getattr(single, field)
+    assert record["top_1_interval"] == list(single.top_1_interval)
+    output = capsys.readouterr().out
+    assert f"{protocol}: {num_crops} view" in output and "1 model;" in output
+    assert f"[{lower:.2%}, {upper:.2%}], error {1 - single.top_1:.2%}" in output
+
+
+def test_crop_ratio_of_the_evaluation(trained, data_dir):
+    flags = {"checkpoint": str(trained[0]), "dataset": "digits", "data_dir": data_dir}
+    whole = evaluate_classifier.run(**flags)
+    assert evaluate_classifier.run(crop_ratio=1.0, **flags).top_1 == whole.top_1
+    assert evaluate_classifier.run(crop_ratio=0.5, **flags).top_1 < whole.top_1
+    for bad, quoted in [
+        ({"protocol": "5_crop"}, "'5_crop'"),
+        ({"crop_ratio": 1.5}, "1.5"),
+        ({"protocol": "144_crop", "crop_ratio": 0.9}, "no effect"),
+        ({"scales": ["9"]}, "no effect"),
+        ({"protocol": "dense_multi_scale", "scales": ["nine"]}, "'nine'"),
+        ({"protocol": "dense_multi_scale", "scales": ["1"]}, "too small"),
+        ({"saved_model": str(trained[1])}, "either"),
+        ({"saved_model": "x", "checkpoint": "", "protocol": "10_crop"}, "exported"),
+    ]:
+        with pytest.raises(ValueError, match=quoted):
+            evaluate_classifier.run(**{**flags, **bad})
+
+
+def test_ensembles_where_they_make_no_sense(trained, tmp_path):
+    runs = [str(trained[0]), str(trained[0])]
+    with pytest.raises(ValueError, match="one run is exported at a time, got 2"):
+        export_model.run(checkpoint=runs, export_dir=str(tmp_path))
+
+
 def test_predict_from_run_and_export(trained, data_dir, tmp_path, capsys):
     run_dir, saved_model, _ = trained
     pictures = tmp_path / "pictures"
@@ -100,6 +160,7 @@ def test_predict_from_run_and_export(trained, data_dir, tmp_path, capsys):
     json_file = str(tmp_path / "predictions.json")
     first = predict.run(images=images, checkpoint=str(run_dir), json_file=json_file)
     second = predict.run(images=images, saved_model=str(saved_model))
+    assert predict.run(images=images, checkpoint=[str(run_dir)] * 2) == first
     assert len(first) == 30
     right = 0
     for a, b in zip(first, second):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from scipy import stats
 
 from keras_cnns import metrics
 
@@ -34,6 +35,40 @@ def test_top_5_against_keras():
         labels, probabilities, 5
     )
     assert report.top_5 == pytest.approx(float(np.mean(expected)))
+
+
+@pytest.mark.parametrize(
+    ("successes", "total"), [(0, 10), (1, 10), (5, 10), (10, 10), (9349, 10_000)]
+)
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
+def test_wilson_interval_against_scipy(successes, total, confidence):
+    expected = stats.binomtest(successes, total).proportion_ci(confidence, "wilson")
+    found = metrics.wilson_interval(successes, total, confidence)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_wilson_interval_by_hand():
+    """z = 1.96: (8 + 1.92) / 13.84 -+ 1.96 / 13.84 sqrt(8 * 2 / 10 + 0.96)."""
+    found = metrics.wilson_interval(8, 10)
+    assert found == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert metrics.wilson_interval(0, 7)[0] == 0.0
+    assert metrics.wilson_interval(7, 7)[1] == 1.0
+    for bad in [(1, 0), (3, 2), (-1, 2), (1, 2, 1.0)]:
+        with pytest.raises(ValueError):
+            metrics.wilson_interval(*bad)
+
+
+def test_report_has_the_intervals_of_its_shares():
+    report = metrics.report(PROBABILITIES, LABELS, ("a", "b", "c"))
+    expected = stats.binomtest(2, 4).proportion_ci(method="wilson")
+    assert report.top_1_interval == pytest.approx(tuple(expected))
+    assert report.top_5_interval is None
+    probabilities = np.eye(7)[:3]
+    report = metrics.report(probabilities, np.array([0, 1, 6]), tuple("abcdefg"))
+    expected = stats.binomtest(2, 3).proportion_ci(method="wilson")
+    assert report.top_1_interval == pytest.approx(tuple(expected))
+    # Of equal probabilities the first count, and class 6 is not among those.
+    assert report.top_5_interval == pytest.approx(tuple(expected))
 
 
 def test_evaluation_runs_over_all_batches():
