@@ -23,7 +23,7 @@ TABLE = {
     "builder_args": (TEXT, 'further builder arguments as JSON, {"dropout_rate": 0.2}'),
     "init_weights": (
         TEXT,
-        "start from a public checkpoint (imagenet), a .h5 file or a run's folder",
+        "start from a public checkpoint (imagenet), a weight file or a run's folder",
     ),
     "freeze": (TEXT, "keep this layer and all before it as they are, batch norm too"),
     "checkpoint": (
@@ -42,8 +42,9 @@ TABLE = {
     "channels": (COUNT, "1 (grey) or 3; 0 takes the data set's"),
     "preprocessing": (
         TEXT,
-        "dataset (its own mean and deviation), torch, caffe or tf; empty: what the "
-        "public weights or the run that training starts from want, else dataset",
+        "dataset (its own mean and deviation), torch, caffe, tf, dpn, bn_inception or "
+        "facenet; empty: what the public weights or the run that training starts from "
+        "want, else dataset",
     ),
     "augmentation": (
         TEXT,

@@ -26,8 +26,8 @@ def run(task="", pattern="*", recipes=False, markdown_file=""):
         The names shown.
     """
     if recipes:
-        for name, (values, source) in RECIPES.items():
-            print(f"{name}\n    {source}")
+        for name, (model, values, source) in RECIPES.items():
+            print(f"{name}, for example for {model}\n    {source}")
             shown = " ".join(f"--{flag}={value!r}" for flag, value in values.items())
             print(f"    {shown}")
         return list(RECIPES)

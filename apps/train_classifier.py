@@ -231,8 +231,10 @@ def _preprocessing(flags, source):
     convention = flags.preprocessing
     start = None if convention else _start_of(flags.init_weights)
     if not convention:
-        is_public = flags.init_weights in info.weights
-        convention = info.preprocessing if is_public else "dataset"
+        convention = "dataset"
+        if flags.init_weights in info.weights:
+            public = info.weights[flags.init_weights]
+            convention = public.preprocessing or info.preprocessing
     height, width, depth = source.image_shape
     height = flags.image_size or height or info.input_shape[0]
     width = flags.image_size or width or info.input_shape[1]

@@ -1,14 +1,17 @@
 """Every family's smallest sensible network under the same budget on Fashion-MNIST.
 
-    python benchmarks/families.py --minutes=10 --families=densenet,resnet
+    python benchmarks/families.py --speed
+    python benchmarks/families.py --minutes=10
 
-Each network's speed is measured first (median of five rounds of training steps, after
-a warm-up); then it is trained by ``apps/train_classifier.py``, in a process of its own,
-for as many whole epochs as fit into the budget, evaluation after each epoch included,
-start-up and tracing apart. The results are added to ``docs/fashion_mnist.json``, one
-entry per family, from which ``docs/models.md`` quotes.
+The first command, to be run on a quiet machine, measures each network's speed: the
+median of five rounds of training steps, after a warm-up. The second trains each one by
+``apps/train_classifier.py``, in a process of its own, for as many whole epochs as fit
+into the budget at that speed, evaluation after each epoch included, start-up and
+tracing apart. Both write ``docs/fashion_mnist.json``, one entry per family, from which
+``docs/models.md`` quotes.
 """
 
+import csv
 import json
 import os
 import statistics
@@ -41,6 +44,14 @@ _COMMON = {
     "schedule": "cosine",
     "augmentation": "flip",
 }
+_SMALL_INCEPTION = {"stem": "small", "stem_strides": 2, "depth_multiplier": 0.25}
+_INCEPTION_75 = {
+    "image_size": 75,
+    "optimizer": "rmsprop",
+    "epsilon": 1e-3,
+    "learning_rate": 0.002,
+    "weight_decay": 4e-5,
+}
 # family: (model, builder arguments, flags that differ from the common ones)
 FAMILIES = {
     "densenet": (
@@ -55,10 +66,61 @@ FAMILIES = {
         {},
     ),
     "resnet": ("cifar_resnet20", {}, {}),
+    "stochastic_depth": (
+        "stochastic_depth_resnet",
+        {"depth": 20, "final_survival_rate": 0.8},
+        {},
+    ),
+    "fractalnet": (
+        "fractalnet",
+        {"filters": [16, 32, 64], "columns": 3, "dropout_rate": 0.2},
+        {"learning_rate": 0.05, "weight_decay": 1e-4},
+    ),
+    "network_in_network": (
+        "network_in_network",
+        {
+            "filters": [[64, 48, 32], [64, 64, 64], [64, 64]],
+            "initializer": "he_normal",
+            "dropout_rate": 0.25,
+        },
+        {"optimizer": "adam", "learning_rate": 0.001, "weight_decay": 0.0},
+    ),
+    "maxout": (
+        "maxout_network",
+        {"filters": [24, 48, 48], "units": 100},
+        {"weight_decay": 0.0, "batch_size": 64},
+    ),
+    "all_cnn": (
+        "all_cnn",
+        {"filters": [32, 64], "input_dropout_rate": 0.0, "dropout_rate": 0.2},
+        {"learning_rate": 0.01, "weight_decay": 1e-3, "batch_size": 64},
+    ),
+    "googlenet": (
+        "googlenet_torch",
+        _SMALL_INCEPTION,
+        {"learning_rate": 0.05, "batch_size": 64},
+    ),
+    "bn_inception": (
+        "bn_inception",
+        _SMALL_INCEPTION,
+        {"learning_rate": 0.05, "batch_size": 64},
+    ),
+    "inception_v3": (
+        "inception_v3_torch",
+        {"depth_multiplier": 0.25, "dropout_rate": 0.2},
+        _INCEPTION_75,
+    ),
+    "inception_v4": ("inception_v4", {"depth_multiplier": 0.25}, _INCEPTION_75),
+    "inception_resnet": (
+        "inception_resnet_v1",
+        {"depth_multiplier": 0.25},
+        _INCEPTION_75,
+    ),
 }
 
 _FAMILIES = flags.DEFINE_list("families", list(FAMILIES), "which ones")
 _MINUTES = flags.DEFINE_float("minutes", 10, "budget of each network", lower_bound=0.1)
+_SPEED = flags.DEFINE_boolean("speed", False, "measure speeds instead of training")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "where prepared data sets are")
 
 
@@ -90,37 +152,31 @@ def images_per_second(model, builder_args, values) -> float:
     return 4 * batch_size / statistics.median(seconds)
 
 
-def train(family, minutes, data_dir) -> dict:
-    """Measures, trains and reports one family."""
+def train(family, speed, minutes, data_dir) -> dict:
+    """Trains one family for as many epochs as its speed allows; gives its results."""
     model, builder_args, own = FAMILIES[family]
     values = {**_COMMON, **own}
-    speed = images_per_second(model, builder_args, values)
-    tf.keras.backend.clear_session()
     seconds_per_epoch = (_TRAINED + _EVALUATION_SHARE * _TESTED) / speed
-    values["epochs"] = max(1, int(60 * minutes / seconds_per_epoch))
+    # Whole epochs; a twentieth of one more than the budget is tolerated.
+    values["epochs"] = max(1, int(60 * minutes / seconds_per_epoch + 0.05))
     values.update(model=model, builder_args=json.dumps(builder_args))
-    if data_dir:
-        values["data_dir"] = data_dir
+    place = {"data_dir": data_dir} if data_dir else {}
     with tempfile.TemporaryDirectory() as folder:
-        command = [f"--{name}={value}" for name, value in values.items()]
+        arguments = {**values, **place, "output_dir": folder}
+        command = [f"--{name}={value}" for name, value in arguments.items()]
         started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, _APP, *command, f"--output_dir={folder}"], check=True
-        )
+        subprocess.run([sys.executable, _APP, *command], check=True)
         total = time.perf_counter() - started
         network, _ = trainers.load_run(folder, "last")
         with open(os.path.join(folder, "metrics.csv"), encoding="utf-8") as file:
-            names, *rows = [line.strip().split(",") for line in file]
-    epochs = [dict(zip(names, row)) for row in rows]
+            *_, last = csv.DictReader(file)
     return {
         "model": model,
         "flags": values,
-        "accuracy": float(epochs[-1]["val_accuracy"]),
+        "accuracy": float(last["val_accuracy"]),
         "params": sum(int(tf.size(w)) for w in network.trainable_weights),
         "macs": applications.count_macs(network),
         "epochs": values["epochs"],
-        "images_per_second": round(speed, 1),
-        "training_seconds": round(sum(float(e["seconds"]) for e in epochs), 1),
         "total_seconds": round(total, 1),
         "cpus": os.cpu_count(),
         "date": time.strftime("%Y-%m-%d"),
@@ -132,17 +188,27 @@ def main(_):
     if unknown:
         raise app.UsageError(f"unknown {sorted(unknown)}; there are {list(FAMILIES)}")
     for family in _FAMILIES.value:
-        result = train(family, _MINUTES.value, _DATA_DIR.value)
-        results = {}
-        if os.path.exists(_RESULTS):
-            with open(_RESULTS, encoding="utf-8") as file:
-                results = json.load(file)
-        results[family] = result
-        _files.write_text(_RESULTS, json.dumps(results, indent=1) + "\n")
-        print(
-            f"{family}: {result['accuracy']:.2%} after {result['epochs']} epochs, "
-            f"{result['params']:,} parameters, {result['images_per_second']} images/s"
-        )
+        results = _stored()
+        entry = results.setdefault(family, {})
+        if _SPEED.value:
+            model, builder_args, own = FAMILIES[family]
+            speed = images_per_second(model, builder_args, {**_COMMON, **own})
+            entry["images_per_second"] = round(speed, 1)
+            tf.keras.backend.clear_session()
+        elif "images_per_second" not in entry:
+            raise app.UsageError(f"{family}: measure its speed first, with --speed")
+        else:
+            speed = entry["images_per_second"]
+            entry.update(train(family, speed, _MINUTES.value, _DATA_DIR.value))
+        _files.write_text(_RESULTS, json.dumps({**_stored(), family: entry}, indent=1))
+        print(family, entry)
+
+
+def _stored():
+    if not os.path.exists(_RESULTS):
+        return {}
+    with open(_RESULTS, encoding="utf-8") as file:
+        return json.load(file)
 
 
 if __name__ == "__main__":

@@ -12,5 +12,6 @@ with warnings.catch_warnings():
 
 LAMB = _tfa.optimizers.LAMB
 Lookahead = _tfa.optimizers.Lookahead
+Maxout = _tfa.layers.Maxout
 RectifiedAdam = _tfa.optimizers.RectifiedAdam
 cutout = _tfa.image.cutout

@@ -29,7 +29,7 @@ def fetch(url: str, checksum: str, folder: str) -> str:
     Raises:
         OSError: if the file cannot be had, or is not the one that was meant.
     """
-    path = os.path.join(folder, url.removeprefix("https://").replace("/", "--"))
+    path = os.path.join(folder, url.split("://")[-1].replace("/", "--"))
     if os.path.isfile(path):
         return path
     os.makedirs(folder, exist_ok=True)

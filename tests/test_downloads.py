@@ -88,7 +88,7 @@ def test_interrupted_download_is_gone_on_with(server, tmp_path):
 @pytest.mark.parametrize("length", [1000, len(CONTENT)])
 def test_server_without_ranges_and_a_part_that_is_whole(length, server, tmp_path):
     url = f"{server}/plain"
-    name = url.replace("/", "--")
+    name = url.removeprefix("http://").replace("/", "--")
     (tmp_path / f"{name}.part").write_bytes(CONTENT[:length])
     path = _downloads.fetch(url, f"sha256:{SHA256}", str(tmp_path))
     with open(path, "rb") as file:

@@ -10,5 +10,20 @@ from keras_cnns.applications._registry import (
 )
 from keras_cnns.applications._weights import load as load_weights
 from keras_cnns.applications._weights import save as save_weights
+from keras_cnns.applications.classification.all_cnn import *
+from keras_cnns.applications.classification.bn_inception import *
 from keras_cnns.applications.classification.densenet import *
+from keras_cnns.applications.classification.dpn import *
+from keras_cnns.applications.classification.fractalnet import *
+from keras_cnns.applications.classification.googlenet import *
+from keras_cnns.applications.classification.highway import *
+from keras_cnns.applications.classification.highway_fc import *
+from keras_cnns.applications.classification.inception_resnet import *
+from keras_cnns.applications.classification.inception_v3 import *
+from keras_cnns.applications.classification.inception_v4 import *
+from keras_cnns.applications.classification.maxout import *
+from keras_cnns.applications.classification.network_in_network import *
 from keras_cnns.applications.classification.resnet import *
+from keras_cnns.applications.classification.resnet_in_resnet import *
+from keras_cnns.applications.classification.shufflenet import *
+from keras_cnns.applications.classification.stochastic_depth import *

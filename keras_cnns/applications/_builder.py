@@ -167,6 +167,10 @@ def _classification_model(
     image = image_input(
         input_tensor, input_shape, default_shape, design.min_size, design.fixed_size
     )
+    if design.auxiliary_heads and not include_top:
+        raise ValueError(
+            "auxiliary heads have no effect with include_top=False; leave them out"
+        )
     x, *sides = _as_list(design.features(image))
     if include_top:
         head = design.head or pooled_classifier()
@@ -174,6 +178,11 @@ def _classification_model(
         for auxiliary_head, side in zip(design.auxiliary_heads, *sides or [()]):
             x.append(auxiliary_head(side, classes, classifier_activation))
         x = x if len(x) > 1 else x[0]
+    elif pooling and len(x.shape) == 2:
+        raise ValueError(
+            f"pooling={pooling!r} has no effect on {name}, which ends in a vector; "
+            "leave it out"
+        )
     elif pooling == "avg":
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     elif pooling == "max":

@@ -24,7 +24,7 @@ def markdown_row(info, macs: int, measured: dict) -> str:
         macs: multiply-adds as ``count_macs`` gives them.
         measured: content of ``docs/fashion_mnist.json``.
     """
-    results = [r for r in measured.values() if r["model"] == info.name]
+    results = [r for r in measured.values() if r.get("model") == info.name]
     ours = "; ".join(
         f"{r['accuracy']:.2%} on Fashion-MNIST, {r['epochs']} epochs" for r in results
     )

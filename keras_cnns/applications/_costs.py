@@ -4,6 +4,9 @@ import math
 
 from tensorflow import keras
 
+# Keras' depthwise convolution is no Conv2D.
+_COUNTED = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+
 
 def count_macs(model: keras.Model) -> int:
     """Multiply-adds of convolutions and dense layers for one picture.
@@ -18,7 +21,7 @@ def count_macs(model: keras.Model) -> int:
     """
     total = 0
     for layer in model.layers:
-        if not isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+        if not isinstance(layer, _COUNTED):
             continue
         positions = math.prod(layer.output_shape[1:-1])
         if isinstance(layer, keras.layers.DepthwiseConv2D):

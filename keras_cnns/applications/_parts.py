@@ -33,13 +33,60 @@ def check_rate(name, value) -> None:
         raise ValueError(f"{name} must be in [0, 1), got {value!r}")
 
 
-def classifier(x, classes, activation):
+def check_positive(name, value) -> None:
+    """Refuses anything but a positive number."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not value > 0:
+        raise ValueError(f"{name} must be a positive number, got {value!r}")
+
+
+def classifier(x, classes, activation, name=_weights.HEAD_NAME):
     """Dense head; float32 even where the policy computes in 16 bits."""
     half = keras.mixed_precision.global_policy().compute_dtype != "float64"
     dtype = "float32" if half else None
-    return layers.Dense(
-        classes, activation=activation, dtype=dtype, name=_weights.HEAD_NAME
+    return layers.Dense(classes, activation=activation, dtype=dtype, name=name)(x)
+
+
+def scaled_width(filters, depth_multiplier):
+    """Filters of a layer in a thinner or wider net, at least 16: TF-slim's rule."""
+    return max(int(filters * depth_multiplier), 16)
+
+
+def ceil_max_pooling(x, name):
+    """3x3/2 max pooling of a map >= 0 whose last window may reach over the edge.
+
+    Caffe and ``ceil_mode`` of PyTorch have it so; of n rows it keeps n // 2.
+    """
+    x = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(x)
+    return layers.MaxPooling2D(3, strides=2, name=name)(x)
+
+
+def class_map_classifier(x, classes, activation, rectified, initializer):
+    """One map per class by a 1x1 convolution, then the mean of each map.
+
+    Args:
+        x: maps ``(batch, height, width, channels)``.
+        classes: number of classes.
+        activation: of the means; None gives logits.
+        rectified: whether a ReLU follows the convolution.
+        initializer: of the kernel.
+
+    Returns:
+        ``(batch, classes)``; float32 even where the policy computes in 16 bits.
+    """
+    half = keras.mixed_precision.global_policy().compute_dtype != "float64"
+    dtype = "float32" if half else None
+    x = layers.Conv2D(
+        classes,
+        1,
+        kernel_initializer=initializer,
+        dtype=dtype,
+        name=_weights.HEAD_NAME,
     )(x)
+    if rectified:
+        x = layers.Activation("relu", dtype=dtype, name="class_maps")(x)
+    x = layers.GlobalAveragePooling2D(dtype=dtype, name="avg_pool")(x)
+    return layers.Activation(activation, dtype=dtype, name="scores")(x)
 
 
 def image_input(input_tensor, input_shape, default_shape, min_size, fixed_size=False):

@@ -65,7 +65,10 @@ def hub_file(identifier: str, preprocessing: str = "") -> PublicFile:
     The hub sends the SHA-256 of its files; none is written down here.
     """
     return PublicFile(
-        _HUB.format(identifier), "etag", "Apache-2.0", preprocessing=preprocessing
+        _HUB.format(identifier),
+        "etag",
+        "BSD-3-Clause" if ".tv" in identifier else "Apache-2.0",
+        preprocessing=preprocessing,
     )
 
 
@@ -273,7 +276,11 @@ def _match(stored, targets, heads, path) -> dict:
             target = head
         renamed[target or name] = arrays
     if head is None:
-        renamed = {k: v for k, v in renamed.items() if k not in _OLD_HEAD_NAMES}
+        renamed = {
+            k: v
+            for k, v in renamed.items()
+            if k not in _OLD_HEAD_NAMES and not k.endswith(HEAD_NAME)
+        }
     left_out = [n for n in renamed if n.startswith("aux") and n not in targets]
     if left_out:
         logging.info("%s: its auxiliary heads are left out", path)

@@ -125,10 +125,25 @@ CONVENTIONS = {
         "reverse_channels": True,
         "crop_ratio": 0.875,
     },
+    "bn_inception": {
+        "mean": (104.0, 117.0, 128.0),
+        "std": (1.0, 1.0, 1.0),
+        "reverse_channels": True,
+        "crop_ratio": 0.875,
+    },
+    "dpn": {
+        "mean": (124.0, 117.0, 104.0),
+        "std": (1 / 0.0167,) * 3,
+        "crop_ratio": 0.875,
+    },
     "tf": {
         "mean": (127.5, 127.5, 127.5),
         "std": (127.5, 127.5, 127.5),
         "crop_ratio": 0.875,
+    },
+    "facenet": {  # of faces that are cut out already
+        "mean": (127.5, 127.5, 127.5),
+        "std": (128.0, 128.0, 128.0),
     },
 }
 

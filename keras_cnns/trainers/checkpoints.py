@@ -148,8 +148,9 @@ def _random_generators(network):
     """
     generators = []
     for layer in network.layers:
-        source = getattr(layer, "_random_generator", None)
-        generator = getattr(source, "_generator", None)
-        if generator is not None:
-            generators.append(generator)
+        for part in (layer, *layer.submodules):
+            source = getattr(part, "_random_generator", None)
+            generator = getattr(source, "_generator", None)
+            if generator is not None:
+                generators.append(generator)
     return generators

@@ -17,12 +17,18 @@ pytestmark = pytest.mark.skipif(
 # run, the others in the long one.
 QUICK = {
     "densenet121": ("timm", "densenet121", 224),
+    "dpn68": ("timm", "dpn68", 224),
+    "googlenet_torch": ("torchvision", "googlenet", 224),
+    "inception_v3_torch": ("timm", "inception_v3", 299),
     "resnet18": ("timm", "resnet18", 224),
 }
 SLOW = {
     "densenet161": ("timm", "densenet161", 224),
     "densenet169": ("timm", "densenet169", 224),
     "densenet201": ("timm", "densenet201", 224),
+    "inception_resnet_v2_torch": ("timm", "inception_resnet_v2", 299),
+    "inception_v4": ("timm", "inception_v4", 299),
+    **{f"dpn{n}": ("timm", f"dpn{n}", 224) for n in ("68b", 92, 98, 107, 131)},
     "resnet34": ("timm", "resnet34", 224),
     "resnet50_v1_5": ("timm", "resnet50", 224),
     "resnet101_v1_5": ("timm", "resnet101", 224),

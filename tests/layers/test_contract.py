@@ -1,5 +1,7 @@
 """What every custom layer promises; a layer without a row fails."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,18 +9,88 @@ from tensorflow import keras
 
 from keras_cnns import layers
 
-# name: (constructor arguments, input shape, NumPy reference)
+
+def _local_response_normalization(x, radius=2, bias=0.7, alpha=2.0, beta=0.6):
+    result = np.empty_like(x)
+    for c in range(x.shape[-1]):
+        near = x[..., max(0, c - radius) : c + radius + 1]
+        scale = bias + alpha / (2 * radius + 1) * (near**2).sum(axis=-1)
+        result[..., c] = x[..., c] / scale**beta
+    return result
+
+
+def _adaptive_average_pooling(x, size=3):
+    result = np.empty((len(x), size, size, x.shape[-1]))
+    for i in range(size):
+        for j in range(size):
+            rows, columns = (
+                slice(k * n // size, math.ceil((k + 1) * n / size))
+                for k, n in zip((i, j), x.shape[1:3])
+            )
+            result[:, i, j] = x[:, rows, columns].mean(axis=(1, 2))
+    return result
+
+
+def _fractal_join(shallow, deep, weights):
+    return weights[1, 1] * shallow + weights[1, 2] * deep
+
+
+# name: (constructor arguments, input shape or a list of them, NumPy reference)
 CASES = {
+    "AdaptiveAveragePooling2D": ({"size": 3}, (2, 7, 2, 2), _adaptive_average_pooling),
     "ChannelPadding": (
         {"filters": 5},
         (2, 4, 3, 2),
         lambda x: np.concatenate([x, np.zeros((*x.shape[:3], 3))], axis=-1),
     ),
+    "ChannelShuffle": (
+        {"groups": 3},
+        (2, 4, 3, 6),
+        lambda x: x[..., [0, 2, 4, 1, 3, 5]],  # groups 01, 23, 45
+    ),
+    "FractalDropPath": (
+        {"columns": 3, "blocks": 2},
+        (2, 4, 3, 2),
+        lambda x: np.array([[0, 1, 1], [1, 1, 1]] * 2) / np.array([[2], [3]] * 2),
+    ),
+    "FractalJoin": ({"row": 1}, [(2, 3, 4, 2), (2, 3, 4, 2), (4, 3)], _fractal_join),
+    "GroupedConv2D": (  # every filter sums the channels of its group
+        {"filters": 6, "kernel_size": 1, "groups": 3, "kernel_initializer": "ones"},
+        (2, 4, 3, 6),
+        lambda x: x.reshape(2, 4, 3, 3, 2).sum(axis=-1).repeat(2, axis=-1),
+    ),
+    "LocalResponseNormalization": (
+        {"depth_radius": 2, "bias": 0.7, "alpha": 2.0, "beta": 0.6},
+        (2, 3, 2, 7),
+        _local_response_normalization,
+    ),
+    # At a zero kernel only the shortcut of the first half of the channels is left.
+    "DualStreamConv2D": (
+        {"filters": 4, "kernel_initializer": "zeros"},
+        (2, 4, 3, 4),
+        lambda x: np.concatenate([x[..., :2], np.zeros((*x.shape[:3], 2))], axis=-1),
+    ),
 }
+# Largest error of the gradient, for layers that compute in float32 under every policy.
+GRADIENT_TOLERANCE = {"LocalResponseNormalization": 1e-3}
 
 
-def _input(name):
-    return np.random.default_rng(0).normal(size=CASES[name][1]).astype(np.float32)
+def _inputs(name, dtype=np.float32):
+    shapes = CASES[name][1]
+    shapes = shapes if isinstance(shapes, list) else [shapes]
+    generator = np.random.default_rng(0)
+    return [generator.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+def _call(layer, *inputs):
+    """One input goes in alone, several as a list."""
+    return layer(list(inputs) if len(inputs) > 1 else inputs[0])
+
+
+def _symbolic(x):
+    """A picture of unknown size, or what else the layer takes."""
+    shape = (None, None, None, x.shape[-1]) if x.ndim == 4 else x.shape
+    return keras.Input(batch_shape=shape)
 
 
 def test_every_layer_has_a_case():
@@ -28,34 +100,40 @@ def test_every_layer_has_a_case():
 @pytest.mark.parametrize("name", CASES)
 def test_values_against_numpy(name):
     arguments, _, reference = CASES[name]
-    x = _input(name)
+    inputs = _inputs(name)
     layer = getattr(layers, name)(**arguments)
-    output = layer(x).numpy()
-    np.testing.assert_allclose(output, reference(x), rtol=1e-6)
-    assert layer.compute_output_shape(x.shape) == output.shape
+    output = _call(layer, *inputs).numpy()
+    np.testing.assert_allclose(output, reference(*inputs), rtol=1e-5, atol=1e-6)
+    shape = _call(layer.compute_output_shape, *(x.shape for x in inputs))
+    assert shape == output.shape
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_gradient_against_finite_differences(name):
     layer = getattr(layers, name)(**CASES[name][0], dtype="float64")
     theoretical, numerical = tf.test.compute_gradient(
-        layer, [_input(name).astype(np.float64)]
+        lambda *inputs: _call(layer, *inputs), _inputs(name, np.float64)
     )
-    np.testing.assert_allclose(theoretical[0], numerical[0], atol=1e-6)
+    for exact, approximate in zip(theoretical, numerical):
+        np.testing.assert_allclose(
+            exact, approximate, atol=GRADIENT_TOLERANCE.get(name, 1e-6)
+        )
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_config_mixed_precision_xla_and_unknown_sizes(name):
-    arguments, shape, _ = CASES[name]
+    arguments = CASES[name][0]
     layer = getattr(layers, name)(**arguments, dtype="mixed_float16")
     copy = keras.layers.deserialize(keras.layers.serialize(layer))
     assert copy.get_config() == layer.get_config()
-    assert layer(_input(name)).dtype == tf.float16
-    inputs = keras.Input((None, None, shape[-1]))
-    model = keras.Model(inputs, getattr(layers, name)(**arguments)(inputs))
-    x = _input(name)
+    inputs = _inputs(name)
+    assert _call(layer, *inputs).dtype == tf.float16
+    symbols = [_symbolic(x) for x in inputs]
+    model = keras.Model(symbols, _call(getattr(layers, name)(**arguments), *symbols))
     compiled = tf.function(model, jit_compile=True)
-    np.testing.assert_allclose(compiled(x), model(x), rtol=1e-5)
+    np.testing.assert_allclose(
+        _call(compiled, *inputs), _call(model, *inputs), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("filters", [0, 2.5, "three"])
@@ -67,3 +145,46 @@ def test_channel_padding_refuses_bad_filters(filters):
 def test_channel_padding_refuses_to_remove_channels():
     with pytest.raises(ValueError, match="filters=2.*got 3"):
         layers.ChannelPadding(2)(tf.ones([1, 2, 2, 3]))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "quoted"),
+    [
+        ("AdaptiveAveragePooling2D", {"size": 0}, "size.*got 0"),
+        ("AdaptiveAveragePooling2D", {"size": 2.5}, "size.*got 2.5"),
+        ("ChannelShuffle", {"groups": 0}, "groups.*got 0"),
+        ("ChannelShuffle", {"groups": 1.5}, "groups.*got 1.5"),
+        ("FractalDropPath", {"columns": 1, "blocks": 5}, "columns.*got 1"),
+        ("FractalDropPath", {"columns": 3, "blocks": 0}, "blocks.*got 0"),
+        (
+            "FractalDropPath",
+            {"columns": 3, "blocks": 5, "drop_rate": 1.0},
+            "drop_rate.*got 1.0",
+        ),
+        (
+            "FractalDropPath",
+            {"columns": 3, "blocks": 5, "global_share": 1.5},
+            "global_share.*got 1.5",
+        ),
+        ("FractalJoin", {"row": -1}, "row.*got -1"),
+        ("LocalResponseNormalization", {"depth_radius": 0}, "depth_radius.*got 0"),
+        ("LocalResponseNormalization", {"bias": 0.0}, "bias.*got 0.0"),
+        ("LocalResponseNormalization", {"alpha": -1.0}, "alpha.*got -1.0"),
+        ("LocalResponseNormalization", {"beta": -0.5}, "beta.*got -0.5"),
+    ],
+)
+def test_bad_arguments_are_quoted(name, arguments, quoted):
+    with pytest.raises(ValueError, match=quoted):
+        getattr(layers, name)(**arguments)
+
+
+def test_local_response_normalization_does_not_overflow_in_16_bits():
+    layer = layers.LocalResponseNormalization(dtype="mixed_float16")
+    x = tf.fill([1, 1, 1, 5], tf.constant(300.0, tf.float16))
+    middle = float(layer(x)[0, 0, 0, 2])
+    assert middle == pytest.approx(300 / (1 + 1e-4 * 300**2) ** 0.75, rel=1e-3)
+
+
+def test_channel_shuffle_refuses_channels_that_do_not_fill_groups():
+    with pytest.raises(ValueError, match="groups=4.*got 6"):
+        layers.ChannelShuffle(4)(tf.ones([1, 2, 2, 6]))

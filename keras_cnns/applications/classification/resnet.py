@@ -18,17 +18,15 @@ Deviations, each so that public weights load or published counts are met:
   project with a 1x1 convolution and batch normalisation.
 """
 
-from tensorflow.keras import layers
-
-from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import (
-    check_choice,
-    check_counts,
-    conv_initializer,
-)
+from keras_cnns.applications._builder import classification_builder
 from keras_cnns.applications._registry import register
+from keras_cnns.applications._residual import (
+    DEFAULT_SHAPE,
+    MIN_SIZE,
+    residual_design,
+    stage_ends,
+)
 from keras_cnns.applications._weights import hub_file, keras_file
-from keras_cnns.layers import ChannelPadding
 
 # form: whose network it is; params: trainable with 1000 classes, as timm/torchvision
 # ("torch") or keras.applications ("keras") count them; macs: as timm counts them.
@@ -108,96 +106,6 @@ _CIFAR = {
     "CifarResNet56B": (56, "projection", 855_770, None, None),
     "CifarResNet110B": (110, "projection", 1_730_714, None, None),
 }
-# What tells one form of the network from another; strided: the convolution of a
-# bottleneck that strides, 1 (the paper, Keras) or 2 (torchvision, timm).
-_FORMS = {
-    "keras": {"use_bias": True, "epsilon": 1.001e-5, "momentum": 0.99, "strided": 1},
-    "paper": {"use_bias": False, "epsilon": 1e-5, "momentum": 0.9, "strided": 1},
-    "torch": {"use_bias": False, "epsilon": 1e-5, "momentum": 0.9, "strided": 2},
-}
-# Modules of timm's and torchvision's ResNet.
-_STATE_DICT_NAMES = (
-    (r"conv1", "conv1_conv"),
-    (r"bn1", "conv1_bn"),
-    *(
-        (rf"layer(\d)\.(\d+)\.{theirs}", rf"conv{{\1+1}}_block{{\2+1}}_{ours}")
-        for theirs, ours in (
-            ("conv1", "1_conv"),
-            ("bn1", "1_bn"),
-            ("conv2", "2_conv"),
-            ("bn2", "2_bn"),
-            ("conv3", "3_conv"),
-            ("bn3", "3_bn"),
-            (r"downsample\.0", "0_conv"),
-            (r"downsample\.1", "0_bn"),
-        )
-    ),
-    (r"fc", "predictions"),
-)
-_DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
-_MIN_SIZE = {"imagenet": 32, "small": 4}
-
-
-def _conv(x, filters, size, strides, form, name):
-    """Convolution; symmetric padding where it strides, the same size where not."""
-    padding = "same" if size > 1 and strides == 1 else "valid"
-    if size > 1 and strides > 1:
-        x = layers.ZeroPadding2D(size // 2, name=f"{name[:-4]}pad")(x)
-    return layers.Conv2D(
-        filters,
-        size,
-        strides=strides,
-        padding=padding,
-        use_bias=form["use_bias"],
-        kernel_initializer=conv_initializer(),
-        name=name,
-    )(x)
-
-
-def _norm(x, form, name):
-    return layers.BatchNormalization(
-        epsilon=form["epsilon"], momentum=form["momentum"], name=name
-    )(x)
-
-
-def _conv_norm(x, filters, size, strides, form, name, activation=True):
-    """Convolution, batch normalisation and, but for a block's last one, ReLU."""
-    x = _conv(x, filters, size, strides, form, f"{name}_conv")
-    x = _norm(x, form, f"{name}_bn")
-    return layers.Activation("relu", name=f"{name}_relu")(x) if activation else x
-
-
-def _shortcut(x, filters, strides, kind, form, name):
-    """Identity where the shape stays, else option A or B of the paper."""
-    if x.shape[-1] == filters and strides == 1:
-        return x
-    if kind == "projection":
-        return _conv_norm(x, filters, 1, strides, form, f"{name}_0", activation=False)
-    x = layers.AveragePooling2D(1, strides=strides, name=f"{name}_0_subsample")(x)
-    return ChannelPadding(filters, name=f"{name}_0_pad")(x)
-
-
-def _basic_block(x, filters, strides, shortcut, form, name):
-    """Two 3x3 convolutions."""
-    residual = _shortcut(x, filters, strides, shortcut, form, name)
-    x = _conv_norm(x, filters, 3, strides, form, f"{name}_1")
-    x = _conv_norm(x, filters, 3, 1, form, f"{name}_2", activation=False)
-    x = layers.Add(name=f"{name}_add")([residual, x])
-    return layers.Activation("relu", name=f"{name}_out")(x)
-
-
-def _bottleneck_block(x, filters, strides, shortcut, form, name):
-    """1x1, 3x3 and 1x1 convolutions, the last with four times the filters."""
-    residual = _shortcut(x, 4 * filters, strides, shortcut, form, name)
-    first, second = (strides, 1) if form["strided"] == 1 else (1, strides)
-    x = _conv_norm(x, filters, 1, first, form, f"{name}_1")
-    x = _conv_norm(x, filters, 3, second, form, f"{name}_2")
-    x = _conv_norm(x, 4 * filters, 1, 1, form, f"{name}_3", activation=False)
-    x = layers.Add(name=f"{name}_add")([residual, x])
-    return layers.Activation("relu", name=f"{name}_out")(x)
-
-
-_BLOCKS = {"basic": _basic_block, "bottleneck": _bottleneck_block}
 
 
 @classification_builder
@@ -208,6 +116,9 @@ def ResNet(
     shortcut="projection",
     stem="imagenet",
     form="paper",
+    *,
+    final_survival_rate=1.0,
+    drop_path="batch",
 ):
     """General ResNet builder.
 
@@ -215,61 +126,23 @@ def ResNet(
         units: number of blocks in each stage; filters double from stage to stage.
         block: ``"basic"`` (two 3x3) or ``"bottleneck"`` (1x1, 3x3, 1x1).
         filters: filters of the first stage.
-        shortcut: where the shape changes, ``"zero_pad"`` (option A) or
+        shortcut: where the shape changes, ``"zero_pad"`` (option A),
+            ``"average_pool"`` (2x2 averages instead of option A's subsampling) or
             ``"projection"`` (option B).
         stem: ``"imagenet"`` (7x7/2 and max pooling) or ``"small"`` (one 3x3).
-        form: ``"paper"``, ``"keras"`` (convolutions with biases, epsilon 1.001e-5) or
-            ``"torch"`` (stride on the 3x3 convolution of a bottleneck, "v1.5").
+        form: ``"paper"``, ``"keras"`` (convolutions with biases, epsilon 1.001e-5),
+            ``"biased"`` (the paper's, with biases) or ``"torch"`` (stride on the 3x3
+            convolution of a bottleneck, "v1.5").
+        final_survival_rate: stochastic depth, arXiv 1603.09382: the rate at which the
+            last block is open in training, in (0, 1]; rates fall linearly to it from
+            the input on. 1 leaves every block open.
+        drop_path: ``"batch"`` (the paper's: one draw per block and batch, branches
+            scaled by their rates in inference) or ``"sample"`` (one draw per block
+            and picture, scaled by 1 / rate in training).
     """
-    check_choice("block", block, _BLOCKS)
-    check_choice("shortcut", shortcut, ("zero_pad", "projection"))
-    check_choice("stem", stem, ("imagenet", "small"))
-    check_counts("units", units)
-    check_choice("form", form, _FORMS)
-    reads_state_dicts = stem == "imagenet" and (form == "torch" or block == "basic")
-    form = _FORMS[form]
-
-    def features(x):
-        if stem == "imagenet":
-            x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
-            x = layers.Conv2D(
-                filters,
-                7,
-                strides=2,
-                use_bias=form["use_bias"],
-                kernel_initializer=conv_initializer(),
-                name="conv1_conv",
-            )(x)
-            x = _norm(x, form, "conv1_bn")
-            x = layers.Activation("relu", name="conv1_relu")(x)
-            x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
-            x = layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
-        else:
-            x = _conv_norm(x, filters, 3, 1, form, "conv1")
-        for stage, length in enumerate(units):
-            for i in range(1, length + 1):
-                x = _BLOCKS[block](
-                    x,
-                    filters * 2**stage,
-                    2 if i == 1 and stage > 0 else 1,
-                    shortcut,
-                    form,
-                    f"conv{stage + 2}_block{i}",
-                )
-        return x
-
-    return Design(
-        features,
-        default_shape=_DEFAULT_SHAPE[stem],
-        min_size=_MIN_SIZE[stem],
-        state_dict_names=_STATE_DICT_NAMES if reads_state_dicts else (),
-        state_dict_hint="those of ResNet-50, 101 and 152 hold the form with stride on "
-        "the 3x3 convolution; build ResNet50V1_5 and its kin (form='torch') for them",
+    return residual_design(
+        units, block, filters, shortcut, stem, form, final_survival_rate, drop_path
     )
-
-
-def _stage_ends(units):
-    return tuple(f"conv{s}_block{n}_out" for s, n in enumerate(units, start=2))
 
 
 def _imagenet_variant(function_name):
@@ -307,10 +180,10 @@ def _imagenet_variant(function_name):
         macs=row.get("macs"),
         published=row.get("published", ""),
         classes=1000,
-        input_shape=_DEFAULT_SHAPE["imagenet"],
-        min_size=_MIN_SIZE["imagenet"],
+        input_shape=DEFAULT_SHAPE["imagenet"],
+        min_size=MIN_SIZE["imagenet"],
         preprocessing="caffe" if is_keras else "torch",
-        stage_ends=("conv1_relu", *_stage_ends(row["units"])),
+        stage_ends=("conv1_relu", *stage_ends(row["units"])),
         note="convolutions have biases, which the paper's do not" if is_keras else "",
     )
 
@@ -336,10 +209,10 @@ def _cifar_variant(function_name):
         macs=macs,
         published=f"CIFAR-10 error {error} %, augmented (unverified)" if error else "",
         classes=10,
-        input_shape=_DEFAULT_SHAPE["small"],
-        min_size=_MIN_SIZE["small"],
+        input_shape=DEFAULT_SHAPE["small"],
+        min_size=MIN_SIZE["small"],
         preprocessing="dataset",
-        stage_ends=_stage_ends(units),
+        stage_ends=stage_ends(units),
     )
 
 
@@ -352,10 +225,10 @@ register(
     paper="ResNet, arXiv 1512.03385, general builder (default: ResNet-50 as published)",
     params=_IMAGENET["ResNet50V1_5"]["params"],
     classes=1000,
-    input_shape=_DEFAULT_SHAPE["imagenet"],
-    min_size=_MIN_SIZE["imagenet"],
+    input_shape=DEFAULT_SHAPE["imagenet"],
+    min_size=MIN_SIZE["imagenet"],
     preprocessing="torch",
-    stage_ends=("conv1_relu", *_stage_ends(_IMAGENET["ResNet50"]["units"])),
+    stage_ends=("conv1_relu", *stage_ends(_IMAGENET["ResNet50"]["units"])),
 )
 ResNet18 = _imagenet_variant("ResNet18")
 ResNet34 = _imagenet_variant("ResNet34")

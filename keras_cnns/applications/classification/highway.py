@@ -1,0 +1,274 @@
+"""Highway networks: each layer has a gate that says how much it changes its input.
+
+Srivastava, Greff, Schmidhuber, "Highway Networks", arXiv 1505.00387, and "Training Very
+Deep Networks", arXiv 1507.06228; the fully connected nets are in ``highway_fc``.
+A layer gives y = T(x) * H(x) + (1 - T(x)) * x, here computed as x + T(x) * (H(x) - x),
+with a sigmoid gate T whose bias starts below zero, so that a deep net begins by handing
+its input on. Layers keep the width; where it changes, a plain one stands.
+
+The nets are those of the authors' Caffe definitions: "Highway B" for
+CIFAR, and the MNIST net with 32 filters; the one with 16 is its narrow twin of the
+second paper. Fitnet-like nets A and C (11 and 32 layers) are left out, because no table
+of their layers was found.
+
+Deviations: the first kernel of the CIFAR net starts like the others (the authors'
+definition leaves it at deviation 1, by a misspelt parameter), and "Highway B" has as
+many outputs as classes, where the definition has 100 even for CIFAR-10.
+"""
+
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.applications._builder import (
+    Design,
+    classification_builder,
+    pooled_classifier,
+)
+from keras_cnns.applications._parts import (
+    check_choice,
+    check_counts,
+    check_rate,
+    classifier,
+)
+from keras_cnns.applications._registry import register
+
+# architecture: widths and highway layers of the stages, form; params and macs: counted
+# from the authors' definitions.
+_VARIANTS = {
+    "Highway19": {
+        "name": "highway19",
+        "architecture": ((32, 80, 128), (4, 5, 5), "cifar"),
+        "params": 2_256_838,
+        "macs": 330.8e6,
+        "paper": 'arXiv 1507.06228, 19 layers, "Highway B"',
+        "published": "CIFAR-10 accuracy 92.40 %, augmented",
+    },
+    "HighwayMnist16": {
+        "name": "highway_mnist16",
+        "architecture": ((16, 16, 16), (2, 3, 3), "mnist"),
+        "params": 38_986,
+        "paper": "arXiv 1507.06228, 10 layers of width 16",
+    },
+    "HighwayMnist32": {
+        "name": "highway_mnist32",
+        "architecture": ((32, 32, 32), (2, 3, 3), "mnist"),
+        "params": 151_690,
+        "paper": "arXiv 1507.06228, 10 layers of width 32",
+        "published": "MNIST accuracy 99.55 %",
+    },
+}
+# What tells the CIFAR net from the MNIST one. pool: size of the pooling between stages;
+# last_pool: of that after the last; dropout: rate at the input and rise per stage;
+# final_filters: of a 1x1 convolution before global average pooling, which otherwise is
+# replaced by a dense layer that sees the whole map.
+_FORMS = {
+    "cifar": {
+        "first": {"kernel_size": 3, "padding": "same"},
+        "pool": 2,
+        "last_pool": None,
+        "dropout": (0.2, 0.0),
+        "final_filters": 100,
+        "transform_gate_bias": -2.0,
+        "shape": (32, 32, 3),
+    },
+    "mnist": {
+        "first": {"kernel_size": 5, "padding": "valid"},
+        "pool": 3,
+        "last_pool": 2,
+        "dropout": (0.2, 0.1),
+        "final_filters": None,
+        "transform_gate_bias": -1.0,
+        "shape": (28, 28, 1),
+    },
+}
+
+
+def _initializer():
+    """Uniform with variance 1 / fan-in, which Caffe calls Xavier."""
+    return keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")
+
+
+def carry(x, transformed, gate, name):
+    """x + T * (H - x)."""
+    change = layers.Subtract(name=f"{name}_change")([transformed, x])
+    change = layers.Multiply(name=f"{name}_gated")([gate, change])
+    return layers.Add(name=f"{name}_out")([x, change])
+
+
+def _highway_convolution(x, activation, gate_bias, name):
+    """3x3 convolutional highway layer of the input's width."""
+    filters = x.shape[-1]
+    transformed = layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        activation=activation,
+        kernel_initializer=_initializer(),
+        name=f"{name}_transform",
+    )(x)
+    gate = layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        activation="sigmoid",
+        kernel_initializer=_initializer(),
+        bias_initializer=keras.initializers.Constant(gate_bias),
+        name=f"{name}_gate",
+    )(x)
+    return carry(x, transformed, gate, name)
+
+
+def _plain_convolution(x, filters, activation, name, **kwargs):
+    return layers.Conv2D(
+        filters,
+        activation=activation,
+        kernel_initializer=_initializer(),
+        name=f"{name}_conv",
+        **kwargs,
+    )(x)
+
+
+def _flat_classifier(dropout_rate):
+    """Dense layer on the whole map."""
+
+    def head(x, classes, activation):
+        if None in x.shape[1:3]:
+            raise ValueError(
+                "height and width must be known, because the classifier sees the "
+                "whole map"
+            )
+        x = layers.Dropout(dropout_rate, name="dropout")(x)
+        x = layers.Flatten(name="flatten")(x)
+        return classifier(x, classes, activation)
+
+    return head
+
+
+def check_gate_bias(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value > 0:
+        raise ValueError(f"transform_gate_bias must be a number <= 0, got {value!r}")
+
+
+@classification_builder
+def Highway(
+    widths=(32, 80, 128),
+    highway_layers=(4, 5, 5),
+    form="cifar",
+    *,
+    transform_gate_bias=None,
+    activation="relu",
+):
+    """General builder of convolutional highway networks.
+
+    Args:
+        widths: filters of the stages, between which max pooling halves the maps; a
+            stage of another width than the one before starts with a plain convolution.
+        highway_layers: number of highway layers in each stage.
+        form: ``"cifar"`` (3x3 from the start, 2x2 pooling, a 1x1 convolution and
+            global average pooling, dropout 0.2) or ``"mnist"`` (5x5 first, 3x3
+            pooling, a dense layer on the last map, dropout 0.2 rising by 0.1).
+        transform_gate_bias: value at which the gates' biases start, at most 0; None is
+            -2 for ``"cifar"`` and -1 for ``"mnist"``.
+        activation: of what the gates let through, ``"relu"`` or ``"tanh"``.
+    """
+    check_counts("widths", widths)
+    check_counts("highway_layers", highway_layers)
+    check_choice("form", form, _FORMS)
+    check_choice("activation", activation, ("relu", "tanh"))
+    if len(widths) != len(highway_layers):
+        raise ValueError(
+            f"widths={widths!r} and highway_layers={highway_layers!r} differ in length"
+        )
+    form = _FORMS[form]
+    if transform_gate_bias is None:
+        transform_gate_bias = form["transform_gate_bias"]
+    check_gate_bias(transform_gate_bias)
+    first_rate, rise = form["dropout"]
+    dropout_rates = [first_rate + rise * i for i in range(len(widths) + 1)]
+    for rate in dropout_rates:
+        check_rate("dropout rate", rate)
+
+    def features(x):
+        kind = form["first"]
+        for stage, (width, count) in enumerate(zip(widths, highway_layers), start=1):
+            rate = dropout_rates[stage - 1]
+            x = layers.Dropout(rate, name=f"stage{stage}_dropout")(x)
+            if stage == 1 or width != x.shape[-1]:
+                x = _plain_convolution(x, width, activation, f"stage{stage}", **kind)
+                kind = {"kernel_size": 3, "padding": "same"}
+            for i in range(1, count + 1):
+                name = f"stage{stage}_highway{i}"
+                x = _highway_convolution(x, activation, transform_gate_bias, name)
+            pool = form["pool"] if stage < len(widths) else form["last_pool"]
+            if pool:
+                x = layers.MaxPooling2D(
+                    pool, strides=2, padding="same", name=f"stage{stage}_pool"
+                )(x)
+        if form["final_filters"]:
+            filters = form["final_filters"]
+            x = _plain_convolution(x, filters, activation, "final", kernel_size=1)
+        return x
+
+    is_pooled = form["final_filters"] is not None
+    head = pooled_classifier if is_pooled else _flat_classifier
+    return Design(
+        features,
+        default_shape=form["shape"],
+        min_size=max(form["first"]["kernel_size"], 2 ** (len(widths) - 1)),
+        head=head(dropout_rates[-1]),
+    )
+
+
+def _stage_ends(highway_layers):
+    return tuple(
+        f"stage{s}_highway{n}_out" for s, n in enumerate(highway_layers, start=1)
+    )
+
+
+def _registered(function_name, name, paper, highway_layers, form, **info):
+    return register(
+        Highway,
+        function_name,
+        name=name,
+        task="classification",
+        paper=f"Highway networks, {paper}",
+        classes=10,
+        input_shape=_FORMS[form]["shape"],
+        min_size=max(_FORMS[form]["first"]["kernel_size"], 4),
+        preprocessing="dataset",
+        stage_ends=_stage_ends(highway_layers),
+        **info,
+    )
+
+
+def _variant(function_name):
+    row = dict(_VARIANTS[function_name])
+    widths, highway_layers, form = row.pop("architecture")
+    return _registered(
+        function_name,
+        highway_layers=highway_layers,
+        form=form,
+        architecture={
+            "widths": widths,
+            "highway_layers": highway_layers,
+            "form": form,
+        },
+        **row,
+    )
+
+
+_registered(
+    "Highway",
+    "highway",
+    'general builder (default: "Highway B")',
+    (4, 5, 5),
+    "cifar",
+    architecture={},
+    params=_VARIANTS["Highway19"]["params"],
+    macs=_VARIANTS["Highway19"]["macs"],
+)
+Highway19 = _variant("Highway19")
+HighwayMnist16 = _variant("HighwayMnist16")
+HighwayMnist32 = _variant("HighwayMnist32")
+
+__all__ = ["Highway", *_VARIANTS]

@@ -1,0 +1,112 @@
+"""Stochastic depth: residual blocks are left out at random while a network trains.
+
+Huang, Sun, Liu, Sedra, Weinberger, "Deep Networks with Stochastic Depth", arXiv
+1603.09382, section 4 and table 1. In training, block l of L is open for a whole
+mini-batch with probability p_l = 1 - (l / L) * (1 - p_L), else only its shortcut is;
+in inference its branch is multiplied by p_l. Any other ResNet takes the same option:
+``ResNet152(final_survival_rate=0.5)`` is the paper's ImageNet net, and a
+``StochasticDepthResNet`` of depth 1202 its deepest one.
+
+As in the authors' code, convolutions have biases, and a transition's shortcut is a 2x2
+average pool with zero channels appended.
+
+Deviations: a closed block is computed all the same, so that no time is saved, and its
+batch normalisation goes on collecting statistics; kernels start from the fan-out
+instead of the fan-in He distribution (they differ in the convolutions that widen).
+Under a distribution strategy every replica draws its own gates.
+"""
+
+from keras_cnns.applications._builder import classification_builder
+from keras_cnns.applications._registry import register
+from keras_cnns.applications._residual import (
+    DEFAULT_SHAPE,
+    MIN_SIZE,
+    residual_design,
+    stage_ends,
+)
+
+# Params with 10 classes, counted from the layers of the authors' code; macs: those of
+# the ResNet of equal depth; the paper's errors.
+_VARIANTS = {
+    "StochasticDepthResNet110": {
+        "depth": 110,
+        "params": 1_732_010,
+        "macs": 252.9e6,
+        "published": "CIFAR-10 error 5.25 % (constant depth 6.41 %), augmented",
+    },
+    "StochasticDepthResNet152": {
+        "depth": 152,
+        "params": 2_414_090,
+        "published": "SVHN error 1.75 % (constant depth 1.80 %)",
+    },
+}
+
+
+def _units(depth):
+    return ((depth - 2) // 6,) * 3
+
+
+@classification_builder
+def StochasticDepthResNet(depth=20, *, final_survival_rate=0.5, drop_path="batch"):
+    """General builder of the paper's nets for small images.
+
+    Args:
+        depth: number of convolutional and dense layers, 6n + 2.
+        final_survival_rate: rate at which the last block is open in training, in
+            (0, 1]; rates fall linearly to it. 1 gives the net of constant depth.
+        drop_path: ``"batch"`` (the paper's: one draw per block and batch, branches
+            scaled by their rates in inference) or ``"sample"`` (one draw per block
+            and picture, scaled by 1 / rate in training).
+    """
+    whole = isinstance(depth, int) and not isinstance(depth, bool)
+    if not whole or depth < 8 or depth % 6 != 2:
+        raise ValueError(f"depth must be 6n + 2 with n >= 1, got {depth!r}")
+    return residual_design(
+        _units(depth),
+        "basic",
+        16,
+        "average_pool",
+        "small",
+        "biased",
+        final_survival_rate,
+        drop_path,
+    )
+
+
+def _registered(function_name, name, depth, architecture, paper, **info):
+    return register(
+        StochasticDepthResNet,
+        function_name,
+        architecture=architecture,
+        name=name,
+        task="classification",
+        paper=f"Stochastic depth, arXiv 1603.09382, {paper}",
+        classes=10,
+        input_shape=DEFAULT_SHAPE["small"],
+        min_size=MIN_SIZE["small"],
+        preprocessing="dataset",
+        stage_ends=stage_ends(_units(depth)),
+        **info,
+    )
+
+
+def _variant(function_name):
+    row = dict(_VARIANTS[function_name])
+    depth = row.pop("depth")
+    name = f"stochastic_depth_resnet{depth}"
+    return _registered(function_name, name, depth, {"depth": depth}, "table 1", **row)
+
+
+_registered(
+    "StochasticDepthResNet",
+    "stochastic_depth_resnet",
+    20,
+    {},
+    "general builder (default: 20 layers, not from the paper)",
+    params=270_410,
+    macs=40.6e6,
+)
+StochasticDepthResNet110 = _variant("StochasticDepthResNet110")
+StochasticDepthResNet152 = _variant("StochasticDepthResNet152")
+
+__all__ = ["StochasticDepthResNet", *_VARIANTS]

@@ -1,0 +1,93 @@
+"""Every model as it is built by default, against its row and the published numbers."""
+
+import inspect
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from keras_cnns import applications
+from keras_cnns.applications import _catalogue
+
+STANDARD = [
+    "include_top",
+    "weights",
+    "input_tensor",
+    "input_shape",
+    "pooling",
+    "classes",
+    "classifier_activation",
+    "name",
+]
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+CATALOGUE = (DOCS / "models.md").read_text(encoding="utf-8")
+MEASURED = json.loads((DOCS / "fashion_mnist.json").read_text(encoding="utf-8"))
+# Trainable parameters and statistics together, as keras.applications counts them.
+TOTALS = {
+    "bn_inception": 11_315_272,  # two statistics for each of 10,016 channels
+    "densenet121": 8_062_504,
+    "densenet169": 14_307_880,
+    "densenet201": 20_242_984,
+    "densenet264": 33_736_232,
+    "inception_resnet_v2": 55_873_736,
+    "inception_v3": 23_851_784,
+    "resnet50": 25_636_712,
+    "resnet101": 44_707_176,
+    "resnet152": 60_419_944,
+}
+# With 100 classes, counted from the paper's layers; its table 2 gives them in millions.
+HUNDRED_CLASSES = {
+    "all_cnn_c": 1_387_108,
+    "cifar_densenet40_k12": 1_060_132,
+    "cifar_densenet100_k12": 7_084_852,
+    "cifar_densenet100_k24": 27_457_972,
+    "cifar_densenet_bc100_k12": 800_032,
+    "cifar_densenet_bc250_k24": 15_480_556,
+    "cifar_densenet_bc190_k40": 25_821_620,
+    "network_in_network": 984_356,
+}
+
+
+@pytest.mark.parametrize("name", applications.list_models())
+def test_variant(name):
+    """Parameters and multiply-adds as published, default shapes, stage ends."""
+    info = applications.model_info(name)
+    model = applications.create_model(name)
+    trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+    assert trainable == info.params
+    assert model.count_params() == TOTALS.get(name, model.count_params())
+    macs = applications.count_macs(model)
+    if info.macs:
+        assert macs == pytest.approx(info.macs, rel=0.01)
+    row = _catalogue.markdown_row(info, macs, MEASURED)
+    assert row in CATALOGUE, "docs/models.md is stale; see apps/list_models.py"
+    if name in HUNDRED_CLASSES:
+        kernel, bias = model.get_layer("predictions").get_weights()
+        more = 90 * (kernel.shape[-2] + 1)
+        assert kernel.shape[-1] == len(bias) == 10
+        assert trainable + more == HUNDRED_CLASSES[name]
+    assert model.name == name
+    assert model.input_shape == (None, *info.input_shape)
+    assert model.output_shape == (None, info.classes)
+    sizes = [model.get_layer(end).output_shape[1] for end in info.stage_ends]
+    assert sizes == sorted(set(sizes), reverse=True)
+
+
+def test_catalogue_has_the_models_and_no_others():
+    assert CATALOGUE.startswith(_catalogue.HEADER)
+    rows = CATALOGUE.removeprefix(_catalogue.HEADER).splitlines()
+    names = [row.split("`")[1] for row in rows]
+    assert names == applications.list_models()
+
+
+@pytest.mark.parametrize("name", applications.list_models())
+def test_signature_is_that_of_keras_applications(name):
+    constructor = applications.model_info(name).constructor
+    parameters = inspect.signature(constructor).parameters
+    assert set(STANDARD) <= set(parameters)
+    assert constructor.__doc__.startswith(f"Builds {constructor.__name__}")
+    if list(parameters)[0] != "include_top":
+        return  # a general builder, which takes the architecture first
+    assert list(parameters)[: len(STANDARD)] == STANDARD
+    assert getattr(applications, constructor.__name__) is constructor
