@@ -35,12 +35,18 @@ def run(task="", pattern="*", recipes=False, markdown_file=""):
     if markdown_file:
         _write_catalogue(names, markdown_file)
         return names
-    print(f"{'model':26} {'parameters':>11}  {'input':13} {'weights':9} source")
+    rows = [("model", "parameters", "input", "weights", "source")]
     for name in names:
         info = applications.model_info(name)
         size = "x".join(map(str, info.input_shape))
         weights = ",".join(info.weights) or "-"
-        print(f"{name:26} {info.params:11,}  {size:13} {weights:9} {info.paper}")
+        rows.append((name, f"{info.params:,}", size, weights, info.paper))
+    name_width, weights_width = (max(len(row[i]) for row in rows) for i in (0, 3))
+    for name, params, size, weights, paper in rows:
+        print(
+            f"{name:{name_width}} {params:>11}  {size:9}  {weights:{weights_width}}  "
+            f"{paper}"
+        )
     return names
 
 

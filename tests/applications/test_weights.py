@@ -146,32 +146,36 @@ def test_public_file_is_found_by_its_checksum(tmp_path, monkeypatch):
 
 
 CHECKED = [
-    info.constructor.__name__
-    for info in map(applications.model_info, applications.list_models())
-    if "imagenet" in info.weights and info.weights["imagenet"].headless_url
+    name
+    for name in applications.list_models()
+    for file in [applications.model_info(name).weights.get("imagenet")]
+    if file is not None and file.headless_url
 ]
 
 
 @pytest.mark.parametrize("name", CHECKED)
 def test_public_files_are_those_of_keras_applications(name):
     """Addresses by the documented pattern, checksums as Keras' own source has them."""
-    file = applications.model_info(name.lower()).weights["imagenet"]
-    folder = "densenet" if "Dense" in name else "resnet"
+    info = applications.model_info(name)
+    file, constructor = info.weights["imagenet"], info.constructor.__name__
+    module = sys.modules[getattr(keras.applications, constructor).__module__]
+    family = module.__name__.rpartition(".")[2]
     stem = (
         "https://storage.googleapis.com/tensorflow/keras-applications/"
-        f"{folder}/{name.lower()}_weights_tf_dim_ordering_tf_kernels"
+        f"{family}/{name}_weights_tf_dim_ordering_tf_kernels"
     )
     assert (file.url, file.headless_url) == (f"{stem}.h5", f"{stem}_notop.h5")
-    module = sys.modules[getattr(keras.applications, name).__module__]
-    if folder == "resnet":
-        expected = module.WEIGHTS_HASHES[name.lower()]
-    else:  # the checksums stand in the source, each behind the name of its address
-        source = pathlib.Path(module.__file__).read_text()
+    source = pathlib.Path(module.__file__).read_text()
+    if family == "resnet":
+        expected = module.WEIGHTS_HASHES[name]
+    elif family == "densenet":  # each stands behind the name of its address
         address = f"{name.upper()}_WEIGHT_PATH"
         expected = tuple(
             re.search(rf'{address}{end},.*?file_hash="(\w+)"', source, re.DOTALL)[1]
             for end in ("", "_NO_TOP")
         )
+    else:  # there is one network in the file
+        expected = tuple(re.findall(r'file_hash="(\w+)"', source))
     assert (file.checksum, file.headless_checksum) == tuple(
         f"md5:{digest}" for digest in expected
     )
