@@ -71,6 +71,30 @@ FAMILIES = {
         {"depth": 20, "final_survival_rate": 0.8},
         {},
     ),
+    "highway": (
+        "highway_mnist32",
+        {},
+        {"learning_rate": 0.05, "weight_decay": 1e-4},
+    ),
+    "resnet_in_resnet": ("rir", {"widths": [12, 24, 48], "units": [2, 2, 2]}, {}),
+    "dpn": (
+        "dpn",
+        {
+            "stem": "small",
+            "units": [1, 2, 2],
+            "increments": [8, 8, 16],
+            "filters": 16,
+            "groups": 2,
+            "width": 16,
+            "initial_filters": 8,
+        },
+        {"weight_decay": 1e-4},
+    ),
+    "shufflenet": (
+        "shufflenet",
+        {"stem": "small", "filters": 192, "groups": 3, "units": [3, 4, 2]},
+        {"weight_decay": 1e-4},
+    ),
     "fractalnet": (
         "fractalnet",
         {"filters": [16, 32, 64], "columns": 3, "dropout_rate": 0.2},

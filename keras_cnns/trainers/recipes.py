@@ -249,13 +249,14 @@ RECIPES = {
             **_IMAGENET,
             "nesterov": False,
             "learning_rate": 0.3162,
+            "batch_size": 1280,
             "epochs": 120,
             "boundaries": "0.25,0.5,0.75",
         },
-        "arXiv 1707.01629, section 4.1: sqrt(0.1) for DPN-92 and 131 (0.4 for DPN-98), "
-        "batch 1280 on 40 devices; momentum, weight decay, epochs and their boundaries "
-        "are those of resnet_imagenet (unverified), and the jitter of hue, saturation "
-        "and lightness is left out",
+        "arXiv 1707.01629, section 4: sqrt(0.1) for DPN-92 and 131 (0.4 for DPN-98), "
+        "32 pictures on each of 40 devices (24 for 131); momentum, weight decay, "
+        "epochs and boundaries are those of resnet_imagenet (unverified), and the "
+        "jitter of hue, saturation and lightness is left out",
     ),
     "shufflenet_imagenet": (
         "shufflenet_g3",
