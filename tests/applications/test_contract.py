@@ -153,6 +153,12 @@ def test_rebuilds_from_its_config_and_reads_its_weights(name, tmp_path):
     np.testing.assert_array_equal(copy(images), model(images))
 
 
+def _slow_if_large(name):
+    """Building or compiling a large network once more is left to the long run."""
+    is_large = applications.model_info(name).params > 10_000_000
+    return pytest.param(name, marks=pytest.mark.slow) if is_large else name
+
+
 def _assert_runs_under(policy, name):
     keras.mixed_precision.set_global_policy(policy)
     model = _build(name)
@@ -163,7 +169,7 @@ def _assert_runs_under(policy, name):
     assert model.layers[3].compute_dtype == policy.split("_")[1]
 
 
-@pytest.mark.parametrize("name", SMALLEST_OF_FAMILY)
+@pytest.mark.parametrize("name", map(_slow_if_large, SMALLEST_OF_FAMILY))
 def test_mixed_float16(name):
     _assert_runs_under("mixed_float16", name)
 
@@ -171,12 +177,6 @@ def test_mixed_float16(name):
 @pytest.mark.parametrize("name", FRAME)
 def test_mixed_bfloat16(name):
     _assert_runs_under("mixed_bfloat16", name)
-
-
-def _slow_if_large(name):
-    """XLA compiles each large network for up to a minute."""
-    is_large = applications.model_info(name).params > 10_000_000
-    return pytest.param(name, marks=pytest.mark.slow) if is_large else name
 
 
 @pytest.mark.parametrize("name", map(_slow_if_large, SMALLEST_OF_FAMILY))

@@ -79,7 +79,8 @@ def _assert_same_run(first, second):
     assert rows[0] == rows[1] and len(rows[0]) == 4
 
 
-@pytest.mark.parametrize("step", [3, 27])
+# The further cases of each take another half a minute: for the long run.
+@pytest.mark.parametrize("step", [pytest.param(3, marks=pytest.mark.slow), 27])
 def test_killed_within_an_epoch(
     straight, start, finish, wait_for_step, data_dir, tmp_path, step
 ):
@@ -128,7 +129,9 @@ def test_killed_within_a_checkpoint(straight, finish, data_dir, tmp_path):
     _assert_same_run(straight, tmp_path)
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "kind", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_stopped_by_a_signal(
     straight, start, finish, wait_for_step, data_dir, tmp_path, kind
 ):
@@ -204,7 +207,10 @@ train_classifier.main()
 
 @pytest.mark.parametrize(
     ("step", "named", "kept"),
-    [(6, "checkpoint", ["step_00000003"]), (13, "last.h5", None)],
+    [
+        (6, "checkpoint", ["step_00000003"]),
+        pytest.param(13, "last.h5", None, marks=pytest.mark.slow),
+    ],
 )
 def test_no_room_for_a_file(straight, finish, data_dir, tmp_path, step, named, kept):
     """Files may not grow past 10 kB from a step on, as on a full disk."""
