@@ -3,8 +3,8 @@
 import tensorflow as tf
 from tensorflow import keras
 
-# Of one plain convolution: 16 to 32 are the fastest on CPUs, and the more convolutions
-# there are, the longer XLA compiles.
+# Of one plain convolution: few enough to waste little work on zeros, many enough to
+# leave few convolutions, of which each takes XLA time to compile.
 _CHANNELS = 32
 
 
@@ -15,8 +15,7 @@ class GroupedConv2D(keras.layers.Conv2D):
     Same arguments, same weights (kernel ``(height, width, channels / groups,
     filters)``), same values as ``keras.layers.Conv2D``. TensorFlow 2.15 has no gradient
     of a grouped convolution on CPUs without oneDNN, nor in float16 or float64 on any
-    CPU, and Keras' way round it, XLA, takes 4 to 250 times as long for a training step
-    on CPUs. Here groups of few channels are bundled up to 32 channels, with zeros in
+    CPU, and Keras' way round it, XLA, is many times slower there. Here groups of few channels are bundled up to 32 channels, with zeros in
     the kernel between the groups, and each bundle is one plain convolution.
 
     Input shape: ``(batch, height, width, channels)``.
