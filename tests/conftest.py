@@ -17,8 +17,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def _clean_keras():
+    """Each test draws the same numbers whatever ran before it."""
     from tensorflow import keras
 
+    keras.utils.set_random_seed(0)
     yield
     keras.mixed_precision.set_global_policy("float32")
     keras.backend.clear_session()

@@ -205,14 +205,15 @@ def load(
     """
     targets = {layer.name: layer for layer in model.layers if layer.weights}
     heads = [name for name in targets if name.endswith(HEAD_NAME)]
-    if _state_dicts.is_state_dict(path):
+    is_state_dict = _state_dicts.is_state_dict(path)
+    if is_state_dict:
         if not state_dict_names:
             hint = state_dict_hint or "it reads Keras .h5 files"
             raise ValueError(f"{model.name} reads no PyTorch files: {hint}; got {path}")
         stored = _of_network(_state_dicts.read(path, state_dict_names), targets)
     else:
         stored = read(path)
-    pairs = _match(stored, targets, heads, path)
+    pairs = _match(stored, targets, heads, path, has_foreign_names=not is_state_dict)
     first = _first_convolution(model)
     values, problems = [], []
     for name, arrays in pairs.items():
@@ -265,8 +266,11 @@ def _of_network(stored, targets) -> dict:
     return fitted
 
 
-def _match(stored, targets, heads, path) -> dict:
-    """The file's arrays under the network's layer names."""
+def _match(stored, targets, heads, path, has_foreign_names) -> dict:
+    """The file's arrays under the network's layer names.
+
+    Where its names may be foreign, they are matched by position, if all shapes agree.
+    """
     head = HEAD_NAME if HEAD_NAME in heads else None
     plain = {name.replace("/", "_"): name for name in targets}
     renamed = {}
@@ -290,7 +294,8 @@ def _match(stored, targets, heads, path) -> dict:
     if not missing and not extra:
         return renamed
     by_position = dict(zip(targets, stored.values()))
-    if len(stored) == len(targets) and all(
+    fits = has_foreign_names and len(stored) == len(targets)
+    if fits and all(
         [tuple(w.shape) for w in targets[name].weights] == [a.shape for a in arrays]
         for name, arrays in by_position.items()
     ):

@@ -15,8 +15,9 @@ class GroupedConv2D(keras.layers.Conv2D):
     Same arguments, same weights (kernel ``(height, width, channels / groups,
     filters)``), same values as ``keras.layers.Conv2D``. TensorFlow 2.15 has no gradient
     of a grouped convolution on CPUs without oneDNN, nor in float16 or float64 on any
-    CPU, and Keras' way round it, XLA, is many times slower there. Here groups of few channels are bundled up to 32 channels, with zeros in
-    the kernel between the groups, and each bundle is one plain convolution.
+    CPU, and Keras' way round it, XLA, is many times slower there. Here groups of few
+    channels are bundled up to 32 channels, with zeros in the kernel between the groups,
+    and each bundle is one plain convolution.
 
     Input shape: ``(batch, height, width, channels)``.
     Output shape: ``(batch, height', width', filters)``, dtype of the policy.

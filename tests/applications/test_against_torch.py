@@ -135,6 +135,9 @@ def test_tensors_are_named_that_are_missing_extra_or_of_another_shape(tmp_path):
     kernel = good["layer1.0.conv1.weight"]
     assert "conv2_block1_1_conv" in message({"layer1.0.conv1.weight": None})
     assert "layer1.0.conv9" in message({"layer1.0.conv9.weight": kernel.clone()})
+    swapped = {"layer4.2.conv1.weight": good["layer4.1.conv1.weight"]}
+    both = message({"layer4.1.conv1.weight": None, **swapped})
+    assert "conv5_block2_1_conv" in both and "conv5_block3_1_conv" in both
     assert "conv2_block1_1_conv" in message(
         {"layer1.0.conv1.weight": kernel[:, :, :1, :1].contiguous()}
     )
