@@ -59,8 +59,8 @@ def run(
     report = metrics.report(
         np.concatenate(probabilities), np.concatenate(labels), class_names
     )
-    models = [checkpoint] if isinstance(checkpoint, str) else list(checkpoint)
-    models = [saved_model] if saved_model else models
+    runs = [checkpoint] if isinstance(checkpoint, str) else checkpoint
+    models = [saved_model] if saved_model else [folder for folder in runs if folder]
     _show(report, views, len(models))
     if output_dir:
         record = {

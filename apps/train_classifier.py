@@ -222,6 +222,12 @@ def _builder_arguments(text):
             f'builder_args must be a JSON object such as {{"dropout_rate": 0.2}}, got '
             f"{text!r}"
         )
+    own = {"input_shape", "classes", "weights", "classifier_activation", "include_top"}
+    if own & set(arguments):
+        raise ValueError(
+            f"builder_args cannot set {', '.join(sorted(own & set(arguments)))}: data "
+            "and flags decide that"
+        )
     return arguments
 
 

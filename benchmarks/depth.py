@@ -88,6 +88,7 @@ def train(model, builder_args, values) -> dict:
             capture_output=True,
             text=True,
         )
+        values.pop("data_dir", None)
         row = {"flags": values, "seconds": round(time.perf_counter() - started, 1)}
         if ended.returncode:
             said = ended.stderr.strip().splitlines() or ["no message"]

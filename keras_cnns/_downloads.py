@@ -1,6 +1,9 @@
 """Downloads that show progress, go on where they stopped, and are verified."""
 
+import contextlib
+import fcntl
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -30,13 +33,33 @@ def fetch(url: str, checksum: str, folder: str) -> str:
         OSError: if the file cannot be had, or is not the one that was meant.
     """
     path = os.path.join(folder, url.split("://")[-1].replace("/", "--"))
-    if os.path.isfile(path):
-        return path
     os.makedirs(folder, exist_ok=True)
+    with _alone(path):
+        if not os.path.isfile(path):
+            _fetch(url, checksum, path)
+    return path
+
+
+@contextlib.contextmanager
+def _alone(path):
+    """Within the block, no other process fetches the same file; it waits instead."""
+    if os.path.isfile(path):
+        yield
+        return
+    with open(f"{path}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(lock.name)
+
+
+def _fetch(url, checksum, path):
     partial = f"{path}.part"
     try:
         sent = _download(url, partial)
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, http.client.HTTPException) as error:
         raise OSError(
             f"could not download {url}: {error}. Run it again to go on, or download "
             "it elsewhere and pass its path as weights=..."
@@ -52,7 +75,6 @@ def fetch(url: str, checksum: str, folder: str) -> str:
             f"{wanted or 'known'}; nothing was kept"
         )
     os.replace(partial, path)
-    return path
 
 
 def _download(url, partial) -> str:
@@ -71,7 +93,8 @@ def _download(url, partial) -> str:
         if response.status != 206:  # the server sends everything, asked or not
             start = 0
         missing = int(response.headers.get("Content-Length", 0))
-        bar = keras.utils.Progbar(start + missing, unit_name="byte", interval=1)
+        total = start + missing if missing else None
+        bar = keras.utils.Progbar(total, unit_name="byte", interval=1)
         with open(partial, "r+b" if start else "wb") as file:
             file.seek(start)
             while chunk := response.read(_CHUNK):

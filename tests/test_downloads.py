@@ -34,7 +34,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         start = 0 if self.path == "/plain" else start
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        if self.path != "/unknown_length":
+            self.send_header("Content-Length", str(len(CONTENT) - start))
         self.end_headers()
         end = start + 1_000_000 if self.path == "/breaks" else len(CONTENT)
         self.wfile.write(CONTENT[start:end])
@@ -59,6 +60,7 @@ def server():
         ("/file", f"sha256:{SHA256[:8]}"),
         ("/file", f"md5:{hashlib.md5(CONTENT).hexdigest()}"),
         ("/hub", "etag"),
+        ("/unknown_length", f"sha256:{SHA256}"),
     ],
 )
 def test_whole_file_is_kept_and_asked_for_once(path, checksum, server, tmp_path):
@@ -93,6 +95,22 @@ def test_server_without_ranges_and_a_part_that_is_whole(length, server, tmp_path
     path = _downloads.fetch(url, f"sha256:{SHA256}", str(tmp_path))
     with open(path, "rb") as file:
         assert file.read() == CONTENT
+
+
+def test_two_that_want_the_same_file_fetch_it_once(server, tmp_path):
+    results = []
+    arguments = (f"{server}/file", f"sha256:{SHA256}", str(tmp_path))
+    threads = [
+        threading.Thread(target=lambda: results.append(_downloads.fetch(*arguments)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(results)) == 1 and len(results) == 4
+    assert len(_Handler.requests) == 1
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("checksum", ["sha256:00000000", "etag"])

@@ -10,7 +10,7 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns.applications import _weights
-from keras_cnns.applications._parts import classifier, image_input
+from keras_cnns.applications._parts import check_rate, classifier, image_input
 
 # The arguments of every keras.applications function, in its order.
 STANDARD = {
@@ -77,8 +77,7 @@ class Design:
 
 def pooled_classifier(dropout_rate: float = 0.0) -> Callable:
     """The usual head: global average pooling, dropout where asked for, one dense."""
-    if not 0 <= dropout_rate < 1:
-        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate!r}")
+    check_rate("dropout_rate", dropout_rate)
 
     def head(x, classes, activation):
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)

@@ -19,6 +19,11 @@ def count_macs(model: keras.Model) -> int:
     Raises:
         ValueError: if it has not.
     """
+    if None in model.input_shape[1:]:
+        raise ValueError(
+            f"{model.name} takes inputs of any size, {model.input_shape[1:]}; build it "
+            "with the input_shape that is meant"
+        )
     total = 0
     for layer in model.layers:
         if not isinstance(layer, _COUNTED):

@@ -29,7 +29,8 @@ def check_counts(name, values) -> None:
 
 def check_rate(name, value) -> None:
     """Refuses a rate outside [0, 1)."""
-    if not 0 <= value < 1:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < 1:
         raise ValueError(f"{name} must be in [0, 1), got {value!r}")
 
 
@@ -40,11 +41,16 @@ def check_positive(name, value) -> None:
         raise ValueError(f"{name} must be a positive number, got {value!r}")
 
 
-def classifier(x, classes, activation, name=_weights.HEAD_NAME):
-    """Dense head; float32 even where the policy computes in 16 bits."""
+def classifier(x, classes, activation, name=_weights.HEAD_NAME, **kwargs):
+    """Dense head; float32 even where the policy computes in 16 bits.
+
+    Further arguments are those of ``Dense``.
+    """
     half = keras.mixed_precision.global_policy().compute_dtype != "float64"
     dtype = "float32" if half else None
-    return layers.Dense(classes, activation=activation, dtype=dtype, name=name)(x)
+    return layers.Dense(
+        classes, activation=activation, dtype=dtype, name=name, **kwargs
+    )(x)
 
 
 def scaled_width(filters, depth_multiplier):

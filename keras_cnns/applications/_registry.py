@@ -180,7 +180,8 @@ def extract_features(model: keras.Model, levels, stage_ends=None) -> keras.Model
         model: a network built here; its ``name`` finds the stage ends in the registry.
         levels: indices into the stage ends, 0 the finest; negative ones count from
             the coarsest.
-        stage_ends: layer names to use instead of the registry's, for a renamed model.
+        stage_ends: layer names to use instead of the registry's; needed for a renamed
+            model and for one of a general builder, whose architecture is its caller's.
 
     Returns:
         A ``keras.Model`` with the same input and a list of maps
@@ -188,9 +189,17 @@ def extract_features(model: keras.Model, levels, stage_ends=None) -> keras.Model
         the weights of ``model``.
 
     Raises:
-        ValueError: if a level does not exist.
+        ValueError: if a level does not exist, or the stage ends are not known.
     """
-    ends = stage_ends or model_info(model.name).stage_ends
+    ends = stage_ends
+    if not ends:
+        info = model_info(model.name)
+        if next(iter(inspect.signature(info.constructor).parameters)) != "include_top":
+            raise ValueError(
+                f"{model.name} comes from a general builder: give the names of the "
+                "layers in which its stages end as stage_ends"
+            )
+        ends = info.stage_ends
     for level in levels:
         if not -len(ends) <= level < len(ends):
             raise ValueError(

@@ -1,7 +1,8 @@
 """PyTorch state dicts as arrays by layer, in the form of our own weight files.
 
 ``.safetensors`` need the package safetensors, not PyTorch. Files that PyTorch pickled
-are read by ``torch.load(weights_only=True)``, which executes nothing.
+are read by ``torch.load(weights_only=True)`` of PyTorch 2.6 or newer; before, that
+could be made to execute code (CVE-2025-32434).
 
 A family's rules are pairs of a regular expression over the whole module name and the
 layer name it becomes, where ``\\1`` is the first group and ``{\\1+1}`` its number plus
@@ -52,6 +53,8 @@ def read(path: str, names: tuple) -> dict:
             strangers.append(module)
         elif fitting[0][1] is not None:
             name = _layer_name(module, *fitting[0])
+            if name in layers:
+                raise ValueError(f"{path}: two modules stand for the layer {name}")
             layers[name] = [tensors[t] for t in _TENSORS if t in tensors]
             layers[name][0] = _kernel(layers[name][0])
             if "running_mean" in tensors:  # some old files hold them as (1, channels)
@@ -78,25 +81,49 @@ def _kernel(array):
 
 
 def _tensors(path):
-    """All tensors of a file as float32 or integer arrays."""
-    if path.endswith(".safetensors"):
-        return _safetensors(path)
+    """All tensors of a file by name; those of floating point as float32."""
+    tensors = _safetensors(path) if path.endswith(".safetensors") else _pickled(path)
+    if all(key.startswith("module.") for key in tensors):  # of torch's DataParallel
+        tensors = {key.removeprefix("module."): v for key, v in tensors.items()}
+    return tensors
+
+
+def _pickled(path):
     try:
         import torch
     except ImportError as error:
         raise ImportError(
             f"{path} was pickled by PyTorch and needs it to be read safely: pip "
-            "install torch, or take the .safetensors file"
+            "install 'torch>=2.6', or take the .safetensors file"
         ) from error
+    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
+        raise ImportError(
+            f"PyTorch {torch.__version__} does not read pickled files safely; {path} "
+            "needs 2.6 or newer, or take the .safetensors file"
+        )
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-        stored = stored.get("state_dict", stored)
-        return {key: value.numpy() for key, value in stored.items()}
     except Exception as error:  # torch.load raises whatever its readers raise
         first_line = (str(error).strip() or repr(error)).splitlines()[0]
         raise ValueError(
             f"{path} cannot be read as a PyTorch state dict: {first_line}"
         ) from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(stored, dict) and isinstance(stored.get(key), dict):
+            stored = stored[key]
+    if not isinstance(stored, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor)
+        for key, value in stored.items()
+    ):
+        found = list(stored)[:5] if isinstance(stored, dict) else type(stored).__name__
+        raise ValueError(
+            f"{path} cannot be read as a PyTorch state dict: it holds {found}, not "
+            "tensors by name"
+        )
+    return {
+        key: (value.float() if value.is_floating_point() else value).detach().numpy()
+        for key, value in stored.items()
+    }
 
 
 def _safetensors(path):
@@ -109,9 +136,16 @@ def _safetensors(path):
         ) from error
     try:
         stored = safetensors.numpy.load_file(path)
-    except (safetensors.SafetensorError, KeyError, OSError, ValueError) as error:
+    except (
+        safetensors.SafetensorError,
+        OSError,
+        ValueError,
+        AttributeError,  # these three: a number format that NumPy does not have
+        KeyError,
+        TypeError,
+    ) as error:
         raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
     return {
-        key: array.astype(np.float32) if array.dtype == np.float16 else array
+        key: array if array.dtype.kind in "iub" else array.astype(np.float32)
         for key, array in stored.items()
     }

@@ -88,9 +88,10 @@ def check(weights, public_weights) -> None:
     Raises:
         ValueError: if it is neither None, a public checkpoint's name nor a file.
     """
-    if weights is None or weights in public_weights:
+    if weights is None or (isinstance(weights, str) and weights in public_weights):
         return
-    if not os.path.isfile(weights):
+    is_path = isinstance(weights, (str, os.PathLike))
+    if not is_path or not os.path.isfile(weights):
         public = ", ".join(map(repr, public_weights)) or "none for this model"
         raise ValueError(
             f"weights={weights!r} is neither a file nor a public checkpoint "
@@ -105,7 +106,7 @@ def resolve(weights, public_weights, include_top: bool) -> str:
         OSError: if the download fails or gives another file; names the address.
     """
     if weights not in public_weights:
-        return weights
+        return os.fspath(weights)
     public = public_weights[weights]
     url, checksum = public.url, public.checksum
     if not include_top and public.headless_url:
@@ -205,16 +206,18 @@ def load(
     """
     targets = {layer.name: layer for layer in model.layers if layer.weights}
     heads = [name for name in targets if name.endswith(HEAD_NAME)]
+    path = os.fspath(path)
     is_state_dict = _state_dicts.is_state_dict(path)
     if is_state_dict:
         if not state_dict_names:
-            hint = state_dict_hint or "it reads Keras .h5 files"
+            hint = state_dict_hint or "give Keras .h5 files"
             raise ValueError(f"{model.name} reads no PyTorch files: {hint}; got {path}")
         stored = _of_network(_state_dicts.read(path, state_dict_names), targets)
     else:
         stored = read(path)
-    pairs = _match(stored, targets, heads, path, has_foreign_names=not is_state_dict)
     first = _first_convolution(model)
+    free = (*heads, first) if adapt else ()
+    pairs = _match(stored, targets, heads, path, None if is_state_dict else free)
     values, problems = [], []
     for name, arrays in pairs.items():
         layer = targets[name]
@@ -266,10 +269,11 @@ def _of_network(stored, targets) -> dict:
     return fitted
 
 
-def _match(stored, targets, heads, path, has_foreign_names) -> dict:
+def _match(stored, targets, heads, path, free) -> dict:
     """The file's arrays under the network's layer names.
 
-    Where its names may be foreign, they are matched by position, if all shapes agree.
+    Where they are named otherwise they are matched by position, if all shapes agree but
+    those of the layers in ``free``; with None they are not.
     """
     head = HEAD_NAME if HEAD_NAME in heads else None
     plain = {name.replace("/", "_"): name for name in targets}
@@ -293,18 +297,29 @@ def _match(stored, targets, heads, path, has_foreign_names) -> dict:
     extra = [name for name in renamed if name not in targets]
     if not missing and not extra:
         return renamed
-    by_position = dict(zip(targets, stored.values()))
-    fits = has_foreign_names and len(stored) == len(targets)
-    if fits and all(
-        [tuple(w.shape) for w in targets[name].weights] == [a.shape for a in arrays]
-        for name, arrays in by_position.items()
-    ):
+    by_position = _by_position(stored, targets, head, free)
+    if by_position is not None:
         logging.info("%s: layers are named otherwise, matched by position", path)
         return by_position
     raise ValueError(
         f"{path} does not fit the network; missing in the file: {_some(missing)}; "
         f"not in the network: {_some(extra)}"
     )
+
+
+def _by_position(stored, targets, head, free):
+    """The file's arrays in the order of the network's layers; None if they misfit."""
+    if free is None:
+        return None
+    arrays = [v for k, v in stored.items() if head or k not in _OLD_HEAD_NAMES]
+    if len(arrays) != len(targets):
+        return None
+    pairs = dict(zip(targets, arrays))
+    fits = all(
+        name in free or [tuple(w.shape) for w in targets[name].weights] == shapes
+        for name, shapes in ((n, [a.shape for a in v]) for n, v in pairs.items())
+    )
+    return pairs if fits else None
 
 
 def _some(names) -> str:

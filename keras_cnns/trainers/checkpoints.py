@@ -116,7 +116,7 @@ class CheckpointStore:
             status = self._objects.read(os.path.join(path, "state"))
             status.assert_existing_objects_matched()
         except _UNREADABLE as error:
-            first_line = str(error).strip().splitlines()[0]
+            first_line = (str(error).strip() or repr(error)).splitlines()[0]
             older = f" or remove it to go on from {self._path(steps[-2])}"
             raise ValueError(
                 f"checkpoint {path} cannot be restored, it is truncated, corrupt or of "

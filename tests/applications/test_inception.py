@@ -1,6 +1,7 @@
 """Inception v3, v4 and the Inception-ResNets: both forms, scales, heads, faces."""
 
 import importlib.util
+import pathlib
 import re
 
 import h5py
@@ -71,11 +72,10 @@ def test_widths_shrink_but_not_below_16():
         assert model.get_layer(name).output_shape[-1] == expected
 
 
-def test_files_load_whose_numbers_start_elsewhere(tmp_path, caplog):
-    """As in the public files, which Keras wrote when it counted from 1."""
-    first = applications.InceptionV3(**SMALL, include_top=False)
-    path, renamed = str(tmp_path / "weights.h5"), str(tmp_path / "renamed.h5")
-    first.save_weights(path)
+def _renumbered(model, folder):
+    """A file of a network's weights with layers counted from 1, as the public ones."""
+    path, renamed = str(folder / "weights.h5"), str(folder / "renamed.h5")
+    model.save_weights(path)
     with h5py.File(path) as source, h5py.File(renamed, "w") as target:
         names = [name for name in source.attrs["layer_names"] if len(source[name])]
         others = [_next_number(name) for name in names]
@@ -83,15 +83,41 @@ def test_files_load_whose_numbers_start_elsewhere(tmp_path, caplog):
         target.attrs["layer_names"] = others
         for name, other in zip(names, others):
             source.copy(source[name], target, other)
+    return renamed
+
+
+def test_files_load_whose_numbers_start_elsewhere(tmp_path, caplog):
+    first = applications.InceptionV3(**SMALL, include_top=False)
+    path = _renumbered(first, tmp_path)
     with caplog.at_level("INFO", logger="absl"):
-        second = applications.InceptionV3(**SMALL, include_top=False, weights=renamed)
+        second = applications.InceptionV3(**SMALL, include_top=False, weights=path)
     assert "matched by position" in caplog.text
     images = tf.random.stateless_normal([1, 75, 75, 3], seed=[1, 2])
     np.testing.assert_array_equal(first(images), second(images))
 
 
+def test_they_load_into_another_head_or_none_and_other_channels(tmp_path, caplog):
+    first = applications.InceptionV3(**SMALL, classes=9)
+    path = pathlib.Path(_renumbered(first, tmp_path))
+    with caplog.at_level("INFO", logger="absl"):
+        seven = applications.InceptionV3(**SMALL, classes=7, weights=path)
+        headless = applications.InceptionV3(**SMALL, include_top=False, weights=path)
+    assert "stays fresh" in caplog.text
+    last = "conv2d_93"
+    for other in (seven, headless):
+        np.testing.assert_array_equal(
+            other.get_layer(last).kernel, first.get_layer(last).kernel
+        )
+    grey = {**SMALL, "input_shape": (75, 75, 1)}
+    with caplog.at_level("INFO", logger="absl"):
+        applications.InceptionV3(**grey, classes=9, weights=path)
+    assert "adapted from 3 to 1" in caplog.text
+
+
 def _next_number(name):
     name = name.decode() if isinstance(name, bytes) else name
+    if not name.startswith(("conv2d", "batch_normalization")):
+        return name
     stem, number = re.fullmatch(r"(\D*(?:conv2d)?\D*?)(?:_(\d+))?", name).groups()
     return f"{stem}_{int(number or 0) + 1}"
 

@@ -85,3 +85,18 @@ def test_biases_are_all_that_keras_resnets_have_more_than_the_paper():
     model = applications.ResNet50()
     biases = sum(int(np.prod(w.shape)) for w in model.weights if "bias" in w.name)
     assert applications.model_info("resnet50").params - (biases - 1000) == 25_557_032
+
+
+def test_stage_ends_of_a_general_builder_are_the_callers():
+    model = applications.ResNet(units=(1, 1), block="basic", stem="small")
+    with pytest.raises(ValueError, match="resnet comes from a general builder"):
+        applications.extract_features(model, levels=[0])
+    ends = ("conv2_block1_out", "conv3_block1_out")
+    maps = applications.extract_features(model, levels=[-1], stage_ends=ends)
+    assert maps.output_shape == (None, 16, 16, 128)
+
+
+def test_costs_need_a_size():
+    model = applications.CifarResNet20(include_top=False)
+    with pytest.raises(ValueError, match="cifar_resnet20 takes inputs of any size"):
+        applications.count_macs(model)

@@ -87,7 +87,9 @@ def test_signature_is_that_of_keras_applications(name):
     parameters = inspect.signature(constructor).parameters
     assert set(STANDARD) <= set(parameters)
     assert constructor.__doc__.startswith(f"Builds {constructor.__name__}")
+    assert getattr(applications, constructor.__name__) is constructor
+    assert parameters["name"].default == name
+    assert parameters["classes"].default == applications.model_info(name).classes
     if list(parameters)[0] != "include_top":
         return  # a general builder, which takes the architecture first
     assert list(parameters)[: len(STANDARD)] == STANDARD
-    assert getattr(applications, constructor.__name__) is constructor

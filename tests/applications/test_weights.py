@@ -13,6 +13,7 @@ from tensorflow import keras
 
 from keras_cnns import applications
 from keras_cnns.applications import _weights
+from keras_cnns.applications.classification import resnet
 
 
 def _net(**kwargs):
@@ -137,7 +138,7 @@ def test_public_file_is_found_by_its_checksum(tmp_path, monkeypatch):
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     good = _weights.PublicFile(path.as_uri(), f"md5:{md5}", "none")
-    network = applications.ResNet(
+    network = resnet._resnet(
         (3, 3, 3), "basic", 16, "zero_pad", "small", input_shape=(16, 16, 3),
         classes=10, weights="served", public_weights={"served": good},
     )  # fmt: skip

@@ -94,7 +94,7 @@ def _block(x, filters, kernel_sizes, downsampling, name):
 
 
 @classification_builder
-def AllCNN(
+def _all_cnn(
     base="C",
     downsampling="conv",
     filters=(96, 192),
@@ -164,7 +164,7 @@ def _variant(function_name):
     base, downsampling, params, error = _VARIANTS[function_name]
     suffix = {"pool": "_base", "conv": ""}.get(downsampling, f"_{downsampling}")
     return register(
-        AllCNN,
+        _all_cnn,
         function_name,
         architecture={
             "base": base,
@@ -176,7 +176,7 @@ def _variant(function_name):
         paper="All-CNN, arXiv 1412.6806, tables 1 and 3",
         params=params,
         macs=_ALL_CNN_C_MACS if function_name == "AllCNNC" else None,
-        published=f"CIFAR-10 error {error} %, not augmented",
+        published=f"CIFAR-10 error {error:.2f} %, not augmented",
         classes=10,
         input_shape=_DEFAULT_SHAPE,
         min_size=9,
@@ -186,8 +186,20 @@ def _variant(function_name):
     )
 
 
-register(
-    AllCNN,
+AllCNNABase = _variant("AllCNNABase")
+AllCNNAStrided = _variant("AllCNNAStrided")
+AllCNNAConvPool = _variant("AllCNNAConvPool")
+AllCNNA = _variant("AllCNNA")
+AllCNNBBase = _variant("AllCNNBBase")
+AllCNNBStrided = _variant("AllCNNBStrided")
+AllCNNBConvPool = _variant("AllCNNBConvPool")
+AllCNNB = _variant("AllCNNB")
+AllCNNCBase = _variant("AllCNNCBase")
+AllCNNCStrided = _variant("AllCNNCStrided")
+AllCNNCConvPool = _variant("AllCNNCConvPool")
+AllCNNC = _variant("AllCNNC")
+AllCNN = register(
+    _all_cnn,
     "AllCNN",
     architecture={},
     name="all_cnn",
@@ -201,17 +213,5 @@ register(
     preprocessing="dataset",
     stage_ends=_stage_ends("C", "conv"),
 )
-AllCNNABase = _variant("AllCNNABase")
-AllCNNAStrided = _variant("AllCNNAStrided")
-AllCNNAConvPool = _variant("AllCNNAConvPool")
-AllCNNA = _variant("AllCNNA")
-AllCNNBBase = _variant("AllCNNBBase")
-AllCNNBStrided = _variant("AllCNNBStrided")
-AllCNNBConvPool = _variant("AllCNNBConvPool")
-AllCNNB = _variant("AllCNNB")
-AllCNNCBase = _variant("AllCNNCBase")
-AllCNNCStrided = _variant("AllCNNCStrided")
-AllCNNCConvPool = _variant("AllCNNCConvPool")
-AllCNNC = _variant("AllCNNC")
 
 __all__ = ["AllCNN", *_VARIANTS]

@@ -164,7 +164,7 @@ def _small_image_stem(x, filters, strides):
 
 
 @classification_builder
-def DenseNet(
+def _densenet(
     blocks=(6, 12, 24, 16),
     growth_rate=32,
     initial_filters=64,
@@ -235,7 +235,7 @@ def _imagenet_variant(function_name):
         public["tv_in1k"] = hub_file(f"{name}.tv_in1k")
         public.setdefault("imagenet", public["tv_in1k"])
     return register(
-        DenseNet,
+        _densenet,
         function_name,
         architecture={
             "blocks": row["blocks"],
@@ -266,7 +266,7 @@ def _cifar_variant(function_name):
     depth, growth_rate, is_bc, params, macs, error = _CIFAR[function_name]
     layers_per_block = (depth - 4) // (6 if is_bc else 3)
     return register(
-        DenseNet,
+        _densenet,
         function_name,
         architecture={
             "blocks": (layers_per_block,) * 3,
@@ -282,7 +282,7 @@ def _cifar_variant(function_name):
         + ("small net of public ports" if (depth, is_bc) == (40, True) else "table 2"),
         params=params,
         macs=macs,
-        published=f"CIFAR-10 error {error} %, augmented" if error else "",
+        published=f"CIFAR-10 error {error:.2f} %, augmented" if error else "",
         classes=10,
         input_shape=_DEFAULT_SHAPE["small"],
         min_size=_MIN_SIZE["small"],
@@ -291,20 +291,6 @@ def _cifar_variant(function_name):
     )
 
 
-register(
-    DenseNet,
-    "DenseNet",
-    architecture={},
-    name="densenet",
-    task="classification",
-    paper="DenseNet, arXiv 1608.06993, general builder (default: DenseNet-121)",
-    params=_IMAGENET["DenseNet121"]["params"],
-    classes=1000,
-    input_shape=_DEFAULT_SHAPE["imagenet"],
-    min_size=_MIN_SIZE["imagenet"],
-    preprocessing="torch",
-    stage_ends=_STAGE_ENDS,
-)
 DenseNet121 = _imagenet_variant("DenseNet121")
 DenseNet161 = _imagenet_variant("DenseNet161")
 DenseNet169 = _imagenet_variant("DenseNet169")
@@ -317,5 +303,19 @@ CifarDenseNetBC40K12 = _cifar_variant("CifarDenseNetBC40K12")
 CifarDenseNetBC100K12 = _cifar_variant("CifarDenseNetBC100K12")
 CifarDenseNetBC250K24 = _cifar_variant("CifarDenseNetBC250K24")
 CifarDenseNetBC190K40 = _cifar_variant("CifarDenseNetBC190K40")
+DenseNet = register(
+    _densenet,
+    "DenseNet",
+    architecture={},
+    name="densenet",
+    task="classification",
+    paper="DenseNet, arXiv 1608.06993, general builder (default: DenseNet-121)",
+    params=_IMAGENET["DenseNet121"]["params"],
+    classes=1000,
+    input_shape=_DEFAULT_SHAPE["imagenet"],
+    min_size=_MIN_SIZE["imagenet"],
+    preprocessing="torch",
+    stage_ends=_STAGE_ENDS,
+)
 
 __all__ = ["DenseNet", *_IMAGENET, *_CIFAR]

@@ -171,7 +171,7 @@ def _check_divides(groups, filters):
 
 
 @classification_builder
-def DPN(
+def _dpn(
     units=(3, 4, 12, 3),
     increments=(16, 32, 32, 64),
     filters=128,
@@ -237,7 +237,7 @@ def DPN(
         default_shape=_DEFAULT_SHAPE[stem],
         min_size=(4 if stem == "imagenet" else 1) * 2 ** (len(units) - 1),
         head=_mean_max_classifier if mean_max_pooling else pooled_classifier(),
-        state_dict_names=_STATE_DICT_NAMES,
+        state_dict_names=_STATE_DICT_NAMES if stem == "imagenet" else (),
     )
 
 
@@ -266,7 +266,7 @@ def _variant(function_name):
         public["ra_in1k"] = hub_file("dpn68b.ra_in1k", preprocessing="torch")
     source = "table 1" if name in ("dpn92", "dpn98") else "the authors' released net"
     return register(
-        DPN,
+        _dpn,
         function_name,
         architecture={
             **dict(zip(_ARCHITECTURE, _VARIANTS[function_name])),
@@ -280,19 +280,19 @@ def _variant(function_name):
     )
 
 
-register(
-    DPN,
-    "DPN",
-    architecture={},
-    name="dpn",
-    paper="Dual Path Networks, arXiv 1707.01629, general builder (default: DPN-68)",
-    **_info("DPN68"),
-)
 DPN68 = _variant("DPN68")
 DPN68b = _variant("DPN68b")
 DPN92 = _variant("DPN92")
 DPN98 = _variant("DPN98")
 DPN107 = _variant("DPN107")
 DPN131 = _variant("DPN131")
+DPN = register(
+    _dpn,
+    "DPN",
+    architecture={},
+    name="dpn",
+    paper="Dual Path Networks, arXiv 1707.01629, general builder (default: DPN-68)",
+    **_info("DPN68"),
+)
 
 __all__ = ["DPN", *_VARIANTS]

@@ -98,7 +98,7 @@ def _block(x, filters, dropout_rate, columns, kept, join, name):
 
 
 @classification_builder
-def FractalNet(
+def _fractalnet(
     filters=_FILTERS,
     columns=_COLUMNS,
     *,
@@ -199,7 +199,7 @@ def _check_column(name, value, columns):
 def _register(function_name, name, paper, architecture, **info):
     last_join = 2 ** (architecture.get("columns", _COLUMNS) - 1)
     return register(
-        FractalNet,
+        _fractalnet,
         function_name,
         architecture=architecture,
         name=name,
@@ -235,9 +235,6 @@ _FULL = {
     "note": "the paper says 38.6 million: widening='pointwise' gives 38,647,114; the "
     "default is the wiring of the authors' generator",
 }
-_register(
-    "FractalNet", "fractalnet", "general builder (default: 20 layers)", {}, **_FULL
-)
 FractalNet20 = _register(
     "FractalNet20",
     "fractalnet20",
@@ -247,6 +244,9 @@ FractalNet20 = _register(
 )
 FractalNet20Narrow = _narrow_variant(3, 27.69)
 FractalNet40Narrow = _narrow_variant(4, 27.38)
+FractalNet = _register(
+    "FractalNet", "fractalnet", "general builder (default: 20 layers)", {}, **_FULL
+)
 
 __all__ = [
     "FractalNet",

@@ -150,7 +150,7 @@ def check_gate_bias(value):
 
 
 @classification_builder
-def Highway(
+def _highway(
     widths=(32, 80, 128),
     highway_layers=(4, 5, 5),
     form="cifar",
@@ -227,7 +227,7 @@ def _stage_ends(highway_layers):
 
 def _registered(function_name, name, paper, highway_layers, form, **info):
     return register(
-        Highway,
+        _highway,
         function_name,
         name=name,
         task="classification",
@@ -257,7 +257,10 @@ def _variant(function_name):
     )
 
 
-_registered(
+Highway19 = _variant("Highway19")
+HighwayMnist16 = _variant("HighwayMnist16")
+HighwayMnist32 = _variant("HighwayMnist32")
+Highway = _registered(
     "Highway",
     "highway",
     'general builder (default: "Highway B")',
@@ -267,8 +270,5 @@ _registered(
     params=_VARIANTS["Highway19"]["params"],
     macs=_VARIANTS["Highway19"]["macs"],
 )
-Highway19 = _variant("Highway19")
-HighwayMnist16 = _variant("HighwayMnist16")
-HighwayMnist32 = _variant("HighwayMnist32")
 
 __all__ = ["Highway", *_VARIANTS]

@@ -50,7 +50,7 @@ def _plain_units(units):
 
 
 @classification_builder
-def HighwayFC(
+def _highway_fc(
     depth=10,
     units=50,
     *,
@@ -110,7 +110,7 @@ def HighwayFC(
 
 def _registered(function_name, name, depth, architecture):
     return register(
-        HighwayFC,
+        _highway_fc,
         function_name,
         architecture=architecture,
         name=name,
@@ -131,10 +131,10 @@ def _variant(depth):
     return _registered(f"HighwayFC{depth}", f"highway_fc{depth}", depth, architecture)
 
 
-_registered("HighwayFC", "highway_fc", 10, {})
 HighwayFC10 = _variant(10)
 HighwayFC20 = _variant(20)
 HighwayFC50 = _variant(50)
 HighwayFC100 = _variant(100)
+HighwayFC = _registered("HighwayFC", "highway_fc", 10, {})
 
 __all__ = ["HighwayFC", *(f"HighwayFC{depth}" for depth in _PARAMS)]

@@ -97,9 +97,9 @@ def face_embeddings(model) -> keras.Model:
 
 
 @classification_builder
-def InceptionResNet(
+def _inception_resnet_builder(
     version=1,
-    blocks=_inception_resnet.BLOCKS[1],
+    blocks=None,
     scales=_SCALES,
     form="torch",
     embedding_size=None,
@@ -113,7 +113,8 @@ def InceptionResNet(
     Args:
         version: 1 or 2, whose stem, modules and widths to take.
         blocks: number of residual blocks at 35x35, 17x17 and 8x8, the last of which
-            is neither scaled nor rectified; v1 has 5, 10, 6, v2 has 10, 20, 10.
+            is neither scaled nor rectified; None takes the version's, 5, 10, 6 or
+            10, 20, 10.
         scales: factor of the residuals at each of the three sizes; positive.
         form: ``"keras"`` (no gammas, momentum 0.99) or ``"torch"``.
         embedding_size: length of an embedding before the classifier; None for none.
@@ -124,7 +125,9 @@ def InceptionResNet(
         dropout_rate: after the pooling, in [0, 1); None takes the usual one: 0 in the
             Keras form, 0.2 in the torch form, 0.6 before an embedding.
     """
-    _check(version, blocks, scales, form, embedding_size, aux_heads, depth_multiplier)
+    check_choice("version", version, _inception_resnet.VERSIONS)
+    blocks = _inception_resnet.BLOCKS[version] if blocks is None else blocks
+    _check(blocks, scales, form, embedding_size, aux_heads, depth_multiplier)
     usual_rate = _USUAL_DROPOUT["embedding" if embedding_size else form]
     rate = usual_rate if dropout_rate is None else dropout_rate
 
@@ -152,9 +155,8 @@ def InceptionResNet(
     )
 
 
-def _check(version, blocks, scales, form, embedding_size, aux_heads, depth_multiplier):
+def _check(blocks, scales, form, embedding_size, aux_heads, depth_multiplier):
     """Refuses what makes no network."""
-    check_choice("version", version, _inception_resnet.VERSIONS)
     check_choice("form", form, FORMS)
     check_choice("aux_heads", aux_heads, (False, True))
     check_counts("blocks", blocks)
@@ -195,7 +197,7 @@ def _variant(function_name, name, version, form, *, faces=False, **info):
     if version == 1:
         architecture["aux_heads"] = False  # as in every implementation of v1
     return register(
-        InceptionResNet,
+        _inception_resnet_builder,
         function_name,
         architecture=architecture,
         name=name,
@@ -205,18 +207,6 @@ def _variant(function_name, name, version, form, *, faces=False, **info):
     )
 
 
-register(
-    InceptionResNet,
-    "InceptionResNet",
-    architecture={},
-    name="inception_resnet",
-    paper=_PAPER + "general builder (default: v1)",
-    params=24_357_096,
-    input_shape=DEFAULT_SHAPE,
-    min_size=MIN_SIZE,
-    stage_ends=_ENDS_V1,
-    **_COMMON,
-)
 InceptionResNetV1 = _variant(
     "InceptionResNetV1",
     "inception_resnet_v1",
@@ -276,6 +266,18 @@ InceptionResNetV2Torch = _variant(
         "imagenet": hub_file("inception_resnet_v2.tf_in1k"),
         "tf_ens_adv_in1k": hub_file("inception_resnet_v2.tf_ens_adv_in1k"),
     },
+)
+InceptionResNet = register(
+    _inception_resnet_builder,
+    "InceptionResNet",
+    architecture={},
+    name="inception_resnet",
+    paper=_PAPER + "general builder (default: v1)",
+    params=24_357_096,
+    input_shape=DEFAULT_SHAPE,
+    min_size=MIN_SIZE,
+    stage_ends=_ENDS_V1,
+    **_COMMON,
 )
 
 __all__ = [

@@ -69,7 +69,7 @@ def _maxout_block(x, filters, size, padding, pool_size, largest_norm, name):
 
 
 @classification_builder
-def MaxoutNetwork(
+def _maxout(
     filters=(96, 192, 192),
     units=500,
     *,
@@ -114,7 +114,13 @@ def MaxoutNetwork(
         )(x)
         x = _addons.Maxout(units, name="dense_maxout")(x)
         x = dropout(x, dropout_rate, "units_dropout")
-        return classifier(x, classes, activation)
+        return classifier(
+            x,
+            classes,
+            activation,
+            kernel_initializer=_initializer(),
+            kernel_constraint=keras.constraints.MaxNorm(1.9365),
+        )
 
     return Design(
         features,
@@ -125,8 +131,8 @@ def MaxoutNetwork(
     )
 
 
-register(
-    MaxoutNetwork,
+MaxoutNetwork = register(
+    _maxout,
     "MaxoutNetwork",
     architecture={},
     name="maxout_network",

@@ -8,7 +8,7 @@ Layer sizes are those of the authors' CIFAR definition. Its poolings round sizes
 which is padding "same" here. Caffe's model zoo and other ports average in the second
 pooling (unverified); the paper takes the maximum, as here. Kernels start from
 N(0, 0.05), the CIFAR-10 setting, whatever the number of classes; the CIFAR-100
-definition starts the first four from smaller values. Deviations: none known.
+definition starts the first three from smaller values. Deviations: none known.
 """
 
 from tensorflow import keras
@@ -65,7 +65,7 @@ def _pool(x, dropout_rate, name):
 
 
 @classification_builder
-def NetworkInNetwork(
+def _network_in_network(
     filters=_FILTERS,
     kernel_sizes=_KERNEL_SIZES,
     *,
@@ -117,8 +117,8 @@ def NetworkInNetwork(
     )
 
 
-register(
-    NetworkInNetwork,
+NetworkInNetwork = register(
+    _network_in_network,
     "NetworkInNetwork",
     architecture={},
     name="network_in_network",

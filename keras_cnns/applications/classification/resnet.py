@@ -109,7 +109,7 @@ _CIFAR = {
 
 
 @classification_builder
-def ResNet(
+def _resnet(
     units=(3, 4, 6, 3),
     block="bottleneck",
     filters=64,
@@ -161,7 +161,7 @@ def _imagenet_variant(function_name):
         if depth in ("resnet50", "resnet101", "resnet152"):
             public["tv2_in1k"] = hub_file(f"{depth}.tv2_in1k")
     return register(
-        ResNet,
+        _resnet,
         function_name,
         architecture={
             "units": row["units"],
@@ -192,7 +192,7 @@ def _cifar_variant(function_name):
     depth, shortcut, params, macs, error = _CIFAR[function_name]
     units = ((depth - 2) // 6,) * 3
     return register(
-        ResNet,
+        _resnet,
         function_name,
         architecture={
             "units": units,
@@ -216,20 +216,6 @@ def _cifar_variant(function_name):
     )
 
 
-register(
-    ResNet,
-    "ResNet",
-    architecture={},
-    name="resnet",
-    task="classification",
-    paper="ResNet, arXiv 1512.03385, general builder (default: ResNet-50 as published)",
-    params=_IMAGENET["ResNet50V1_5"]["params"],
-    classes=1000,
-    input_shape=DEFAULT_SHAPE["imagenet"],
-    min_size=MIN_SIZE["imagenet"],
-    preprocessing="torch",
-    stage_ends=("conv1_relu", *stage_ends(_IMAGENET["ResNet50"]["units"])),
-)
 ResNet18 = _imagenet_variant("ResNet18")
 ResNet34 = _imagenet_variant("ResNet34")
 ResNet50 = _imagenet_variant("ResNet50")
@@ -248,5 +234,19 @@ CifarResNet32B = _cifar_variant("CifarResNet32B")
 CifarResNet44B = _cifar_variant("CifarResNet44B")
 CifarResNet56B = _cifar_variant("CifarResNet56B")
 CifarResNet110B = _cifar_variant("CifarResNet110B")
+ResNet = register(
+    _resnet,
+    "ResNet",
+    architecture={},
+    name="resnet",
+    task="classification",
+    paper="ResNet, arXiv 1512.03385, general builder (default: ResNet-50 as published)",
+    params=_IMAGENET["ResNet50V1_5"]["params"],
+    classes=1000,
+    input_shape=DEFAULT_SHAPE["imagenet"],
+    min_size=MIN_SIZE["imagenet"],
+    preprocessing="torch",
+    stage_ends=("conv1_relu", *stage_ends(_IMAGENET["ResNet50"]["units"])),
+)
 
 __all__ = ["ResNet", *_IMAGENET, *_CIFAR]

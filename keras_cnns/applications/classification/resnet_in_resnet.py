@@ -83,7 +83,7 @@ def _classifier(x, classes, activation):
 
 
 @classification_builder
-def ResNetInResNet(widths=_WIDTHS, units=_UNITS, *, outer_shortcut=False):
+def _resnet_in_resnet(widths=_WIDTHS, units=_UNITS, *, outer_shortcut=False):
     """General ResNet in ResNet builder.
 
     Args:
@@ -131,7 +131,7 @@ def ResNetInResNet(widths=_WIDTHS, units=_UNITS, *, outer_shortcut=False):
 
 def _registered(function_name, name, architecture, paper, published=""):
     return register(
-        ResNetInResNet,
+        _resnet_in_resnet,
         function_name,
         architecture=architecture,
         name=name,
@@ -148,18 +148,18 @@ def _registered(function_name, name, architecture, paper, published=""):
     )
 
 
-_registered(
-    "ResNetInResNet",
-    "rir",
-    {},
-    "general builder (default: 18 layers, wide)",
-)
 ResNetInResNet18 = _registered(
     "ResNetInResNet18",
     "rir18",
     {"widths": _WIDTHS, "units": _UNITS},
     "18 layers, wide",
     "CIFAR-10 accuracy 94.99 %, augmented (with the outer shortcut)",
+)
+ResNetInResNet = _registered(
+    "ResNetInResNet",
+    "rir",
+    {},
+    "general builder (default: 18 layers, wide)",
 )
 
 __all__ = ["ResNetInResNet", "ResNetInResNet18"]

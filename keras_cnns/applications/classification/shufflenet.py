@@ -149,7 +149,7 @@ def _scaled(filters, initial_filters, groups, stages, width_multiplier):
 
 
 @classification_builder
-def ShuffleNet(
+def _shufflenet(
     units=_UNITS,
     filters=240,
     groups=3,
@@ -196,7 +196,7 @@ def ShuffleNet(
         features,
         default_shape=_DEFAULT_SHAPE[stem],
         min_size=(4 if stem == "imagenet" else 1) * 2 ** len(units),
-        state_dict_names=_STATE_DICT_NAMES,
+        state_dict_names=_STATE_DICT_NAMES if stem == "imagenet" else (),
     )
 
 
@@ -220,7 +220,7 @@ def _info(function_name):
 def _variant(function_name):
     groups, filters, *_ = _VARIANTS[function_name]
     return register(
-        ShuffleNet,
+        _shufflenet,
         function_name,
         architecture={
             "units": _UNITS,
@@ -235,18 +235,18 @@ def _variant(function_name):
     )
 
 
-register(
-    ShuffleNet,
+ShuffleNetG1 = _variant("ShuffleNetG1")
+ShuffleNetG2 = _variant("ShuffleNetG2")
+ShuffleNetG3 = _variant("ShuffleNetG3")
+ShuffleNetG4 = _variant("ShuffleNetG4")
+ShuffleNetG8 = _variant("ShuffleNetG8")
+ShuffleNet = register(
+    _shufflenet,
     "ShuffleNet",
     architecture={},
     name="shufflenet",
     paper="ShuffleNet, arXiv 1707.01083, general builder (default: 1x, 3 groups)",
     **_info("ShuffleNetG3"),
 )
-ShuffleNetG1 = _variant("ShuffleNetG1")
-ShuffleNetG2 = _variant("ShuffleNetG2")
-ShuffleNetG3 = _variant("ShuffleNetG3")
-ShuffleNetG4 = _variant("ShuffleNetG4")
-ShuffleNetG8 = _variant("ShuffleNetG8")
 
 __all__ = ["ShuffleNet", *_VARIANTS]

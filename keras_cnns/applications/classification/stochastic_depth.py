@@ -47,7 +47,7 @@ def _units(depth):
 
 
 @classification_builder
-def StochasticDepthResNet(depth=20, *, final_survival_rate=0.5, drop_path="batch"):
+def _stochastic_depth_resnet(depth=20, *, final_survival_rate=0.5, drop_path="batch"):
     """General builder of the paper's nets for small images.
 
     Args:
@@ -75,7 +75,7 @@ def StochasticDepthResNet(depth=20, *, final_survival_rate=0.5, drop_path="batch
 
 def _registered(function_name, name, depth, architecture, paper, **info):
     return register(
-        StochasticDepthResNet,
+        _stochastic_depth_resnet,
         function_name,
         architecture=architecture,
         name=name,
@@ -97,7 +97,9 @@ def _variant(function_name):
     return _registered(function_name, name, depth, {"depth": depth}, "table 1", **row)
 
 
-_registered(
+StochasticDepthResNet110 = _variant("StochasticDepthResNet110")
+StochasticDepthResNet152 = _variant("StochasticDepthResNet152")
+StochasticDepthResNet = _registered(
     "StochasticDepthResNet",
     "stochastic_depth_resnet",
     20,
@@ -106,7 +108,5 @@ _registered(
     params=270_410,
     macs=40.6e6,
 )
-StochasticDepthResNet110 = _variant("StochasticDepthResNet110")
-StochasticDepthResNet152 = _variant("StochasticDepthResNet152")
 
 __all__ = ["StochasticDepthResNet", *_VARIANTS]
