@@ -7,9 +7,9 @@ One row per registered model, made by
 `python apps/list_models.py --markdown_file=docs/models.md`. Parameters are trainable
 ones at the paper's number of classes; MACs are the multiply-adds of convolutions and
 dense layers for one picture of the input size, counted on the built network. The
-published figures are the papers', with their protocols; none of them was reproduced
-here. Where a figure of ours exists it comes from
-[`docs/fashion_mnist.json`](fashion_mnist.json), explained in [results](results.md).
+published figures are the papers' (or those of the code or weights that the row names),
+with their protocols; none of them was reproduced here. Figures of ours come from
+[`docs/fashion_mnist.json`](fashion_mnist.json), written by `benchmarks/families.py`.
 
 | model | paper | parameters | MACs | input | published | weights | measured here |
 |---|---|---:|---:|---|---|---|---|

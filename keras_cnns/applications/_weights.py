@@ -62,7 +62,9 @@ def keras_file(folder: str, name: str, md5: str, headless_md5: str) -> PublicFil
 def hub_file(identifier: str, preprocessing: str = "") -> PublicFile:
     """A checkpoint of the timm hub, such as ``"resnet50.tv_in1k"``.
 
-    The hub sends the SHA-256 of its files; none is written down here.
+    The hub sends the SHA-256 of its files; none is written down here. Licences are as
+    timm's source has them for torchvision's weights, and timm's own for the others
+    (unverified).
     """
     return PublicFile(
         _HUB.format(identifier),

@@ -22,8 +22,9 @@ class DualStreamConv2D(keras.layers.Conv2D):
         filters: number of output channels, of both streams together.
         kernel_size: odd height and width of the kernel.
         strides: stride along height and width; padding is symmetric.
-        **kwargs: ``kernel_initializer`` and ``kernel_regularizer`` of the difference
-            (and initializer of a projection), and what every layer takes.
+        kernel_initializer: of the difference, and of a projection.
+        kernel_regularizer: of the difference.
+        **kwargs: what every layer takes: ``name``, ``dtype``, ``trainable``.
 
     Input shape: ``(batch, height, width, channels)`` with an even number of channels.
     Output shape: ``(batch, height / strides, width / strides, filters)``, rounded up.
@@ -35,13 +36,30 @@ class DualStreamConv2D(keras.layers.Conv2D):
     Source: Targ, Almeida, Lyman, arXiv 1603.08029 ("ResNet Init").
     """
 
-    def __init__(self, filters, kernel_size=3, strides=1, **kwargs):
+    def __init__(
+        self,
+        filters,
+        kernel_size=3,
+        strides=1,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
         if not isinstance(filters, int) or filters < 1 or filters % 2:
             raise ValueError(
                 f"filters must be a positive even integer, got {filters!r}"
             )
+        other = set(kwargs) - {"name", "dtype", "trainable"}
+        if other:
+            raise ValueError(f"DualStreamConv2D takes no {', '.join(sorted(other))}")
         super().__init__(
-            filters, kernel_size, strides=strides, use_bias=False, **kwargs
+            filters,
+            kernel_size,
+            strides=strides,
+            use_bias=False,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=kernel_regularizer,
+            **kwargs,
         )
         if self.kernel_size[0] % 2 == 0 or self.kernel_size[1] % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size!r}")

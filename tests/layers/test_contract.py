@@ -154,6 +154,7 @@ def test_channel_padding_refuses_to_remove_channels():
         ("AdaptiveAveragePooling2D", {"size": 2.5}, "size.*got 2.5"),
         ("ChannelShuffle", {"groups": 0}, "groups.*got 0"),
         ("ChannelShuffle", {"groups": 1.5}, "groups.*got 1.5"),
+        ("DualStreamConv2D", {"filters": 4, "padding": "same"}, "no padding"),
         ("FractalDropPath", {"columns": 1, "blocks": 5}, "columns.*got 1"),
         ("FractalDropPath", {"columns": 3, "blocks": 0}, "blocks.*got 0"),
         (
