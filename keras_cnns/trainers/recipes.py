@@ -137,7 +137,7 @@ RECIPES = {
             "weight_decay": 4e-5,
             "weight_decay_scope": "kernels",
             "auxiliary_weight": 0.4,
-            "builder_args": '{"aux_heads": true}',
+            "builder_args": '{"aux_heads": true, "dropout_rate": 0.2}',
             "epochs": 100,
             "batch_size": 32,
             "augmentation": "random_resized_crop,flip",

@@ -1,15 +1,17 @@
 """GoogLeNet (Inception v1): each module looks at its input at several scales at once.
 
 Szegedy et al., "Going Deeper with Convolutions", arXiv 1409.4842, table 1. Padding,
-pooling that rounds up, normalisation across channels and initial values are those of
-BVLC's Caffe model, the public replication.
+pooling that rounds up, normalisation across channels and the convolutions' initial
+values are those of BVLC's Caffe model, the public replication; dense layers start from
+Glorot's distribution.
 
 Deviations:
 
 - ``GoogLeNetTorch`` takes the form of torchvision, so that its files load: batch
   normalisation (epsilon 1e-3, momentum 0.9) in place of biases and of normalisation
   across channels, 3x3 convolutions where the paper has 5x5, a last pooling of 2x2/2,
-  dropout 0.2, and auxiliary heads that average to 4x4 maps whatever the input.
+  dropout 0.2, and auxiliary heads that average to 4x4 maps whatever the input. In
+  torchvision's public file the auxiliary heads are untrained.
 - The paper's auxiliary heads average 5x5/3, which gives 4x4 maps at 224x224 and other
   sizes elsewhere; their dense layers want the input size to be known.
 - ``stem="small"`` and ``depth_multiplier`` (TF-slim's) are not from the paper.

@@ -37,7 +37,6 @@ _IMAGENET = {
         "form": "torch",
         "params": 11_689_512,
         "macs": 1.814e9,
-        "published": "ImageNet top-1 error 27.88 %, 10-crop (unverified)",
     },
     "ResNet34": {
         "block": "basic",

@@ -4,8 +4,8 @@ Huang, Sun, Liu, Sedra, Weinberger, "Deep Networks with Stochastic Depth", arXiv
 1603.09382, section 4 and table 1. In training, block l of L is open for a whole
 mini-batch with probability p_l = 1 - (l / L) * (1 - p_L), else only its shortcut is;
 in inference its branch is multiplied by p_l. Any other ResNet takes the same option:
-``ResNet152(final_survival_rate=0.5)`` is the paper's ImageNet net, and a
-``StochasticDepthResNet`` of depth 1202 its deepest one.
+``ResNet(units=(3, 8, 36, 3), final_survival_rate=0.5)`` is the paper's ImageNet net,
+and a ``StochasticDepthResNet`` of depth 1202 its deepest one.
 
 As in the authors' code, convolutions have biases, and a transition's shortcut is a 2x2
 average pool with zero channels appended.
