@@ -146,6 +146,14 @@ def test_column_equals_the_network_that_keeps_it(
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
 
 
+def test_anytime_outputs_are_the_columns_and_the_whole(network):
+    answers = applications.fractal_anytime(network)(_images())
+    columns = [applications.fractal_column(network, c) for c in (1, 2, 3)]
+    assert len(answers) == 4
+    for answer, alone in zip(answers, [*columns, network]):
+        np.testing.assert_array_equal(answer, alone(_images()))
+
+
 def test_column_shares_its_weights(network):
     ends = [f"block{i}_join4" for i in (1, 2)]
     columns = [applications.fractal_column(network, c) for c in (1, 2, 3)]

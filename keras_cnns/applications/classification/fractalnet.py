@@ -5,7 +5,7 @@ Residuals", arXiv 1605.07648, section 4. A block of C columns expands one rule C
 times: a net is its copy twice over, beside one convolution. Column c (1 the shallowest)
 has 2^(c-1) units in each of the B blocks, so B * 2^(c-1) in all. Where units of several
 columns end together they are joined by their mean; drop-path trains every column to
-work alone, and ``fractal_column`` takes one out.
+work alone: ``fractal_column`` takes one out, ``fractal_anytime`` gives all answers.
 
 As in the authors' generator, each column is pooled before the block's last join.
 Deviations:
@@ -180,6 +180,26 @@ def fractal_column(model: keras.Model, column: int) -> keras.Model:
     return keras.Model(model.input, x, name=f"{model.name}_column{column}")
 
 
+def fractal_anytime(model: keras.Model) -> keras.Model:
+    """All answers of a FractalNet, from the quickest to the whole network's.
+
+    Args:
+        model: as ``fractal_column`` takes it.
+
+    Returns:
+        A ``keras.Model`` with a list of outputs: those of the columns alone, the
+        shallowest first, then that of ``model``. It shares the weights of ``model``.
+
+    Raises:
+        ValueError: if the model has no columns.
+    """
+    first = fractal_column(model, 1)
+    deeper = range(2, model.get_layer("drop_path").columns + 1)
+    columns = [first, *(fractal_column(model, column) for column in deeper)]
+    outputs = [network.output for network in (*columns, model)]
+    return keras.Model(model.input, outputs, name=f"{model.name}_anytime")
+
+
 def _column_order(names, column):
     """Layers of a column and those that all columns share, from input to output."""
     shared = ("avg_pool", "max_pool", "predictions")
@@ -253,5 +273,6 @@ __all__ = [
     "FractalNet20",
     "FractalNet20Narrow",
     "FractalNet40Narrow",
+    "fractal_anytime",
     "fractal_column",
 ]
