@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from tensorflow import keras
 import tensorflow as tf
 
 from keras_cnns import applications, data, export
@@ -95,6 +96,7 @@ def test_loaded_model_outlives_its_loading(network, exported):
 
 def test_a_difference_is_found_and_nothing_is_left(network, tmp_path, monkeypatch):
     """The verification is asked to compare with another network."""
+    keras.utils.set_random_seed(1)
     other = applications.ResNet(
         (1, 1), "basic", 4, stem="small", input_shape=(12, 10, 3), classes=3
     )
