@@ -396,6 +396,7 @@ def test_from_a_shell_without_noise(finish, data_dir, tmp_path):
     assert unknown == []
 
 
+@pytest.mark.slow  # test_distribution.py has both together in every run
 def test_xla_and_mixed_precision_from_a_shell(
     start, finish, wait_for_step, data_dir, tmp_path
 ):

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from tensorflow import keras
 import tensorflow as tf
+from tensorflow import keras
 
 from keras_cnns import applications, data, export
 from keras_cnns.export import verification, warmup
