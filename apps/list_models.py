@@ -25,6 +25,11 @@ def run(task="", pattern="*", recipes=False, markdown_file=""):
     Returns:
         The names shown.
     """
+    if markdown_file and (task or recipes or pattern != "*"):
+        raise ValueError(
+            f"markdown_file={markdown_file!r} gets all models: leave task, pattern and "
+            "recipes out"
+        )
     if recipes:
         for name, (model, values, source) in RECIPES.items():
             print(f"{name}, for example for {model}\n    {source}")

@@ -7,7 +7,6 @@ descent with momentum at a constant rate: without batch normalisation, with it a
 same rate, and with it at five times that rate; the same initial kernels and the same
 batches each time. ``batch_norm.json`` gets the test accuracy at fixed intervals, on the
 first pictures of the test set only, to save time; ``batch_norm.png`` the three curves.
-Takes about six minutes on two cores.
 
 Ioffe, Szegedy, arXiv 1502.03167, figure 2 and section 4.2.1, did so on ImageNet.
 """

@@ -11,7 +11,7 @@ example, is in the table with what it said.
 
 The loss is that of training in the last epoch, with blocks and columns left out where
 the network does so; accuracy is on the test split, with the last weights. The short
-form, a third of Fashion-MNIST, is meant to take about twelve minutes on two cores.
+form takes a third of Fashion-MNIST.
 """
 
 import csv

@@ -278,6 +278,8 @@ def test_list_models(capsys):
     assert "densenet121" in output and "7,978,856" in output
     assert list_models.run(recipes=True) == list(trainers.RECIPES)
     assert "--learning_rate=0.1" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="models.md"):
+        list_models.run(pattern="densenet*", markdown_file="models.md")
 
 
 BAD = [

@@ -65,7 +65,7 @@ def _highway_fc(
             layers.
         units: width of the hidden layers.
         transform_gate_bias: value at which the gates' biases start, at most 0; the
-            paper searches in [-10, -1]. None is -4, with which 50 layers train.
+            paper searches in [-10, -1]. None is -4, a choice of ours.
         activation: of what the gates let through, ``"relu"`` or ``"tanh"``.
         plain: whether to build the plain twin: as many ordinary layers, widened so that
             each has about the parameters of a highway layer (71 instead of 50 units).

@@ -83,8 +83,8 @@ def _network_in_network(
         rectified_class_maps: whether ReLU follows the last convolution too, as in
             the authors' definition; scores are not negative then.
         initializer: of the kernels, ``"normal"``, N(0, 0.05), as in the authors'
-            definition, or ``"he_normal"``: the former is for the paper's widths,
-            narrower nets do not learn from it.
+            definition for the paper's widths, or ``"he_normal"``, which goes by the
+            number of inputs.
     """
     check_choice("initializer", initializer, ("normal", "he_normal"))
     check_rate("dropout_rate", dropout_rate)
