@@ -207,6 +207,7 @@ def train(family, speed, minutes, data_dir) -> dict:
 
 
 def main(_):
+    failed = []
     unknown = set(_FAMILIES.value) - set(FAMILIES)
     if unknown:
         raise app.UsageError(f"unknown {sorted(unknown)}; there are {list(FAMILIES)}")
@@ -222,9 +223,16 @@ def main(_):
             raise app.UsageError(f"{family}: measure its speed first, with --speed")
         else:
             speed = entry["images_per_second"]
-            entry.update(train(family, speed, _MINUTES.value, _DATA_DIR.value))
+            try:
+                entry.update(train(family, speed, _MINUTES.value, _DATA_DIR.value))
+            except subprocess.CalledProcessError as error:
+                # The app has told why; the other families still get their turn.
+                failed.append(f"{family} ended with status {error.returncode}")
+                continue
         _files.write_text(_RESULTS, json.dumps({**_stored(), family: entry}, indent=1))
         print(family, entry)
+    if failed:
+        sys.exit("; ".join(failed))
 
 
 def _stored():
