@@ -8,13 +8,13 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "keras_cnns"
+FOUNDATION = {"layers", "losses", "metrics", "data"}
 BELOW = {
-    "layers": set(),
-    "metrics": set(),
-    "data": set(),
-    "applications": {"layers", "metrics", "data"},
-    "trainers": {"layers", "metrics", "data", "applications"},
-    "export": {"layers", "metrics", "data", "applications", "trainers"},
+    **{room: set() for room in FOUNDATION},
+    "applications": FOUNDATION,
+    "trainers": FOUNDATION | {"applications"},
+    "inspection": FOUNDATION | {"applications", "trainers"},
+    "export": FOUNDATION | {"applications", "trainers"},
 }
 
 

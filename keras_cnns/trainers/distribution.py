@@ -136,3 +136,15 @@ def synchronize_batch_norm(network: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(network, clone_function=clone)
     copy.set_weights(network.get_weights())
     return copy
+
+
+def clip_variables(variables: list, limit: float) -> None:
+    """Clips variables to [-limit, limit] on all devices; call in replica context."""
+
+    def clip(strategy):
+        for variable in variables:
+            strategy.extended.update(
+                variable, lambda v: v.assign(tf.clip_by_value(v, -limit, limit))
+            )
+
+    tf.distribute.get_replica_context().merge_call(clip)

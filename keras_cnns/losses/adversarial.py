@@ -1,0 +1,109 @@
+"""Adversarial losses: functions of logits, one value per example, in float32.
+
+``log D`` and ``log(1 - D)`` are taken of logits by softplus, so that they are finite
+however sure the discriminator is: -log sigmoid(a) = softplus(-a).
+"""
+
+import tensorflow as tf
+
+
+def discriminator_loss(real_logits, fake_logits):
+    """-log D(x) - log(1 - D(G(z))), what the discriminator minimises.
+
+    Args:
+        real_logits: ``(batch, 1)``, discriminator's logits of real examples.
+        fake_logits: ``(batch, 1)``, those of generated ones.
+
+    Returns:
+        ``(batch,)``; log 4 where the discriminator cannot tell them apart.
+
+    Source: Goodfellow et al., arXiv 1406.2661, equation 1 and algorithm 1.
+    """
+    return _flat(tf.nn.softplus(-_float32(real_logits))) + _flat(
+        tf.nn.softplus(_float32(fake_logits))
+    )
+
+
+def minimax_generator_loss(fake_logits):
+    """log(1 - D(G(z))), ``(batch,)``; flat where the discriminator is sure.
+
+    Source: Goodfellow et al., arXiv 1406.2661, equation 1.
+    """
+    return -_flat(tf.nn.softplus(_float32(fake_logits)))
+
+
+def non_saturating_generator_loss(fake_logits):
+    """-log D(G(z)), ``(batch,)``.
+
+    Source: Goodfellow et al., arXiv 1406.2661, section 3.
+    """
+    return _flat(tf.nn.softplus(-_float32(fake_logits)))
+
+
+def wasserstein_critic_loss(real_scores, fake_scores):
+    """f(G(z)) - f(x), ``(batch,)``: its mean's negative estimates the distance.
+
+    Source: Arjovsky et al., arXiv 1701.07875, algorithm 1.
+    """
+    return _flat(_float32(fake_scores)) - _flat(_float32(real_scores))
+
+
+def wasserstein_generator_loss(fake_scores):
+    """-f(G(z)), ``(batch,)``.
+
+    Source: Arjovsky et al., arXiv 1701.07875, algorithm 1.
+    """
+    return -_flat(_float32(fake_scores))
+
+
+def gradient_penalty(gradients):
+    """(norm - 1)^2 of each example's gradient, ``(batch,)``.
+
+    Args:
+        gradients: of the critic's score by its input, ``(batch, ...)``.
+
+    The norm is taken over all axes but the first. Source: Gulrajani et al.,
+    arXiv 1704.00028, equation 3; the 1e-12 under the root keeps its own gradient
+    finite where the norm is 0.
+    """
+    gradients = _float32(gradients)
+    axes = list(range(1, gradients.shape.rank))
+    squares = tf.reduce_sum(gradients**2, axis=axes)
+    return (tf.sqrt(squares + 1e-12) - 1) ** 2
+
+
+def self_regularization(refined, originals):
+    """Sum of absolute differences of each refined picture to its original, ``(batch,)``.
+
+    Source: Shrivastava et al., arXiv 1612.07828, equation 4, of pictures or features.
+    """
+    difference = tf.abs(_float32(refined) - _float32(originals))
+    return tf.reduce_sum(difference, axis=list(range(1, difference.shape.rank)))
+
+
+def local_adversarial_loss(logits, is_refined):
+    """Cross-entropy of a map of two-way decisions, summed over its positions.
+
+    Args:
+        logits: ``(batch, rows, columns, 2)``, channel 0 for refined, 1 for real.
+        is_refined: what each position should say.
+
+    Returns:
+        ``(batch,)``.
+
+    Source: Shrivastava et al., arXiv 1612.07828, equations 1, 2 and section 2.3.
+    """
+    logits = _float32(logits)
+    labels = tf.fill(tf.shape(logits)[:-1], 0 if is_refined else 1)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    return tf.reduce_sum(losses, axis=[1, 2])
+
+
+def _float32(values):
+    values = tf.convert_to_tensor(values)
+    return values if values.dtype == tf.float64 else tf.cast(values, tf.float32)
+
+
+def _flat(values):
+    """(batch, 1) or a map (batch, ...) to one mean per example."""
+    return tf.reduce_mean(tf.reshape(values, [tf.shape(values)[0], -1]), axis=1)

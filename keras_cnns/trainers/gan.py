@@ -1,0 +1,131 @@
+"""Generative adversarial nets, plain and conditional."""
+
+import tensorflow as tf
+
+from keras_cnns import losses
+from keras_cnns.trainers.adversarial import LatentTrainer
+
+_GENERATOR_LOSSES = {
+    "non_saturating": losses.non_saturating_generator_loss,
+    "minimax": losses.minimax_generator_loss,
+}
+
+
+class GAN(LatentTrainer):
+    """The minimax game of a generator and a discriminator.
+
+    It reports ``discriminator_loss`` (log 4 at the optimum), ``generator_loss`` and
+    ``discriminator_accuracy``, the share of real and generated pictures told right.
+
+    Args:
+        generator: latents to pictures.
+        discriminator: pictures to logits ``(batch, 1)``.
+        latents: ``Latents``, or the number of standard normal values.
+        generator_loss: ``"non_saturating"``, -log D(G(z)), or ``"minimax"``,
+            log(1 - D(G(z))).
+        discriminator_steps: discriminator updates for each of the generator, k in the
+            paper; feed batches of k minibatches.
+        instance_noise: ``InstanceNoise`` on what the discriminator sees; None: none.
+        ema_decay, enable_xla, seed: as in ``AdversarialTrainer``.
+
+    Raises:
+        ValueError: if the networks do not fit together or an argument is bad.
+
+    Source: Goodfellow et al., arXiv 1406.2661, algorithm 1; k = 1 in its experiments.
+    The released code updates both networks at once from one set of generated pictures;
+    here each update draws its own, as the algorithm has it.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        *,
+        latents,
+        generator_loss="non_saturating",
+        discriminator_steps=1,
+        instance_noise=None,
+        ema_decay=0.0,
+        enable_xla=False,
+        seed=0,
+    ):
+        super().__init__(
+            generator,
+            discriminator,
+            latents=latents,
+            discriminator_steps=discriminator_steps,
+            instance_noise=instance_noise,
+            metric_names=(
+                "discriminator_loss",
+                "generator_loss",
+                "discriminator_accuracy",
+            ),
+            ema_decay=ema_decay,
+            enable_xla=enable_xla,
+            seed=seed,
+        )
+        if generator_loss not in _GENERATOR_LOSSES:
+            raise ValueError(
+                f"generator_loss must be one of {', '.join(_GENERATOR_LOSSES)}, got "
+                f"{generator_loss!r}"
+            )
+        self._generator_loss = _GENERATOR_LOSSES[generator_loss]
+
+    def train_step(self, data):
+        """Algorithm 1: k updates of the discriminator, then one of the generator."""
+        noise = self.step_noise()
+        for images, labels in self.minibatches(data):
+            self.minimize(
+                self.discriminator_objective,
+                self.discriminator,
+                self.discriminator_optimizer,
+                images,
+                labels,
+                noise.latents(self.latents, len(images)),
+                self.disturbance(noise, images),
+                self.disturbance(noise, images),
+            )
+        self.minimize(
+            self.generator_objective,
+            self.generator,
+            self.generator_optimizer,
+            noise.latents(self.latents, len(images)),
+            labels,
+            self.disturbance(noise, images),
+        )
+        return self.finish_step()
+
+    def discriminator_objective(self, images, labels, latents, on_real, on_fake):
+        """Mean of -log D(x) - log(1 - D(G(z))), and what is reported."""
+        fakes = tf.stop_gradient(self.generate(latents, labels))
+        real_logits = self.discriminate(images + on_real, labels)
+        fake_logits = self.discriminate(fakes + on_fake, labels)
+        loss = tf.reduce_mean(losses.discriminator_loss(real_logits, fake_logits))
+        told = [real_logits > 0, fake_logits < 0]
+        accuracy = tf.reduce_mean(tf.cast(told, tf.float32))
+        return loss, {"discriminator_loss": loss, "discriminator_accuracy": accuracy}
+
+    def generator_objective(self, latents, labels, on_fake):
+        """Mean of the generator's loss, and what is reported."""
+        fakes = self.generate(latents, labels)
+        logits = self.discriminate(fakes + on_fake, labels)
+        loss = tf.reduce_mean(self._generator_loss(logits))
+        return loss, {"generator_loss": loss}
+
+
+class ConditionalGAN(GAN):
+    """The same game given labels: D(x|y) against G(z|y).
+
+    Real and generated examples are judged with the labels of the same real minibatch,
+    so both see one distribution of labels; there is no loss for mismatched pairs.
+
+    Args:
+        generator: ``[latents, labels]`` to pictures, or to vectors.
+        discriminator: ``[pictures, labels]`` to logits ``(batch, 1)``.
+        latents, **options: as in ``GAN``. Labels are whatever the networks take:
+            ``(batch, classes)`` one-hot, or any other vectors.
+
+    Source: Mirza and Osindero, arXiv 1411.1784, equation 2.
+    """
+
+    is_conditional = True

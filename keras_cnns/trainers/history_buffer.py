@@ -1,0 +1,72 @@
+"""A memory of generated pictures, shared by all replicas."""
+
+import tensorflow as tf
+
+
+class HistoryBuffer:
+    """Pictures that a generator made earlier, replaced at random once it is full.
+
+    Every replica holds all of it and changes it alike. Make it within the strategy's
+    scope.
+
+    Args:
+        capacity: number of pictures.
+        image_shape: ``(height, width, channels)``.
+
+    Source: Shrivastava et al., arXiv 1612.07828, section 2.3.
+    """
+
+    def __init__(self, capacity, image_shape):
+        same = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self.capacity = capacity
+        self.images = tf.Variable(
+            tf.zeros([capacity, *image_shape]),
+            trainable=False,
+            name="history",
+            aggregation=same,
+        )
+        self.count = tf.Variable(
+            0, dtype=tf.int64, trainable=False, name="history_count", aggregation=same
+        )
+
+    def draw(self, noise, number, otherwise):
+        """This replica's share of pictures drawn at random, with repetition.
+
+        Args:
+            noise: ``StepNoise``.
+            number: how many this replica gets.
+            otherwise: ``(number, height, width, channels)``, given back while the
+                buffer is empty.
+        """
+        count = tf.cast(self.count, tf.float32)
+        chosen = tf.cast(noise.uniform([number]) * count, tf.int64)
+        drawn = tf.gather(self.images, chosen)
+        return tf.where(self.count > 0, drawn, otherwise)
+
+    def add(self, noise, images) -> None:
+        """Takes in each replica's pictures: appended, or over others at random.
+
+        Args:
+            noise: ``StepNoise``.
+            images: ``(number, height, width, channels)`` of this replica; the number
+                over all replicas must divide the capacity.
+        """
+        replica = tf.distribute.get_replica_context()
+        number = images.shape[0] * replica.num_replicas_in_sync
+        if replica.num_replicas_in_sync > 1:
+            images = replica.all_gather(images, axis=0)
+        if self.capacity % number:
+            raise ValueError(
+                f"a history of {self.capacity} pictures cannot take in {number} at a "
+                "time; the buffer's size must be a multiple of that"
+            )
+        at_random = tf.argsort(noise.shared_uniform(self.capacity))[:number]
+        places = tf.where(
+            self.count < self.capacity,
+            self.count + tf.range(number, dtype=tf.int64),
+            tf.cast(at_random, tf.int64),
+        )
+        self.images.assign(
+            tf.tensor_scatter_nd_update(self.images, places[:, tf.newaxis], images)
+        )
+        self.count.assign(tf.minimum(self.count + number, self.capacity))

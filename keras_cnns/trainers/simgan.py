@@ -1,0 +1,246 @@
+"""Learning from simulated pictures that a refiner makes look real."""
+
+import tensorflow as tf
+
+from keras_cnns import losses
+from keras_cnns.trainers.adversarial import AdversarialTrainer
+from keras_cnns.trainers.history_buffer import HistoryBuffer
+
+
+def _derivatives(images):
+    """Differences of neighbouring pixels, down and across."""
+    down, across = tf.image.image_gradients(images)
+    return tf.concat([down, across], -1)
+
+
+# What the refined picture must share with the simulated one.
+FEATURES = {
+    "identity": tf.identity,
+    "channel_mean": lambda images: tf.reduce_mean(images, -1, keepdims=True),
+    "derivatives": _derivatives,
+}
+
+
+class SimGAN(AdversarialTrainer):
+    """A refiner of simulated pictures against a discriminator of their patches.
+
+    The first ``refiner_pretraining`` steps train the refiner to keep its input, the
+    next ``discriminator_pretraining`` the discriminator alone. It reports
+    ``discriminator_loss`` (per position of the map: log 4 where it cannot tell them
+    apart), ``adversarial_loss`` (per position) and ``self_regularization`` (mean
+    absolute change of a value of the features).
+
+    Args:
+        refiner: simulated pictures to refined ones of the same shape.
+        discriminator: pictures to logits ``(batch, rows, columns, 2)``, channel 0 for
+            refined.
+        regularization_weight: lambda, of the absolute differences summed over each
+            picture; too large a value gives the input back.
+        features: psi: ``"identity"``, ``"channel_mean"``, ``"derivatives"``, or a
+            network of pictures.
+        refiner_steps, discriminator_steps: updates in each step, K_g and K_d.
+        buffer_size: pictures in the history, half of what the discriminator takes for
+            refined; a multiple of half a minibatch. 0: no history.
+        refiner_pretraining, discriminator_pretraining: number of steps.
+        ema_decay, enable_xla, seed: as in ``AdversarialTrainer``.
+
+    Raises:
+        ValueError: if the networks do not fit together or an argument is bad.
+
+    Source: Shrivastava et al., arXiv 1612.07828, algorithm 1, equations 1 to 5; lambda
+    and the buffer's size are not given there.
+    """
+
+    def __init__(
+        self,
+        refiner,
+        discriminator,
+        *,
+        regularization_weight=0.5,
+        features="identity",
+        refiner_steps=2,
+        discriminator_steps=1,
+        buffer_size=12_800,
+        refiner_pretraining=1000,
+        discriminator_pretraining=200,
+        ema_decay=0.0,
+        enable_xla=False,
+        seed=0,
+    ):
+        super().__init__(
+            refiner,
+            discriminator,
+            metric_names=(
+                "discriminator_loss",
+                "adversarial_loss",
+                "self_regularization",
+            ),
+            ema_decay=ema_decay,
+            enable_xla=enable_xla,
+            seed=seed,
+        )
+        _check_map(refiner, discriminator)
+        for name, value in (
+            ("refiner_steps", refiner_steps),
+            ("discriminator_steps", discriminator_steps),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value!r}")
+        if not regularization_weight >= 0:
+            raise ValueError(
+                f"regularization_weight must be >= 0, got {regularization_weight!r}"
+            )
+        if isinstance(features, str) and features not in FEATURES:
+            raise ValueError(
+                f"features must be a network or one of {', '.join(FEATURES)}, got "
+                f"{features!r}"
+            )
+        self._weight = regularization_weight
+        self._features = FEATURES[features] if isinstance(features, str) else features
+        self.refiner_steps = refiner_steps
+        self.discriminator_steps = discriminator_steps
+        self._pretraining = (refiner_pretraining, discriminator_pretraining)
+        shape = refiner.input_shape[1:]
+        self.buffer = HistoryBuffer(buffer_size, shape) if buffer_size else None
+
+    @property
+    def minibatches_per_step(self) -> tuple:
+        """How many minibatches of simulated and of real pictures a step takes."""
+        simulated = self.refiner_steps + self.discriminator_steps
+        return simulated, self.discriminator_steps
+
+    @property
+    def networks(self):
+        return {"refiner": self.generator, "discriminator": self.discriminator}
+
+    def checkpointed(self):
+        buffer = self.buffer
+        kept = {"buffer": buffer.images, "buffer_count": buffer.count} if buffer else {}
+        return {**super().checkpointed(), **kept}
+
+    def next_step(self):
+        """``train_step``, after the phases in which one network trains alone."""
+        refiner_alone, discriminator_alone = self._pretraining
+        if self.steps_done < refiner_alone:
+            return self.refiner_pretraining_step
+        if self.steps_done < refiner_alone + discriminator_alone:
+            return self.discriminator_pretraining_step
+        return self.train_step
+
+    def train_step(self, data):
+        """Algorithm 1: K_g updates of the refiner, then K_d of the discriminator.
+
+        Args:
+            data: (simulated pictures, real ones), ``minibatches_per_step`` of each.
+        """
+        simulated, real = self._minibatches(data)
+        noise = self.step_noise()
+        for images in simulated[: self.refiner_steps]:
+            self._update_refiner(self.refiner_objective, images)
+        for images, real_images in zip(simulated[self.refiner_steps :], real):
+            self._update_discriminator(images, real_images, noise)
+        return self.finish_step()
+
+    def refiner_pretraining_step(self, data):
+        """The refiner learns to give its input back."""
+        simulated, _ = self._minibatches(data)
+        for images in simulated[: self.refiner_steps]:
+            self._update_refiner(self.identity_objective, images)
+        return self.finish_step()
+
+    def discriminator_pretraining_step(self, data):
+        """The discriminator learns to tell what the refiner gives so far."""
+        simulated, real = self._minibatches(data)
+        noise = self.step_noise()
+        for images, real_images in zip(simulated[self.refiner_steps :], real):
+            self._update_discriminator(images, real_images, noise)
+        return self.finish_step()
+
+    def refiner_objective(self, images):
+        """Equations 2 to 4: be taken for real, and stay near the simulated picture."""
+        refined = self.generator(images, training=True)
+        logits = self.discriminator(refined, training=True)
+        adversarial = losses.local_adversarial_loss(logits, is_refined=False)
+        kept, report = self._regularization(refined, images)
+        loss = tf.reduce_mean(adversarial + self._weight * kept)
+        positions = logits.shape[1] * logits.shape[2]
+        report["adversarial_loss"] = tf.reduce_mean(adversarial) / positions
+        return loss, report
+
+    def identity_objective(self, images):
+        """The self-regularisation alone."""
+        refined = self.generator(images, training=True)
+        kept, report = self._regularization(refined, images)
+        return tf.reduce_mean(kept), report
+
+    def discriminator_objective(self, refined, real_images):
+        """Equation 1, summed over the positions of the map."""
+        on_refined = self.discriminator(refined, training=True)
+        on_real = self.discriminator(real_images, training=True)
+        loss = tf.reduce_mean(
+            losses.local_adversarial_loss(on_refined, is_refined=True)
+            + losses.local_adversarial_loss(on_real, is_refined=False)
+        )
+        positions = on_real.shape[1] * on_real.shape[2]
+        return loss, {"discriminator_loss": loss / positions}
+
+    def refine(self, images, batch_size=100):
+        """Refined pictures, NumPy, by the averaged weights where there are any."""
+        with self.averaged_weights():
+            parts = range(0, len(images), batch_size)
+            batches = [images[first : first + batch_size] for first in parts]
+            return tf.concat([self.generator(batch) for batch in batches], 0).numpy()
+
+    def _regularization(self, refined, images):
+        """Summed change of each picture's features, and its mean for the report."""
+        before, after = self._features(images), self._features(refined)
+        kept = losses.self_regularization(after, before)
+        values = tf.cast(tf.size(before[0]), kept.dtype)
+        return kept, {"self_regularization": tf.reduce_mean(kept) / values}
+
+    def _update_refiner(self, objective, images):
+        self.minimize(objective, self.generator, self.generator_optimizer, images)
+
+    def _update_discriminator(self, images, real_images, noise):
+        """Half of the refined pictures are new ones, half come from the history."""
+        refined = tf.cast(self.generator(images, training=True), tf.float32)
+        if self.buffer is not None:
+            new, others = refined[::2], refined[1::2]
+            old = self.buffer.draw(noise, len(others), others)
+            refined = tf.concat([new, old], 0)
+        self.minimize(
+            self.discriminator_objective,
+            self.discriminator,
+            self.discriminator_optimizer,
+            refined,
+            real_images,
+        )
+        if self.buffer is not None:
+            self.buffer.add(noise, new)
+
+    def _minibatches(self, data):
+        """The batches in as many equal parts as the step takes."""
+        return [
+            tf.split(images, parts)
+            for images, parts in zip(data, self.minibatches_per_step)
+        ]
+
+
+def _check_map(refiner, discriminator):
+    """Refuses networks that do not fit together."""
+    if refiner.output_shape != refiner.input_shape:
+        raise ValueError(
+            f"{refiner.name} must keep the shape of its pictures, makes "
+            f"{refiner.output_shape[1:]} of {refiner.input_shape[1:]}"
+        )
+    if None in refiner.input_shape[1:]:
+        raise ValueError(
+            f"{refiner.name} must know the size of its pictures, has "
+            f"{refiner.input_shape[1:]}"
+        )
+    shape = discriminator.output_shape
+    if len(shape) != 4 or shape[-1] != 2:
+        raise ValueError(
+            f"{discriminator.name} must give logits (batch, rows, columns, 2), gives "
+            f"{shape}"
+        )

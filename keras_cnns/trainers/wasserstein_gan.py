@@ -1,0 +1,147 @@
+"""Wasserstein GAN with clipped weights."""
+
+import tensorflow as tf
+
+from keras_cnns import losses
+from keras_cnns.trainers import distribution
+from keras_cnns.trainers.adversarial import LatentTrainer, step_counter
+
+# The authors' code trains the critic longer: this many updates for each of the first
+# generator updates, and for one in every period later on.
+_WARM_UP_UPDATES, _WARM_UP_GENERATOR_UPDATES, _WARM_UP_PERIOD = 100, 25, 500
+
+
+class WassersteinGAN(LatentTrainer):
+    """A critic of bounded weights, and a generator that lessens its estimate.
+
+    It reports ``critic_loss``, ``generator_loss`` and ``wasserstein_estimate``, the
+    critic loss's negative: up to a factor that hangs on the critic, the distance
+    between real and generated pictures. The factor differs between critics, so that
+    estimates of two critics cannot be compared.
+
+    Args:
+        generator: latents to pictures.
+        discriminator: the critic, pictures to scores ``(batch, 1)``.
+        latents: ``Latents``, or the number of standard normal values.
+        clip_value: c; after each critic update every trainable weight of the critic,
+            those of batch normalisation too, lies in [-c, c].
+        discriminator_steps: critic updates for each of the generator, n_critic; feed
+            batches of that many minibatches.
+        critic_warm_up: whether the critic gets 100 updates before each of the first 25
+            generator updates and before every 500th, as in the authors' code (not in
+            the paper), which counts them as whole multiples of ``discriminator_steps``
+            here.
+        instance_noise, ema_decay, enable_xla, seed: as in ``GAN``.
+
+    Raises:
+        ValueError: if the networks do not fit together or an argument is bad.
+
+    Source: Arjovsky et al., arXiv 1701.07875, algorithm 1 (c 0.01, n_critic 5, RMSProp
+    at 5e-5, batch 64). The authors' code clips before each update, not after it.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        *,
+        latents,
+        clip_value=0.01,
+        discriminator_steps=5,
+        critic_warm_up=False,
+        instance_noise=None,
+        ema_decay=0.0,
+        enable_xla=False,
+        seed=0,
+    ):
+        super().__init__(
+            generator,
+            discriminator,
+            latents=latents,
+            discriminator_steps=discriminator_steps,
+            instance_noise=instance_noise,
+            metric_names=("critic_loss", "generator_loss", "wasserstein_estimate"),
+            ema_decay=ema_decay,
+            enable_xla=enable_xla,
+            seed=seed,
+        )
+        if not clip_value > 0:
+            raise ValueError(f"clip_value must be positive, got {clip_value!r}")
+        self._clip_value = clip_value
+        self._warms_up = critic_warm_up
+        self.generator_updates = step_counter("generator_updates")
+        self.critic_rounds = step_counter("critic_rounds")
+
+    def checkpointed(self):
+        return {
+            **super().checkpointed(),
+            "generator_updates": self.generator_updates,
+            "critic_rounds": self.critic_rounds,
+        }
+
+    def next_step(self):
+        """``train_step``, or ``critic_step`` while the critic warms up."""
+        updates = int(self.generator_updates.numpy())
+        is_warm_up = updates < _WARM_UP_GENERATOR_UPDATES or not (
+            updates % _WARM_UP_PERIOD
+        )
+        if not (self._warms_up and is_warm_up):
+            return self.train_step
+        done = (int(self.critic_rounds.numpy()) + 1) * self.discriminator_steps
+        return self.train_step if done >= _WARM_UP_UPDATES else self.critic_step
+
+    def train_step(self, data):
+        """Algorithm 1: n_critic updates of the critic, then one of the generator."""
+        noise = self.step_noise()
+        labels = self._train_critic(data, noise)
+        self.minimize(
+            self.generator_objective,
+            self.generator,
+            self.generator_optimizer,
+            noise.latents(self.latents, len(labels)),
+            labels,
+        )
+        self.generator_updates.assign_add(1)
+        self.critic_rounds.assign(0)
+        return self.finish_step()
+
+    def critic_step(self, data):
+        """The critic's part of the algorithm alone."""
+        self._train_critic(data, self.step_noise())
+        self.critic_rounds.assign_add(1)
+        return self.finish_step()
+
+    def critic_objective(self, images, labels, latents, on_real, on_fake):
+        """Mean of f(G(z)) - f(x), and what is reported."""
+        fakes = tf.stop_gradient(self.generate(latents, labels))
+        loss = tf.reduce_mean(
+            losses.wasserstein_critic_loss(
+                self.discriminate(images + on_real, labels),
+                self.discriminate(fakes + on_fake, labels),
+            )
+        )
+        return loss, {"critic_loss": loss, "wasserstein_estimate": -loss}
+
+    def generator_objective(self, latents, labels):
+        """Mean of -f(G(z)), and what is reported."""
+        scores = self.discriminate(self.generate(latents, labels), labels)
+        loss = tf.reduce_mean(losses.wasserstein_generator_loss(scores))
+        return loss, {"generator_loss": loss}
+
+    def _train_critic(self, data, noise):
+        """n_critic updates; gives the labels of the last minibatch."""
+        for images, labels in self.minibatches(data):
+            self.minimize(
+                self.critic_objective,
+                self.discriminator,
+                self.discriminator_optimizer,
+                images,
+                labels,
+                noise.latents(self.latents, len(images)),
+                self.disturbance(noise, images),
+                self.disturbance(noise, images),
+            )
+            distribution.clip_variables(
+                self.discriminator.trainable_variables, self._clip_value
+            )
+        return labels
