@@ -43,14 +43,16 @@ def run(task="", pattern="*", recipes=False, markdown_file=""):
     rows = [("model", "parameters", "input", "weights", "source")]
     for name in names:
         info = applications.model_info(name)
-        size = "x".join(map(str, info.input_shape))
+        size = _catalogue.input_size(info)
         weights = ",".join(info.weights) or "-"
         rows.append((name, f"{info.params:,}", size, weights, info.paper))
-    name_width, weights_width = (max(len(row[i]) for row in rows) for i in (0, 3))
+    name_width, size_width, weights_width = (
+        max(len(row[i]) for row in rows) for i in (0, 2, 3)
+    )
     for name, params, size, weights, paper in rows:
         print(
-            f"{name:{name_width}} {params:>11}  {size:9}  {weights:{weights_width}}  "
-            f"{paper}"
+            f"{name:{name_width}} {params:>11}  {size:{size_width}}  "
+            f"{weights:{weights_width}}  {paper}"
         )
     return names
 

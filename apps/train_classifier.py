@@ -10,6 +10,7 @@ TensorBoard and ``checkpoints/``, from which ``--resume`` goes on.
 """
 
 import dataclasses
+import functools
 import json
 import os
 import types
@@ -115,13 +116,19 @@ def run(
             runs.write_record(output_dir, vars(flags), description)
         progress = resumable.fit_resumable(
             trainer,
-            source,
+            functools.partial(
+                data.load_training,
+                source,
+                batch_size,
+                preprocessing=description.preprocessing,
+                augmentation=data.Augmentation(
+                    augmentation, mixup_alpha, label_smoothing
+                ),
+                seed=seed,
+            ),
             run_dir=output_dir,
             epochs=epochs,
-            batch_size=batch_size,
-            preprocessing=description.preprocessing,
-            augmentation=data.Augmentation(augmentation, mixup_alpha, label_smoothing),
-            seed=seed,
+            steps_per_epoch=source.num_examples // batch_size,
             validation_data=validation,
             checkpoint_interval=checkpoint_interval,
             patience=early_stopping,
@@ -351,11 +358,26 @@ def _finish(flags, progress, validation):
 def _with_recipe(values, given):
     """Flag values from a resumed run or a recipe, where the command line has none."""
     name = values.pop("recipe")
-    base = recipes.recipe(name) if name else {}
     stored = runs.read_record(values["output_dir"] or "") if values["resume"] else None
-    if stored:
-        base = {k: v for k, v in stored[0].items() if k not in _FREE_ON_RESUME}
-    return {**values, **{k: v for k, v in base.items() if k not in given}}
+    base = stored[0] if stored else {}
+    base = {k: v for k, v in base.items() if k not in _FREE_ON_RESUME}
+    if name:  # a resumed run refuses what differs from its own values
+        base.update(recipes.recipe(name))
+    values = {**values, **{k: v for k, v in base.items() if k not in given}}
+    _check_used(values, given)
+    return values
+
+
+def _check_used(values, given):
+    """Refuses flags of the command line that the optimizer or schedule ignores."""
+    known = {*optimizers.OPTIMIZERS, *optimizers.SCHEDULES}
+    for flag, (decider, users) in optimizers.USED_BY.items():
+        if flag in given and values[decider] in known.difference(users):
+            raise ValueError(
+                f"--{flag}={values[flag]} has no effect with "
+                f"--{decider}={values[decider]}; leave it out, or take one of "
+                f"{', '.join(users)}"
+            )
 
 
 def main():

@@ -14,7 +14,16 @@ __version__ = "0.1.0"
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-_SUBPACKAGES = ("applications", "data", "export", "layers", "metrics", "trainers")
+_SUBPACKAGES = (
+    "applications",
+    "data",
+    "export",
+    "inspection",
+    "layers",
+    "losses",
+    "metrics",
+    "trainers",
+)
 
 
 def __getattr__(name):

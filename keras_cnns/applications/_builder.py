@@ -1,6 +1,7 @@
 """From a family's design to its public builder: standard arguments, head, weights."""
 
 import dataclasses
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +11,14 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns.applications import _weights
-from keras_cnns.applications._parts import check_rate, classifier, image_input
+from keras_cnns.applications._parts import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_rate,
+    classifier,
+    image_input,
+)
 
 # The arguments of every keras.applications function, in its order.
 STANDARD = {
@@ -88,26 +96,21 @@ def pooled_classifier(dropout_rate: float = 0.0) -> Callable:
     return head
 
 
-def classification_builder(design: Callable[..., Design]) -> Callable:
+def classification_builder(design=None, *, head_options=()) -> Callable:
     """Decorator: a function of the architecture's arguments becomes the builder.
 
     The builder takes the function's positional arguments, the standard ones of
     ``keras.applications``, then the function's keyword-only arguments and
     ``public_weights``; its docstring gets the standard arguments' text.
+
+    Args:
+        design: function of the architecture's arguments that returns a ``Design``.
+        head_options: names of those that act on the classifier alone; public
+            constructors refuse them where there is none.
     """
-    own = list(inspect.signature(design).parameters.values())
-    key = inspect.Parameter.KEYWORD_ONLY
-    first = [p for p in own if p.kind is not key]
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    defaults = {**STANDARD, "name": design.__name__.lower()}
-    signature = inspect.Signature(
-        [
-            *first,
-            *(inspect.Parameter(n, kind, default=d) for n, d in defaults.items()),
-            *(p for p in own if p.kind is key),
-            inspect.Parameter("public_weights", key, default=None),
-        ]
-    )
+    if design is None:
+        return functools.partial(classification_builder, head_options=head_options)
+    signature = _builder_signature(design)
 
     def builder(*args, **kwargs):
         given = signature.bind(*args, **kwargs)
@@ -121,7 +124,24 @@ def classification_builder(design: Callable[..., Design]) -> Callable:
     builder.__module__ = design.__module__
     builder.__signature__ = signature
     builder.__doc__ = _documentation(design)
+    builder.head_options = head_options
     return builder
+
+
+def _builder_signature(design):
+    """The design's positional arguments, the standard ones, the keyword-only ones."""
+    own = list(inspect.signature(design).parameters.values())
+    key = inspect.Parameter.KEYWORD_ONLY
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    defaults = {**STANDARD, "name": design.__name__.lower()}
+    return inspect.Signature(
+        [
+            *(p for p in own if p.kind is not key),
+            *(inspect.Parameter(n, kind, default=d) for n, d in defaults.items()),
+            *(p for p in own if p.kind is key),
+            inspect.Parameter("public_weights", key, default=None),
+        ]
+    )
 
 
 def _documentation(design):
@@ -133,7 +153,7 @@ def _documentation(design):
 
 def named_constructor_doc(builder, function_name, paper, parameters) -> str:
     """The builder's docstring, without the arguments that a variant fixes."""
-    _, _, text = builder.__doc__.partition("Args:\n")
+    _, _, text = inspect.getdoc(builder).partition("Args:\n")
     arguments, returns, rest = text.partition("\nReturns:")
     kept = [
         argument
@@ -166,10 +186,6 @@ def _classification_model(
     image = image_input(
         input_tensor, input_shape, default_shape, design.min_size, design.fixed_size
     )
-    if design.auxiliary_heads and not include_top:
-        raise ValueError(
-            "auxiliary heads have no effect with include_top=False; leave them out"
-        )
     x, *sides = _as_list(design.features(image))
     if include_top:
         head = design.head or pooled_classifier()
@@ -206,11 +222,10 @@ def _as_list(value):
 
 
 def _check(include_top, pooling, classes):
-    if pooling not in (None, "avg", "max"):
-        raise ValueError(f"pooling must be None, 'avg' or 'max', got {pooling!r}")
+    check_flag("include_top", include_top)
+    check_choice("pooling", pooling, (None, "avg", "max"))
+    check_count("classes", classes)
     if include_top and pooling is not None:
         raise ValueError(
             f"pooling={pooling!r} has no effect with include_top=True; leave it out"
         )
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
-        raise ValueError(f"classes must be a positive integer, got {classes!r}")

@@ -177,7 +177,8 @@ class Cells:
 def auxiliary_head(form, depth_multiplier):
     """Classifier on a 17x17 map: 5x5/3 average pooling, 1x1, 5x5, one dense layer.
 
-    On maps below 17x17 pooling and kernel shrink to what is there, as TF-slim's do.
+    On maps below 17x17 pooling and kernel shrink to what is there, as TF-slim's do;
+    hence their size must be known.
     """
 
     def head(x, classes, activation):
@@ -192,4 +193,4 @@ def auxiliary_head(form, depth_multiplier):
 
 
 def _at_most_5(x):
-    return tuple(min(5, size or 5) for size in x.shape[1:3])
+    return tuple(min(5, size) for size in x.shape[1:3])

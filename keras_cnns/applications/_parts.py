@@ -1,9 +1,15 @@
 """The pieces that classification builders share: checks, input, classifier."""
 
+import math
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns.applications import _weights
+
+# Stems that most families have: for ImageNet's pictures, and for small ones; with the
+# input shape that goes with each.
+STEM_SHAPES = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
 
 
 def conv_initializer():
@@ -11,34 +17,74 @@ def conv_initializer():
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
+def xavier_initializer():
+    """Caffe's "xavier": uniform, of variance 1 / fan-in."""
+    return keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")
+
+
 def check_choice(name, value, choices) -> None:
-    """Refuses a value that is not among the choices."""
-    if value not in choices:
+    """Refuses a value that is not among the choices; True is not 1."""
+    if not any(type(value) is type(c) and value == c for c in choices):
         known = " or ".join(map(repr, choices))
         raise ValueError(f"{name} must be {known}, got {value!r}")
 
 
+def check_flag(name, value) -> None:
+    """Refuses anything but True and False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+
+
+def check_stem(stem, stem_strides=1) -> None:
+    """Refuses stems that do not exist, and strides that they do not have."""
+    check_choice("stem", stem, STEM_SHAPES)
+    check_choice("stem_strides", stem_strides, (1, 2))
+    if stem == "imagenet" and stem_strides != 1:
+        raise ValueError(
+            f"stem_strides={stem_strides!r} has no effect with stem='imagenet', "
+            "whose strides are fixed; leave it out"
+        )
+
+
+def check_count(name, value) -> None:
+    """Refuses anything but a positive whole number."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+
+
 def check_counts(name, values) -> None:
     """Refuses anything but a list of positive whole numbers."""
-    is_list = isinstance(values, (tuple, list)) and len(values) > 0
-    if not is_list or not all(
-        isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in values
-    ):
+    if not isinstance(values, (tuple, list)) or not values:
         raise ValueError(f"{name} must be positive whole numbers, got {values!r}")
+    for value in values:
+        check_count(f"each of {name}={values!r}", value)
 
 
-def check_rate(name, value) -> None:
-    """Refuses a rate outside [0, 1)."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 <= value < 1:
-        raise ValueError(f"{name} must be in [0, 1), got {value!r}")
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_rate(name, value, interval="[0, 1)") -> None:
+    """Refuses a number outside of the interval; round brackets leave its ends out."""
+    inside = _is_number(value) and 0 <= value <= 1
+    if (
+        not inside
+        or (value == 0 and "(" in interval)
+        or (value == 1 and ")" in interval)
+    ):
+        raise ValueError(f"{name} must be in {interval}, got {value!r}")
 
 
 def check_positive(name, value) -> None:
     """Refuses anything but a positive number."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not value > 0:
+    if not _is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a positive number, got {value!r}")
+
+
+def head_dtype():
+    """Of the layers that make the outputs: float32 where the policy has 16 bits."""
+    policy = keras.mixed_precision.global_policy()
+    return "float64" if policy.compute_dtype == "float64" else "float32"
 
 
 def classifier(x, classes, activation, name=_weights.HEAD_NAME, **kwargs):
@@ -46,10 +92,8 @@ def classifier(x, classes, activation, name=_weights.HEAD_NAME, **kwargs):
 
     Further arguments are those of ``Dense``.
     """
-    half = keras.mixed_precision.global_policy().compute_dtype != "float64"
-    dtype = "float32" if half else None
     return layers.Dense(
-        classes, activation=activation, dtype=dtype, name=name, **kwargs
+        classes, activation=activation, dtype=head_dtype(), name=name, **kwargs
     )(x)
 
 
@@ -80,8 +124,7 @@ def class_map_classifier(x, classes, activation, rectified, initializer):
     Returns:
         ``(batch, classes)``; float32 even where the policy computes in 16 bits.
     """
-    half = keras.mixed_precision.global_policy().compute_dtype != "float64"
-    dtype = "float32" if half else None
+    dtype = head_dtype()
     x = layers.Conv2D(
         classes,
         1,
@@ -133,8 +176,8 @@ def check_shape(shape, min_size, fixed_size=False):
         raise ValueError(f"input_shape={shape!r}: the number of channels must be known")
     if fixed_size and None in shape[:2]:
         raise ValueError(
-            f"input_shape={shape!r}: height and width must be known, because dense "
-            "layers see the whole map"
+            f"input_shape={shape!r}: height and width must be known, because layers "
+            "of the network depend on them"
         )
     if any(size is not None and size < min_size for size in shape[:2]):
         raise ValueError(

@@ -23,11 +23,18 @@ class ModelInfo:
         paper: title, arXiv id and the table that the variant stands in.
         params: trainable parameters at ``classes`` outputs and ``input_shape``,
             from the paper or a reference implementation.
-        classes: the number of classes of the paper.
-        input_shape: default ``(height, width, channels)``.
-        min_size: smallest height and width that the network accepts.
-        preprocessing: name of the input convention (``keras_cnns.data``).
+        input_shape: default ``(height, width, channels)``; of a generator
+            ``(latents,)``.
+        preprocessing: name of the input convention (``keras_cnns.data``); of
+            generative networks the range of the pictures: ``"signed"`` ([-1, 1]),
+            ``"unit"`` ([0, 1]) or ``"unbounded"``.
+        classes: the number of classes of the paper; None where it classifies nothing.
+        min_size: smallest height and width that the network accepts; None where its
+            input has one shape only.
         stage_ends: layer names where the stages end, finest map first.
+        condition_shape: of a conditional network's second input, such as one-hot
+            labels; empty where there is none.
+        output_shape: of generative networks, without the batch.
         weights: public checkpoints by name.
         note: why ``params`` differs from the published figure, where it does.
         macs: multiply-adds of convolutions and dense layers for one picture at
@@ -42,11 +49,13 @@ class ModelInfo:
     task: str
     paper: str
     params: int
-    classes: int
     input_shape: tuple
-    min_size: int
     preprocessing: str
-    stage_ends: tuple
+    classes: Optional[int] = None
+    min_size: Optional[int] = None
+    stage_ends: tuple = ()
+    condition_shape: tuple = ()
+    output_shape: tuple = ()
     weights: Mapping = dataclasses.field(default_factory=dict)
     note: str = ""
     macs: Optional[float] = None
@@ -60,7 +69,7 @@ _MODELS: dict = {}
 def register(
     builder, function_name, *, architecture, public_weights=None, **info
 ) -> Callable[..., keras.Model]:
-    """Makes the named constructor of one variant and enters it into the table.
+    """Makes the named constructor of one classifier and enters it into the table.
 
     Args:
         builder: the family's general builder; takes the architecture's arguments and
@@ -77,32 +86,83 @@ def register(
     Raises:
         ValueError: if the name is taken.
     """
-    name = info["name"]
-    if name in _MODELS:
-        raise ValueError(f"a model named {name!r} is registered already")
+    _refuse_taken(info["name"])
     fixed = {**architecture, "public_weights": public_weights or {}}
-    signature = _public_signature(builder, fixed, name, info["classes"])
+    defaults = {"name": info["name"], "classes": info["classes"]}
+    signature = _public_signature(builder, fixed, defaults)
 
     def constructor(*args, **kwargs):
         given = signature.bind(*args, **kwargs)
         given.apply_defaults()
+        if given.arguments["include_top"] is False:
+            _refuse_head_options(builder.head_options, given.arguments, signature)
         return builder(**fixed, **given.arguments)
 
-    constructor.__name__ = constructor.__qualname__ = function_name
-    constructor.__module__ = builder.__module__
-    constructor.__signature__ = signature
-    constructor.__doc__ = named_constructor_doc(
-        builder, function_name, info["paper"], signature.parameters
-    )
-    _MODELS[name] = ModelInfo(
+    _describe(constructor, builder, function_name, info["paper"], signature)
+    _MODELS[info["name"]] = ModelInfo(
         constructor=constructor, weights=public_weights or {}, **info
     )
     return constructor
 
 
-def _public_signature(builder, fixed, name, classes):
+def register_network(
+    builder, function_name, *, architecture, **info
+) -> Callable[..., keras.Model]:
+    """Makes the named constructor of a network that is no classifier, and enters it.
+
+    Args:
+        builder: the family's general builder; its arguments end with ``name``.
+        function_name: public name such as ``"DCGAN64Generator"``.
+        architecture: dict, the arguments that make the variant what it is.
+        **info: the remaining fields of ``ModelInfo``.
+
+    Returns:
+        The constructor, which takes those arguments of the builder that
+        ``architecture`` leaves open.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+    _refuse_taken(info["name"])
+    signature = _public_signature(builder, architecture, {"name": info["name"]})
+
+    def constructor(*args, **kwargs):
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        return builder(**architecture, **given.arguments)
+
+    _describe(constructor, builder, function_name, info["paper"], signature)
+    _MODELS[info["name"]] = ModelInfo(constructor=constructor, **info)
+    return constructor
+
+
+def _refuse_taken(name):
+    if name in _MODELS:
+        raise ValueError(f"a model named {name!r} is registered already")
+
+
+def _describe(constructor, builder, function_name, paper, signature):
+    """Name, signature and documentation of a named constructor."""
+    constructor.__name__ = constructor.__qualname__ = function_name
+    constructor.__module__ = builder.__module__
+    constructor.__signature__ = signature
+    constructor.__doc__ = named_constructor_doc(
+        builder, function_name, paper, signature.parameters
+    )
+
+
+def _refuse_head_options(head_options, arguments, signature):
+    """Refuses what would act on the classifier, where there is none."""
+    for option in set(head_options) & set(arguments):
+        value = arguments[option]
+        if value != signature.parameters[option].default:
+            raise ValueError(
+                f"{option}={value!r} has no effect with include_top=False; leave it out"
+            )
+
+
+def _public_signature(builder, fixed, defaults):
     """The builder's signature without the fixed arguments, defaults filled in."""
-    defaults = {"name": name, "classes": classes}
     parameters = [
         parameter.replace(default=defaults.get(parameter.name, parameter.default))
         for parameter in inspect.signature(builder).parameters.values()
@@ -194,7 +254,8 @@ def extract_features(model: keras.Model, levels, stage_ends=None) -> keras.Model
     ends = stage_ends
     if not ends:
         info = model_info(model.name)
-        if next(iter(inspect.signature(info.constructor).parameters)) != "include_top":
+        first = next(iter(inspect.signature(info.constructor).parameters))
+        if info.task == "classification" and first != "include_top":
             raise ValueError(
                 f"{model.name} comes from a general builder: give the names of the "
                 "layers in which its stages end as stage_ends"

@@ -4,8 +4,12 @@ from tensorflow.keras import layers
 
 from keras_cnns.applications._builder import Design
 from keras_cnns.applications._parts import (
+    STEM_SHAPES,
     check_choice,
+    check_count,
     check_counts,
+    check_rate,
+    check_stem,
     conv_initializer,
 )
 from keras_cnns.layers import ChannelPadding
@@ -19,7 +23,6 @@ FORMS = {
     "torch": {"use_bias": False, "epsilon": 1e-5, "momentum": 0.9, "strided": 2},
 }
 SHORTCUTS = ("zero_pad", "average_pool", "projection")
-DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
 MIN_SIZE = {"imagenet": 32, "small": 4}
 # Modules of timm's and torchvision's ResNet.
 _STATE_DICT_NAMES = (
@@ -169,10 +172,7 @@ def _stem(x, filters, stem, form):
 def check_survival(final_survival_rate, drop_path) -> None:
     """Refuses rates outside (0, 1] and kinds of gates that do not exist."""
     check_choice("drop_path", drop_path, ("batch", "sample"))
-    if not 0 < final_survival_rate <= 1:
-        raise ValueError(
-            f"final_survival_rate must be in (0, 1], got {final_survival_rate!r}"
-        )
+    check_rate("final_survival_rate", final_survival_rate, "(0, 1]")
     if final_survival_rate == 1 and drop_path != "batch":
         raise ValueError(
             f"drop_path={drop_path!r} has no effect with final_survival_rate=1, where "
@@ -186,8 +186,9 @@ def residual_design(
     """The design of a residual network; its arguments are those of ``ResNet``."""
     check_choice("block", block, BLOCKS)
     check_choice("shortcut", shortcut, SHORTCUTS)
-    check_choice("stem", stem, DEFAULT_SHAPE)
+    check_stem(stem)
     check_counts("units", units)
+    check_count("filters", filters)
     check_choice("form", form, FORMS)
     check_survival(final_survival_rate, drop_path)
     reads_state_dicts = stem == "imagenet" and (form == "torch" or block == "basic")
@@ -211,7 +212,7 @@ def residual_design(
 
     return Design(
         features,
-        default_shape=DEFAULT_SHAPE[stem],
+        default_shape=STEM_SHAPES[stem],
         min_size=MIN_SIZE[stem],
         state_dict_names=_STATE_DICT_NAMES if reads_state_dicts else (),
         state_dict_hint="those of ResNet-50, 101 and 152 hold the form with stride on "

@@ -187,7 +187,7 @@ def load(
     path: str,
     adapt=True,
     *,
-    state_dict_names=(),
+    state_dict_names=None,
     state_dict_hint="",
 ) -> None:
     """Sets a network's weights from a file.
@@ -211,9 +211,7 @@ def load(
     path = os.fspath(path)
     is_state_dict = _state_dicts.is_state_dict(path)
     if is_state_dict:
-        if not state_dict_names:
-            hint = state_dict_hint or "give Keras .h5 files"
-            raise ValueError(f"{model.name} reads no PyTorch files: {hint}; got {path}")
+        _check_reads_state_dicts(model.name, path, state_dict_names, state_dict_hint)
         stored = _of_network(_state_dicts.read(path, state_dict_names), targets)
     else:
         stored = read(path)
@@ -250,6 +248,17 @@ def load(
         )
     for layer, arrays in values:
         layer.set_weights(arrays)
+
+
+def _check_reads_state_dicts(name, path, state_dict_names, hint):
+    if state_dict_names is None:
+        raise ValueError(
+            f"load_weights reads Keras .h5 files, got {path}; PyTorch files are read "
+            f"where a network is built: create_model(name, weights={path!r})"
+        )
+    if not state_dict_names:
+        hint = hint or "give Keras .h5 files"
+        raise ValueError(f"{name} reads no PyTorch files: {hint}; got {path}")
 
 
 def _of_network(stored, targets) -> dict:

@@ -118,7 +118,8 @@ class Protocol:
         """Shorter sides of the resized pictures; none for ``1_crop``.
 
         Raises:
-            ValueError: if the input is not a square, but for ``1_crop``.
+            ValueError: if the input is not a square, but for ``1_crop``, or the crops
+                would coincide.
         """
         if self.name == "1_crop":
             return ()
@@ -133,7 +134,14 @@ class Protocol:
         if self.name in _SCALES:
             return tuple(round(s * size / _REFERENCE_SIZE) for s in _SCALES[self.name])
         share = self.crop_ratio or preprocessing.crop_ratio or _USUAL_CROP_RATIO
-        return (round(size / share),)
+        scale = round(size / share)
+        if scale == size:
+            raise ValueError(
+                f"with crop_ratio={share!r} and an input of {size}x{size} the crops of "
+                f"the protocol {self.name!r} coincide; give a smaller ratio, such as "
+                f"{_USUAL_CROP_RATIO}"
+            )
+        return (scale,)
 
     def adapt(self, preprocessing: Preprocessing) -> Preprocessing:
         """The preprocessing of ``1_crop``: training's, with its own crop ratio."""

@@ -109,11 +109,11 @@ def load(
 def load_training(
     source: Source,
     batch_size: int,
+    start_step: int = 0,
     *,
     preprocessing: Preprocessing,
     augmentation: Augmentation = Augmentation(),
     seed: int = 0,
-    start_step: int = 0,
 ) -> tf.data.Dataset:
     """The endless stream of training batches, from any step on.
 
@@ -123,10 +123,10 @@ def load_training(
     Args:
         source: the training split.
         batch_size: examples per batch, over all replicas.
+        start_step: batches to leave out at the beginning of the stream.
         preprocessing: how pictures become inputs.
         augmentation: what is done to them at random.
         seed: of everything random.
-        start_step: batches to leave out at the beginning of the stream.
 
     Returns:
         Dataset as ``load`` gives, of whole batches only.

@@ -143,6 +143,8 @@ def _tfds_source(name, split, make_builder, manual_dir=None, hint=""):
         raise ValueError(
             f"{name} has no split {split!r}; it has {', '.join(builder.info.splits)}"
         ) from error
+    if not info.num_examples:
+        raise ValueError(f"{name} has no examples in the split {split!r}")
     image_key, label_key = builder.info.supervised_keys
     # Files are read in order, so the order of examples is the same in every run.
     examples = builder.as_dataset(

@@ -73,9 +73,15 @@ def gradient_penalty(gradients):
 
 
 def self_regularization(refined, originals):
-    """Sum of absolute differences of each refined picture to its original, ``(batch,)``.
+    """Summed absolute differences of refined pictures to their originals.
 
-    Source: Shrivastava et al., arXiv 1612.07828, equation 4, of pictures or features.
+    Args:
+        refined, originals: ``(batch, height, width, channels)``, pictures or features.
+
+    Returns:
+        ``(batch,)``.
+
+    Source: Shrivastava et al., arXiv 1612.07828, equation 4.
     """
     difference = tf.abs(_float32(refined) - _float32(originals))
     return tf.reduce_sum(difference, axis=list(range(1, difference.shape.rank)))

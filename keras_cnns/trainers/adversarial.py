@@ -1,4 +1,4 @@
-"""What the adversarial trainers share: two networks, two optimizers, one step's noise."""
+"""What adversarial trainers share: two networks, two optimizers, a step's noise."""
 
 import contextlib
 
@@ -104,7 +104,7 @@ class AdversarialTrainer(keras.Model):
         return self.train_step
 
     def make_train_function(self, force=False):
-        """As Keras's, but each batch goes through the method that ``next_step`` gives."""
+        """As Keras's, but each batch goes through what ``next_step`` gives."""
         functions = {}
 
         def run(step, iterator):

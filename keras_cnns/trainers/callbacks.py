@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 
+import tensorflow as tf
 import tqdm
 from absl import logging
 from tensorflow import keras
@@ -27,7 +28,7 @@ class TrainingInterrupted(Exception):
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends the run at the first step whose loss is NaN or infinite.
+    """Ends the run at the first step with a loss or metric that is NaN or infinite.
 
     The weights that gave this loss are those of the step before. A checkpoint of that
     step is removed: the newest one left has been trained on with a finite loss.
@@ -38,14 +39,16 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         self._store = store
 
     def on_train_batch_end(self, batch, logs=None):
-        if math.isfinite(logs["loss"]):
-            return
-        self._store.remove(self.model.steps_done - 1)
-        self._stop(f"the loss became {logs['loss']}")
+        for name, value in logs.items():
+            if not math.isfinite(value):
+                self._store.remove(self.model.steps_done - 1)
+                self._stop(f"the {name.replace('_', ' ')} became {value}")
 
     def on_epoch_end(self, epoch, logs=None):
-        if not self.model.has_finite_weights():
-            self._stop("a weight became NaN or infinite")
+        for network in self.model.networks.values():
+            for weight in network.weights:  # which all workers read together
+                if not tf.reduce_all(tf.math.is_finite(weight)):
+                    self._stop(f"a weight became NaN or infinite ({weight.name})")
 
     def _stop(self, what):
         steps = self._store.steps()
@@ -89,10 +92,14 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """Records each epoch, keeps the best and the last weights, stops early.
+    """Records each epoch, keeps the networks' weights, stops early.
+
+    Where there is a loss or an accuracy that tells the better epoch, the weights of the
+    best one are kept too.
 
     Args:
-        run_dir: folder of ``metrics.csv``, ``best.h5`` and ``last.h5``.
+        run_dir: folder of ``metrics.csv`` and of a weight file for each of the
+            trainer's ``networks``, ``best.h5`` besides.
         epochs: number of epochs of the run, for the line on the terminal.
         progress: the run's progress, changed in place; an empty dict for a new run.
         patience: epochs without a better monitored value before the run stops; 0 never.
@@ -124,12 +131,13 @@ class EpochRecorder(keras.callbacks.Callback):
         }
         history = self._progress["history"]
         history.append(row)
-        is_best = not self._progress["best_epoch"] or _score(row) > _score(
-            history[self._progress["best_epoch"] - 1]
-        )
-        if is_best:
-            self._progress["best_epoch"] = epoch + 1
-        self._save_weights(["last.h5"] + ["best.h5"] * is_best)
+        networks = dict(self.model.networks)
+        if "loss" in row:
+            best = self._progress["best_epoch"]
+            if not best or _score(row) > _score(history[best - 1]):
+                self._progress["best_epoch"] = epoch + 1
+                networks["best"] = self.model.network
+        self._save_weights(networks)
         if self._is_chief:
             write_csv(os.path.join(self._run_dir, "metrics.csv"), history)
             self._show(row)
@@ -139,17 +147,15 @@ class EpochRecorder(keras.callbacks.Callback):
             self.model.stop_training = True
             logging.info("stopped early: no better epoch in the last %d", waited)
 
-    def _save_weights(self, names):
+    def _save_weights(self, networks):
         """Saves the averaged weights; all workers call it, for they read together."""
         with contextlib.ExitStack() as stack:
             folder = self._run_dir
             if not self._is_chief:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
             stack.enter_context(self.model.averaged_weights())
-            for name in names:
-                applications.save_weights(
-                    self.model.network, os.path.join(folder, name)
-                )
+            for name, network in networks.items():
+                applications.save_weights(network, os.path.join(folder, f"{name}.h5"))
 
     def _show(self, row):
         hidden = ("epoch", "step", "learning_rate", "seconds")
@@ -183,6 +189,30 @@ def current_learning_rate(optimizer) -> float:
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         rate = rate(optimizer.iterations)
     return float(keras.backend.get_value(rate))
+
+
+class EpochSamples(keras.callbacks.Callback):
+    """Draws what a generator makes, after each epoch, always of the same input.
+
+    Args:
+        sample: function without arguments to pictures; all workers call it together.
+        write: function of (pictures, path).
+        folder: gets ``epoch_0001.png`` and so on.
+        is_chief: whether this process writes.
+    """
+
+    def __init__(self, sample, write, folder, *, is_chief=True):
+        super().__init__()
+        self._sample = sample
+        self._write = write
+        self._folder = folder
+        self._is_chief = is_chief
+
+    def on_epoch_end(self, epoch, logs=None):
+        pictures = self._sample()
+        if self._is_chief:
+            name = f"epoch_{epoch + 1:04d}.png"
+            self._write(pictures, os.path.join(self._folder, name))
 
 
 class StateSaver(keras.callbacks.Callback):

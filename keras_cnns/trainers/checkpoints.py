@@ -31,7 +31,8 @@ class CheckpointStore:
 
     Args:
         directory: folder of the checkpoints.
-        trainer: compiled trainer with ``network``, ``step``, ``average``, ``metrics``.
+        trainer: compiled trainer, which names what it is made of by ``checkpointed``,
+            and its ``networks``.
         is_chief: whether this process keeps what it writes. All workers must call
             ``save`` together, since replicated variables are read together.
         keep: number of checkpoints kept.
@@ -43,12 +44,8 @@ class CheckpointStore:
         self._keep = keep
         self._trainer = trainer
         self._objects = tf.train.Checkpoint(
-            network=trainer.network,
-            optimizer=trainer.optimizer,
-            step=trainer.step,
-            average=trainer.average.averages if trainer.average else [],
-            metrics=list(trainer.metrics),
-            generators=_random_generators(trainer.network),
+            **trainer.checkpointed(),
+            generators=_random_generators(trainer.networks.values()),
         )
 
     def steps(self) -> list:
@@ -141,13 +138,13 @@ def list_steps(directory: str) -> list:
     )
 
 
-def _random_generators(network):
+def _random_generators(networks):
     """State of the layers that draw random numbers, such as dropout.
 
     Keras leaves it out of checkpoints; without it a resumed run would draw others.
     """
     generators = []
-    for layer in network.layers:
+    for layer in [layer for network in networks for layer in network.layers]:
         for part in (layer, *layer.submodules):
             source = getattr(part, "_random_generator", None)
             generator = getattr(source, "_generator", None)

@@ -110,12 +110,20 @@ class ClassificationTrainer(keras.Model):
         """Number of training steps so far, of this run and of those it resumed."""
         return int(self.step.numpy())
 
-    def has_finite_weights(self) -> bool:
-        """Whether no weight is NaN or infinite; all workers must call it together."""
-        return all(
-            bool(tf.reduce_all(tf.math.is_finite(weight)))
-            for weight in self.network.weights
-        )
+    def checkpointed(self) -> dict:
+        """Everything that decides how training goes on, by name, for a checkpoint."""
+        return {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "step": self.step,
+            "average": self.average.averages if self.average else [],
+            "metrics": self.metrics,
+        }
+
+    @property
+    def networks(self) -> dict:
+        """The trained networks by the name of their weight file."""
+        return {"last": self.network}
 
     def call(self, images, training=False):
         """The network's own logits, without those of auxiliary heads."""

@@ -51,6 +51,15 @@ OPTIMIZERS = {
     "lookahead": (_lookahead, True),
 }
 SCHEDULES = ("constant", "step", "halving", "cosine", "exponential")
+# What has an effect with some of them only: flag, what decides, and which ones use it.
+USED_BY = {
+    "momentum": ("optimizer", ("sgd", "rmsprop")),
+    "nesterov": ("optimizer", ("sgd",)),
+    "epsilon": ("optimizer", tuple(name for name in OPTIMIZERS if name != "sgd")),
+    "boundaries": ("schedule", ("step",)),
+    "decay_rate": ("schedule", ("step", "halving", "exponential")),
+    "decay_epochs": ("schedule", ("exponential",)),
+}
 # Where the remaining steps of the "halving" schedule have halved.
 _HALVINGS = (0.5, 0.75, 0.875, 0.9375)
 

@@ -4,40 +4,38 @@ import os
 
 from tensorflow import keras
 
-from keras_cnns.data import load_training
 from keras_cnns.trainers import callbacks, distribution
 from keras_cnns.trainers.checkpoints import CheckpointStore
 
 
 def fit_resumable(
     trainer,
-    source,
+    load_batches,
     *,
     run_dir,
     epochs,
-    batch_size,
-    preprocessing,
-    augmentation,
-    seed=0,
+    steps_per_epoch,
     validation_data=None,
     checkpoint_interval=0,
     patience=0,
     is_chief=True,
+    further_callbacks=(),
 ):
     """Trains up to ``epochs`` epochs, from the newest checkpoint in ``run_dir`` on.
 
     Args:
-        trainer: compiled ``ClassificationTrainer``.
-        source: ``Source`` of the training split.
+        trainer: compiled trainer.
+        load_batches: function of a step to the endless stream of batches from that
+            step on, a function of the step alone.
         run_dir: folder of the run; gets ``checkpoints/``, ``logs/`` (TensorBoard),
-            ``metrics.csv``, ``best.h5`` and ``last.h5``.
+            ``metrics.csv`` and the weights of the trainer's ``networks``.
         epochs: epochs of the whole run.
-        batch_size: examples per step, over all replicas.
-        preprocessing, augmentation, seed: as in ``load_training``.
+        steps_per_epoch: batches of one epoch.
         validation_data: dataset evaluated after each epoch; None for none.
         checkpoint_interval: steps between checkpoints; 0 for one per epoch.
         patience: epochs without improvement before an early stop; 0 never.
         is_chief: whether this process writes.
+        further_callbacks: called after each epoch is recorded, before it is saved.
 
     Returns:
         The run's progress: ``history`` (one dict per epoch), ``best_epoch``,
@@ -53,7 +51,6 @@ def fit_resumable(
         os.path.join(run_dir, "checkpoints"), trainer, is_chief=is_chief
     )
     progress = store.restore() or {}
-    steps_per_epoch = source.num_examples // batch_size
     step = trainer.steps_done
     if not distribution.is_same_for_all_workers(trainer.distribute_strategy, step):
         raise ValueError(
@@ -76,6 +73,7 @@ def fit_resumable(
             patience=patience,
             is_chief=is_chief,
         ),
+        *further_callbacks,
         callbacks.StateSaver(
             store,
             progress=progress,
@@ -87,14 +85,7 @@ def fit_resumable(
 
     def fit(first_step, last_epoch, extra=()):
         trainer.fit(
-            load_training(
-                source,
-                batch_size,
-                preprocessing=preprocessing,
-                augmentation=augmentation,
-                seed=seed,
-                start_step=first_step,
-            ),
+            load_batches(first_step),
             initial_epoch=first_step // steps_per_epoch,
             epochs=last_epoch,
             steps_per_epoch=steps_per_epoch - first_step % steps_per_epoch,

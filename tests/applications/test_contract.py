@@ -1,4 +1,4 @@
-"""What every model of the registry promises.
+"""What every classifier of the registry promises.
 
 What the shared builder frame does is checked on two cheap families, what each family
 has to do itself on its smallest model of each input size; ``test_variants.py`` has what
@@ -17,7 +17,7 @@ from keras_cnns import applications
 
 def _smallest_of_each(key):
     smallest = {}
-    for name in applications.list_models():
+    for name in applications.list_models("classification"):
         info = applications.model_info(name)
         family = key(info)
         if family not in smallest or info.params < smallest[family].params:
@@ -167,6 +167,7 @@ def _assert_runs_under(policy, name):
     assert probabilities.dtype == tf.float32
     assert np.isfinite(probabilities).all()
     assert model.layers[3].compute_dtype == policy.split("_")[1]
+    assert model.get_layer("predictions").compute_dtype == "float32"
 
 
 @pytest.mark.parametrize("name", map(_slow_if_large, SMALLEST_OF_FAMILY))

@@ -132,6 +132,12 @@ def test_auxiliary_head_on_small_maps():
     assert main.shape == auxiliary.shape == (2, 5)
 
 
+@pytest.mark.parametrize("name", ["inception_v3", "inception_resnet_v2"])
+def test_auxiliary_head_wants_a_known_size(name):
+    with pytest.raises(ValueError, match="height and width must be known"):
+        applications.create_model(name, aux_heads=True, input_shape=(None, None, 3))
+
+
 def test_residuals_are_scaled_but_the_last():
     scales = {"block35_1": 0.5, "block17_1": 0.25, "block8_1": 2.0, "block8_2": 1.0}
     model = applications.InceptionResNet(**SHORT, scales=(0.5, 0.25, 2.0))

@@ -16,9 +16,9 @@ def test_parameters_with_100_classes():
     assert model.count_params() == 984_356
 
 
-def test_pools_round_up():
+def test_sizes_of_the_maps():
     model = applications.NetworkInNetwork(include_top=False)
-    assert model(tf.ones([1, 29, 17, 3])).shape == (1, 8, 5, 192)
+    assert model(tf.ones([1, 32, 17, 3])).shape == (1, 8, 4, 192)
 
 
 @pytest.mark.parametrize("rectified", [True, False])
@@ -68,6 +68,17 @@ def _pool_by_definition(x, size, stride):
             ]
             result[:, i, j] = window.max(axis=(1, 2))
     return result
+
+
+@pytest.mark.parametrize("size", [32, 33])
+def test_pool_by_definition(size):
+    model = applications.NetworkInNetwork(
+        **SMALL_NIN, include_top=False, input_shape=(size, size, 3)
+    )
+    ends = [model.get_layer(f"block1_{part}").output for part in ("2_relu", "pool")]
+    images = tf.random.stateless_normal([2, size, size, 3], seed=[0, 1])
+    maps, pooled = keras.Model(model.input, ends)(images)
+    np.testing.assert_array_equal(pooled, _pool_by_definition(maps.numpy(), 3, 2))
 
 
 @pytest.mark.parametrize("size", [32, 33])

@@ -46,6 +46,10 @@ def test_features_are_the_maps_of_the_stages():
     [
         ({"dropout_rate": 1.0}, "1.0"),
         ({"compression": 0.0}, "0.0"),
+        ({"compression": 0.01, "growth_rate": 2}, "0.01 leaves none of"),
+        ({"growth_rate": 0}, "growth_rate.*0"),
+        ({"growth_rate": 12.5}, "growth_rate.*12.5"),
+        ({"initial_filters": -1}, "initial_filters.*-1"),
         ({"blocks": ()}, r"\(\)"),
         ({"blocks": 6}, "6"),
         ({"blocks": (2.0, 2)}, "2.0"),
@@ -65,6 +69,8 @@ def test_bad_densenet_arguments(arguments, quoted):
     [
         ({"block": "wide"}, "wide"),
         ({"shortcut": "none"}, "none"),
+        ({"filters": 0}, "filters.*0"),
+        ({"filters": 16.0}, "filters.*16.0"),
         ({"units": (0, 1)}, r"\(0, 1\)"),
         ({"stem": "large"}, "large"),
     ],

@@ -123,3 +123,5 @@ def test_networks_of_another_form_say_what_to_use(tmp_path):
         applications.ResNet50(weights=path)
     with pytest.raises(ValueError, match="reads no PyTorch files"):
         applications.CifarResNet20(weights=path)
+    with pytest.raises(ValueError, match=r"create_model\(name, weights=.*model"):
+        applications.load_weights(_network(), path)

@@ -132,6 +132,8 @@ def test_crop_ratio_of_the_evaluation(trained, data_dir):
     for bad, quoted in [
         ({"protocol": "5_crop"}, "'5_crop'"),
         ({"crop_ratio": 1.5}, "1.5"),
+        ({"protocol": "12_crop", "crop_ratio": 1.0}, "coincide.*0.875"),
+        ({"split": "test[:0%]"}, r"no examples in the split 'test\[:0%\]'"),
         ({"protocol": "144_crop", "crop_ratio": 0.9}, "no effect"),
         ({"scales": ["9"]}, "no effect"),
         ({"protocol": "dense_multi_scale", "scales": ["nine"]}, "'nine'"),
@@ -234,6 +236,38 @@ def test_recipe_fills_in_what_the_command_line_leaves_open():
         train_classifier._with_recipe({**values, "recipe": "secret"}, given=set())
     assert merged["epochs"] == 5 and merged["batch_size"] == 64
     assert merged["boundaries"] == "0.5,0.75"
+
+
+def test_a_recipe_of_a_resumed_run_is_compared_with_it(trained, data_dir):
+    values = {"recipe": "", "resume": True, "output_dir": str(trained[0])}
+    values |= {"optimizer": "sgd", "schedule": "cosine", "epochs": 9}
+    assert train_classifier._with_recipe(dict(values), set())["epochs"] == 3
+    values["recipe"] = "densenet_cifar"
+    assert train_classifier._with_recipe(dict(values), set())["epochs"] == 300
+    with pytest.raises(ValueError, match="epochs was 3, is 300"):
+        _train(trained[0], data_dir, resume=True, epochs=300)
+
+
+@pytest.mark.parametrize(
+    ("given", "quoted"),
+    [
+        ({"optimizer": "adam", "momentum": 0.8}, "--momentum=0.8.*adam.*rmsprop"),
+        ({"optimizer": "rmsprop", "nesterov": False}, "--nesterov=False.*rmsprop"),
+        ({"epsilon": 1.0}, "--epsilon=1.0.*sgd.*lamb"),
+        ({"boundaries": "0.5"}, "--boundaries=0.5.*cosine.*step"),
+        ({"schedule": "constant", "decay_rate": 0.5}, "--decay_rate=0.5.*constant"),
+        ({"schedule": "halving", "decay_epochs": 2.0}, "--decay_epochs.*halving"),
+        ({"recipe": "nin_cifar", "epsilon": 1.0}, "--epsilon=1.0.*sgd"),
+    ],
+)
+def test_flags_without_effect_are_refused_on_the_command_line(given, quoted):
+    parameters = inspect.signature(train_classifier.run).parameters
+    defaults = {key: p.default for key, p in parameters.items()}
+    values = {**defaults, "output_dir": "x", "recipe": "", **given}
+    with pytest.raises(ValueError, match=quoted):
+        train_classifier._with_recipe(values, given=set(given))
+    values = {**defaults, "output_dir": "x", "recipe": "", **given}
+    train_classifier._with_recipe(values, given=set())  # they are but defaults
 
 
 # Families whose papers or authors' code say Nesterov.

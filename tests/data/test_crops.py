@@ -219,6 +219,11 @@ def test_what_has_no_such_crops_is_refused():
         with pytest.raises(ValueError, match="square input, the network's is 28x32"):
             crops.Protocol(name).list_scales(oblong)
     assert crops.Protocol().list_scales(oblong) == ()
+    same = "crop_ratio={} and an input of 28x28 .*'10_crop' coincide.* 0.875"
+    with pytest.raises(ValueError, match=same.format("0.99")):
+        crops.Protocol("10_crop", 0.99).list_scales(_preprocessing(28))
+    with pytest.raises(ValueError, match=same.format("1.0")):
+        crops.Protocol("10_crop").list_scales(_preprocessing(28, crop_ratio=1.0))
     with pytest.raises(ValueError, match="'1_crop' has no crops"):
         crops.list_windows("1_crop", 30, 30, 28, (32,))
     with pytest.raises(ValueError, match="at least the input's 28"):

@@ -19,7 +19,7 @@ def _local_response_normalization(x, radius=2, bias=0.7, alpha=2.0, beta=0.6):
     return result
 
 
-def _adaptive_average_pooling(x, size=3):
+def _adaptive_pooling(x, size=3, reduce=np.mean):
     result = np.empty((len(x), size, size, x.shape[-1]))
     for i in range(size):
         for j in range(size):
@@ -27,7 +27,7 @@ def _adaptive_average_pooling(x, size=3):
                 slice(k * n // size, math.ceil((k + 1) * n / size))
                 for k, n in zip((i, j), x.shape[1:3])
             )
-            result[:, i, j] = x[:, rows, columns].mean(axis=(1, 2))
+            result[:, i, j] = reduce(x[:, rows, columns], axis=(1, 2))
     return result
 
 
@@ -37,7 +37,12 @@ def _fractal_join(shallow, deep, weights):
 
 # name: (constructor arguments, input shape or a list of them, NumPy reference)
 CASES = {
-    "AdaptiveAveragePooling2D": ({"size": 3}, (2, 7, 2, 2), _adaptive_average_pooling),
+    "AdaptiveAveragePooling2D": ({"size": 3}, (2, 7, 2, 2), _adaptive_pooling),
+    "AdaptiveMaxPooling2D": (
+        {"size": 3},
+        (2, 7, 2, 2),
+        lambda x: _adaptive_pooling(x, reduce=np.max),
+    ),
     "ChannelPadding": (
         {"filters": 5},
         (2, 4, 3, 2),
@@ -152,6 +157,8 @@ def test_channel_padding_refuses_to_remove_channels():
     [
         ("AdaptiveAveragePooling2D", {"size": 0}, "size.*got 0"),
         ("AdaptiveAveragePooling2D", {"size": 2.5}, "size.*got 2.5"),
+        ("AdaptiveMaxPooling2D", {"size": 0}, "size.*got 0"),
+        ("AdaptiveMaxPooling2D", {"size": True}, "size.*got True"),
         ("ChannelShuffle", {"groups": 0}, "groups.*got 0"),
         ("ChannelShuffle", {"groups": 1.5}, "groups.*got 1.5"),
         ("DualStreamConv2D", {"filters": 4, "padding": "same"}, "no padding"),

@@ -1,5 +1,6 @@
 """Schedules against their formulas; every optimizer trains and resumes to the bit."""
 
+import functools
 import math
 
 import numpy as np
@@ -80,14 +81,15 @@ def _train(run_dir, data_dir, name, epochs):
     trainer = trainers.ClassificationTrainer(network, ema_decay=0.9)
     schedule = optimizers.make_schedule("exponential", 0.002, 20, decay_steps=3)
     trainer.compile(trainers.make_optimizer(name, schedule, weight_decay=1e-3))
-    progress = resumable.fit_resumable(
-        trainer,
+    load_batches = functools.partial(
+        data.load_training,
         data.open_source("digits", "train[:192]", data_dir),
-        run_dir=str(run_dir),
-        epochs=epochs,
-        batch_size=32,
+        32,
         preprocessing=data.Preprocessing(8, 8, 1, (128.0,), (90.0,)),
         augmentation=data.Augmentation("pad_crop:1"),
+    )
+    progress = resumable.fit_resumable(
+        trainer, load_batches, run_dir=str(run_dir), epochs=epochs, steps_per_epoch=6
     )
     return network.get_weights(), progress
 

@@ -23,6 +23,7 @@ from keras_cnns.applications._builder import Design, classification_builder
 from keras_cnns.applications._parts import (
     check_choice,
     check_counts,
+    check_flag,
     check_rate,
     class_map_classifier,
 )
@@ -93,7 +94,7 @@ def _block(x, filters, kernel_sizes, downsampling, name):
     return x
 
 
-@classification_builder
+@classification_builder(head_options=("rectified_class_maps",))
 def _all_cnn(
     base="C",
     downsampling="conv",
@@ -126,6 +127,7 @@ def _all_cnn(
     check_rate("input_dropout_rate", input_dropout_rate)
     check_rate("dropout_rate", dropout_rate)
     check_choice("head_padding", head_padding, ("valid", "same"))
+    check_flag("rectified_class_maps", rectified_class_maps)
 
     def features(x):
         if input_dropout_rate:

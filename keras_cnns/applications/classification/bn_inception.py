@@ -22,9 +22,11 @@ from keras_cnns.applications._builder import (
     pooled_classifier,
 )
 from keras_cnns.applications._parts import (
+    STEM_SHAPES,
     ceil_max_pooling,
-    check_choice,
+    check_flag,
     check_positive,
+    check_stem,
     scaled_width,
 )
 from keras_cnns.applications._registry import register
@@ -49,7 +51,6 @@ _STATE_DICT_NAMES = (
     (r"(conv\d_\w+|inception_\d[a-e]_\w+)", r"\1"),
     (r"last_linear", "predictions"),
 )
-_DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
 _STAGE_ENDS = (
     "conv1_7x7_s2_relu",
     "conv2_3x3_relu",
@@ -123,7 +124,7 @@ def _imagenet_stem(x, conv):
     return ceil_max_pooling(x, "pool2_3x3_s2")
 
 
-@classification_builder
+@classification_builder(head_options=("dropout_rate",))
 def _bn_inception(
     *,
     batch_norm=True,
@@ -142,15 +143,9 @@ def _bn_inception(
         depth_multiplier: factor of all widths, which stay at least 16.
         dropout_rate: share of values dropped before the classifier, in [0, 1).
     """
-    check_choice("batch_norm", batch_norm, (True, False))
-    check_choice("stem", stem, ("imagenet", "small"))
-    check_choice("stem_strides", stem_strides, (1, 2))
+    check_flag("batch_norm", batch_norm)
+    check_stem(stem, stem_strides)
     check_positive("depth_multiplier", depth_multiplier)
-    if stem == "imagenet" and stem_strides != 1:
-        raise ValueError(
-            f"stem_strides={stem_strides!r} has no effect with stem='imagenet', "
-            "whose strides are fixed; leave it out"
-        )
     conv = _Convolution(batch_norm, depth_multiplier)
 
     def features(x):
@@ -164,7 +159,7 @@ def _bn_inception(
 
     return Design(
         features,
-        default_shape=_DEFAULT_SHAPE[stem],
+        default_shape=STEM_SHAPES[stem],
         min_size=4 * (8 if stem == "imagenet" else stem_strides),
         head=pooled_classifier(dropout_rate),
         state_dict_names=_STATE_DICT_NAMES if stem == "imagenet" else (),
@@ -183,7 +178,7 @@ BNInception = register(
     macs=2.033e9,
     published="ImageNet error 25.2/7.8 %, 1-crop",
     classes=1000,
-    input_shape=_DEFAULT_SHAPE["imagenet"],
+    input_shape=STEM_SHAPES["imagenet"],
     min_size=32,
     preprocessing="bn_inception",
     stage_ends=_STAGE_ENDS,

@@ -2,7 +2,8 @@
 
 Huang, Liu, van der Maaten, Weinberger, "Densely Connected Convolutional Networks",
 arXiv 1608.06993, tables 1 and 2. DenseNet-161 (k=48) is the authors' released net, and
-BC-40 (k=12) the small BC net of the public ports; neither stands in the tables.
+BC-40 (k=12) the small BC net of the public ports; neither stands in the tables. The
+largest two are of the authors' report on memory, arXiv 1707.06990.
 
 The ImageNet nets carry the layer names, epsilon (1.001e-5) and momentum (0.99) of
 ``keras.applications``, so that its files load. A CIFAR net starts with 16 channels
@@ -14,9 +15,12 @@ from tensorflow.keras import layers
 
 from keras_cnns.applications._builder import Design, classification_builder
 from keras_cnns.applications._parts import (
-    check_choice,
+    STEM_SHAPES,
+    check_count,
     check_counts,
+    check_flag,
     check_rate,
+    check_stem,
     conv_initializer,
 )
 from keras_cnns.applications._registry import register
@@ -36,6 +40,7 @@ _IMAGENET = {
     "DenseNet161": {
         "blocks": (6, 12, 36, 24),
         "growth_rate": 48,
+        "paper": "1608.06993, the authors' released net",
         "params": 28_681_000,
         "macs": 7.728e9,
         "published": "ImageNet top-1 error 22.2 %, 1-crop",
@@ -63,7 +68,24 @@ _IMAGENET = {
         "macs": 5.752e9,
         "published": "ImageNet error 22.15/6.12 %, 1-crop (unverified)",
     },
+    "DenseNet232K48": {
+        "blocks": (6, 12, 48, 48),
+        "growth_rate": 48,
+        "paper": "1707.06990, with k=48",
+        "params": 55_570_984,
+        "macs": 10.119e9,
+        "published": "ImageNet top-1 error 21.2 %, 1-crop (unverified)",
+    },
+    "DenseNet264K48": {
+        "blocks": (6, 12, 64, 48),
+        "growth_rate": 48,
+        "paper": "1707.06990, with k=48",
+        "params": 72_686_632,
+        "macs": 12.851e9,
+        "published": "ImageNet top-1 error 20.4 %, 1-crop, cosine rate (unverified)",
+    },
 }
+_ON_HUB = ("densenet121", "densenet161", "densenet169", "densenet201")
 # depth, growth_rate, bottleneck and compression (BC), params with 10 classes,
 # multiply-adds, the paper's error.
 _CIFAR = {
@@ -101,7 +123,6 @@ _STATE_DICT_NAMES = (
     (r"features\.norm5", "bn"),
     (r"classifier", "predictions"),
 )
-_DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
 _STAGE_ENDS = ("conv1/relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
 _MIN_SIZE = {"imagenet": 32, "small": 4}
 
@@ -142,6 +163,10 @@ def _transition(x, compression, dropout_rate, norm, name):
     """BN-ReLU-1x1 with compression, then 2x2 average pooling."""
     x = _norm_relu(x, norm, f"{name}_")
     filters = int(x.shape[-1] * compression)
+    if not filters:
+        raise ValueError(
+            f"compression={compression!r} leaves none of {x.shape[-1]} channels"
+        )
     x = _convolution(x, filters, 1, dropout_rate, f"{name}_conv")
     return layers.AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
 
@@ -189,18 +214,13 @@ def _densenet(
         stem_strides: stride of the first convolution of a CIFAR net; 2 is for larger
             or cheaper inputs, not from the paper.
     """
-    check_rate("dropout_rate", dropout_rate)
     check_counts("blocks", blocks)
-    check_choice("stem", stem, ("imagenet", "small"))
-    check_choice("stem_strides", stem_strides, (1, 2))
-    if not 0 < compression <= 1:
-        raise ValueError(f"compression must be in (0, 1], got {compression!r}")
-    if stem == "imagenet" and stem_strides != 1:
-        raise ValueError(
-            f"stem_strides={stem_strides!r} has no effect with stem='imagenet', "
-            "whose strides are fixed; leave it out"
-        )
-
+    check_count("growth_rate", growth_rate)
+    check_count("initial_filters", initial_filters)
+    check_rate("compression", compression, "(0, 1]")
+    check_flag("bottleneck", bottleneck)
+    check_rate("dropout_rate", dropout_rate)
+    check_stem(stem, stem_strides)
     norm = _NORM[stem]
 
     def features(x):
@@ -219,7 +239,7 @@ def _densenet(
     smallest_map = 4 if stem == "imagenet" else stem_strides
     return Design(
         features,
-        default_shape=_DEFAULT_SHAPE[stem],
+        default_shape=STEM_SHAPES[stem],
         min_size=smallest_map * 2 ** (len(blocks) - 1),
         state_dict_names=_STATE_DICT_NAMES if stem == "imagenet" else (),
     )
@@ -227,11 +247,11 @@ def _densenet(
 
 def _imagenet_variant(function_name):
     row = _IMAGENET[function_name]
-    name = function_name.lower()
+    name = function_name.lower().replace("k48", "_k48")
     public = {}
     if "md5" in row:
         public["imagenet"] = keras_file("densenet", name, *row["md5"])
-    if name != "densenet264":
+    if name in _ON_HUB:
         public["tv_in1k"] = hub_file(f"{name}.tv_in1k")
         public.setdefault("imagenet", public["tv_in1k"])
     return register(
@@ -249,13 +269,12 @@ def _imagenet_variant(function_name):
         public_weights=public,
         name=name,
         task="classification",
-        paper="DenseNet, arXiv 1608.06993, "
-        + ("the authors' released net" if row["growth_rate"] == 48 else "table 1"),
+        paper=f"DenseNet, arXiv {row.get('paper', '1608.06993, table 1')}",
         params=row["params"],
         macs=row["macs"],
         published=row["published"],
         classes=1000,
-        input_shape=_DEFAULT_SHAPE["imagenet"],
+        input_shape=STEM_SHAPES["imagenet"],
         min_size=_MIN_SIZE["imagenet"],
         preprocessing="torch",
         stage_ends=_STAGE_ENDS,
@@ -284,7 +303,7 @@ def _cifar_variant(function_name):
         macs=macs,
         published=f"CIFAR-10 error {error:.2f} %, augmented" if error else "",
         classes=10,
-        input_shape=_DEFAULT_SHAPE["small"],
+        input_shape=STEM_SHAPES["small"],
         min_size=_MIN_SIZE["small"],
         preprocessing="dataset",
         stage_ends=("pool2_relu", "pool3_relu", "relu"),
@@ -296,6 +315,8 @@ DenseNet161 = _imagenet_variant("DenseNet161")
 DenseNet169 = _imagenet_variant("DenseNet169")
 DenseNet201 = _imagenet_variant("DenseNet201")
 DenseNet264 = _imagenet_variant("DenseNet264")
+DenseNet232K48 = _imagenet_variant("DenseNet232K48")
+DenseNet264K48 = _imagenet_variant("DenseNet264K48")
 CifarDenseNet40K12 = _cifar_variant("CifarDenseNet40K12")
 CifarDenseNet100K12 = _cifar_variant("CifarDenseNet100K12")
 CifarDenseNet100K24 = _cifar_variant("CifarDenseNet100K24")
@@ -312,7 +333,7 @@ DenseNet = register(
     paper="DenseNet, arXiv 1608.06993, general builder (default: DenseNet-121)",
     params=_IMAGENET["DenseNet121"]["params"],
     classes=1000,
-    input_shape=_DEFAULT_SHAPE["imagenet"],
+    input_shape=STEM_SHAPES["imagenet"],
     min_size=_MIN_SIZE["imagenet"],
     preprocessing="torch",
     stage_ends=_STAGE_ENDS,

@@ -16,8 +16,12 @@ from keras_cnns.applications._builder import (
     pooled_classifier,
 )
 from keras_cnns.applications._parts import (
+    STEM_SHAPES,
     check_choice,
+    check_count,
     check_counts,
+    check_flag,
+    check_stem,
     classifier,
     conv_initializer,
 )
@@ -78,7 +82,6 @@ _STATE_DICT_NAMES = (
     (r"features\.conv5_bn_ac\.bn", "bn"),
     (r"classifier", "predictions"),
 )
-_DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
 # Side of the windows whose classes the authors' mean-max pooling compares.
 _WINDOW = 7
 
@@ -164,13 +167,7 @@ def _mean_max_classifier(x, classes, activation):
     return layers.Activation(activation, name="scores", **full)(x)
 
 
-def _check_divides(groups, filters):
-    check_counts("groups", (groups,))
-    if filters % groups:
-        raise ValueError(f"groups={groups!r} must divide filters={filters!r}")
-
-
-@classification_builder
+@classification_builder(head_options=("mean_max_pooling",))
 def _dpn(
     units=(3, 4, 12, 3),
     increments=(16, 32, 32, 64),
@@ -209,12 +206,16 @@ def _dpn(
             f"increments must have one number per stage ({len(units)}), "
             f"got {increments!r}"
         )
-    check_counts(
-        "filters, width and initial_filters", (filters, width, initial_filters)
-    )
-    _check_divides(groups, filters)
+    check_count("filters", filters)
+    check_count("groups", groups)
+    if filters % groups:
+        raise ValueError(f"groups={groups!r} must divide filters={filters!r}")
+    check_count("width", width)
+    check_count("initial_filters", initial_filters)
     check_choice("initial_size", initial_size, (1, 3, 5, 7))
-    check_choice("stem", stem, ("imagenet", "small"))
+    check_flag("separate_outputs", separate_outputs)
+    check_stem(stem)
+    check_flag("mean_max_pooling", mean_max_pooling)
 
     def features(x):
         x = _stem(x, initial_filters, initial_size, stem == "small")
@@ -234,7 +235,7 @@ def _dpn(
 
     return Design(
         features,
-        default_shape=_DEFAULT_SHAPE[stem],
+        default_shape=STEM_SHAPES[stem],
         min_size=(4 if stem == "imagenet" else 1) * 2 ** (len(units) - 1),
         head=_mean_max_classifier if mean_max_pooling else pooled_classifier(),
         state_dict_names=_STATE_DICT_NAMES if stem == "imagenet" else (),
@@ -252,7 +253,7 @@ def _info(function_name):
         "published": f"ImageNet error {error}",
         "note": _NOTES.get(function_name, ""),
         "classes": 1000,
-        "input_shape": _DEFAULT_SHAPE["imagenet"],
+        "input_shape": STEM_SHAPES["imagenet"],
         "min_size": 32,
         "preprocessing": "dpn",
         "stage_ends": ("conv1_relu", *ends, "relu"),

@@ -26,7 +26,13 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import check_choice, check_counts, check_rate
+from keras_cnns.applications._parts import (
+    check_choice,
+    check_count,
+    check_counts,
+    check_rate,
+    xavier_initializer,
+)
 from keras_cnns.applications._registry import register
 from keras_cnns.layers import FractalDropPath, FractalJoin
 
@@ -44,13 +50,13 @@ _NARROW_PARAMS = {3: 2_125_204, 4: 4_778_820}
 
 
 def _convolution(x, filters, size, name):
-    """No bias; Xavier as Caffe means it, uniform by the number of inputs."""
+    """No bias."""
     return layers.Conv2D(
         filters,
         size,
         padding="same",
         use_bias=False,
-        kernel_initializer=keras.initializers.VarianceScaling(1.0, "fan_in", "uniform"),
+        kernel_initializer=xavier_initializer(),
         name=name,
     )(x)
 
@@ -117,7 +123,8 @@ def _fractalnet(
             block, in [0, 1); it rises to that from 0 in the first, in equal steps.
         drop_path_rate: probability that a join drops one of its inputs, in local
             mini-batches, in [0, 1).
-        global_path_share: share of mini-batches that train one column alone.
+        global_path_share: share of mini-batches that train one column alone, in
+            [0, 1].
         widening: what changes the number of channels: the first ``"unit"`` of each
             column, or a ``"pointwise"`` convolution before the block.
         only_column: number of the one column to build, a plain net without joins, 1
@@ -125,8 +132,10 @@ def _fractalnet(
             have in the whole, so that ``save_weights(fractal_column(...))`` fits.
     """
     check_counts("filters", filters)
-    check_counts("columns", [columns])
+    check_count("columns", columns)
     check_rate("dropout_rate", dropout_rate)
+    check_rate("drop_path_rate", drop_path_rate)
+    check_rate("global_path_share", global_path_share, "[0, 1]")
     check_choice("widening", widening, ("unit", "pointwise"))
     kept = list(range(1, columns + 1))
     if only_column is not None:

@@ -26,12 +26,16 @@ from keras_cnns.applications._builder import (
     pooled_classifier,
 )
 from keras_cnns.applications._parts import (
+    STEM_SHAPES,
     ceil_max_pooling,
     check_choice,
+    check_flag,
     check_positive,
+    check_stem,
     classifier,
     conv_initializer,
     scaled_width,
+    xavier_initializer,
 )
 from keras_cnns.applications._registry import register
 from keras_cnns.applications._weights import torchvision_file
@@ -78,7 +82,6 @@ _STATE_DICT_NAMES = (
     (r"(aux\d)\.fc2", r"\1_predictions"),
     (r"fc", "predictions"),
 )
-_DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
 _STAGE_ENDS = (
     "conv1_7x7_s2_relu",
     "conv2_3x3_relu",
@@ -88,11 +91,6 @@ _STAGE_ENDS = (
 )
 
 
-def _xavier():
-    """Caffe's "xavier": uniform, of variance 1 / fan-in."""
-    return keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")
-
-
 def _conv(x, filters, size, form, name, strides=1):
     """Convolution, batch normalisation in torchvision's form, ReLU."""
     if strides > 1:
@@ -100,7 +98,7 @@ def _conv(x, filters, size, form, name, strides=1):
     initial = {"kernel_initializer": conv_initializer()}
     if not form["batch_norm"]:
         initial = {
-            "kernel_initializer": _xavier(),
+            "kernel_initializer": xavier_initializer(),
             "bias_initializer": keras.initializers.Constant(0.2),
         }
     x = layers.Conv2D(
@@ -174,7 +172,7 @@ def _auxiliary_head(number, form, depth_multiplier):
     return head
 
 
-@classification_builder
+@classification_builder(head_options=("aux_heads", "dropout_rate"))
 def _googlenet(
     form,
     *,
@@ -197,16 +195,9 @@ def _googlenet(
             takes 0.4, or 0.2 in torchvision's form.
     """
     check_choice("form", form, _FORMS)
-    check_choice("stem", stem, ("imagenet", "small"))
-    check_choice("stem_strides", stem_strides, (1, 2))
+    check_stem(stem, stem_strides)
     check_positive("depth_multiplier", depth_multiplier)
-    if not isinstance(aux_heads, bool):
-        raise ValueError(f"aux_heads must be True or False, got {aux_heads!r}")
-    if stem == "imagenet" and stem_strides != 1:
-        raise ValueError(
-            f"stem_strides={stem_strides!r} has no effect with stem='imagenet', "
-            "whose strides are fixed; leave it out"
-        )
+    check_flag("aux_heads", aux_heads)
     reads_state_dicts = form == "torch" and stem == "imagenet"
     form = _FORMS[form]
 
@@ -234,7 +225,7 @@ def _googlenet(
     needs_size = aux_heads and not form["batch_norm"]  # 5x5 windows, on 10x10 maps
     return Design(
         features,
-        default_shape=_DEFAULT_SHAPE[stem],
+        default_shape=STEM_SHAPES[stem],
         min_size=(10 if needs_size else 4)
         * (8 if stem == "imagenet" else stem_strides),
         head=pooled_classifier(rate),
@@ -253,7 +244,7 @@ def _variant(function_name, form, **info):
         architecture={"form": form},
         task="classification",
         classes=1000,
-        input_shape=_DEFAULT_SHAPE["imagenet"],
+        input_shape=STEM_SHAPES["imagenet"],
         min_size=32,
         stage_ends=_STAGE_ENDS,
         **info,

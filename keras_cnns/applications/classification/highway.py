@@ -13,7 +13,8 @@ of their layers was found.
 
 Deviations: the first kernel of the CIFAR net starts like the others (the authors'
 definition leaves it at deviation 1, by a misspelt parameter), and "Highway B" has as
-many outputs as classes, where the definition has 100 even for CIFAR-10.
+many outputs as classes, where the definition has 100 even for CIFAR-10. On maps of an
+odd size the 3x3 poolings round up, where Caffe's have n // 2 rows.
 """
 
 from tensorflow import keras
@@ -29,6 +30,7 @@ from keras_cnns.applications._parts import (
     check_counts,
     check_rate,
     classifier,
+    xavier_initializer,
 )
 from keras_cnns.applications._registry import register
 
@@ -83,11 +85,6 @@ _FORMS = {
 }
 
 
-def _initializer():
-    """Uniform with variance 1 / fan-in, which Caffe calls Xavier."""
-    return keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")
-
-
 def carry(x, transformed, gate, name):
     """x + T * (H - x)."""
     change = layers.Subtract(name=f"{name}_change")([transformed, x])
@@ -103,7 +100,7 @@ def _highway_convolution(x, activation, gate_bias, name):
         3,
         padding="same",
         activation=activation,
-        kernel_initializer=_initializer(),
+        kernel_initializer=xavier_initializer(),
         name=f"{name}_transform",
     )(x)
     gate = layers.Conv2D(
@@ -111,7 +108,7 @@ def _highway_convolution(x, activation, gate_bias, name):
         3,
         padding="same",
         activation="sigmoid",
-        kernel_initializer=_initializer(),
+        kernel_initializer=xavier_initializer(),
         bias_initializer=keras.initializers.Constant(gate_bias),
         name=f"{name}_gate",
     )(x)
@@ -122,7 +119,7 @@ def _plain_convolution(x, filters, activation, name, **kwargs):
     return layers.Conv2D(
         filters,
         activation=activation,
-        kernel_initializer=_initializer(),
+        kernel_initializer=xavier_initializer(),
         name=f"{name}_conv",
         **kwargs,
     )(x)
@@ -145,7 +142,9 @@ def _flat_classifier(dropout_rate):
 
 
 def check_gate_bias(value):
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value > 0:
+    """Refuses anything but a number of at most 0."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not value <= 0:
         raise ValueError(f"transform_gate_bias must be a number <= 0, got {value!r}")
 
 

@@ -11,7 +11,12 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import check_choice, check_counts, classifier
+from keras_cnns.applications._parts import (
+    check_choice,
+    check_count,
+    check_flag,
+    classifier,
+)
 from keras_cnns.applications._registry import register
 from keras_cnns.applications.classification.highway import carry, check_gate_bias
 
@@ -70,8 +75,10 @@ def _highway_fc(
         plain: whether to build the plain twin: as many ordinary layers, widened so that
             each has about the parameters of a highway layer (71 instead of 50 units).
     """
-    check_counts("depth and units", (depth, units))
+    check_count("depth", depth)
+    check_count("units", units)
     check_choice("activation", activation, ("relu", "tanh"))
+    check_flag("plain", plain)
     if plain and transform_gate_bias is not None:
         raise ValueError(
             f"transform_gate_bias={transform_gate_bias!r} has no effect with "

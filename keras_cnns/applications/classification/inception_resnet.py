@@ -42,7 +42,9 @@ from keras_cnns.applications._inception import (
 )
 from keras_cnns.applications._parts import (
     check_choice,
+    check_count,
     check_counts,
+    check_flag,
     check_positive,
     check_rate,
     classifier,
@@ -96,7 +98,7 @@ def face_embeddings(model) -> keras.Model:
     return keras.Model(model.inputs, x, name=f"{model.name}_embeddings")
 
 
-@classification_builder
+@classification_builder(head_options=("embedding_size", "aux_heads", "dropout_rate"))
 def _inception_resnet_builder(
     version=1,
     blocks=None,
@@ -149,6 +151,7 @@ def _inception_resnet_builder(
         min_size=MIN_SIZE,
         head=head,
         auxiliary_heads=(auxiliary_head(form, depth_multiplier),) if aux_heads else (),
+        fixed_size=aux_heads,
         state_dict_names=rules if form == "torch" else (),
         state_dict_hint="those have gammas; build InceptionResNetV2Torch "
         "(form='torch') for them",
@@ -158,15 +161,15 @@ def _inception_resnet_builder(
 def _check(blocks, scales, form, embedding_size, aux_heads, depth_multiplier):
     """Refuses what makes no network."""
     check_choice("form", form, FORMS)
-    check_choice("aux_heads", aux_heads, (False, True))
+    check_flag("aux_heads", aux_heads)
     check_counts("blocks", blocks)
     for name, values in (("blocks", blocks), ("scales", scales)):
-        if len(values) != 3:
+        if not isinstance(values, (tuple, list)) or len(values) != 3:
             raise ValueError(f"{name} must be three, one per map size, got {values!r}")
     for scale in scales:
         check_positive("each of scales", scale)
     if embedding_size is not None:
-        check_counts("embedding_size", (embedding_size,))
+        check_count("embedding_size", embedding_size)
     check_positive("depth_multiplier", depth_multiplier)
 
 

@@ -33,7 +33,7 @@ from keras_cnns.applications._inception import (
     auxiliary_head,
     reduced,
 )
-from keras_cnns.applications._parts import check_choice, check_positive
+from keras_cnns.applications._parts import check_choice, check_flag, check_positive
 from keras_cnns.applications._registry import register
 from keras_cnns.applications._weights import hub_file, keras_file
 
@@ -124,7 +124,7 @@ _STATE_DICT_NAMES = (
 )
 
 
-@classification_builder
+@classification_builder(head_options=("aux_heads", "dropout_rate"))
 def _inception_v3(
     form="torch", *, aux_heads=False, depth_multiplier=1.0, dropout_rate=None
 ):
@@ -139,7 +139,7 @@ def _inception_v3(
             ``keras.applications``, 0.5 as in torchvision.
     """
     check_choice("form", form, FORMS)
-    check_choice("aux_heads", aux_heads, (False, True))
+    check_flag("aux_heads", aux_heads)
     check_positive("depth_multiplier", depth_multiplier)
     rate = _USUAL_DROPOUT[form] if dropout_rate is None else dropout_rate
 
@@ -162,6 +162,7 @@ def _inception_v3(
         min_size=MIN_SIZE,
         head=pooled_classifier(rate),
         auxiliary_heads=(auxiliary_head(form, depth_multiplier),) if aux_heads else (),
+        fixed_size=aux_heads,
         state_dict_names=_STATE_DICT_NAMES if form == "torch" else (),
         state_dict_hint="those have gammas and pool in another way; build "
         "InceptionV3Torch for them",

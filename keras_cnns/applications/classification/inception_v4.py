@@ -107,7 +107,7 @@ _STATE_DICT_NAMES = (
 )
 
 
-@classification_builder
+@classification_builder(head_options=("dropout_rate",))
 def _inception_v4(*, depth_multiplier=1.0, dropout_rate=0.2):
     """Inception v4.
 

@@ -14,7 +14,12 @@ from tensorflow.keras import layers
 
 from keras_cnns import _addons
 from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import check_counts, check_rate, classifier
+from keras_cnns.applications._parts import (
+    check_count,
+    check_counts,
+    check_rate,
+    classifier,
+)
 from keras_cnns.applications._registry import register
 
 _DEFAULT_SHAPE = (32, 32, 3)
@@ -68,7 +73,7 @@ def _maxout_block(x, filters, size, padding, pool_size, largest_norm, name):
     return _pool(x, pool_size, f"{name}_pool")
 
 
-@classification_builder
+@classification_builder(head_options=("units",))
 def _maxout(
     filters=(96, 192, 192),
     units=500,
@@ -86,7 +91,7 @@ def _maxout(
         dropout_rate: share of values dropped before each further layer, in [0, 1).
     """
     check_counts("filters", filters)
-    check_counts("units", [units])
+    check_count("units", units)
     check_rate("input_dropout_rate", input_dropout_rate)
     check_rate("dropout_rate", dropout_rate)
     if len(filters) != len(_CONVOLUTIONS):

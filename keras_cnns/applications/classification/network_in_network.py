@@ -4,8 +4,8 @@ Lin, Chen, Yan, "Network In Network", arXiv 1312.4400, section 4 and figure 2. E
 block is one convolution and 1x1 convolutions after it, every one with ReLU; the last
 1x1 convolution makes one map per class, whose mean is the class's score.
 
-Layer sizes are those of the authors' CIFAR definition. Its poolings round sizes up,
-which is padding "same" here. Caffe's model zoo and other ports average in the second
+Layer sizes are those of the authors' CIFAR definition; as there, the last window of a
+pooling may reach over the edge. Caffe's model zoo and other ports average in the second
 pooling (unverified); the paper takes the maximum, as here. Kernels start from
 N(0, 0.05), the CIFAR-10 setting, whatever the number of classes; the CIFAR-100
 definition starts the first three from smaller values. Deviations: none known.
@@ -16,8 +16,10 @@ from tensorflow.keras import layers
 
 from keras_cnns.applications._builder import Design, classification_builder
 from keras_cnns.applications._parts import (
+    ceil_max_pooling,
     check_choice,
     check_counts,
+    check_flag,
     check_rate,
     class_map_classifier,
 )
@@ -58,13 +60,13 @@ def _perceptron_block(x, filters, size, initializer, name):
 
 def _pool(x, dropout_rate, name):
     """Between blocks: half the size, then dropout where there is any."""
-    x = layers.MaxPooling2D(3, strides=2, padding="same", name=f"{name}_pool")(x)
+    x = ceil_max_pooling(x, f"{name}_pool")
     if dropout_rate:
         x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
     return x
 
 
-@classification_builder
+@classification_builder(head_options=("rectified_class_maps",))
 def _network_in_network(
     filters=_FILTERS,
     kernel_sizes=_KERNEL_SIZES,
@@ -88,6 +90,7 @@ def _network_in_network(
     """
     check_choice("initializer", initializer, ("normal", "he_normal"))
     check_rate("dropout_rate", dropout_rate)
+    check_flag("rectified_class_maps", rectified_class_maps)
     check_counts("kernel_sizes", kernel_sizes)
     if not isinstance(filters, (tuple, list)) or len(filters) != len(kernel_sizes):
         raise ValueError(

@@ -19,9 +19,9 @@ Deviations, each so that public weights load or published counts are met:
 """
 
 from keras_cnns.applications._builder import classification_builder
+from keras_cnns.applications._parts import STEM_SHAPES
 from keras_cnns.applications._registry import register
 from keras_cnns.applications._residual import (
-    DEFAULT_SHAPE,
     MIN_SIZE,
     residual_design,
     stage_ends,
@@ -179,7 +179,7 @@ def _imagenet_variant(function_name):
         macs=row.get("macs"),
         published=row.get("published", ""),
         classes=1000,
-        input_shape=DEFAULT_SHAPE["imagenet"],
+        input_shape=STEM_SHAPES["imagenet"],
         min_size=MIN_SIZE["imagenet"],
         preprocessing="caffe" if is_keras else "torch",
         stage_ends=("conv1_relu", *stage_ends(row["units"])),
@@ -208,7 +208,7 @@ def _cifar_variant(function_name):
         macs=macs,
         published=f"CIFAR-10 error {error} %, augmented (unverified)" if error else "",
         classes=10,
-        input_shape=DEFAULT_SHAPE["small"],
+        input_shape=STEM_SHAPES["small"],
         min_size=MIN_SIZE["small"],
         preprocessing="dataset",
         stage_ends=stage_ends(units),
@@ -242,7 +242,7 @@ ResNet = register(
     paper="ResNet, arXiv 1512.03385, general builder (default: ResNet-50 as published)",
     params=_IMAGENET["ResNet50V1_5"]["params"],
     classes=1000,
-    input_shape=DEFAULT_SHAPE["imagenet"],
+    input_shape=STEM_SHAPES["imagenet"],
     min_size=MIN_SIZE["imagenet"],
     preprocessing="torch",
     stage_ends=("conv1_relu", *stage_ends(_IMAGENET["ResNet50"]["units"])),

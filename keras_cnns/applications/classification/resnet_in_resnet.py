@@ -17,11 +17,10 @@ whose convolutions are replaced, to both streams before the last ReLU; where exa
 authors attach it is unverified.
 """
 
-from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import check_counts
+from keras_cnns.applications._parts import check_counts, check_flag, head_dtype
 from keras_cnns.applications._registry import register
 from keras_cnns.layers import DualStreamConv2D
 
@@ -30,8 +29,8 @@ _UNITS = (4, 6, 6)
 _DEFAULT_SHAPE = (32, 32, 3)
 
 
-def _norm(x, name):
-    return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)(x)
+def _norm(x, name, **kwargs):
+    return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name, **kwargs)(x)
 
 
 def _norm_relu(x, name):
@@ -67,19 +66,18 @@ def _generalised_block(x, width, strides, outer, name):
 
 def _classifier(x, classes, activation):
     """1x1 convolution to the classes, batch normalisation, average pooling."""
+    full = {"dtype": head_dtype()}
     x = layers.Conv2D(
         classes,
         1,
         use_bias=False,
         kernel_initializer="he_normal",
         name="predictions",
+        **full,
     )(x)
-    x = _norm(x, "bn_predictions")
-    x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    half = keras.mixed_precision.global_policy().compute_dtype != "float64"
-    return layers.Activation(
-        activation or "linear", dtype="float32" if half else None, name="activation"
-    )(x)
+    x = _norm(x, "bn_predictions", **full)
+    x = layers.GlobalAveragePooling2D(name="avg_pool", **full)(x)
+    return layers.Activation(activation, name="activation", **full)(x)
 
 
 @classification_builder
@@ -97,6 +95,7 @@ def _resnet_in_resnet(widths=_WIDTHS, units=_UNITS, *, outer_shortcut=False):
     check_counts("units", units)
     if len(widths) != len(units):
         raise ValueError(f"widths={widths!r} and units={units!r} differ in length")
+    check_flag("outer_shortcut", outer_shortcut)
     if outer_shortcut and any(count % 2 for count in units):
         raise ValueError(f"outer_shortcut=True wants even units, got {units!r}")
 

@@ -12,9 +12,11 @@ from tensorflow.keras import layers
 
 from keras_cnns.applications._builder import Design, classification_builder
 from keras_cnns.applications._parts import (
-    check_choice,
+    STEM_SHAPES,
+    check_count,
     check_counts,
     check_positive,
+    check_stem,
     conv_initializer,
 )
 from keras_cnns.applications._registry import register
@@ -45,7 +47,6 @@ _STATE_DICT_NAMES = (
     ),
     (r"output", "predictions"),
 )
-_DEFAULT_SHAPE = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
 
 
 def _norm(x, name, rectified=False):
@@ -170,10 +171,10 @@ def _shufflenet(
         width_multiplier: factor of all numbers of channels, as in "ShuffleNet 0.5x".
     """
     check_counts("units", units)
-    check_counts(
-        "filters, groups and initial_filters", (filters, groups, initial_filters)
-    )
-    check_choice("stem", stem, ("imagenet", "small"))
+    check_count("filters", filters)
+    check_count("groups", groups)
+    check_count("initial_filters", initial_filters)
+    check_stem(stem)
     first, *widths = _scaled(
         filters, initial_filters, groups, len(units), width_multiplier
     )
@@ -194,7 +195,7 @@ def _shufflenet(
 
     return Design(
         features,
-        default_shape=_DEFAULT_SHAPE[stem],
+        default_shape=STEM_SHAPES[stem],
         min_size=(4 if stem == "imagenet" else 1) * 2 ** len(units),
         state_dict_names=_STATE_DICT_NAMES if stem == "imagenet" else (),
     )
@@ -210,7 +211,7 @@ def _info(function_name):
         "macs": macs,
         "published": f"ImageNet top-1 error {error} %, 1-crop (unverified)",
         "classes": 1000,
-        "input_shape": _DEFAULT_SHAPE["imagenet"],
+        "input_shape": STEM_SHAPES["imagenet"],
         "min_size": 32,
         "preprocessing": "torch",
         "stage_ends": ("conv1_relu", "pool1_pool", *ends),

@@ -5,7 +5,8 @@ Huang, Sun, Liu, Sedra, Weinberger, "Deep Networks with Stochastic Depth", arXiv
 mini-batch with probability p_l = 1 - (l / L) * (1 - p_L), else only its shortcut is;
 in inference its branch is multiplied by p_l. Any other ResNet takes the same option:
 ``ResNet(units=(3, 8, 36, 3), final_survival_rate=0.5)`` is the paper's ImageNet net,
-and a ``StochasticDepthResNet`` of depth 1202 its deepest one.
+and a ``StochasticDepthResNet`` of depth 1202 its deepest one; Keras, which walks
+through networks recursively, wants ``sys.setrecursionlimit(10_000)`` for it.
 
 As in the authors' code, convolutions have biases, and a transition's shortcut is a 2x2
 average pool with zero channels appended.
@@ -17,9 +18,9 @@ Under a distribution strategy every replica draws its own gates.
 """
 
 from keras_cnns.applications._builder import classification_builder
+from keras_cnns.applications._parts import STEM_SHAPES
 from keras_cnns.applications._registry import register
 from keras_cnns.applications._residual import (
-    DEFAULT_SHAPE,
     MIN_SIZE,
     residual_design,
     stage_ends,
@@ -82,7 +83,7 @@ def _registered(function_name, name, depth, architecture, paper, **info):
         task="classification",
         paper=f"Stochastic depth, arXiv 1603.09382, {paper}",
         classes=10,
-        input_shape=DEFAULT_SHAPE["small"],
+        input_shape=STEM_SHAPES["small"],
         min_size=MIN_SIZE["small"],
         preprocessing="dataset",
         stage_ends=stage_ends(_units(depth)),

@@ -1,0 +1,95 @@
+"""Looking into trained networks, and at pictures through them."""
+
+from keras_cnns.inspection.batch_norm_statistics import remeasure_batch_norm
+from keras_cnns.inspection.discriminator_features import discriminator_features
+from keras_cnns.inspection.duplicates import (
+    Duplicates,
+    central_thumbnails,
+    collision_rates,
+    find_duplicates,
+    group_equal,
+    hash_bits,
+    train_deduplicator,
+)
+from keras_cnns.inspection.embeddings import (
+    Embedding,
+    evaluate_pictures,
+    inception_embedding,
+    quantize,
+    run_embedding,
+)
+from keras_cnns.inspection.figures import (
+    around_grey,
+    picture_grid,
+    signed_heat,
+    to_bytes,
+)
+from keras_cnns.inspection.filter_dropping import (
+    ObjectFilters,
+    drop_filters,
+    object_filters,
+)
+from keras_cnns.inspection.guided_backpropagation import (
+    guided_backpropagation,
+    guided_copy,
+    maximal_responses,
+    unit_gradients,
+)
+from keras_cnns.inspection.latent_walks import (
+    ArithmeticStudy,
+    average_latents,
+    combine,
+    interpolate,
+    interpolation_jumps,
+    neighbours,
+    shift,
+    vector_arithmetic,
+    walk,
+)
+from keras_cnns.inspection.linear_svm import (
+    FewLabelResult,
+    SvmResult,
+    few_label_accuracy,
+    svm_accuracy,
+)
+
+__all__ = [
+    "ArithmeticStudy",
+    "Duplicates",
+    "Embedding",
+    "FewLabelResult",
+    "ObjectFilters",
+    "SvmResult",
+    "around_grey",
+    "average_latents",
+    "central_thumbnails",
+    "collision_rates",
+    "combine",
+    "discriminator_features",
+    "drop_filters",
+    "evaluate_pictures",
+    "few_label_accuracy",
+    "find_duplicates",
+    "group_equal",
+    "guided_backpropagation",
+    "guided_copy",
+    "hash_bits",
+    "inception_embedding",
+    "interpolate",
+    "interpolation_jumps",
+    "maximal_responses",
+    "neighbours",
+    "object_filters",
+    "picture_grid",
+    "quantize",
+    "remeasure_batch_norm",
+    "run_embedding",
+    "shift",
+    "signed_heat",
+    "svm_accuracy",
+    "to_bytes",
+    "train_deduplicator",
+    "unit_gradients",
+    "vector_arithmetic",
+    "walk",
+]

@@ -1,0 +1,183 @@
+"""How near generated examples are to real ones: scores that describe whole sets.
+
+All functions take NumPy arrays ``(count, dimension)``: the features of an embedding, a
+network of ``keras_cnns.inspection``. Numbers compare only under one embedding, with
+equal counts; ``keras_cnns.metrics.GenerativeReport`` keeps them together with how they
+came about.
+"""
+
+import numpy as np
+
+from keras_cnns.metrics._vectors import (
+    ROUNDING,
+    centred,
+    check_count,
+    check_pair,
+    check_vectors,
+    row_blocks,
+    squared_distances,
+    squared_norms,
+)
+
+# Rows of a chunk in the decomposition of features.
+_CHUNK = 4096
+
+
+def inception_score(probabilities, num_splits: int = 1) -> tuple:
+    """Inception Score: are answers sure, and of all classes alike?
+
+    ``exp(mean_x KL(p(y|x) || p(y)))``, from 1 to the number of classes. It never sees a
+    real picture.
+
+    Args:
+        probabilities: ``(count, classes)``; rows sum to 1.
+        num_splits: the score is taken of so many consecutive parts, whose sizes differ
+            by one at most. Small parts read lower; pictures sorted by class want one
+            part, or shuffling before.
+
+    Returns:
+        (mean over the parts, their standard deviation, None of one part).
+
+    Raises:
+        ValueError: if these are no probabilities, or there are fewer than two for each
+            part.
+
+    Source: Salimans et al., arXiv 1606.03498, section 4.
+    """
+    probabilities = check_vectors("probabilities", probabilities)
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    if probabilities.min() < 0 or np.abs(sums - 1).max() > 1e-3:
+        raise ValueError(
+            "probabilities must be at least 0 and sum to 1 in each row; the smallest "
+            f"is {probabilities.min():.4g}, sums go from {sums.min():.4g} to "
+            f"{sums.max():.4g}"
+        )
+    check_count("num_splits", num_splits)
+    if 2 * num_splits > len(probabilities):
+        raise ValueError(
+            f"num_splits={num_splits} leaves fewer than two of the "
+            f"{len(probabilities)} examples in a part"
+        )
+    scores = [_score(part) for part in np.array_split(probabilities, num_splits)]
+    deviation = float(np.std(scores)) if num_splits > 1 else None
+    return float(np.mean(scores)), deviation
+
+
+def _score(probabilities):
+    """exp(entropy of the mean - mean of the entropies)."""
+    total, entropies = 0.0, 0.0
+    for rows in row_blocks(*probabilities.shape):
+        block = probabilities[rows].astype(np.float64)
+        block /= block.sum(axis=1, keepdims=True)
+        total += block.sum(axis=0)
+        entropies += _entropy(block)
+    count = len(probabilities)
+    return np.exp(max(0.0, _entropy(total / count) - entropies / count))
+
+
+def _entropy(probabilities):
+    """Sum of -p log p over all values, with 0 log 0 = 0."""
+    logarithms = np.log(np.where(probabilities > 0, probabilities, 1))
+    return -(probabilities * logarithms).sum()
+
+
+def frechet_distance(features_a, features_b) -> float:
+    """Squared Frechet distance of the Gaussians with the features' means, covariances.
+
+    ``|m_a - m_b|^2 + Tr(S_a + S_b - 2 (S_a S_b)^(1/2))`` with covariances over
+    ``count - 1``; the FID where features are those of Inception. Biased upwards, about
+    as 1 / count: sets must be of equal size to compare, and much larger than the
+    dimension.
+
+    The trace of the root is the sum of the singular values of ``R_a R_b^T``, where
+    ``S = R^T R`` comes from a QR decomposition of the features themselves. No
+    covariance is formed, so none needs to be inverted or of full rank.
+
+    Args:
+        features_a, features_b: ``(count, dimension)``; counts may differ.
+
+    Returns:
+        The distance, >= 0, in the features' unit squared.
+
+    Raises:
+        ValueError: if a set is bad, or dimensions differ.
+
+    Source: Heusel et al., arXiv 1706.08500, section 3; Dowson and Landau, "The Frechet
+    distance between multivariate normal distributions", 1982.
+    """
+    pair = check_pair("features_a", features_a, "features_b", features_b)
+    means = [features.mean(axis=0, dtype=np.float64) for features in pair]
+    root_a, root_b = map(_covariance_root, pair, means)
+    traces = (root_a**2).sum() + (root_b**2).sum()
+    shared = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
+    between = ((means[0] - means[1]) ** 2).sum()
+    return max(0.0, float(between + traces - 2 * shared))
+
+
+def _covariance_root(features, mean):
+    """R with ``R^T R`` the covariance, from one chunk of features after the other."""
+    root = np.empty((0, len(mean)))
+    for start in range(0, len(features), _CHUNK):
+        chunk = features[start : start + _CHUNK] - mean
+        root = np.linalg.qr(np.concatenate([root, chunk]), mode="r")
+    return root / np.sqrt(len(features) - 1)
+
+
+def precision_recall(real, generated, num_neighbours: int = 3) -> tuple:
+    """Shares of generated examples that look real, and of real ones that are reached.
+
+    A set's region is the union of balls around its members, each up to the member's
+    k-th nearest other member. Precision is the share of generated vectors in the real
+    region, recall that of real vectors in the generated region. A set against another
+    from the same distribution scores below 1. Vectors nearer than a millionth of the
+    largest one's length count as equal.
+
+    Args:
+        real, generated: ``(count, dimension)``; as many of each, because a region
+            shrinks as its set grows.
+        num_neighbours: k; the paper takes 3.
+
+    Returns:
+        (precision, recall), each in [0, 1].
+
+    Raises:
+        ValueError: if a set is bad, dimensions or counts differ, or there are not more
+            than ``num_neighbours`` vectors.
+
+    Source: Kynkaanniemi et al., arXiv 1904.06991, section 2.
+    """
+    real, generated = check_pair("real", real, "generated", generated)
+    if len(real) != len(generated):
+        raise ValueError(
+            "real and generated must hold as many vectors, got "
+            f"{len(real)} and {len(generated)}"
+        )
+    check_count("num_neighbours", num_neighbours)
+    if num_neighbours >= len(real):
+        raise ValueError(
+            f"num_neighbours={num_neighbours} wants more than {num_neighbours} "
+            f"vectors, got {len(real)}"
+        )
+    real, generated = centred(real, generated)
+    return (
+        _share_inside(generated, real, num_neighbours),
+        _share_inside(real, generated, num_neighbours),
+    )
+
+
+def _share_inside(points, members, num_neighbours):
+    """Share of the points that lie in a ball around one of the members."""
+    norms = squared_norms(members)
+    slack = ROUNDING * max(norms.max(), squared_norms(points).max())
+    radii = np.empty(len(members))
+    for rows in row_blocks(len(members), len(members)):
+        distances = squared_distances(members[rows], members, norms)
+        own = np.arange(rows.start, rows.stop)
+        distances[own - rows.start, own] = np.inf
+        nearest = np.partition(distances, num_neighbours - 1, axis=1)
+        radii[rows] = nearest[:, num_neighbours - 1]
+    num_inside = 0
+    for rows in row_blocks(len(points), len(members)):
+        distances = squared_distances(points[rows], members, norms)
+        num_inside += int((distances <= radii + slack).any(axis=1).sum())
+    return num_inside / len(points)

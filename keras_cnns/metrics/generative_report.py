@@ -1,0 +1,264 @@
+"""Scores of a generator, kept together with the protocol that they hang on."""
+
+import dataclasses
+from typing import Optional
+
+import numpy as np
+from absl import logging
+
+from keras_cnns.metrics._vectors import check_count, check_pair
+from keras_cnns.metrics.discrepancy import kernel_distance, median_distance, mmd_rbf
+from keras_cnns.metrics.generative import (
+    frechet_distance,
+    inception_score,
+    precision_recall,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How scores came about; only those of equal protocols compare.
+
+    Attributes:
+        embedding: the network that gives the features, and the layer.
+        embedding_checksum: of its weights and preprocessing.
+        resize: how pictures get to the network's size.
+        real_data: data set, split and part that the real examples are from.
+        num_real, num_generated: how many examples there are of each.
+        kid_subset_size, kid_num_subsets: as ``kernel_distance`` takes them.
+        inception_splits: as ``inception_score`` takes them.
+        num_neighbours: as ``precision_recall`` takes it.
+        seed: of the subsets that are drawn.
+    """
+
+    embedding: str
+    embedding_checksum: str
+    resize: str
+    real_data: str
+    num_real: int
+    num_generated: int
+    kid_subset_size: int = 1000
+    kid_num_subsets: int = 100
+    inception_splits: int = 1
+    num_neighbours: int = 3
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("num_real", "num_generated", "kid_subset_size"):
+            check_count(name, getattr(self, name), 2)
+        for name in ("kid_num_subsets", "inception_splits", "num_neighbours"):
+            check_count(name, getattr(self, name))
+        check_count("seed", self.seed, 0)
+
+    def to_json(self) -> dict:
+        """The protocol as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict) -> "Protocol":
+        """The protocol that ``to_json`` gave.
+
+        Raises:
+            ValueError: if a field is missing, unknown or bad.
+        """
+        return _from_fields(cls, fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """Scores of one set against the real one; see the functions of their names.
+
+    Attributes:
+        fid: Frechet distance.
+        kid, kid_error: kernel distance and its standard error, None where a subset
+            takes a whole set.
+        mmd: squared MMD with a radial kernel as wide as the median distance of the
+            real examples.
+        precision, recall: with the smaller of both counts of examples.
+        inception_score, inception_deviation: of the set alone; None where there are no
+            probabilities, or one split.
+    """
+
+    fid: float
+    kid: float
+    kid_error: Optional[float]
+    mmd: float
+    precision: float
+    recall: float
+    inception_score: Optional[float] = None
+    inception_deviation: Optional[float] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class GenerativeReport:
+    """Scores of generated examples, and of other real ones in their place.
+
+    Attributes:
+        protocol: how they came about.
+        scores: of the generated examples.
+        floor: of as many real examples that are not among the first ones: what a
+            perfect generator would get with so many examples.
+    """
+
+    protocol: Protocol
+    scores: Scores
+    floor: Scores
+
+    def to_json(self) -> dict:
+        """The report as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict) -> "GenerativeReport":
+        """The report that ``to_json`` gave.
+
+        Raises:
+            ValueError: if a field is missing, unknown or bad.
+        """
+        parts = _from_fields(cls, fields)
+        return cls(
+            Protocol.from_json(parts.protocol),
+            _from_fields(Scores, parts.scores),
+            _from_fields(Scores, parts.floor),
+        )
+
+
+def _from_fields(kind, fields):
+    """A dataclass from a dict of its fields, all of which must be there."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    if not isinstance(fields, dict) or set(fields) != names:
+        given = sorted(fields) if isinstance(fields, dict) else fields
+        raise ValueError(
+            f"a {kind.__name__} has the fields {', '.join(sorted(names))}; got {given}"
+        )
+    return kind(**fields)
+
+
+def compare(first: GenerativeReport, second: GenerativeReport) -> dict:
+    """Differences of the scores of two generators.
+
+    Args:
+        first, second: reports of equal protocol.
+
+    Returns:
+        Second less first by the name of the score, None where one has none.
+
+    Raises:
+        ValueError: if their protocols differ; names the fields and both values.
+    """
+    one, other = first.protocol.to_json(), second.protocol.to_json()
+    differing = [f"{k} ({one[k]!r}, {other[k]!r})" for k in one if one[k] != other[k]]
+    if differing:
+        raise ValueError(
+            "reports of different protocols do not compare; they differ in "
+            + ", ".join(differing)
+        )
+    one, other = map(dataclasses.asdict, (first.scores, second.scores))
+    return {
+        name: None if None in (one[name], other[name]) else other[name] - one[name]
+        for name in one
+        if name not in ("kid_error", "inception_deviation")
+    }
+
+
+def evaluate_features(
+    real,
+    other_real,
+    generated,
+    protocol: Protocol,
+    *,
+    other_real_probabilities=None,
+    generated_probabilities=None,
+) -> GenerativeReport:
+    """All scores of generated examples, and the floor, under one protocol.
+
+    Args:
+        real: features of real examples ``(num_real, dimension)``.
+        other_real: features of further real examples, none of them among ``real``,
+            ``(num_generated, dimension)``: as many as generated, because scores hang on
+            the count.
+        generated: features of generated examples ``(num_generated, dimension)``.
+        protocol: embedding, counts and settings.
+        other_real_probabilities, generated_probabilities: the embedding's answers
+            ``(num_generated, classes)``, for the Inception Score; both or none.
+
+    Raises:
+        ValueError: if an array is bad or its count is not the protocol's, or
+            probabilities are given of one set only.
+    """
+    check_pair("real", real, "generated", generated)
+    check_pair("real", real, "other_real", other_real)
+    _check_counts(real, other_real, generated, protocol)
+    if (other_real_probabilities is None) != (generated_probabilities is None):
+        raise ValueError(
+            "give probabilities of both other_real and generated, or of none"
+        )
+    dimension = np.shape(real)[1]
+    if min(protocol.num_real, protocol.num_generated) <= dimension:
+        logging.warning(
+            "%d real and %d generated examples are few for %d features: the Frechet "
+            "distance is biased, compare it with the floor",
+            protocol.num_real, protocol.num_generated, dimension,
+        )  # fmt: skip
+    scale = median_distance(real)
+    return GenerativeReport(
+        protocol,
+        scores=_scores(real, generated, generated_probabilities, scale, protocol),
+        floor=_scores(real, other_real, other_real_probabilities, scale, protocol),
+    )
+
+
+def _check_counts(real, other_real, generated, protocol):
+    for name, values, wanted in (
+        ("real", real, protocol.num_real),
+        ("other_real", other_real, protocol.num_generated),
+        ("generated", generated, protocol.num_generated),
+    ):
+        if len(values) != wanted:
+            raise ValueError(
+                f"{name} holds {len(values)} vectors, but the protocol says {wanted}"
+            )
+
+
+def _scores(real, candidates, probabilities, scale, protocol):
+    real, candidates = np.asarray(real), np.asarray(candidates)
+    distance = kernel_distance(
+        real,
+        candidates,
+        protocol.kid_subset_size,
+        protocol.kid_num_subsets,
+        protocol.seed,
+    )
+    score = deviation = None
+    if probabilities is not None:
+        if len(probabilities) != len(candidates):
+            raise ValueError(
+                f"{len(probabilities)} probabilities do not belong to "
+                f"{len(candidates)} examples"
+            )
+        score, deviation = inception_score(probabilities, protocol.inception_splits)
+    precision, recall = precision_recall(
+        *_equally_many(real, candidates, protocol.seed), protocol.num_neighbours
+    )
+    return Scores(
+        fid=frechet_distance(real, candidates),
+        kid=distance.mean,
+        kid_error=distance.standard_error,
+        mmd=mmd_rbf(real, candidates, scale),
+        precision=precision,
+        recall=recall,
+        inception_score=score,
+        inception_deviation=deviation,
+    )
+
+
+def _equally_many(first, second, seed):
+    """Both sets, the larger one thinned at random to the count of the smaller."""
+    random = np.random.default_rng(seed)
+    count = min(len(first), len(second))
+    return [
+        x
+        if len(x) == count
+        else x[np.sort(random.choice(len(x), count, replace=False))]
+        for x in (first, second)
+    ]

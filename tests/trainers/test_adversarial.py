@@ -1,0 +1,319 @@
+"""Adversarial trainers against hand-computed updates, and on data of known shape."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns import trainers
+from keras_cnns.trainers.step_noise import StepNoise
+
+SCRIPT = pathlib.Path(__file__).with_name("adversarial_steps.py")
+RATE = 0.1
+
+
+def _linear():
+    """G(z) = a z and D(x) = w x + b for single numbers."""
+    latents, number = keras.Input([1]), keras.Input([1])
+    start = keras.initializers.Constant
+    a = keras.layers.Dense(1, use_bias=False, kernel_initializer=start(0.5))
+    w = keras.layers.Dense(1, kernel_initializer=start(0.8))
+    return keras.Model(latents, a(latents)), keras.Model(number, w(number))
+
+
+def _compiled(trainer, rate=RATE):
+    optimizers = [keras.optimizers.SGD(rate, jit_compile=False) for _ in range(2)]
+    trainer.compile(*optimizers)
+    return trainer
+
+
+def _train_once(trainer, reals, labels=None):
+    labels = tf.zeros([len(reals), 0]) if labels is None else labels
+    data = tf.data.Dataset.from_tensors((reals, labels))
+    return trainer.fit(data, verbose=0).history
+
+
+def _draws(kind, count):
+    """What the trainer draws in step 0: latents, and others by the draw's number."""
+    noise = StepNoise(0, tf.constant(0, tf.int64))
+    values = []
+    for draw in kind:
+        if draw == "latents":
+            values.append(noise.latents(trainers.Latents(1), count).numpy())
+        else:
+            values.append(noise.uniform([count, 1]).numpy())
+    return values
+
+
+def _weights(trainer):
+    (a,) = trainer.generator.get_weights()
+    w, b = trainer.discriminator.get_weights()
+    return float(a[0, 0]), float(w[0, 0]), float(b[0])
+
+
+def _sigmoid(values):
+    return 1 / (1 + np.exp(-values))
+
+
+REALS = np.array([[1.0], [2.0], [4.0], [-1.0]], np.float32)
+
+
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
+def test_gan_step_is_algorithm_1(loss):
+    trainer = _compiled(trainers.GAN(*_linear(), latents=1, generator_loss=loss))
+    _train_once(trainer, REALS)
+    a, w, b = 0.5, 0.8, 0.0
+    first, second = _draws(["latents", "latents"], 4)
+    fakes = a * first
+    on_real, on_fake = _sigmoid(w * REALS + b) - 1, _sigmoid(w * fakes + b)
+    w, b = (
+        w - RATE * np.mean(on_real * REALS + on_fake * fakes),
+        b - RATE * np.mean(on_real + on_fake),
+    )
+    d = _sigmoid(w * a * second + b)
+    slope = -d if loss == "minimax" else d - 1
+    a = a - RATE * np.mean(slope * w * second)
+    np.testing.assert_allclose(_weights(trainer), (a, w, b), rtol=1e-5)
+
+
+def test_wgan_step_is_algorithm_1_with_clipping():
+    trainer = _compiled(
+        trainers.WassersteinGAN(
+            *_linear(), latents=1, discriminator_steps=2, clip_value=0.3
+        )
+    )
+    _train_once(trainer, REALS)
+    a, w, b = 0.5, 0.8, 0.0
+    draws = _draws(["latents"] * 3, 2)
+    for reals, latents in zip((REALS[:2], REALS[2:]), draws):
+        w = np.clip(w - RATE * np.mean(a * latents - reals), -0.3, 0.3)
+    a = a + RATE * np.mean(w * draws[2])
+    np.testing.assert_allclose(_weights(trainer), (a, w, b), rtol=1e-5)
+
+
+def test_wgan_gp_step_is_algorithm_1():
+    """The gradient of a linear critic is w, so the penalty is (|w| - 1)^2."""
+    trainer = _compiled(
+        trainers.WassersteinGANGP(
+            *_linear(), latents=1, discriminator_steps=1, penalty_weight=3.0
+        )
+    )
+    history = _train_once(trainer, REALS)
+    latents, _, again = _draws(["latents", "uniform", "latents"], 4)
+    a, w = 0.5, 0.8
+    penalty = (w - 1) ** 2
+    w = w - RATE * (np.mean(a * latents - REALS) + 3 * 2 * (w - 1))
+    a = a + RATE * np.mean(w * again)
+    np.testing.assert_allclose(_weights(trainer), (a, w, 0.0), rtol=1e-4)
+    np.testing.assert_allclose(history["gradient_penalty"], [penalty], rtol=1e-4)
+
+
+def test_the_other_network_stays_to_the_bit():
+    trainer = trainers.GAN(*_linear(), latents=1)
+    still = keras.optimizers.SGD(0.0, jit_compile=False)
+    trainer.compile(still, keras.optimizers.SGD(0.1, jit_compile=False))
+    _train_once(trainer, REALS)
+    assert _weights(trainer)[0] == np.float32(0.5)
+    assert _weights(trainer)[1] != np.float32(0.8)
+
+
+def test_critic_weights_are_clipped_after_each_update():
+    trainer = _compiled(
+        trainers.WassersteinGAN(*_linear(), latents=1, clip_value=0.01), rate=5.0
+    )
+
+    class Check(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            for weight in self.model.discriminator.trainable_weights:
+                assert np.abs(weight).max() <= np.float32(0.01)
+
+    data = tf.data.Dataset.from_tensors((tf.ones([10, 1]), tf.zeros([10, 0]))).repeat(6)
+    trainer.fit(data, callbacks=[Check()], verbose=0)
+    assert trainer.discriminator_optimizer.iterations.numpy() == 30
+    assert trainer.generator_optimizer.iterations.numpy() == 6
+
+
+def test_warm_up_trains_the_critic_a_hundred_times_for_each_early_generator_update():
+    trainer = _compiled(
+        trainers.WassersteinGAN(*_linear(), latents=1, critic_warm_up=True)
+    )
+    data = tf.data.Dataset.from_tensors((tf.ones([10, 1]), tf.zeros([10, 0])))
+    counts = []
+
+    class Count(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            counts.append(
+                (
+                    int(self.model.generator_updates),
+                    int(self.model.discriminator_optimizer.iterations),
+                )
+            )
+
+    trainer.fit(data.repeat(25 * 20 + 3), callbacks=[Count()], verbose=0)
+    critic_updates = dict(reversed(counts))
+    assert [critic_updates[g] for g in (1, 2, 25)] == [100, 200, 2500]
+    assert critic_updates[26] == 2505 and critic_updates[28] == 2515
+
+
+def test_the_penalty_refuses_a_critic_with_batch_normalisation():
+    generator, _ = _linear()
+    number = keras.Input([1])
+    x = keras.layers.BatchNormalization(name="norm")(keras.layers.Dense(4)(number))
+    critic = keras.Model(number, keras.layers.Dense(1)(x))
+    with pytest.raises(ValueError, match="layer norm .* batch normalisation"):
+        trainers.WassersteinGANGP(generator, critic, latents=1)
+
+
+def test_shares_of_the_penalty_are_uniform():
+    shares = StepNoise(4, tf.constant(9)).uniform([20_000, 1]).numpy()
+    counts, _ = np.histogram(shares, bins=10, range=(0, 1))
+    assert shares.min() >= 0 and shares.max() < 1
+    # 99.9 % point of the chi-squared distribution of 9 degrees of freedom
+    assert ((counts - 2000) ** 2 / 2000).sum() < 27.9
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean", "deviation", "bound"),
+    [
+        ("normal", 0, 1, np.inf),
+        ("uniform", 0, 1 / 3**0.5, 1),
+        ("unit_uniform", 0.5, 1 / 12**0.5, 1),
+        ("standard_uniform", 0, 1, 3**0.5),
+    ],
+)
+def test_latents(kind, mean, deviation, bound):
+    values = trainers.Latents(50, kind).draw(2000, [1, 2]).numpy()
+    assert abs(values.mean() - mean) < 0.01
+    assert abs(values.std() - deviation) < 0.01 and np.abs(values).max() <= bound
+
+
+def test_instance_noise_anneals_and_reaches_what_the_discriminator_sees():
+    noise = trainers.InstanceNoise(0.4, 0.1, steps=10)
+    deviations = [float(noise.deviation(tf.constant(s))) for s in (0, 5, 10, 99)]
+    np.testing.assert_allclose(deviations, [0.4, 0.25, 0.1, 0.1], rtol=1e-6)
+    trainer = trainers.GAN(*_linear(), latents=1, instance_noise=noise)
+    drawn = trainer.disturbance(trainer.step_noise(), tf.zeros([20_000, 1]))
+    assert abs(drawn.numpy().std() - 0.4) < 0.01
+
+
+def test_a_conditional_gan_pairs_real_and_generated_with_the_same_labels():
+    latents, labels, number = keras.Input([1]), keras.Input([2]), keras.Input([1])
+    picture = keras.layers.Dense(1)(keras.layers.Concatenate()([latents, labels]))
+    generator = keras.Model([latents, labels], picture)
+    logit = keras.layers.Dense(1)(keras.layers.Concatenate()([number, labels]))
+    trainer = trainers.ConditionalGAN(
+        generator, keras.Model([number, labels], logit), latents=1
+    )
+    seen = []
+    trainer.discriminate = lambda images, given, training=True: (
+        seen.append(given)
+        or (trainer.discriminator([images, given], training=training))
+    )
+    given = tf.constant([[1.0, 0.0]] * 3)
+    zero = tf.zeros([1, 1])
+    trainer.discriminator_objective(tf.ones([3, 1]), given, tf.ones([3, 1]), zero, zero)
+    assert len(seen) == 2 and all((labels == given).numpy().all() for labels in seen)
+    assert trainer.sample(4, labels=[0, 1, 1, 0]).shape == (4, 1)
+    with pytest.raises(ValueError, match="4 class numbers"):
+        trainer.sample(4)
+
+
+def test_samples_hang_on_the_seed_alone_and_use_the_average():
+    trainer = trainers.GAN(*_linear(), latents=1, ema_decay=0.5)
+    first = trainer.sample(7, seed=3)
+    np.testing.assert_array_equal(first, trainer.sample(7, seed=3, batch_size=2))
+    assert (first != trainer.sample(7, seed=4)).any()
+    trainer.generator.set_weights([np.array([[5.0]], np.float32)])
+    np.testing.assert_array_equal(first, trainer.sample(7, seed=3))
+    with pytest.raises(ValueError, match="no labels"):
+        trainer.sample(2, labels=[1, 1])
+
+
+def test_bad_arguments():
+    generator, discriminator = _linear()
+    pair = (generator, discriminator)
+    with pytest.raises(ValueError, match="latents of 1 values, got 7"):
+        trainers.GAN(*pair, latents=7)
+    with pytest.raises(ValueError, match="'gauss'"):
+        trainers.Latents(3, "gauss")
+    with pytest.raises(ValueError, match="'hinge'"):
+        trainers.GAN(*pair, latents=1, generator_loss="hinge")
+    with pytest.raises(ValueError, match="discriminator_steps .* 0"):
+        trainers.GAN(*pair, latents=1, discriminator_steps=0)
+    with pytest.raises(ValueError, match="one input|an input and labels"):
+        trainers.ConditionalGAN(*pair, latents=1)
+    with pytest.raises(ValueError, match="clip_value .* -1"):
+        trainers.WassersteinGAN(*pair, latents=1, clip_value=-1)
+    with pytest.raises(ValueError, match="start"):
+        trainers.InstanceNoise(0.1, 0.5, steps=3)
+    one = keras.optimizers.SGD(0.1)
+    with pytest.raises(ValueError, match="an optimizer each"):
+        trainers.GAN(*pair, latents=1).compile(one, one)
+    trainer = _compiled(trainers.GAN(*pair, latents=1, discriminator_steps=3))
+    with pytest.raises(ValueError, match="4 pictures .* 3 discriminator steps"):
+        _train_once(trainer, REALS)
+
+
+@pytest.fixture
+def train(start, cluster):
+    def read(process):
+        output, errors = process.communicate(timeout=400)
+        assert process.returncode == 0, errors[-3000:]
+        return json.loads(output.strip().splitlines()[-1])
+
+    def train_once(**arguments):
+        text = json.dumps(arguments)
+        if arguments.get("strategy") != "multi_worker":
+            return read(start(SCRIPT, text))
+        processes = [start(SCRIPT, text, TF_CONFIG=config) for config in cluster()]
+        return [read(process) for process in processes][0]
+
+    return train_once
+
+
+def _assert_same(first, second, tolerance):
+    for name in ("generator", "discriminator", "averages"):
+        for a, b in zip(first[name], second[name]):
+            np.testing.assert_allclose(a, b, atol=tolerance)
+    for a, b in zip(first["steps"], second["steps"]):
+        for name, value in a.items():
+            assert abs(value - b[name]) <= tolerance, name
+
+
+MIRRORED = {"strategy": "mirrored", "devices": 2}
+slow = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "wgan_gp",
+        "simgan",
+        *(pytest.param(k, marks=slow) for k in ("gan", "cgan", "wgan")),
+    ],
+)
+def test_two_devices_with_xla_train_as_one_without(train, kind):
+    """The same global batches and noise: the same updates, within rounding."""
+    one = train(kind=kind)
+    two = train(kind=kind, xla=True, **MIRRORED)
+    assert (one["replicas"], two["replicas"]) == (1, 2)
+    _assert_same(one, two, 1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind", ["wgan_gp", *(pytest.param(k, marks=slow) for k in ("gan", "wgan", "cgan"))]
+)
+def test_two_workers_train_as_one(train, kind):
+    _assert_same(train(kind=kind), train(kind=kind, strategy="multi_worker"), 1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind", ["wgan_gp", *(pytest.param(k, marks=slow) for k in ("gan", "wgan", "cgan"))]
+)
+def test_sixteen_bits_train_like_thirty_two(train, kind):
+    """Half precision has 11 bits: 5e-4 of a weight near 1, over five updates."""
+    half = train(kind=kind, policy="mixed_float16", xla=True, **MIRRORED)
+    _assert_same(train(kind=kind), half, 5e-3)
