@@ -27,3 +27,13 @@ from keras_cnns.applications.classification.resnet import *
 from keras_cnns.applications.classification.resnet_in_resnet import *
 from keras_cnns.applications.classification.shufflenet import *
 from keras_cnns.applications.classification.stochastic_depth import *
+from keras_cnns.applications.generative.cgan import *
+from keras_cnns.applications.generative.cgan_tag import *
+from keras_cnns.applications.generative.dcgan import *
+from keras_cnns.applications.generative.deduplication import *
+from keras_cnns.applications.generative.gan_conv import *
+from keras_cnns.applications.generative.gan_mlp import *
+from keras_cnns.applications.generative.simgan import *
+from keras_cnns.applications.generative.wgan import *
+from keras_cnns.applications.generative.wgan_gp import *
+from keras_cnns.applications.generative.wgan_gp_resnet import *

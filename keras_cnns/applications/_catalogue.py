@@ -6,7 +6,8 @@ HEADER = """\
 One row per registered model, made by
 `python apps/list_models.py --markdown_file=docs/models.md`. Parameters are trainable
 ones at the paper's number of classes; MACs are the multiply-adds of convolutions and
-dense layers for one picture of the input size, counted on the built network. The
+dense layers for one picture of the input size, counted on the built network. The input
+of a generator is the number of latents, a second input stands after a plus. The
 published figures are the papers' (or those of the code or weights that the row names),
 with their protocols; none of them was reproduced here. Figures of ours come from
 [`docs/fashion_mnist.json`](fashion_mnist.json), written by `benchmarks/families.py`.
@@ -14,6 +15,12 @@ with their protocols; none of them was reproduced here. Figures of ours come fro
 | model | paper | parameters | MACs | input | published | weights | measured here |
 |---|---|---:|---:|---|---|---|---|
 """
+
+
+def input_size(info) -> str:
+    """Height x width x channels, or the number of latents; conditions after a plus."""
+    shapes = [info.input_shape, info.condition_shape]
+    return " + ".join("x".join(map(str, shape)) for shape in shapes if shape)
 
 
 def markdown_row(info, macs: int, measured: dict) -> str:
@@ -33,7 +40,7 @@ def markdown_row(info, macs: int, measured: dict) -> str:
         info.paper + (f". Note: {info.note}" if info.note else ""),
         f"{info.params:,}",
         _rounded(macs),
-        "x".join(map(str, info.input_shape)),
+        input_size(info),
         info.published,
         ", ".join(info.weights),
         ours,

@@ -19,7 +19,7 @@ def count_macs(model: keras.Model) -> int:
     Raises:
         ValueError: if it has not.
     """
-    if None in model.input_shape[1:]:
+    if any(None in tensor.shape[1:] for tensor in model.inputs):
         raise ValueError(
             f"{model.name} takes inputs of any size, {model.input_shape[1:]}; build it "
             "with the input_shape that is meant"
@@ -28,7 +28,9 @@ def count_macs(model: keras.Model) -> int:
     for layer in model.layers:
         if not isinstance(layer, _COUNTED):
             continue
-        positions = math.prod(layer.output_shape[1:-1])
+        is_transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+        shape = layer.input_shape if is_transposed else layer.output_shape
+        positions = math.prod(shape[1:-1])
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             kernel = layer.depthwise_kernel
         else:

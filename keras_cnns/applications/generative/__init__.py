@@ -1,0 +1,1 @@
+"""Generators, discriminators, critics and refiners, one family per file."""

@@ -1,0 +1,172 @@
+"""Conditional GAN from picture to tag: it generates word vectors for a picture.
+
+Mirza, Osindero, "Conditional Generative Adversarial Nets", arXiv 1411.1784, section
+4.2. The condition is a code of 4096 numbers that another network made of the picture;
+what is generated is a word vector of 200 numbers. Latents are 100 normal numbers.
+
+Dropout and initial weights are as in ``cgan.py`` (unverified). Deviation: the
+discriminator gives logits, the paper's ends in a sigmoid.
+"""
+
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.applications._generative import (
+    DISCRIMINATOR_LIMIT,
+    GENERATOR_LIMIT,
+    check_each_count,
+    logits,
+    maxout_and_dropout,
+    relu_and_dropout,
+    uniform,
+)
+from keras_cnns.applications._parts import check_rate, head_dtype
+from keras_cnns.applications._registry import register_network
+
+_PAPER = "CGAN, arXiv 1411.1784, section 4.2"
+
+
+def CGANWordGenerator(
+    latent_units=500,
+    code_units=2000,
+    word_size=200,
+    code_size=4096,
+    latent_size=100,
+    dropout_rate=0.5,
+    name="cgan_word_generator",
+):
+    """General builder of the generator of word vectors for a picture.
+
+    Args:
+        latent_units: ReLU units that see the latents alone.
+        code_units: ReLU units that see the picture's code alone.
+        word_size: length of the word vectors.
+        code_size: length of the picture's code.
+        latent_size: number of latents.
+        dropout_rate: share of units dropped after each hidden layer, in [0, 1).
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from latents ``(batch, latent_size)`` and codes ``(batch,
+        code_size)`` to word vectors ``(batch, word_size)``, float32, not bounded.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_each_count(
+        latent_units=latent_units,
+        code_units=code_units,
+        word_size=word_size,
+        code_size=code_size,
+        latent_size=latent_size,
+    )
+    check_rate("dropout_rate", dropout_rate)
+    latents = keras.Input((latent_size,), name="latents")
+    codes = keras.Input((code_size,), name="codes")
+    limit, rate = GENERATOR_LIMIT, dropout_rate
+    x = relu_and_dropout(latents, latent_units, limit, rate, "latent_dense")
+    y = relu_and_dropout(codes, code_units, limit, rate, "code_dense")
+    x = layers.Concatenate(name="joint")([x, y])
+    x = layers.Dense(
+        word_size, kernel_initializer=uniform(limit), dtype=head_dtype(), name="words"
+    )(x)
+    return keras.Model([latents, codes], x, name=name)
+
+
+def CGANWordDiscriminator(
+    word_units=500,
+    code_units=1200,
+    joint_units=1000,
+    joint_pieces=3,
+    word_size=200,
+    code_size=4096,
+    dropout_rate=0.5,
+    name="cgan_word_discriminator",
+):
+    """General builder of the discriminator of word vectors for a picture.
+
+    Args:
+        word_units: ReLU units that see the word vector alone.
+        code_units: ReLU units that see the picture's code alone.
+        joint_units: maxout units that see both.
+        joint_pieces: linear pieces of each of them.
+        word_size: length of the word vectors.
+        code_size: length of the picture's code.
+        dropout_rate: share of units dropped after each hidden layer, in [0, 1).
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from word vectors ``(batch, word_size)`` and codes ``(batch,
+        code_size)`` to logits ``(batch, 1)``, float32, high for real ones.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_each_count(
+        word_units=word_units,
+        code_units=code_units,
+        joint_units=joint_units,
+        joint_pieces=joint_pieces,
+        word_size=word_size,
+        code_size=code_size,
+    )
+    check_rate("dropout_rate", dropout_rate)
+    words = keras.Input((word_size,), name="words")
+    codes = keras.Input((code_size,), name="codes")
+    limit, rate = DISCRIMINATOR_LIMIT, dropout_rate
+    x = relu_and_dropout(words, word_units, limit, rate, "word_dense")
+    y = relu_and_dropout(codes, code_units, limit, rate, "code_dense")
+    x = layers.Concatenate(name="joint")([x, y])
+    x = maxout_and_dropout(x, joint_units, joint_pieces, rate, "joint_dense")
+    x = logits(x, kernel_initializer=uniform(limit))
+    return keras.Model([words, codes], x, name=name)
+
+
+CGANTagGenerator = register_network(
+    CGANWordGenerator,
+    "CGANTagGenerator",
+    architecture={
+        "latent_units": 500,
+        "code_units": 2000,
+        "word_size": 200,
+        "code_size": 4096,
+        "latent_size": 100,
+    },
+    name="cgan_tag_generator",
+    task="generative",
+    paper=_PAPER,
+    # 100*500 + 500 + 4096*2000 + 2000 + 2500*200 + 200
+    params=8_744_700,
+    input_shape=(100,),
+    condition_shape=(4096,),
+    output_shape=(200,),
+    preprocessing="unbounded",
+)
+CGANTagDiscriminator = register_network(
+    CGANWordDiscriminator,
+    "CGANTagDiscriminator",
+    architecture={
+        "word_units": 500,
+        "code_units": 1200,
+        "joint_units": 1000,
+        "joint_pieces": 3,
+        "word_size": 200,
+        "code_size": 4096,
+    },
+    name="cgan_tag_discriminator",
+    task="generative",
+    paper=_PAPER,
+    # 200*500 + 500 + 4096*1200 + 1200 + 1700*3000 + 3000 + 1000 + 1
+    params=10_120_901,
+    input_shape=(200,),
+    condition_shape=(4096,),
+    output_shape=(1,),
+    preprocessing="unbounded",
+)
+
+__all__ = [
+    "CGANWordGenerator",
+    "CGANWordDiscriminator",
+    "CGANTagGenerator",
+    "CGANTagDiscriminator",
+]

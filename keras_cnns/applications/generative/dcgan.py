@@ -1,0 +1,320 @@
+"""DCGAN: strided convolutions and batch normalisation make a GAN of pictures stable.
+
+Radford, Metz, Chintala, "Unsupervised Representation Learning with Deep Convolutional
+Generative Adversarial Networks", arXiv 1511.06434. Layers are those of the authors'
+code (github.com/Newmu/dcgan_code): deconvolutions with stride 2 in the generator,
+convolutions with stride 2 in the discriminator, no pooling, no biases; batch
+normalisation everywhere but in the generator's last and the discriminator's first
+layer; ReLU and tanh there, LeakyReLU of 0.2 here. Weights start from N(0, 0.02), gains
+of batch normalisation from N(1, 0.02).
+
+- 64: faces and bedrooms; 100 latents, uniform in [-1, 1).
+- 32: SVHN; 100 normal latents. The discriminator's activations, max-pooled to 4x4,
+  are 7,168 features.
+- 32, ImageNet: six 3x3 convolutions, 256 latents, uniform in [-1, 1); 28,672 features.
+- 28, MNIST: labels join the input of every layer; sigmoid output; batch normalisation
+  without gain and shift.
+- 128: the paper has none. It is the 64 form with one more stage of half the width at
+  the picture's side.
+
+Deviations: the discriminator gives logits, the authors' ends in a sigmoid. After the
+generator's dense layers, the authors normalise every unit of the first map, here it is
+every channel. Epsilon is 1e-5, theirs 1e-8 (TensorFlow's fused kernel takes no less).
+Where a stride of 2 leaves one row of padding too many, TensorFlow puts it at the end,
+theirs at the start: the networks are mirror images.
+"""
+
+import math
+
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.applications._dcgan import (
+    LEAK,
+    all_strides,
+    check_batch_norm,
+    check_layers,
+    deconvolution,
+    dense,
+    map_sizes,
+    normalisation,
+    small_normal,
+)
+from keras_cnns.applications._generative import (
+    RANGES,
+    logits,
+    output_images,
+    with_labels,
+)
+from keras_cnns.applications._parts import check_choice, check_count
+from keras_cnns.applications._registry import register_network
+
+
+def DCGANGenerator(
+    filters=(1024, 512, 256, 128),
+    image_shape=(64, 64, 3),
+    kernel_size=5,
+    strides=None,
+    latent_size=100,
+    classes=0,
+    dense_units=0,
+    output_activation="tanh",
+    batch_norm=True,
+    batch_norm_affine=True,
+    batch_norm_momentum=0.9,
+    name="dcgan_generator",
+):
+    """General builder of the generators.
+
+    Args:
+        filters: channels of the first map and after each deconvolution but the last.
+        image_shape: ``(height, width, channels)`` of the pictures, of any size: a map
+            that a stride makes too large is cropped at its end.
+        kernel_size: of the deconvolutions.
+        strides: of the deconvolutions, as many as ``filters``; None is 2 for all.
+        latent_size: number of latents.
+        classes: number of classes of a conditional generator; 0 for an unconditional.
+        dense_units: units of a dense layer before the first map; 0 for none.
+        output_activation: ``"tanh"``, ``"sigmoid"`` or ``"linear"``.
+        batch_norm: whether all layers but the last are normalised.
+        batch_norm_affine: whether batch normalisation learns gains and shifts.
+        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from latents ``(batch, latent_size)``, and one-hot labels
+        ``(batch, classes)`` where there are classes, to pictures ``(batch, height,
+        width, channels)``, float32, in the range of ``output_activation``.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    strides = all_strides(filters, strides)
+    check_layers(filters, image_shape, kernel_size, strides, classes, dense_units)
+    check_count("latent_size", latent_size)
+    check_choice("output_activation", output_activation, RANGES)
+    check_batch_norm(batch_norm, batch_norm_affine, batch_norm_momentum)
+    normalise = normalisation(batch_norm, batch_norm_affine, batch_norm_momentum)
+    latents = keras.Input((latent_size,), name="latents")
+    labels = keras.Input((classes,), name="labels") if classes else None
+    sizes = map_sizes(image_shape[:2], strides)
+    x = latents
+    if dense_units:
+        x = dense(with_labels(x, labels, "dense"), dense_units, "dense")
+        x = layers.ReLU(name="dense_relu")(normalise(x, "dense"))
+    x = with_labels(x, labels, "maps")
+    x = dense(x, filters[0] * math.prod(sizes[0]), "maps")
+    x = layers.Reshape((*sizes[0], filters[0]), name="maps_reshape")(x)
+    for i, stride in enumerate(strides):
+        step = "maps" if i == 0 else f"deconv{i}"
+        x = layers.ReLU(name=f"{step}_relu")(normalise(x, step))
+        width = (*filters[1:], image_shape[2])[i]
+        x = with_labels(x, labels, f"deconv{i + 1}")
+        x = deconvolution(x, width, kernel_size, stride, sizes[i + 1], f"deconv{i + 1}")
+    inputs = [latents, labels] if classes else latents
+    return keras.Model(inputs, output_images(x, output_activation), name=name)
+
+
+def DCGANDiscriminator(
+    filters=(128, 256, 512, 1024),
+    image_shape=(64, 64, 3),
+    kernel_size=5,
+    strides=None,
+    classes=0,
+    dense_units=0,
+    batch_norm=True,
+    batch_norm_affine=True,
+    batch_norm_momentum=0.9,
+    name="dcgan_discriminator",
+):
+    """General builder of the discriminators.
+
+    Activations are in the layers ``conv1_lrelu``, ``conv2_lrelu`` and so on.
+
+    Args:
+        filters: of the convolutions.
+        image_shape: ``(height, width, channels)`` of the pictures.
+        kernel_size: of the convolutions.
+        strides: of the convolutions, as many as ``filters``; None is 2 for all.
+        classes: number of classes of a conditional one; 0 for an unconditional.
+        dense_units: units of a dense layer before the logits; 0 for none.
+        batch_norm: whether all layers but the first and the last are normalised.
+        batch_norm_affine: whether batch normalisation learns gains and shifts.
+        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from pictures ``(batch, height, width, channels)``, and
+        one-hot labels ``(batch, classes)`` where there are classes, to logits
+        ``(batch, 1)``, float32, high for real ones.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    strides = all_strides(filters, strides)
+    check_layers(filters, image_shape, kernel_size, strides, classes, dense_units)
+    check_batch_norm(batch_norm, batch_norm_affine, batch_norm_momentum)
+    normalise = normalisation(batch_norm, batch_norm_affine, batch_norm_momentum)
+    images = keras.Input(image_shape, name="images")
+    labels = keras.Input((classes,), name="labels") if classes else None
+    x = images
+    for i, (width, stride) in enumerate(zip(filters, strides), start=1):
+        x = layers.Conv2D(
+            width,
+            kernel_size,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=small_normal(),
+            name=f"conv{i}",
+        )(with_labels(x, labels, f"conv{i}"))
+        x = normalise(x, f"conv{i}") if i > 1 else x
+        x = layers.LeakyReLU(LEAK, name=f"conv{i}_lrelu")(x)
+    x = layers.Flatten(name="flatten")(x)
+    if dense_units:
+        x = dense(with_labels(x, labels, "dense"), dense_units, "dense")
+        x = layers.LeakyReLU(LEAK, name="dense_lrelu")(normalise(x, "dense"))
+    x = with_labels(x, labels, "logits")
+    x = logits(x, use_bias=False, kernel_initializer=small_normal())
+    inputs = [images, labels] if classes else images
+    return keras.Model(inputs, x, name=name)
+
+
+# Of each size: what differs from the 64 form, trainable parameters of generator and
+# discriminator (kernels, then gains and shifts), and the paper's results.
+_SIZES = {
+    "DCGAN64": {
+        "filters": ((1024, 512, 256, 128), (128, 256, 512, 1024)),
+        # 100*16384 + 25*(1024*512 + 512*256 + 256*128 + 128*3) + 2*1920
+        # 25*(3*128 + 128*256 + 256*512 + 512*1024) + 16384 + 2*1792
+        "params": (18_855_040, 17_232_768),
+        # Kernels times the places of the smaller map: 1,638,400 or 16,384
+        # + 3*209,715,200 + 9,830,400
+        "macs": (640_614_400, 638_992_384),
+    },
+    "DCGAN32": {
+        "image_shape": (32, 32, 3),
+        "filters": ((256, 128, 64), (64, 128, 256)),
+        # 100*4096 + 25*(256*128 + 128*64 + 64*3) + 2*448
+        # 25*(3*64 + 64*128 + 128*256) + 4096 + 2*384
+        "params": (1_439_296, 1_033_664),
+        "published": "SVHN error 22.48 %, 1000 labels, SVM on its features",
+    },
+    "DCGAN32ImageNet": {
+        "image_shape": (32, 32, 3),
+        "filters": ((512, 512, 256, 256, 128, 128), (128, 128, 256, 256, 512, 512)),
+        "kernel_size": 3,
+        "strides": ((2, 1, 2, 1, 2, 1), (1, 2, 1, 2, 1, 2)),
+        "latent_size": 256,
+        # 256*8192 + 9*(512*512 + 512*256 + 256*256 + 256*128 + 128*128 + 128*3)
+        # + 2*1792
+        # 9*(3*128 + 128*128 + 128*256 + 256*256 + 256*512 + 512*512) + 8192 + 2*1664
+        "params": (6_675_328, 4_586_112),
+        "published": "CIFAR-10 accuracy 82.8 %, SVM on its features",
+    },
+    "DCGAN28": {
+        "image_shape": (28, 28, 1),
+        "filters": ((128, 64), (64, 128)),
+        "classes": 10,
+        "dense_units": 1024,
+        "batch_norm_affine": False,
+        "output_activation": "sigmoid",
+        # 110*1024 + 1034*6272 + 25*(138*64 + 74)
+        # 25*(11*64 + 74*128) + 6282*1024 + 1034
+        "params": (6_820_538, 6_688_202),
+    },
+    "DCGAN128": {
+        "image_shape": (128, 128, 3),
+        "filters": ((1024, 512, 256, 128, 64), (64, 128, 256, 512, 1024)),
+        # 100*16384 + 25*(1024*512 + 512*256 + 256*128 + 128*64 + 64*3) + 2*1984
+        # 25*(3*64 + 64*128 + 128*256 + 256*512 + 512*1024) + 16384 + 2*1920
+        "params": (19_055_168, 17_433_024),
+        "note": "not in the paper: its 64 form with one more stage",
+    },
+}
+
+
+def _pair(prefix, name):
+    """Generator and discriminator of one size, registered."""
+    row = _SIZES[prefix]
+    classes = row.get("classes", 0)
+    both = {
+        "image_shape": row.get("image_shape", (64, 64, 3)),
+        "kernel_size": row.get("kernel_size", 5),
+        "classes": classes,
+        "dense_units": row.get("dense_units", 0),
+        "batch_norm": True,
+        "batch_norm_affine": row.get("batch_norm_affine", True),
+    }
+    info = {
+        "task": "generative",
+        "paper": "DCGAN, arXiv 1511.06434, figure 1; layers of the authors' code",
+        "condition_shape": (classes,) if classes else (),
+        "preprocessing": RANGES[row.get("output_activation", "tanh")],
+        "note": row.get("note", ""),
+    }
+    return (
+        _generator(row, f"{prefix}Generator", both, name=f"{name}_generator", **info),
+        _discriminator(
+            row, f"{prefix}Discriminator", both, name=f"{name}_discriminator", **info
+        ),
+    )
+
+
+def _generator(row, function_name, both, **info):
+    filters = row["filters"][0]
+    steps = ["maps", *(f"deconv{i}" for i in range(1, len(filters)))]
+    latent_size = row.get("latent_size", 100)
+    return register_network(
+        DCGANGenerator,
+        function_name,
+        architecture={
+            **both,
+            "filters": filters,
+            "strides": row.get("strides", (None, None))[0],
+            "latent_size": latent_size,
+            "output_activation": row.get("output_activation", "tanh"),
+        },
+        params=row["params"][0],
+        macs=row.get("macs", (None, None))[0],
+        input_shape=(latent_size,),
+        output_shape=both["image_shape"],
+        stage_ends=tuple(f"{step}_relu" for step in reversed(steps)),
+        **info,
+    )
+
+
+def _discriminator(row, function_name, both, **info):
+    filters = row["filters"][1]
+    return register_network(
+        DCGANDiscriminator,
+        function_name,
+        architecture={
+            **both,
+            "filters": filters,
+            "strides": row.get("strides", (None, None))[1],
+        },
+        params=row["params"][1],
+        macs=row.get("macs", (None, None))[1],
+        input_shape=both["image_shape"],
+        output_shape=(1,),
+        stage_ends=tuple(f"conv{i}_lrelu" for i in range(1, len(filters) + 1)),
+        published=row.get("published", ""),
+        **info,
+    )
+
+
+DCGAN64Generator, DCGAN64Discriminator = _pair("DCGAN64", "dcgan64")
+DCGAN32Generator, DCGAN32Discriminator = _pair("DCGAN32", "dcgan32")
+DCGAN32ImageNetGenerator, DCGAN32ImageNetDiscriminator = _pair(
+    "DCGAN32ImageNet", "dcgan32_imagenet"
+)
+DCGAN28Generator, DCGAN28Discriminator = _pair("DCGAN28", "dcgan28")
+DCGAN128Generator, DCGAN128Discriminator = _pair("DCGAN128", "dcgan128")
+
+__all__ = [
+    "DCGANGenerator",
+    "DCGANDiscriminator",
+    *(f"{prefix}Generator" for prefix in _SIZES),
+    *(f"{prefix}Discriminator" for prefix in _SIZES),
+]

@@ -1,0 +1,194 @@
+"""The first generative adversarial nets' convolutional pair, for CIFAR-10.
+
+Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio,
+"Generative Adversarial Networks", arXiv 1406.2661, section 5. The paper gives no
+layers; sizes, initial weights and dropout rates are those of the authors'
+``cifar10_convolutional.yaml`` (github.com/goodfeli/adversarial). The generator is dense
+but for a last deconvolution, the discriminator a small maxout network. Latents are 100
+normal numbers; the pictures are contrast-normalised ones, so not bounded.
+
+Deviations: the discriminator gives logits, the authors' ends in a sigmoid; the
+deconvolution has one bias per channel, not one per pixel.
+"""
+
+import math
+
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns import _addons
+from keras_cnns.applications._generative import (
+    DISCRIMINATOR_LIMIT,
+    GENERATOR_LIMIT,
+    check_image_shape,
+    dropout,
+    logits,
+    maxout_and_dropout,
+    output_images,
+    uniform,
+)
+from keras_cnns.applications._parts import check_count, check_counts, check_rate
+from keras_cnns.applications._registry import register_network
+from keras_cnns.applications.classification.maxout import _pool
+from keras_cnns.applications.generative.gan_mlp import (
+    check_hidden,
+    hidden,
+)
+
+# Of the discriminator: filters after the maximum over two pieces, kernel size, padding
+# on each side, size of the pooling (its stride is 2).
+_CONVOLUTIONS = ((32, 8, 4, 4), (32, 8, 3, 4), (192, 5, 3, 2))
+_PIECES = 2
+_PICTURES = (32, 32, 3)
+_PAPER = "GAN, arXiv 1406.2661, section 5; sizes of the authors' code"
+
+
+def GANConvGenerator(
+    units=(8000, 8000),
+    activations=("relu", "sigmoid"),
+    map_shape=(10, 10, 80),
+    channels=3,
+    kernel_size=5,
+    strides=3,
+    latent_size=100,
+    name="gan_conv_generator",
+):
+    """General builder of the generator that ends in one deconvolution.
+
+    Args:
+        units: units of the hidden layers; the last are the maps' pixels.
+        activations: of the hidden layers, each ``"relu"`` or ``"sigmoid"``.
+        map_shape: ``(height, width, channels)`` of the maps that are deconvolved.
+        channels: channels of the pictures.
+        kernel_size: of the deconvolution, which pads nothing.
+        strides: of the deconvolution.
+        latent_size: number of latents.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to pictures ``(batch,
+        height, width, channels)``, float32, not bounded.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_hidden(units, activations, latent_size)
+    check_counts("map_shape", map_shape)
+    check_count("channels", channels)
+    check_count("kernel_size", kernel_size)
+    check_count("strides", strides)
+    if units[-1] != math.prod(map_shape):
+        raise ValueError(f"units={units!r} must end with the size of {map_shape!r}")
+    latents = keras.Input((latent_size,), name="latents")
+    x = hidden(latents, units, activations, 0.0, None)
+    x = layers.Reshape(map_shape, name="maps")(x)
+    x = layers.Conv2DTranspose(
+        channels,
+        kernel_size,
+        strides=strides,
+        kernel_initializer=uniform(GENERATOR_LIMIT),
+        name="deconv",
+    )(x)
+    return keras.Model(latents, output_images(x, "linear"), name=name)
+
+
+def GANConvDiscriminator(
+    image_shape=(32, 32, 3),
+    units=500,
+    pieces=5,
+    input_dropout_rate=0.2,
+    dropout_rate=0.5,
+    name="gan_conv_discriminator",
+):
+    """General builder of the convolutional maxout discriminator.
+
+    Args:
+        image_shape: ``(height, width, channels)`` of the pictures, at least 10 by 10.
+        units: units after the maximum, of the dense layer.
+        pieces: linear pieces that each unit of the dense layer is the maximum of.
+        input_dropout_rate: share of the pixels dropped, in [0, 1).
+        dropout_rate: share of values dropped before each further layer, in [0, 1).
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to logits
+        ``(batch, 1)``, float32, high for real ones.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_image_shape(image_shape)
+    if min(image_shape[:2]) < 10:
+        raise ValueError(f"image_shape must be at least 10x10, got {image_shape!r}")
+    check_count("units", units)
+    check_count("pieces", pieces)
+    check_rate("input_dropout_rate", input_dropout_rate)
+    check_rate("dropout_rate", dropout_rate)
+    images = keras.Input(image_shape, name="images")
+    x = dropout(images, input_dropout_rate, "input_dropout")
+    for i, row in enumerate(_CONVOLUTIONS, start=1):
+        x = _maxout_convolution(x, *row, f"conv{i}")
+        x = dropout(x, dropout_rate, f"conv{i}_dropout")
+    x = layers.Flatten(name="flatten")(x)
+    x = maxout_and_dropout(x, units, pieces, dropout_rate, "dense")
+    x = logits(x, kernel_initializer=uniform(DISCRIMINATOR_LIMIT))
+    return keras.Model(images, x, name=name)
+
+
+def _maxout_convolution(x, filters, size, padding, pool_size, name):
+    """Convolution, maximum over pieces, then over windows."""
+    x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
+    x = layers.Conv2D(
+        filters * _PIECES,
+        size,
+        kernel_initializer=uniform(DISCRIMINATOR_LIMIT),
+        name=name,
+    )(x)
+    x = _addons.Maxout(filters, name=f"{name}_maxout")(x)
+    return _pool(x, pool_size, f"{name}_pool")
+
+
+GANCIFAR10ConvGenerator = register_network(
+    GANConvGenerator,
+    "GANCIFAR10ConvGenerator",
+    architecture={
+        "units": (8000, 8000),
+        "activations": ("relu", "sigmoid"),
+        "map_shape": (10, 10, 80),
+        "channels": 3,
+        "kernel_size": 5,
+        "strides": 3,
+        "latent_size": 100,
+    },
+    name="gan_cifar10_conv_generator",
+    task="generative",
+    paper=_PAPER,
+    # 100*8000 + 8000 + 8000*8000 + 8000 + 5*5*80*3 + 3
+    params=64_822_003,
+    input_shape=(100,),
+    output_shape=_PICTURES,
+    preprocessing="unbounded",
+    note="the deconvolution has 3 biases, the authors' one for each of 3072 pixels",
+)
+GANCIFAR10ConvDiscriminator = register_network(
+    GANConvDiscriminator,
+    "GANCIFAR10ConvDiscriminator",
+    architecture={"image_shape": _PICTURES, "units": 500, "pieces": 5},
+    name="gan_cifar10_conv_discriminator",
+    task="generative",
+    paper=_PAPER,
+    # 8*8*3*64 + 64 + 8*8*32*64 + 64 + 5*5*32*384 + 384
+    # + 5*5*192*2500 + 2500 + 500 + 1
+    params=12_454_073,
+    input_shape=_PICTURES,
+    output_shape=(1,),
+    preprocessing="unbounded",
+    stage_ends=("conv1_pool", "conv2_pool", "conv3_pool"),
+)
+
+__all__ = [
+    "GANConvGenerator",
+    "GANConvDiscriminator",
+    "GANCIFAR10ConvGenerator",
+    "GANCIFAR10ConvDiscriminator",
+]

@@ -1,0 +1,322 @@
+"""The first generative adversarial nets: dense generators, maxout discriminators.
+
+Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio,
+"Generative Adversarial Networks", arXiv 1406.2661, section 5. The paper gives no
+layers; sizes, initial weights, norm limits and dropout rates are those of the authors'
+definitions (``mnist.yaml``, ``tfd_pretrain``, ``cifar10_fully_connected.yaml`` of
+github.com/goodfeli/adversarial). Dropout in the discriminator keeps 0.8 of the input
+and 0.5 of each hidden layer and scales by 1.25 and 2; the generator has none.
+
+Latents are 100 numbers: uniform in +-sqrt 3 for MNIST, normal for the others. For the
+Toronto faces a first generator is trained alone, then a second one, which puts two
+layers before it.
+
+The convolutional pair for CIFAR-10 stands in ``gan_conv.py``.
+
+Deviations: the discriminators give logits, the authors' end in a sigmoid. Of the
+Toronto faces' generator, the last layer starts from uniform weights, not from 100
+normal ones per unit.
+"""
+
+import numpy as np
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.applications._generative import (
+    DISCRIMINATOR_LIMIT,
+    GENERATOR_LIMIT,
+    RANGES,
+    check_image_shape,
+    check_same_length,
+    dropout,
+    flat_images,
+    limited_dense,
+    logits,
+    maxout_and_dropout,
+    uniform,
+)
+from keras_cnns.applications._parts import (
+    check_choice,
+    check_count,
+    check_counts,
+    check_positive,
+    check_rate,
+)
+from keras_cnns.applications._registry import register_network
+
+_ACTIVATIONS = ("relu", "sigmoid")
+
+
+def GANGenerator(
+    units=(1200, 1200),
+    activations=("relu", "relu"),
+    image_shape=(28, 28, 1),
+    output_activation="sigmoid",
+    latent_size=100,
+    sigmoid_bias=0.0,
+    output_limit=GENERATOR_LIMIT,
+    largest_norm=None,
+    pixel_means=None,
+    name="gan_generator",
+):
+    """General builder of the dense generators.
+
+    Args:
+        units: units of the hidden layers.
+        activations: of the hidden layers, each ``"relu"`` or ``"sigmoid"``.
+        image_shape: ``(height, width, channels)`` of the pictures.
+        output_activation: ``"sigmoid"``, ``"tanh"`` or ``"linear"``.
+        latent_size: number of latents.
+        sigmoid_bias: initial bias of the hidden sigmoid layers.
+        output_limit: initial weights of the last layer are uniform in +-this.
+        largest_norm: limit of the norm of each unit's weights; None is no limit.
+        pixel_means: means of the training pictures, of ``image_shape`` and in [0, 1],
+            whose logits a sigmoid output starts from; None starts from 0.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to pictures ``(batch,
+        height, width, channels)``, float32.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_hidden(units, activations, latent_size)
+    check_image_shape(image_shape)
+    check_choice("output_activation", output_activation, RANGES)
+    check_positive("output_limit", output_limit)
+    if largest_norm is not None:
+        check_positive("largest_norm", largest_norm)
+    latents = keras.Input((latent_size,), name="latents")
+    x = hidden(latents, units, activations, sigmoid_bias, largest_norm)
+    limit = keras.constraints.MaxNorm(largest_norm) if largest_norm else None
+    x = flat_images(
+        x,
+        image_shape,
+        output_activation,
+        kernel_initializer=uniform(output_limit),
+        kernel_constraint=limit,
+    )
+    model = keras.Model(latents, x, name=name)
+    if pixel_means is not None:
+        _start_from_means(model, pixel_means, image_shape, output_activation)
+    return model
+
+
+def check_hidden(units, activations, latent_size):
+    check_counts("units", units)
+    check_count("latent_size", latent_size)
+    check_same_length(units=units, activations=activations)
+    for activation in activations:
+        check_choice("activations", activation, _ACTIVATIONS)
+
+
+def hidden(x, units, activations, sigmoid_bias, largest_norm):
+    """The generator's dense layers before the pixels."""
+    for i, (width, activation) in enumerate(zip(units, activations), start=1):
+        bias = sigmoid_bias if activation == "sigmoid" else 0.0
+        x = limited_dense(
+            x, width, activation, GENERATOR_LIMIT, f"dense{i}", largest_norm, bias
+        )
+    return x
+
+
+def _start_from_means(model, means, image_shape, activation):
+    """Output bias with which the generator starts from the mean picture."""
+    means = np.asarray(means, np.float64)
+    if means.shape != tuple(image_shape) or not all(
+        0 <= mean <= 1 for mean in means.ravel()
+    ):
+        raise ValueError(
+            f"pixel_means must be in [0, 1] and of shape {tuple(image_shape)}, got "
+            f"shape {means.shape}, from {means.min()} to {means.max()}"
+        )
+    if activation != "sigmoid":
+        raise ValueError(
+            f"pixel_means has no effect with output_activation={activation!r}; leave "
+            "it out"
+        )
+    means = np.clip(means.ravel(), 1e-7, 1 - 1e-7)
+    model.get_layer("pixels").bias.assign(np.log(means / (1 - means)))
+
+
+def GANDiscriminator(
+    units=(240, 240),
+    pieces=5,
+    image_shape=(28, 28, 1),
+    largest_norm=None,
+    input_dropout_rate=0.2,
+    dropout_rate=0.5,
+    name="gan_discriminator",
+):
+    """General builder of the dense maxout discriminators.
+
+    Args:
+        units: units after the maximum, of the hidden layers.
+        pieces: linear pieces that each unit is the maximum of.
+        image_shape: ``(height, width, channels)`` of the pictures.
+        largest_norm: limit of the norm of each piece's weights; None is no limit.
+        input_dropout_rate: share of the pixels dropped, in [0, 1).
+        dropout_rate: share of the units dropped after each hidden layer, in [0, 1).
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to logits
+        ``(batch, 1)``, float32, high for real ones.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_counts("units", units)
+    check_count("pieces", pieces)
+    check_image_shape(image_shape)
+    check_rate("input_dropout_rate", input_dropout_rate)
+    check_rate("dropout_rate", dropout_rate)
+    if largest_norm is not None:
+        check_positive("largest_norm", largest_norm)
+    images = keras.Input(image_shape, name="images")
+    x = layers.Flatten(name="flatten")(images)
+    x = dropout(x, input_dropout_rate, "input_dropout")
+    for i, width in enumerate(units, start=1):
+        x = maxout_and_dropout(
+            x, width, pieces, dropout_rate, f"dense{i}", largest_norm
+        )
+    limit = keras.constraints.MaxNorm(largest_norm) if largest_norm else None
+    x = logits(
+        x, kernel_initializer=uniform(DISCRIMINATOR_LIMIT), kernel_constraint=limit
+    )
+    return keras.Model(images, x, name=name)
+
+
+_FACES_NORM = 1.9365
+_FACES = {
+    "image_shape": (48, 48, 1),
+    "sigmoid_bias": -2.0,
+    "largest_norm": _FACES_NORM,
+    "output_activation": "sigmoid",
+    "output_limit": GENERATOR_LIMIT,
+    "latent_size": 100,
+}
+_MNIST, _CIFAR10 = (28, 28, 1), (32, 32, 3)
+_VARIANTS = {
+    "GANMNISTGenerator": {
+        "builder": GANGenerator,
+        "architecture": {
+            "units": (1200, 1200),
+            "activations": ("relu", "relu"),
+            "image_shape": _MNIST,
+            "output_activation": "sigmoid",
+            "latent_size": 100,
+            "sigmoid_bias": 0.0,
+            "output_limit": GENERATOR_LIMIT,
+            "largest_norm": None,
+        },
+        # 100*1200 + 1200 + 1200*1200 + 1200 + 1200*784 + 784
+        "params": 2_503_984,
+        "published": "MNIST log-likelihood 225 +- 2 (Parzen windows)",
+    },
+    "GANMNISTDiscriminator": {
+        "builder": GANDiscriminator,
+        "architecture": {
+            "units": (240, 240),
+            "pieces": 5,
+            "image_shape": _MNIST,
+            "largest_norm": None,
+        },
+        # 784*1200 + 1200 + 240*1200 + 1200 + 240 + 1
+        "params": 1_231_441,
+    },
+    "GANTFDGenerator": {
+        "builder": GANGenerator,
+        "architecture": {
+            **_FACES,
+            "units": (8000, 8000),
+            "activations": ("relu", "sigmoid"),
+        },
+        # 100*8000 + 8000 + 8000*8000 + 8000 + 8000*2304 + 2304
+        "params": 83_250_304,
+        "note": "the first of two stages",
+    },
+    "GANTFDStackedGenerator": {
+        "builder": GANGenerator,
+        "architecture": {
+            **_FACES,
+            "units": (8000, 100, 8000, 8000),
+            "activations": ("relu", "sigmoid", "relu", "sigmoid"),
+        },
+        # the first stage and 100*8000 + 8000 + 8000*100 + 100 before it
+        "params": 84_858_404,
+        "published": "TFD log-likelihood 2057 +- 26 (Parzen windows)",
+        "note": "the second stage: its layers from dense3 on are the first stage's",
+    },
+    "GANTFDDiscriminator": {
+        "builder": GANDiscriminator,
+        "architecture": {
+            "units": (1200, 1200),
+            "pieces": 5,
+            "image_shape": (48, 48, 1),
+            "largest_norm": _FACES_NORM,
+        },
+        # 2304*6000 + 6000 + 1200*6000 + 6000 + 1200 + 1
+        "params": 21_037_201,
+    },
+    "GANCIFAR10Generator": {
+        "builder": GANGenerator,
+        "architecture": {
+            "units": (8000, 8000),
+            "activations": ("relu", "sigmoid"),
+            "image_shape": _CIFAR10,
+            "output_activation": "linear",
+            "latent_size": 100,
+            "sigmoid_bias": 0.0,
+            "output_limit": 0.5,
+            "largest_norm": None,
+            "pixel_means": None,
+        },
+        # 100*8000 + 8000 + 8000*8000 + 8000 + 8000*3072 + 3072
+        "params": 89_395_072,
+    },
+    "GANCIFAR10Discriminator": {
+        "builder": GANDiscriminator,
+        "architecture": {
+            "units": (1600, 1600),
+            "pieces": 5,
+            "image_shape": _CIFAR10,
+            "largest_norm": None,
+        },
+        # 3072*8000 + 8000 + 1600*8000 + 8000 + 1600 + 1
+        "params": 37_393_601,
+    },
+}
+
+
+def _variant(function_name, name):
+    row = dict(_VARIANTS[function_name])
+    builder, architecture = row.pop("builder"), row["architecture"]
+    pixels = architecture["image_shape"]
+    is_generator = builder is GANGenerator
+    activation = "linear" if pixels == _CIFAR10 else "sigmoid"
+    return register_network(
+        builder,
+        function_name,
+        name=name,
+        task="generative",
+        paper="GAN, arXiv 1406.2661, section 5; sizes of the authors' code",
+        input_shape=(architecture["latent_size"],) if is_generator else pixels,
+        output_shape=pixels if is_generator else (1,),
+        preprocessing=RANGES[activation],
+        **row,
+    )
+
+
+GANMNISTGenerator = _variant("GANMNISTGenerator", "gan_mnist_generator")
+GANMNISTDiscriminator = _variant("GANMNISTDiscriminator", "gan_mnist_discriminator")
+GANTFDGenerator = _variant("GANTFDGenerator", "gan_tfd_generator")
+GANTFDStackedGenerator = _variant("GANTFDStackedGenerator", "gan_tfd_stacked_generator")
+GANTFDDiscriminator = _variant("GANTFDDiscriminator", "gan_tfd_discriminator")
+GANCIFAR10Generator = _variant("GANCIFAR10Generator", "gan_cifar10_generator")
+GANCIFAR10Discriminator = _variant(
+    "GANCIFAR10Discriminator", "gan_cifar10_discriminator"
+)
+
+__all__ = ["GANGenerator", "GANDiscriminator", *_VARIANTS]

@@ -1,0 +1,394 @@
+"""WGAN-GP: critics without batch normalisation, which the gradient penalty rules out.
+
+Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved Training of Wasserstein
+GANs", arXiv 1704.00028. Layers and initial weights are those of the authors' code
+(github.com/igul222/improved_wgan_training): ``gan_mnist.py``, ``gan_cifar.py``, the
+DCGAN pair of ``gan_64x64.py`` and ``gan_toy.py``. Latents are 128 normal numbers, of
+the toys 2. Its residual networks stand in ``wgan_gp_resnet.py``.
+
+The penalty holds each picture's gradient apart from the others', so that the critics
+have no batch normalisation; that for 64x64 pictures has layer normalisation with a gain
+and shift per channel instead. CIFAR-10's generator normalises each unit of its dense
+layer, that for 64x64 pictures each channel, that for MNIST nothing. Deviations: none
+known.
+"""
+
+import math
+
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.applications._dcgan import LEAK, map_sizes
+from keras_cnns.applications._generative import (
+    RANGES,
+    check_image_shape,
+    logits,
+    output_images,
+    uniform,
+)
+from keras_cnns.applications._parts import (
+    check_choice,
+    check_count,
+    check_counts,
+    check_flag,
+    check_positive,
+    check_rate,
+    head_dtype,
+)
+from keras_cnns.applications._registry import register_network
+
+_KERNEL_SIZE = 5
+_EPSILON = 1e-5
+
+
+def _strided_limit(large, small, stddev):
+    """Limit of uniform weights of variance 4 / (fan-in + fan-out), or as given.
+
+    Args:
+        large: channels of the larger one of the two maps that the layer joins.
+        small: channels of the smaller map; a fourth counts, as the stride is 2.
+        stddev: standard deviation to take instead; None takes the above.
+    """
+    fans = _KERNEL_SIZE**2 * (large + small / 4)
+    return math.sqrt(3) * (math.sqrt(4 / fans) if stddev is None else stddev)
+
+
+def _dense_weights(stddev):
+    """Glorot's uniform weights, or uniform ones of the given deviation."""
+    if stddev is None:
+        return keras.initializers.GlorotUniform()
+    return uniform(math.sqrt(3) * stddev)
+
+
+def WGANGPGenerator(
+    filters=(512, 256, 128),
+    image_shape=(32, 32, 3),
+    latent_size=128,
+    output_activation="tanh",
+    batch_norm="unit",
+    weight_stddev=None,
+    batch_norm_momentum=0.9,
+    name="wgan_gp_generator",
+):
+    """General builder of the generators without residual blocks.
+
+    Args:
+        filters: channels of the first map and after each deconvolution but the last.
+        image_shape: ``(height, width, channels)`` of the pictures.
+        latent_size: number of latents.
+        output_activation: ``"tanh"``, ``"sigmoid"`` or ``"linear"``.
+        batch_norm: None, ``"unit"`` or ``"channel"``: what of the first map has a mean,
+            variance, gain and shift of its own; of the others it is the channel.
+        weight_stddev: standard deviation of the initial weights, which are uniform;
+            None takes it from the layers' sizes.
+        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to pictures ``(batch,
+        height, width, channels)``, float32, in the range of ``output_activation``.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    _check(filters, image_shape, weight_stddev)
+    check_count("latent_size", latent_size)
+    check_choice("output_activation", output_activation, RANGES)
+    check_choice("batch_norm", batch_norm, (None, "unit", "channel"))
+    check_rate("batch_norm_momentum", batch_norm_momentum)
+
+    def normalise(x, name):
+        return layers.BatchNormalization(
+            momentum=batch_norm_momentum, epsilon=_EPSILON, name=f"{name}_bn"
+        )(x)
+
+    sizes = map_sizes(image_shape[:2], (2,) * len(filters))
+    latents = keras.Input((latent_size,), name="latents")
+    x = layers.Dense(
+        filters[0] * math.prod(sizes[0]),
+        kernel_initializer=_dense_weights(weight_stddev),
+        name="maps",
+    )(latents)
+    x = normalise(x, "maps") if batch_norm == "unit" else x
+    x = layers.Reshape((*sizes[0], filters[0]), name="maps_reshape")(x)
+    x = normalise(x, "maps") if batch_norm == "channel" else x
+    x = layers.ReLU(name="maps_relu")(x)
+    for i, width in enumerate(filters[1:], start=1):
+        x = _deconvolution(x, width, weight_stddev, f"deconv{i}")
+        x = normalise(x, f"deconv{i}") if batch_norm else x
+        x = layers.ReLU(name=f"deconv{i}_relu")(x)
+        x = _crop(x, sizes[i], f"deconv{i}_crop")
+    x = _deconvolution(x, image_shape[2], weight_stddev, f"deconv{len(filters)}")
+    x = _crop(x, sizes[-1], f"deconv{len(filters)}_crop")
+    return keras.Model(latents, output_images(x, output_activation), name=name)
+
+
+def _check(filters, image_shape, weight_stddev):
+    check_counts("filters", filters)
+    check_image_shape(image_shape)
+    if weight_stddev is not None:
+        check_positive("weight_stddev", weight_stddev)
+
+
+def _deconvolution(x, filters, stddev, name):
+    return layers.Conv2DTranspose(
+        filters,
+        _KERNEL_SIZE,
+        strides=2,
+        padding="same",
+        kernel_initializer=uniform(_strided_limit(filters, x.shape[-1], stddev)),
+        name=name,
+    )(x)
+
+
+def _crop(x, size, name):
+    """Takes what is too much from the end of rows and columns."""
+    too_much = [now - wanted for now, wanted in zip(x.shape[1:3], size)]
+    if not any(too_much):
+        return x
+    return layers.Cropping2D([(0, length) for length in too_much], name=name)(x)
+
+
+def WGANGPCritic(
+    filters=(128, 256, 512),
+    image_shape=(32, 32, 3),
+    layer_norm=False,
+    weight_stddev=None,
+    name="wgan_gp_critic",
+):
+    """General builder of the critics without residual blocks.
+
+    Args:
+        filters: of the convolutions.
+        image_shape: ``(height, width, channels)`` of the pictures.
+        layer_norm: whether all convolutions but the first are normalised per picture,
+            with a gain and a shift for each channel.
+        weight_stddev: standard deviation of the initial weights, which are uniform;
+            None takes it from the layers' sizes.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to
+        ``(batch, 1)``, float32, not bounded.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    _check(filters, image_shape, weight_stddev)
+    check_flag("layer_norm", layer_norm)
+    images = keras.Input(image_shape, name="images")
+    x = images
+    for i, width in enumerate(filters, start=1):
+        limit = _strided_limit(x.shape[-1], width, weight_stddev)
+        x = layers.Conv2D(
+            width,
+            _KERNEL_SIZE,
+            strides=2,
+            padding="same",
+            kernel_initializer=uniform(limit),
+            name=f"conv{i}",
+        )(x)
+        if layer_norm and i > 1:
+            x = layers.GroupNormalization(1, epsilon=_EPSILON, name=f"conv{i}_ln")(x)
+        x = layers.LeakyReLU(LEAK, name=f"conv{i}_lrelu")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = logits(x, kernel_initializer=_dense_weights(weight_stddev))
+    return keras.Model(images, x, name=name)
+
+
+def WGANGPPointGenerator(
+    units=(512, 512, 512), latent_size=2, point_size=2, name="wgan_gp_point_generator"
+):
+    """General builder of generators of points, for toy distributions.
+
+    Args:
+        units: units of the ReLU layers.
+        latent_size: number of latents.
+        point_size: number of coordinates of a point.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to points ``(batch,
+        point_size)``, float32, not bounded.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_counts("units", units)
+    check_count("latent_size", latent_size)
+    check_count("point_size", point_size)
+    latents = keras.Input((latent_size,), name="latents")
+    x = _relu_layers(latents, units)
+    x = layers.Dense(point_size, dtype=head_dtype(), name="points")(x)
+    return keras.Model(latents, x, name=name)
+
+
+def WGANGPPointCritic(units=(512, 512, 512), point_size=2, name="wgan_gp_point_critic"):
+    """General builder of critics of points, for toy distributions.
+
+    Args:
+        units: units of the ReLU layers.
+        point_size: number of coordinates of a point.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from points ``(batch, point_size)`` to ``(batch, 1)``,
+        float32, not bounded.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_counts("units", units)
+    check_count("point_size", point_size)
+    points = keras.Input((point_size,), name="points")
+    return keras.Model(points, logits(_relu_layers(points, units)), name=name)
+
+
+def _relu_layers(x, units):
+    for i, width in enumerate(units, start=1):
+        x = layers.Dense(
+            width,
+            activation="relu",
+            kernel_initializer=keras.initializers.HeUniform(),
+            name=f"dense{i}",
+        )(x)
+    return x
+
+
+_MNIST, _CIFAR10, _IMAGENET64 = (28, 28, 1), (32, 32, 3), (64, 64, 3)
+_TOY = {"units": (512, 512, 512), "point_size": 2}
+_VARIANTS = {
+    "WGANGPMNISTGenerator": {
+        "builder": WGANGPGenerator,
+        "architecture": {
+            "filters": (256, 128, 64),
+            "image_shape": _MNIST,
+            "latent_size": 128,
+            "output_activation": "sigmoid",
+            "batch_norm": None,
+            "weight_stddev": None,
+            "batch_norm_momentum": 0.9,
+        },
+        # 128*4096 + 4096 + 25*256*128 + 128 + 25*128*64 + 64 + 25*64 + 1
+        "params": 1_554_177,
+        "shapes": ((128,), _MNIST),
+        "preprocessing": "unit",
+    },
+    "WGANGPMNISTCritic": {
+        "builder": WGANGPCritic,
+        "architecture": {
+            "filters": (64, 128, 256),
+            "image_shape": _MNIST,
+            "layer_norm": False,
+            "weight_stddev": None,
+        },
+        # 25*64 + 64 + 25*64*128 + 128 + 25*128*256 + 256 + 4096 + 1
+        "params": 1_030_145,
+        "shapes": (_MNIST, (1,)),
+        "preprocessing": "unit",
+    },
+    "WGANGPCIFAR10Generator": {
+        "builder": WGANGPGenerator,
+        "architecture": {
+            "filters": (512, 256, 128),
+            "image_shape": _CIFAR10,
+            "latent_size": 128,
+            "output_activation": "tanh",
+            "batch_norm": "unit",
+            "weight_stddev": None,
+        },
+        # 128*8192 + 8192 + 2*8192 + 25*512*256 + 256 + 2*256 + 25*256*128 + 128
+        # + 2*128 + 25*128*3 + 3
+        "params": 5_179_907,
+        "shapes": ((128,), _CIFAR10),
+    },
+    "WGANGPCIFAR10Critic": {
+        "builder": WGANGPCritic,
+        "architecture": {
+            "filters": (128, 256, 512),
+            "image_shape": _CIFAR10,
+            "layer_norm": False,
+            "weight_stddev": None,
+        },
+        # 25*3*128 + 128 + 25*128*256 + 256 + 25*256*512 + 512 + 8192 + 1
+        "params": 4_114_689,
+        "shapes": (_CIFAR10, (1,)),
+    },
+    "WGANGP64Generator": {
+        "builder": WGANGPGenerator,
+        "architecture": {
+            "filters": (512, 256, 128, 64),
+            "image_shape": _IMAGENET64,
+            "latent_size": 128,
+            "output_activation": "tanh",
+            "batch_norm": "channel",
+            "weight_stddev": 0.02,
+        },
+        # 128*8192 + 8192 + 2*512 + 25*512*256 + 256 + 2*256 + 25*256*128 + 128
+        # + 2*128 + 25*128*64 + 64 + 2*64 + 25*64*3 + 3
+        "params": 5_364_739,
+        "shapes": ((128,), _IMAGENET64),
+    },
+    "WGANGP64Critic": {
+        "builder": WGANGPCritic,
+        "architecture": {
+            "filters": (64, 128, 256, 512),
+            "image_shape": _IMAGENET64,
+            "layer_norm": True,
+            "weight_stddev": 0.02,
+        },
+        # 25*3*64 + 64 + 25*64*128 + 128 + 2*128 + 25*128*256 + 256 + 2*256
+        # + 25*256*512 + 512 + 2*512 + 8192 + 1
+        "params": 4_316_545,
+        "shapes": (_IMAGENET64, (1,)),
+    },
+    "WGANGPToyGenerator": {
+        "builder": WGANGPPointGenerator,
+        "architecture": {**_TOY, "latent_size": 2},
+        # 2*512 + 512 + 2*(512*512 + 512) + 512*2 + 2
+        "params": 527_874,
+        "shapes": ((2,), (2,)),
+        "preprocessing": "unbounded",
+    },
+    "WGANGPToyCritic": {
+        "builder": WGANGPPointCritic,
+        "architecture": _TOY,
+        # 2*512 + 512 + 2*(512*512 + 512) + 512 + 1
+        "params": 527_361,
+        "shapes": ((2,), (1,)),
+        "preprocessing": "unbounded",
+    },
+}
+
+
+def _variant(function_name, name):
+    row = {"preprocessing": "signed", **_VARIANTS[function_name]}
+    inputs, outputs = row.pop("shapes")
+    return register_network(
+        row.pop("builder"),
+        function_name,
+        name=name,
+        task="generative",
+        paper="WGAN-GP, arXiv 1704.00028; layers of the authors' code",
+        input_shape=inputs,
+        output_shape=outputs,
+        **row,
+    )
+
+
+WGANGPMNISTGenerator = _variant("WGANGPMNISTGenerator", "wgan_gp_mnist_generator")
+WGANGPMNISTCritic = _variant("WGANGPMNISTCritic", "wgan_gp_mnist_critic")
+WGANGPCIFAR10Generator = _variant("WGANGPCIFAR10Generator", "wgan_gp_cifar10_generator")
+WGANGPCIFAR10Critic = _variant("WGANGPCIFAR10Critic", "wgan_gp_cifar10_critic")
+WGANGP64Generator = _variant("WGANGP64Generator", "wgan_gp64_generator")
+WGANGP64Critic = _variant("WGANGP64Critic", "wgan_gp64_critic")
+WGANGPToyGenerator = _variant("WGANGPToyGenerator", "wgan_gp_toy_generator")
+WGANGPToyCritic = _variant("WGANGPToyCritic", "wgan_gp_toy_critic")
+
+__all__ = [
+    "WGANGPGenerator",
+    "WGANGPCritic",
+    "WGANGPPointGenerator",
+    "WGANGPPointCritic",
+    *_VARIANTS,
+]
