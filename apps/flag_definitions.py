@@ -79,10 +79,13 @@ TABLE = {
     "learning_rate": (NUMBER, "learning rate at its highest"),
     "momentum": (NUMBER, "of sgd and rmsprop"),
     "nesterov": (SWITCH, "whether the momentum of sgd is Nesterov's"),
+    "rho": (NUMBER, "share of the old mean square that rmsprop keeps"),
+    "beta_1": (NUMBER, "share of the old mean that adam keeps"),
+    "beta_2": (NUMBER, "share of the old mean square that adam keeps"),
     "epsilon": (NUMBER, "added to the optimizer's denominator, but for sgd"),
     "weight_decay": (NUMBER, "L2 coefficient, or the decoupled one of adamw and kin"),
     "weight_decay_scope": (TEXT, "'all' weights or 'kernels' only"),
-    "schedule": (TEXT, "constant, step, halving, cosine or exponential"),
+    "schedule": (TEXT, "constant, step, halving, linear, cosine or exponential"),
     "boundaries": (TEXT, "shares of the run at which the step schedule drops"),
     "decay_rate": (NUMBER, "factor of the step, halving and exponential schedules"),
     "decay_epochs": (NUMBER, "period of the exponential schedule, in epochs"),
@@ -92,6 +95,20 @@ TABLE = {
     "auxiliary_weight": (NUMBER, "loss weight of each auxiliary head; 0 without any"),
     "early_stopping": (COUNT, "epochs without improvement before stopping; 0 never"),
     "recipe": (TEXT, "published hyper-parameters by name; explicit flags win"),
+    # adversarial training
+    "trainer": (TEXT, "gan, cgan, wgan or wgan_gp; empty takes the model's"),
+    "discriminator_steps": (COUNT, "discriminator updates for each of the generator"),
+    "discriminator_learning_rate": (NUMBER, "0 takes the generator's"),
+    "generator_loss": (TEXT, "non_saturating or minimax"),
+    "clip_value": (NUMBER, "bound of the critic's weights in wgan"),
+    "critic_warm_up": (SWITCH, "100 critic updates for each early generator update"),
+    "penalty_weight": (NUMBER, "of the gradient penalty in wgan_gp"),
+    "instance_noise": (
+        NUMBER,
+        "deviation of the noise on the discriminator's pictures at first; 0 for none",
+    ),
+    "instance_noise_epochs": (NUMBER, "epochs in which instance noise falls to 0"),
+    "grid_columns": (COUNT, "columns, and rows, of the grids of samples"),
     # how it runs
     "distribution_strategy": (TEXT, "one_device, mirrored, multi_worker or tpu"),
     "sync_batch_norm": (SWITCH, "batch statistics over all devices"),
@@ -173,6 +190,24 @@ def start(run, prepare=None, extra_flags=None):
     logging.set_verbosity(logging.INFO)
     logging.use_absl_handler()
     app.run(main)
+
+
+def check_used(values, given, used_by, known):
+    """Refuses flags of the command line that another flag's value makes idle.
+
+    Args:
+        values: values of all flags.
+        given: names of those on the command line.
+        used_by: by flag, the deciding flag and the values of it that use the flag.
+        known: values of deciding flags that exist; of others the app tells.
+    """
+    for flag, (decider, users) in used_by.items():
+        if flag in given and values[decider] in known.difference(users):
+            raise ValueError(
+                f"--{flag}={values[flag]} has no effect with "
+                f"--{decider}={values[decider]}; leave it out, or take one of "
+                f"{', '.join(users)}"
+            )
 
 
 def _end(message, code):

@@ -22,19 +22,14 @@ from tensorflow import keras
 
 from keras_cnns import applications, data, export, metrics, trainers
 from keras_cnns.data import sources
-from keras_cnns.trainers import distribution, optimizers, recipes, resumable, runs
-
-# What may differ when a run is resumed; everything else decides how it goes on.
-_FREE_ON_RESUME = {
-    "resume",
-    "data_dir",
-    "output_dir",
-    "checkpoint_interval",
-    "export_dir",
-    "warmup_requests",
-    "distribution_strategy",
-    "enable_xla",
-}
+from keras_cnns.trainers import (
+    distribution,
+    optimizers,
+    recipes,
+    resumable,
+    run_setup,
+    runs,
+)
 
 
 def run(
@@ -90,7 +85,7 @@ def run(
     flags = types.SimpleNamespace(**locals())
     strategy = distribution.make_strategy(distribution_strategy)
     _check(flags, strategy)
-    _set_up(flags)
+    run_setup.set_up_process(seed, mixed_precision, deterministic)
     is_chief = distribution.is_chief(strategy)
     source = data.open_source(dataset, train_split, data_dir)
     if source.num_examples < batch_size:
@@ -142,19 +137,9 @@ def run(
 
 def _check(flags, strategy):
     """Refuses what would only show after some work."""
-    replicas = strategy.num_replicas_in_sync
-    if flags.batch_size < 1 or flags.batch_size % replicas:
-        raise ValueError(
-            f"batch_size={flags.batch_size} must be a positive multiple of the number "
-            f"of replicas, {replicas}"
-        )
+    run_setup.check_batch_size(flags.batch_size, strategy)
     if flags.epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {flags.epochs}")
-    if flags.mixed_precision not in ("", "float16", "bfloat16"):
-        raise ValueError(
-            "mixed_precision must be float16, bfloat16 or empty, got "
-            f"{flags.mixed_precision!r}"
-        )
     decays_itself = optimizers.decays_weights(flags.optimizer)
     if decays_itself and flags.weight_decay_scope != "all":
         raise ValueError(
@@ -162,30 +147,9 @@ def _check(flags, strategy):
             f"{flags.optimizer}, which decays all weights itself"
         )
     data.Augmentation(flags.augmentation, flags.mixup_alpha, flags.label_smoothing)
-    checkpoints = trainers.list_steps(os.path.join(flags.output_dir, "checkpoints"))
-    is_used = checkpoints or runs.read_record(flags.output_dir)
-    if is_used and not flags.resume:
-        raise ValueError(
-            f"{flags.output_dir} already holds a run; give --resume to go on with it, "
-            "or another --output_dir"
-        )
-    if flags.resume and not is_used:
-        logging.info("nothing to resume in %s: a new run", flags.output_dir)
     if flags.export_dir and flags.warmup_requests:
         export.check_warmup_available()
-    os.makedirs(flags.output_dir, exist_ok=True)
-
-
-def _set_up(flags):
-    """Process-wide settings: seeds, random generators that resume, precision."""
-    keras.utils.set_random_seed(flags.seed)
-    keras.backend.experimental.enable_tf_random_generator()
-    if flags.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    precision = flags.mixed_precision
-    keras.mixed_precision.set_global_policy(
-        f"mixed_{precision}" if precision else "float32"
-    )
+    run_setup.claim_folder(flags.output_dir, flags.resume)
 
 
 def _description(flags, source, record):
@@ -200,22 +164,11 @@ def _description(flags, source, record):
             source.num_examples,
         )
     stored, description = record
-    changed = [
-        f"{name} was {stored.get(name)!r}, is {value!r}"
-        for name, value in vars(flags).items()
-        if name not in _FREE_ON_RESUME and stored.get(name) != value
-    ]
-    for what, was, now in (
+    facts = [
         ("classes of the data", description.class_names, source.class_names),
         ("number of examples", description.num_examples, source.num_examples),
-    ):
-        if was != now:
-            changed.append(f"the {what} was {was!r}, is {now!r}")
-    if changed:
-        raise ValueError(
-            "a resumed run must go on as it began; " + "; ".join(changed) + ". Undo "
-            "that, or start anew in another --output_dir"
-        )
+    ]
+    run_setup.check_unchanged(stored, vars(flags), facts)
     return description
 
 
@@ -360,24 +313,13 @@ def _with_recipe(values, given):
     name = values.pop("recipe")
     stored = runs.read_record(values["output_dir"] or "") if values["resume"] else None
     base = stored[0] if stored else {}
-    base = {k: v for k, v in base.items() if k not in _FREE_ON_RESUME}
+    base = {k: v for k, v in base.items() if k not in run_setup.FREE_ON_RESUME}
     if name:  # a resumed run refuses what differs from its own values
         base.update(recipes.recipe(name))
     values = {**values, **{k: v for k, v in base.items() if k not in given}}
-    _check_used(values, given)
-    return values
-
-
-def _check_used(values, given):
-    """Refuses flags of the command line that the optimizer or schedule ignores."""
     known = {*optimizers.OPTIMIZERS, *optimizers.SCHEDULES}
-    for flag, (decider, users) in optimizers.USED_BY.items():
-        if flag in given and values[decider] in known.difference(users):
-            raise ValueError(
-                f"--{flag}={values[flag]} has no effect with "
-                f"--{decider}={values[decider]}; leave it out, or take one of "
-                f"{', '.join(users)}"
-            )
+    flag_definitions.check_used(values, given, optimizers.USED_BY, known)
+    return values
 
 
 def main():

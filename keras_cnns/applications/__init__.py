@@ -4,6 +4,7 @@ from keras_cnns.applications._costs import count_macs
 from keras_cnns.applications._registry import (
     ModelInfo,
     create_model,
+    create_variant,
     extract_features,
     list_models,
     model_info,

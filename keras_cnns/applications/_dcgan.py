@@ -14,6 +14,7 @@ from keras_cnns.applications._parts import (
 )
 
 LEAK = 0.2
+MOMENTUM = 0.9
 _EPSILON = 1e-5
 
 
@@ -62,10 +63,20 @@ def check_batch_norm(batch_norm, affine, momentum):
     """Refuses arguments of batch normalisation that make no sense."""
     check_flag("batch_norm", batch_norm)
     check_flag("batch_norm_affine", affine)
-    check_rate("batch_norm_momentum", momentum)
     if not batch_norm and not affine:
         raise ValueError(
             "batch_norm_affine=False has no effect with batch_norm=False; leave it out"
+        )
+    check_momentum(batch_norm, momentum)
+
+
+def check_momentum(batch_norm, momentum):
+    """Refuses what is no momentum, and any but the default where nothing is normalised."""
+    check_rate("batch_norm_momentum", momentum)
+    if not batch_norm and momentum != MOMENTUM:
+        raise ValueError(
+            f"batch_norm_momentum={momentum!r} has no effect with "
+            f"batch_norm={batch_norm!r}; leave it out"
         )
 
 

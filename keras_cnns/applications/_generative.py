@@ -13,31 +13,35 @@ GENERATOR_LIMIT = 0.05
 DISCRIMINATOR_LIMIT = 0.005
 
 
-def check_image_shape(shape, fixed_size=True) -> None:
+def check_image_shape(shape, fixed_size=True, name="image_shape") -> None:
     """Refuses anything but (height, width, channels); sizes may be open if not fixed.
 
     Raises:
         ValueError: if ``shape`` is something else; quotes it.
     """
     whole = isinstance(shape, (tuple, list)) and len(shape) == 3
-    sizes = shape if fixed_size or not whole else [s or 1 for s in shape[:2]]
+    open_sizes = () if fixed_size else (0, 1)
     if not whole or not all(
-        isinstance(size, int) and size > 0 for size in (*sizes, shape[2])
+        _is_positive_count(size) or (size is None and i in open_sizes)
+        for i, size in enumerate(shape)
     ):
-        raise ValueError(
-            f"image_shape must be (height, width, channels), got {shape!r}"
-        )
+        raise ValueError(f"{name} must be (height, width, channels), got {shape!r}")
+
+
+def _is_positive_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def check_same_length(**lists) -> None:
-    """Refuses lists of which one is longer than another.
+    """Refuses lists of which one is longer than another, and what is no list.
 
     Raises:
         ValueError: if the lengths differ; quotes all of them.
     """
-    if len({len(values) for values in lists.values()}) > 1:
+    are_lists = all(isinstance(values, (tuple, list)) for values in lists.values())
+    if not are_lists or len({len(values) for values in lists.values()}) > 1:
         shown = ", ".join(f"{name}={values!r}" for name, values in lists.items())
-        raise ValueError(f"must be equally many: {shown}")
+        raise ValueError(f"must be lists of one length: {shown}")
 
 
 def check_each_count(**counts) -> None:

@@ -42,6 +42,8 @@ class ModelInfo:
         published: the paper's error or accuracy, with data set and protocol.
         traits: exceptions to what every model promises: ``"vector_features"`` (no
             feature maps), ``"fixed_size"`` (height and width must be known).
+        builder, architecture: of generative networks, the family's general builder and
+            the arguments that make this variant of it.
     """
 
     name: str
@@ -61,6 +63,8 @@ class ModelInfo:
     macs: Optional[float] = None
     published: str = ""
     traits: tuple = ()
+    builder: Optional[Callable[..., keras.Model]] = None
+    architecture: Mapping = dataclasses.field(default_factory=dict)
 
 
 _MODELS: dict = {}
@@ -132,7 +136,9 @@ def register_network(
         return builder(**architecture, **given.arguments)
 
     _describe(constructor, builder, function_name, info["paper"], signature)
-    _MODELS[info["name"]] = ModelInfo(constructor=constructor, **info)
+    _MODELS[info["name"]] = ModelInfo(
+        constructor=constructor, builder=builder, architecture=architecture, **info
+    )
     return constructor
 
 
@@ -231,6 +237,28 @@ def create_model(name: str, **builder_args) -> keras.Model:
         accepted = ", ".join(inspect.signature(constructor).parameters)
         raise ValueError(f"{name}: {error}; it takes {accepted}") from None
     return constructor(**builder_args)
+
+
+def create_variant(name: str, **changes) -> keras.Model:
+    """Builds a generative network with some of its architecture changed.
+
+    Args:
+        name: registry name, such as ``"dcgan64_generator"``.
+        **changes: arguments of the family's general builder, such as ``image_shape``.
+
+    Raises:
+        ValueError: if the name is unknown or an argument is bad.
+    """
+    info = model_info(name)
+    if info.builder is None:
+        raise ValueError(f"{name} is a classifier; use create_model")
+    accepted = inspect.signature(info.builder).parameters
+    unknown = sorted(set(changes) - set(accepted))
+    if unknown:
+        raise ValueError(
+            f"{name} takes no {', '.join(unknown)}; it takes {', '.join(accepted)}"
+        )
+    return info.builder(**{"name": name, **info.architecture, **changes})
 
 
 def extract_features(model: keras.Model, levels, stage_ends=None) -> keras.Model:

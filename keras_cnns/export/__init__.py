@@ -1,5 +1,6 @@
 """SavedModels for TF Serving: written whole, verified in a fresh process."""
 
+from keras_cnns.export.generator import export_generator, export_generator_run
 from keras_cnns.export.predictor import load_predictor
 from keras_cnns.export.saved_model import (
     export_run,
@@ -11,6 +12,8 @@ from keras_cnns.export.warmup import check_available as check_warmup_available
 
 __all__ = [
     "check_warmup_available",
+    "export_generator",
+    "export_generator_run",
     "export_run",
     "export_saved_model",
     "find_saved_model",

@@ -94,37 +94,88 @@ def export_saved_model(
         raise ValueError(f"warmup_requests must be >= 0, got {warmup_requests}")
     if warmup_requests:
         warmup.check_available()
-    path = os.path.join(export_dir, name, str(_next_version(export_dir, name)))
+    with tempfile.TemporaryDirectory() as scratch:
+        labels_file = os.path.join(scratch, LABELS)
+        _files.write_text(labels_file, "".join(f"{c}\n" for c in class_names))
+        served = _ServedClassifier(
+            network, preprocessing, list(class_names), labels_file
+        )
+
+        def add_warmup(folder):
+            if warmup_requests:
+                warmup.write_warmup_requests(
+                    folder, name, preprocessing, warmup_requests
+                )
+
+        return write_version(
+            os.path.join(export_dir, name),
+            served,
+            ("serving_default", "serve_images"),
+            _verification_cases(network, preprocessing),
+            add_files=add_warmup,
+        )
+
+
+def write_version(folder, served, signatures, cases, add_files=None):
+    """Saves a module as the next version in a folder, once it is verified.
+
+    Args:
+        folder: gets ``<version>/``.
+        served: ``tf.Module``; its functions of the signatures' names are served.
+        signatures: their names.
+        cases: ``verification.Case``s that the saved model must pass.
+        add_files: function of the version's folder that adds files to it.
+
+    Returns:
+        (the version's folder, largest relative difference of an output on reloading).
+
+    Raises:
+        ValueError: if the outputs of the reloaded model are not as expected.
+        OSError: if it cannot be written.
+    """
+    path = os.path.join(folder, str(_next_version(folder)))
     try:
-        with tempfile.TemporaryDirectory() as scratch, _files.whole_folder(path) as new:
-            labels_file = os.path.join(scratch, LABELS)
-            _files.write_text(labels_file, "".join(f"{c}\n" for c in class_names))
-            served = _ServedClassifier(
-                network, preprocessing, list(class_names), labels_file
-            )
+        with _files.whole_folder(path) as new:
             verbosity = logging.get_verbosity()
             logging.set_verbosity(logging.ERROR)
             try:
                 tf.saved_model.save(
                     served,
                     new,
-                    signatures={
-                        "serving_default": served.serving_default,
-                        "serve_images": served.serve_images,
-                    },
+                    signatures={name: getattr(served, name) for name in signatures},
                 )
             finally:
                 logging.set_verbosity(verbosity)
-            if warmup_requests:
-                warmup.write_warmup_requests(new, name, preprocessing, warmup_requests)
-            difference = verification.verify(new, network, preprocessing)
+            if add_files:
+                add_files(new)
+            difference = verification.verify(new, cases)
     except tf.errors.OpError as error:
         raise OSError(f"could not write {path}: {error}") from error
     return path, difference
 
 
-def _next_version(export_dir, name):
-    folder = os.path.join(export_dir, name)
+def _verification_cases(network, preprocessing):
+    """Random pictures of the input size and of others, with the right answers."""
+    random = np.random.default_rng(0)
+    height, width = preprocessing.height, preprocessing.width
+    encoded = []
+    for size, encode in (
+        ((height, width), tf.io.encode_png),
+        ((height + 9, width + 4), tf.io.encode_png),
+        ((2 * height, 3 * width), tf.io.encode_jpeg),
+    ):
+        pixels = random.integers(0, 256, (*size, preprocessing.channels), np.uint8)
+        encoded.append(encode(pixels).numpy())
+    images = np.stack([preprocessing(tf.constant(content)) for content in encoded])
+    expected = network(images, training=False).numpy()
+    output = "probabilities"
+    return [
+        verification.Case("serving_default", {"images": images}, output, expected),
+        verification.Case("serve_images", {"image_bytes": encoded}, output, expected),
+    ]
+
+
+def _next_version(folder):
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return 1 + max([int(n) for n in names if n.isdigit()], default=0)
 

@@ -16,6 +16,9 @@ def remeasure_batch_norm(network, batches) -> keras.Model:
     variance. The public code of DCGAN instead averages the statistics of batches of
     128, each normalised by its own.
 
+    Measure an untrained network that a trained one is compared with likewise: its
+    tracked statistics are not those of any data, and its features the worse for it.
+
     Args:
         network: model of the functional API; it is left as it is.
         batches: inputs of ``network`` by batch, of any sizes, that can be gone through

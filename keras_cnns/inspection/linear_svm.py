@@ -66,7 +66,8 @@ def svm_accuracy(
     Args:
         train_features, test_features: ``(examples, dimension)``.
         train_labels, test_labels: classes ``(examples,)``.
-        c_values: penalties C of the errors to choose from.
+        c_values: penalties C of the errors to choose from. The default ones are for
+            thousands of features; give larger ones if the largest is chosen.
         held_out_share: share of the training examples to choose by, in (0, 1), drawn
             class by class.
         seed: of the choice of the held-out part and of the solver.

@@ -12,7 +12,11 @@ from keras_cnns.metrics.discrepancy import (
     median_distance,
     mmd_rbf,
 )
-from keras_cnns.metrics.figures import plot_confusion_matrix, plot_learning_curves
+from keras_cnns.metrics.figures import (
+    plot_confusion_matrix,
+    plot_learning_curves,
+    plot_training_curves,
+)
 from keras_cnns.metrics.generative import (
     frechet_distance,
     inception_score,
@@ -52,6 +56,7 @@ __all__ = [
     "parzen_log_likelihood",
     "plot_confusion_matrix",
     "plot_learning_curves",
+    "plot_training_curves",
     "precision_recall",
     "report",
     "wilson_interval",

@@ -42,6 +42,29 @@ def plot_learning_curves(history, path) -> None:
     _save(figure, path)
 
 
+# What an epoch's row holds besides losses and metrics.
+_NOT_MEASURED = ("epoch", "step", "learning_rate", "seconds")
+
+
+def plot_training_curves(history, path) -> None:
+    """Every loss and metric by epoch, one below the other.
+
+    Args:
+        history: dicts with ``epoch`` and the same further names each.
+        path: PNG file to write.
+    """
+    names = [name for name in history[0] if name not in _NOT_MEASURED]
+    figure = Figure(figsize=(7, 2.2 * len(names)))
+    epochs = [row["epoch"] for row in history]
+    for axes, name in zip(figure.subplots(len(names), 1, sharex=True), names):
+        axes.plot(epochs, [row[name] for row in history], marker=".", color=_BLUE)
+        axes.set_ylabel(name.replace("_", " "))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    axes.set_xlabel("epoch")
+    _save(figure, path)
+
+
 def plot_confusion_matrix(report, path) -> None:
     """Counts of predicted by true classes; numbers are shown up to 30 classes."""
     count = len(report.class_names)

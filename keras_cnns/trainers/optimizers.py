@@ -11,14 +11,16 @@ def _sgd(schedule, momentum, nesterov, **_):
     )
 
 
-def _rmsprop(schedule, momentum, epsilon, **_):
+def _rmsprop(schedule, momentum, rho, epsilon, **_):
     return keras.optimizers.RMSprop(
-        schedule, rho=0.9, momentum=momentum, epsilon=epsilon, jit_compile=False
+        schedule, rho=rho, momentum=momentum, epsilon=epsilon, jit_compile=False
     )
 
 
-def _adam(schedule, epsilon, **_):
-    return keras.optimizers.Adam(schedule, epsilon=epsilon, jit_compile=False)
+def _adam(schedule, beta_1, beta_2, epsilon, **_):
+    return keras.optimizers.Adam(
+        schedule, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, jit_compile=False
+    )
 
 
 def _adamw(schedule, epsilon, weight_decay, **_):
@@ -50,11 +52,14 @@ OPTIMIZERS = {
     "rectified_adam": (_radam, True),
     "lookahead": (_lookahead, True),
 }
-SCHEDULES = ("constant", "step", "halving", "cosine", "exponential")
+SCHEDULES = ("constant", "step", "halving", "linear", "cosine", "exponential")
 # What has an effect with some of them only: flag, what decides, and which ones use it.
 USED_BY = {
     "momentum": ("optimizer", ("sgd", "rmsprop")),
     "nesterov": ("optimizer", ("sgd",)),
+    "rho": ("optimizer", ("rmsprop",)),
+    "beta_1": ("optimizer", ("adam",)),
+    "beta_2": ("optimizer", ("adam",)),
     "epsilon": ("optimizer", tuple(name for name in OPTIMIZERS if name != "sgd")),
     "boundaries": ("schedule", ("step",)),
     "decay_rate": ("schedule", ("step", "halving", "exponential")),
@@ -70,6 +75,9 @@ def make_optimizer(
     *,
     momentum: float = 0.9,
     nesterov: bool = True,
+    rho: float = 0.9,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
     epsilon: float = 1e-7,
     weight_decay: float = 0.0,
 ):
@@ -81,6 +89,8 @@ def make_optimizer(
         learning_rate: number or schedule.
         momentum: of ``sgd`` and ``rmsprop``.
         nesterov: whether the momentum of ``sgd`` is Nesterov's.
+        rho: share of the old mean square that ``rmsprop`` keeps.
+        beta_1, beta_2: shares of the old mean and mean square that ``adam`` keeps.
         epsilon: added to the denominator, but for ``sgd``.
         weight_decay: used by the optimizers that decay weights themselves.
 
@@ -98,6 +108,9 @@ def make_optimizer(
         learning_rate,
         momentum=momentum,
         nesterov=nesterov,
+        rho=rho,
+        beta_1=beta_1,
+        beta_2=beta_2,
         epsilon=epsilon,
         weight_decay=weight_decay,
     )
@@ -146,8 +159,9 @@ def make_schedule(
     Args:
         name: ``"constant"``, ``"step"`` (times ``decay_rate`` at each boundary),
             ``"halving"`` (the same where 1/2, 1/4, 1/8 and 1/16 of the training
-            remain, as FractalNet has it), ``"cosine"`` (to 0 at ``total_steps``) or
-            ``"exponential"`` (times ``decay_rate`` every ``decay_steps``, in stairs).
+            remain, as FractalNet has it), ``"linear"`` or ``"cosine"`` (to 0 at
+            ``total_steps``) or ``"exponential"`` (times ``decay_rate`` every
+            ``decay_steps``, in stairs).
         learning_rate: start value, positive.
         total_steps: steps of the whole training.
         warmup_steps: steps of linear warm-up.
@@ -179,6 +193,8 @@ def make_schedule(
             [round(share * total_steps) for share in boundaries],
             [learning_rate * decay_rate**i for i in range(len(boundaries) + 1)],
         )
+    elif name == "linear":
+        schedule = schedules.PolynomialDecay(learning_rate, total_steps, 0.0)
     elif name == "cosine":
         schedule = schedules.CosineDecay(learning_rate, total_steps)
     elif name == "exponential":

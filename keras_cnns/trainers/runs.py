@@ -14,7 +14,7 @@ from tensorflow import keras
 from keras_cnns import _files, applications
 from keras_cnns.data import Preprocessing
 
-_RECORD = "run.json"
+RECORD = "run.json"
 _PACKAGES = [
     "keras-cnns",
     "tensorflow",
@@ -75,8 +75,16 @@ class NetworkDescription:
             **builder_args,
         )
 
+    @classmethod
+    def from_json(cls, fields: dict) -> "NetworkDescription":
+        """The description whose ``dataclasses.asdict`` was stored as JSON."""
+        fields = dict(fields)
+        fields["class_names"] = tuple(fields["class_names"])
+        fields["preprocessing"] = Preprocessing.from_json(fields["preprocessing"])
+        return cls(**fields)
 
-def write_record(run_dir: str, flags: dict, description: NetworkDescription) -> None:
+
+def write_record(run_dir: str, flags: dict, description) -> None:
     """Writes ``run.json``: flags, network, versions, machine, source revision."""
     record = {
         "flags": flags,
@@ -87,7 +95,7 @@ def write_record(run_dir: str, flags: dict, description: NetworkDescription) -> 
         "git_revision": _git_revision(),
         "started": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
-    _files.write_text(os.path.join(run_dir, _RECORD), json.dumps(record, indent=2))
+    _files.write_text(os.path.join(run_dir, RECORD), json.dumps(record, indent=2))
 
 
 def _version(package):
@@ -112,25 +120,26 @@ def _git_revision():
     return described.stdout.strip()
 
 
-def read_record(run_dir: str):
+def read_record(run_dir: str, kind=NetworkDescription):
     """Flags and network description of a run.
 
+    Args:
+        run_dir: folder of the run.
+        kind: class of the description, with ``from_json``.
+
     Returns:
-        (dict of flags, ``NetworkDescription``); None if the folder holds no run.
+        (dict of flags, description); None if the folder holds no run.
 
     Raises:
         ValueError: if the record cannot be read.
     """
-    path = os.path.join(run_dir, _RECORD)
+    path = os.path.join(run_dir, RECORD)
     if not os.path.isfile(path):
         return None
     try:
         with open(path, encoding="utf-8") as file:
             record = json.load(file)
-        network = dict(record["network"])
-        network["class_names"] = tuple(network["class_names"])
-        network["preprocessing"] = Preprocessing.from_json(network["preprocessing"])
-        return record["flags"], NetworkDescription(**network)
+        return record["flags"], kind.from_json(record["network"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not the record of a run: {error!r}") from error
 
@@ -155,7 +164,7 @@ def load_run(run_dir: str, which: str = "best", size=None):
         raise ValueError(f"which must be 'best' or 'last', got {which!r}")
     record = read_record(run_dir)
     if record is None:
-        raise ValueError(f"{run_dir} holds no run: there is no {_RECORD} in it")
+        raise ValueError(f"{run_dir} holds no run: there is no {RECORD} in it")
     _, description = record
     weights = os.path.join(run_dir, f"{which}.h5")
     if not os.path.isfile(weights):

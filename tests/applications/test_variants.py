@@ -1,4 +1,4 @@
-"""Every classifier as it is built by default, against its row and the published numbers."""
+"""Every classifier as it is built by default, against its row."""
 
 import inspect
 import json

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications, data, export
-from keras_cnns.export import verification, warmup
+from keras_cnns.export import saved_model, verification, warmup
 
 NAMES = ("one", "two", "drei mit Umlaut ä")
 FEED = data.Preprocessing(12, 10, 3, **data.CONVENTIONS["caffe"])
@@ -100,10 +100,8 @@ def test_a_difference_is_found_and_nothing_is_left(network, tmp_path, monkeypatc
     other = applications.ResNet(
         (1, 1), "basic", 4, stem="small", input_shape=(12, 10, 3), classes=3
     )
-    verify = verification.verify
-    monkeypatch.setattr(
-        verification, "verify", lambda path, _, feed: verify(path, other, feed)
-    )
+    verify, cases = verification.verify, saved_model._verification_cases(other, FEED)
+    monkeypatch.setattr(verification, "verify", lambda path, _: verify(path, cases))
     with pytest.raises(ValueError, match="differs from the network"):
         export.export_saved_model(
             network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES
@@ -112,11 +110,13 @@ def test_a_difference_is_found_and_nothing_is_left(network, tmp_path, monkeypatc
 
 
 def test_an_output_that_is_no_number_is_found(network, tmp_path, monkeypatch):
-    answer = '{"serving_default": 0.0, "serve_images": NaN}'
+    answer = "[0.0, NaN]"
     done = subprocess.CompletedProcess([], 0, stdout=answer, stderr="")
     monkeypatch.setattr(verification.subprocess, "run", lambda *a, **k: done)
     with pytest.raises(ValueError, match="nan"):
-        verification.verify(str(tmp_path), network, FEED)
+        verification.verify(
+            str(tmp_path), saved_model._verification_cases(network, FEED)
+        )
 
 
 def test_warmup_requests_without_the_extra_are_refused_at_once(
@@ -131,17 +131,19 @@ def test_warmup_requests_without_the_extra_are_refused_at_once(
 
 
 def test_verification_prints_differences_as_json(network, exported, tmp_path):
-    examples = str(tmp_path / "examples.npz")
-    np.savez(examples, **verification._examples(network, FEED))
+    stored = str(tmp_path / "cases.npz")
+    cases = saved_model._verification_cases(network, FEED)
+    np.savez(stored, **verification._arrays(cases))
     command = [
         sys.executable,
         "-m",
         "keras_cnns.export.verification",
         exported[1],
-        examples,
+        stored,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert set(json.loads(done.stdout)) == {"serving_default", "serve_images"}
+    assert all(0 <= difference < 1e-5 for difference in json.loads(done.stdout))
+    assert len(json.loads(done.stdout)) == len(cases) == 2
 
 
 def test_errors(network, tmp_path):

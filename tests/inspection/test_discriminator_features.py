@@ -89,3 +89,11 @@ def test_shared_convolution_is_refused():
     network = keras.Model(images, layers.ReLU()(shared(shared(images))))
     with pytest.raises(ValueError, match="used in 2 places"):
         inspection.discriminator_features(network)
+
+
+def test_features_of_a_16_bit_network_are_32_bit():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    network = _discriminator()
+    assert network.get_layer("first_lrelu").compute_dtype == "float16"
+    features = inspection.discriminator_features(network)
+    assert features(np.ones((1, 12, 10, 1))).dtype == "float32"

@@ -31,6 +31,7 @@ from tensorflow.keras import layers
 
 from keras_cnns.applications._dcgan import (
     LEAK,
+    MOMENTUM,
     all_strides,
     check_batch_norm,
     check_layers,
@@ -61,7 +62,7 @@ def DCGANGenerator(
     output_activation="tanh",
     batch_norm=True,
     batch_norm_affine=True,
-    batch_norm_momentum=0.9,
+    batch_norm_momentum=MOMENTUM,
     name="dcgan_generator",
 ):
     """General builder of the generators.
@@ -124,7 +125,7 @@ def DCGANDiscriminator(
     dense_units=0,
     batch_norm=True,
     batch_norm_affine=True,
-    batch_norm_momentum=0.9,
+    batch_norm_momentum=MOMENTUM,
     name="dcgan_discriminator",
 ):
     """General builder of the discriminators.

@@ -27,7 +27,7 @@ from keras_cnns.applications._generative import (
     output_images,
     uniform,
 )
-from keras_cnns.applications._parts import check_count, check_counts, check_rate
+from keras_cnns.applications._parts import check_count, check_rate
 from keras_cnns.applications._registry import register_network
 from keras_cnns.applications.classification.maxout import _pool
 from keras_cnns.applications.generative.gan_mlp import (
@@ -73,7 +73,7 @@ def GANConvGenerator(
         ValueError: if an argument is bad; the message quotes it.
     """
     check_hidden(units, activations, latent_size)
-    check_counts("map_shape", map_shape)
+    check_image_shape(map_shape, name="map_shape")
     check_count("channels", channels)
     check_count("kernel_size", kernel_size)
     check_count("strides", strides)

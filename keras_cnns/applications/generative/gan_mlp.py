@@ -87,6 +87,7 @@ def GANGenerator(
     check_positive("output_limit", output_limit)
     if largest_norm is not None:
         check_positive("largest_norm", largest_norm)
+    _check_bias(sigmoid_bias, activations)
     latents = keras.Input((latent_size,), name="latents")
     x = hidden(latents, units, activations, sigmoid_bias, largest_norm)
     limit = keras.constraints.MaxNorm(largest_norm) if largest_norm else None
@@ -99,11 +100,24 @@ def GANGenerator(
     )
     model = keras.Model(latents, x, name=name)
     if pixel_means is not None:
-        _start_from_means(model, pixel_means, image_shape, output_activation)
+        means = _checked_means(pixel_means, image_shape, output_activation)
+        model.get_layer("pixels").bias.assign(np.log(means / (1 - means)))
     return model
 
 
+def _check_bias(sigmoid_bias, activations):
+    is_number = isinstance(sigmoid_bias, (int, float))
+    if not is_number or isinstance(sigmoid_bias, bool) or not np.isfinite(sigmoid_bias):
+        raise ValueError(f"sigmoid_bias must be a number, got {sigmoid_bias!r}")
+    if sigmoid_bias and "sigmoid" not in activations:
+        raise ValueError(
+            f"sigmoid_bias={sigmoid_bias!r} has no effect with "
+            f"activations={activations!r}; leave it out"
+        )
+
+
 def check_hidden(units, activations, latent_size):
+    """Refuses arguments of the generator's hidden layers that make none."""
     check_counts("units", units)
     check_count("latent_size", latent_size)
     check_same_length(units=units, activations=activations)
@@ -121,23 +135,21 @@ def hidden(x, units, activations, sigmoid_bias, largest_norm):
     return x
 
 
-def _start_from_means(model, means, image_shape, activation):
-    """Output bias with which the generator starts from the mean picture."""
-    means = np.asarray(means, np.float64)
-    if means.shape != tuple(image_shape) or not all(
-        0 <= mean <= 1 for mean in means.ravel()
-    ):
-        raise ValueError(
-            f"pixel_means must be in [0, 1] and of shape {tuple(image_shape)}, got "
-            f"shape {means.shape}, from {means.min()} to {means.max()}"
-        )
+def _checked_means(pixel_means, image_shape, activation):
+    """Means as a vector, so far inside of (0, 1) that they have logits."""
     if activation != "sigmoid":
         raise ValueError(
             f"pixel_means has no effect with output_activation={activation!r}; leave "
             "it out"
         )
-    means = np.clip(means.ravel(), 1e-7, 1 - 1e-7)
-    model.get_layer("pixels").bias.assign(np.log(means / (1 - means)))
+    means = np.asarray(pixel_means)
+    is_picture = means.shape == tuple(image_shape) and means.dtype.kind in "fiu"
+    if not is_picture or not all(0 <= mean <= 1 for mean in means.ravel()):
+        raise ValueError(
+            f"pixel_means must be in [0, 1] and of shape {tuple(image_shape)}, got "
+            f"shape {means.shape}: {pixel_means!r}"
+        )
+    return np.clip(means.ravel().astype(np.float64), 1e-7, 1 - 1e-7)
 
 
 def GANDiscriminator(

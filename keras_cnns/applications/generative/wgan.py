@@ -17,6 +17,7 @@ clipped, or not, by whoever trains.
 from tensorflow import keras
 from tensorflow.keras import layers
 
+from keras_cnns.applications._dcgan import MOMENTUM
 from keras_cnns.applications._generative import (
     check_image_shape,
     flat_images,
@@ -39,7 +40,7 @@ def WGANGenerator(
     image_shape=(64, 64, 3),
     latent_size=100,
     batch_norm=True,
-    batch_norm_momentum=0.9,
+    batch_norm_momentum=MOMENTUM,
     name="wgan_generator",
 ):
     """General builder of the convolutional generators: DCGAN's with 4x4 kernels.
@@ -74,7 +75,7 @@ def WGANCritic(
     filters=(64, 128, 256, 512),
     image_shape=(64, 64, 3),
     batch_norm=True,
-    batch_norm_momentum=0.9,
+    batch_norm_momentum=MOMENTUM,
     name="wgan_critic",
 ):
     """General builder of the convolutional critics: DCGAN's with 4x4 kernels.
@@ -203,7 +204,7 @@ _VARIANTS = {
             "image_shape": _PICTURES,
             "latent_size": 100,
             "batch_norm": False,
-            "batch_norm_momentum": 0.9,
+            "batch_norm_momentum": MOMENTUM,
         },
         # 100*1024 + 16*(3*64*64 + 64*3)
         "params": 302_080,

@@ -18,7 +18,12 @@ import math
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._dcgan import LEAK, map_sizes
+from keras_cnns.applications._dcgan import (
+    LEAK,
+    MOMENTUM,
+    check_momentum,
+    map_sizes,
+)
 from keras_cnns.applications._generative import (
     RANGES,
     check_image_shape,
@@ -32,7 +37,6 @@ from keras_cnns.applications._parts import (
     check_counts,
     check_flag,
     check_positive,
-    check_rate,
     head_dtype,
 )
 from keras_cnns.applications._registry import register_network
@@ -67,7 +71,7 @@ def WGANGPGenerator(
     output_activation="tanh",
     batch_norm="unit",
     weight_stddev=None,
-    batch_norm_momentum=0.9,
+    batch_norm_momentum=MOMENTUM,
     name="wgan_gp_generator",
 ):
     """General builder of the generators without residual blocks.
@@ -95,7 +99,7 @@ def WGANGPGenerator(
     check_count("latent_size", latent_size)
     check_choice("output_activation", output_activation, RANGES)
     check_choice("batch_norm", batch_norm, (None, "unit", "channel"))
-    check_rate("batch_norm_momentum", batch_norm_momentum)
+    check_momentum(batch_norm, batch_norm_momentum)
 
     def normalise(x, name):
         return layers.BatchNormalization(
@@ -267,7 +271,7 @@ _VARIANTS = {
             "output_activation": "sigmoid",
             "batch_norm": None,
             "weight_stddev": None,
-            "batch_norm_momentum": 0.9,
+            "batch_norm_momentum": MOMENTUM,
         },
         # 128*4096 + 4096 + 25*256*128 + 128 + 25*128*64 + 64 + 25*64 + 1
         "params": 1_554_177,

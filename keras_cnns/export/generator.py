@@ -1,0 +1,107 @@
+"""Generators as SavedModels: ``<export_dir>/<name>/<version>/``.
+
+Two signatures: ``serving_default`` takes latents, ``sample`` a count and a seed, from
+which it draws them. Those of a conditional generator take labels, too: one-hot ones,
+and class numbers, which then tell the count.
+"""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_cnns.export import saved_model, verification
+from keras_cnns.trainers import generative_models
+
+
+class _ServedGenerator(tf.Module):
+    """The weights and the two functions."""
+
+    def __init__(self, generator, latents):
+        super().__init__()
+        self._weights = generator.variables
+        of_latents = tf.TensorSpec([None, latents.size], name="latents")
+        seed = tf.TensorSpec([], tf.int64, name="seed")
+
+        def draw(count, seed):
+            return latents.draw(count, tf.stack([seed, -1]))
+
+        if len(generator.inputs) == 1:
+            count = tf.TensorSpec([], tf.int32, name="count")
+
+            @tf.function(input_signature=[of_latents])
+            def serving_default(latents):
+                return {"images": generator(latents, training=False)}
+
+            @tf.function(input_signature=[count, seed])
+            def sample(count, seed):
+                return {"images": generator(draw(count, seed), training=False)}
+
+        else:
+            classes = generator.inputs[1].shape[-1]
+            one_hot = tf.TensorSpec([None, classes], name="labels")
+            numbers = tf.TensorSpec([None], tf.int32, name="labels")
+
+            @tf.function(input_signature=[of_latents, one_hot])
+            def serving_default(latents, labels):
+                return {"images": generator([latents, labels], training=False)}
+
+            @tf.function(input_signature=[numbers, seed])
+            def sample(labels, seed):
+                given = [draw(tf.shape(labels)[0], seed), tf.one_hot(labels, classes)]
+                return {"images": generator(given, training=False)}
+
+        self.serving_default = serving_default
+        self.sample = sample
+
+
+def export_generator(generator, latents, export_dir: str, name: str):
+    """Exports a generator for TF Serving and verifies it in a fresh process.
+
+    Args:
+        generator: ``keras.Model`` of latents, or latents and one-hot labels.
+        latents: its ``Latents``.
+        export_dir: folder that gets ``<name>/<version>/``, the next version.
+        name: model name in the path.
+
+    Returns:
+        (the version's folder, largest relative difference of a picture on reloading).
+
+    Raises:
+        ValueError: if the pictures of the reloaded model are not the generator's.
+        OSError: if it cannot be written.
+    """
+    served = _ServedGenerator(generator, latents)
+    count, seed = np.int32(3), np.int64(7)
+    drawn = latents.draw(3, tf.constant([7, -1], tf.int64))
+    inputs, asked = {"latents": drawn.numpy()}, {"count": count, "seed": seed}
+    given = drawn
+    if len(generator.inputs) > 1:
+        numbers = np.arange(3, dtype=np.int32) % generator.inputs[1].shape[-1]
+        one_hot = tf.one_hot(numbers, generator.inputs[1].shape[-1])
+        inputs["labels"] = one_hot.numpy()
+        asked = {"labels": numbers, "seed": seed}
+        given = [drawn, one_hot]
+    expected = generator(given, training=False).numpy()
+    return saved_model.write_version(
+        os.path.join(export_dir, name),
+        served,
+        ("serving_default", "sample"),
+        [
+            verification.Case("serving_default", inputs, "images", expected),
+            verification.Case("sample", asked, "images", expected),
+        ],
+    )
+
+
+def export_generator_run(run_dir: str, export_dir: str, name: str = ""):
+    """Exports the generator of a run; see ``export_generator``.
+
+    Args:
+        run_dir: folder that ``apps/train_gan.py`` wrote.
+        export_dir: folder that gets ``<name>/<version>/``.
+        name: model name in the path; empty takes that of the generator.
+    """
+    generator, _, latents, description = generative_models.load_networks(run_dir)
+    name = name or f"{description.model}_generator"
+    return export_generator(generator, latents, export_dir, name)

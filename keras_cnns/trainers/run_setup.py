@@ -1,0 +1,98 @@
+"""How a training run begins: checks, settings, and what a resumed one must keep."""
+
+import os
+
+import tensorflow as tf
+from absl import logging
+from tensorflow import keras
+
+from keras_cnns.trainers import runs
+from keras_cnns.trainers.checkpoints import list_steps
+
+# What may differ when a run is resumed; everything else decides how it goes on.
+FREE_ON_RESUME = {
+    "resume",
+    "data_dir",
+    "output_dir",
+    "checkpoint_interval",
+    "export_dir",
+    "warmup_requests",
+    "distribution_strategy",
+    "enable_xla",
+}
+
+
+def check_batch_size(batch_size: int, strategy) -> None:
+    """Refuses a batch that replicas cannot share equally."""
+    replicas = strategy.num_replicas_in_sync
+    if batch_size < 1 or batch_size % replicas:
+        raise ValueError(
+            f"batch_size={batch_size} must be a positive multiple of the number of "
+            f"replicas, {replicas}"
+        )
+
+
+def claim_folder(run_dir: str, resume: bool) -> None:
+    """Makes the folder of a run.
+
+    Raises:
+        ValueError: if it holds a run that is not to be resumed.
+        OSError: if it cannot be made.
+    """
+    is_used = list_steps(os.path.join(run_dir, "checkpoints")) or os.path.isfile(
+        os.path.join(run_dir, runs.RECORD)
+    )
+    if is_used and not resume:
+        raise ValueError(
+            f"{run_dir} already holds a run; give --resume to go on with it, or "
+            "another --output_dir"
+        )
+    if resume and not is_used:
+        logging.info("nothing to resume in %s: a new run", run_dir)
+    os.makedirs(run_dir, exist_ok=True)
+
+
+def set_up_process(seed: int, mixed_precision: str = "", deterministic: bool = False):
+    """Process-wide settings: seeds, random generators that resume, precision.
+
+    Raises:
+        ValueError: if the precision is unknown.
+    """
+    if mixed_precision not in ("", "float16", "bfloat16"):
+        raise ValueError(
+            f"mixed_precision must be float16, bfloat16 or empty, got "
+            f"{mixed_precision!r}"
+        )
+    keras.utils.set_random_seed(seed)
+    keras.backend.experimental.enable_tf_random_generator()
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.mixed_precision.set_global_policy(
+        f"mixed_{mixed_precision}" if mixed_precision else "float32"
+    )
+
+
+def check_unchanged(stored: dict, flags: dict, facts=()) -> None:
+    """Refuses to resume a run with what would make it another one.
+
+    Args:
+        stored: flags that the run was started with.
+        flags: flags now.
+        facts: (what, value then, value now) of the data.
+
+    Raises:
+        ValueError: naming all that differs.
+    """
+    changed = [
+        f"{name} was {stored.get(name)!r}, is {value!r}"
+        for name, value in flags.items()
+        if name not in FREE_ON_RESUME and stored.get(name) != value
+    ]
+    changed += [
+        f"the {what} was {was!r}, is {now!r}" for what, was, now in facts if was != now
+    ]
+    if changed:
+        raise ValueError(
+            "a resumed run must go on as it began; " + "; ".join(changed) + ". Undo "
+            "that, or start anew in another --output_dir"
+        )
