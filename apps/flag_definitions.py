@@ -30,10 +30,14 @@ TABLE = {
         LIST,
         "folder of a training run; several, comma-separated, are averaged",
     ),
+    "run_dir": (TEXT, "folder of a GAN's training run"),
     "which": (TEXT, "weights of the 'best' or the 'last' epoch"),
     "saved_model": (TEXT, "folder of an exported SavedModel version"),
     # data
-    "dataset": (TEXT, "digits, fashion_mnist, any TFDS name, or an image folder"),
+    "dataset": (
+        TEXT,
+        "digits, rendered_digits, fashion_mnist, any TFDS name, or an image folder",
+    ),
     "data_dir": (TEXT, "where prepared data sets (or Fashion-MNIST's files) are"),
     "train_split": (TEXT, "split to train on"),
     "validation_split": (TEXT, "split evaluated after each epoch; empty for none"),
@@ -108,7 +112,15 @@ TABLE = {
         "deviation of the noise on the discriminator's pictures at first; 0 for none",
     ),
     "instance_noise_epochs": (NUMBER, "epochs in which instance noise falls to 0"),
-    "grid_columns": (COUNT, "columns, and rows, of the grids of samples"),
+    "grid_columns": (COUNT, "columns of the grids of samples; 0: as many as rows"),
+    "classes": (TEXT, "names of the classes to sample, comma-separated; empty: all"),
+    "embedding": (
+        TEXT,
+        "run of a classifier in whose features pictures are compared, imagenet, or a "
+        "weight file of Inception v3",
+    ),
+    "parzen_samples": (COUNT, "samples of the Parzen-window estimate; 0 for none"),
+    "compare_with": (TEXT, "evaluation.json of another run"),
     # how it runs
     "distribution_strategy": (TEXT, "one_device, mirrored, multi_worker or tpu"),
     "sync_batch_norm": (SWITCH, "batch statistics over all devices"),

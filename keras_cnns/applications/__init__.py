@@ -38,3 +38,4 @@ from keras_cnns.applications.generative.simgan import *
 from keras_cnns.applications.generative.wgan import *
 from keras_cnns.applications.generative.wgan_gp import *
 from keras_cnns.applications.generative.wgan_gp_resnet import *
+from keras_cnns.applications.generative.wgan_gp_toy import *

@@ -71,7 +71,7 @@ def check_batch_norm(batch_norm, affine, momentum):
 
 
 def check_momentum(batch_norm, momentum):
-    """Refuses what is no momentum, and any but the default where nothing is normalised."""
+    """Refuses what is no momentum; where nothing is normalised all but the default."""
     check_rate("batch_norm_momentum", momentum)
     if not batch_norm and momentum != MOMENTUM:
         raise ValueError(

@@ -19,7 +19,10 @@ from keras_cnns.data.preprocessing import decode_image
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _SHUFFLE_BYTES = 2**30
-_OUR_BUILDERS = {"digits": builders.Digits}
+_OUR_BUILDERS = {
+    "digits": builders.Digits,
+    "rendered_digits": builders.RenderedDigits,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +54,9 @@ def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source
     """Finds a data set, preparing it where that is needed.
 
     Args:
-        name: ``digits``, ``fashion_mnist``, any other TFDS name of labelled images
-            (``cifar10``, ``imagenet2012``), or the path of a folder laid out as
-            ``<folder>/<split>/<class>/<image>``.
+        name: ``digits``, ``rendered_digits``, ``fashion_mnist``, any other TFDS name of
+            labelled images (``cifar10``, ``imagenet2012``), or the path of a folder
+            laid out as ``<folder>/<split>/<class>/<image>``.
         split: split name; TFDS slices such as ``"train[:90%]"`` work for TFDS names.
         data_dir: where TFDS keeps prepared data, default ``~/tensorflow_datasets``;
             for ``fashion_mnist`` it may also hold the IDX files.

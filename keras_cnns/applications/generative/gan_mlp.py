@@ -88,6 +88,8 @@ def GANGenerator(
     if largest_norm is not None:
         check_positive("largest_norm", largest_norm)
     _check_bias(sigmoid_bias, activations)
+    if pixel_means is not None:
+        means = _checked_means(pixel_means, image_shape, output_activation)
     latents = keras.Input((latent_size,), name="latents")
     x = hidden(latents, units, activations, sigmoid_bias, largest_norm)
     limit = keras.constraints.MaxNorm(largest_norm) if largest_norm else None
@@ -100,7 +102,6 @@ def GANGenerator(
     )
     model = keras.Model(latents, x, name=name)
     if pixel_means is not None:
-        means = _checked_means(pixel_means, image_shape, output_activation)
         model.get_layer("pixels").bias.assign(np.log(means / (1 - means)))
     return model
 

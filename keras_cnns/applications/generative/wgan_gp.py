@@ -2,9 +2,9 @@
 
 Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved Training of Wasserstein
 GANs", arXiv 1704.00028. Layers and initial weights are those of the authors' code
-(github.com/igul222/improved_wgan_training): ``gan_mnist.py``, ``gan_cifar.py``, the
-DCGAN pair of ``gan_64x64.py`` and ``gan_toy.py``. Latents are 128 normal numbers, of
-the toys 2. Its residual networks stand in ``wgan_gp_resnet.py``.
+(github.com/igul222/improved_wgan_training): ``gan_mnist.py``, ``gan_cifar.py`` and the
+DCGAN pair of ``gan_64x64.py``. Latents are 128 normal numbers. The residual networks
+stand in ``wgan_gp_resnet.py``, those for points in ``wgan_gp_toy.py``.
 
 The penalty holds each picture's gradient apart from the others', so that the critics
 have no batch normalisation; that for 64x64 pictures has layer normalisation with a gain
@@ -37,7 +37,6 @@ from keras_cnns.applications._parts import (
     check_counts,
     check_flag,
     check_positive,
-    head_dtype,
 )
 from keras_cnns.applications._registry import register_network
 
@@ -200,67 +199,7 @@ def WGANGPCritic(
     return keras.Model(images, x, name=name)
 
 
-def WGANGPPointGenerator(
-    units=(512, 512, 512), latent_size=2, point_size=2, name="wgan_gp_point_generator"
-):
-    """General builder of generators of points, for toy distributions.
-
-    Args:
-        units: units of the ReLU layers.
-        latent_size: number of latents.
-        point_size: number of coordinates of a point.
-        name: model name.
-
-    Returns:
-        A ``keras.Model`` from latents ``(batch, latent_size)`` to points ``(batch,
-        point_size)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
-    """
-    check_counts("units", units)
-    check_count("latent_size", latent_size)
-    check_count("point_size", point_size)
-    latents = keras.Input((latent_size,), name="latents")
-    x = _relu_layers(latents, units)
-    x = layers.Dense(point_size, dtype=head_dtype(), name="points")(x)
-    return keras.Model(latents, x, name=name)
-
-
-def WGANGPPointCritic(units=(512, 512, 512), point_size=2, name="wgan_gp_point_critic"):
-    """General builder of critics of points, for toy distributions.
-
-    Args:
-        units: units of the ReLU layers.
-        point_size: number of coordinates of a point.
-        name: model name.
-
-    Returns:
-        A ``keras.Model`` from points ``(batch, point_size)`` to ``(batch, 1)``,
-        float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
-    """
-    check_counts("units", units)
-    check_count("point_size", point_size)
-    points = keras.Input((point_size,), name="points")
-    return keras.Model(points, logits(_relu_layers(points, units)), name=name)
-
-
-def _relu_layers(x, units):
-    for i, width in enumerate(units, start=1):
-        x = layers.Dense(
-            width,
-            activation="relu",
-            kernel_initializer=keras.initializers.HeUniform(),
-            name=f"dense{i}",
-        )(x)
-    return x
-
-
 _MNIST, _CIFAR10, _IMAGENET64 = (28, 28, 1), (32, 32, 3), (64, 64, 3)
-_TOY = {"units": (512, 512, 512), "point_size": 2}
 _VARIANTS = {
     "WGANGPMNISTGenerator": {
         "builder": WGANGPGenerator,
@@ -346,22 +285,6 @@ _VARIANTS = {
         "params": 4_316_545,
         "shapes": (_IMAGENET64, (1,)),
     },
-    "WGANGPToyGenerator": {
-        "builder": WGANGPPointGenerator,
-        "architecture": {**_TOY, "latent_size": 2},
-        # 2*512 + 512 + 2*(512*512 + 512) + 512*2 + 2
-        "params": 527_874,
-        "shapes": ((2,), (2,)),
-        "preprocessing": "unbounded",
-    },
-    "WGANGPToyCritic": {
-        "builder": WGANGPPointCritic,
-        "architecture": _TOY,
-        # 2*512 + 512 + 2*(512*512 + 512) + 512 + 1
-        "params": 527_361,
-        "shapes": ((2,), (1,)),
-        "preprocessing": "unbounded",
-    },
 }
 
 
@@ -386,13 +309,9 @@ WGANGPCIFAR10Generator = _variant("WGANGPCIFAR10Generator", "wgan_gp_cifar10_gen
 WGANGPCIFAR10Critic = _variant("WGANGPCIFAR10Critic", "wgan_gp_cifar10_critic")
 WGANGP64Generator = _variant("WGANGP64Generator", "wgan_gp64_generator")
 WGANGP64Critic = _variant("WGANGP64Critic", "wgan_gp64_critic")
-WGANGPToyGenerator = _variant("WGANGPToyGenerator", "wgan_gp_toy_generator")
-WGANGPToyCritic = _variant("WGANGPToyCritic", "wgan_gp_toy_critic")
 
 __all__ = [
     "WGANGPGenerator",
     "WGANGPCritic",
-    "WGANGPPointGenerator",
-    "WGANGPPointCritic",
     *_VARIANTS,
 ]

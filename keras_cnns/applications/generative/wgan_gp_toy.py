@@ -1,0 +1,109 @@
+"""WGAN-GP's networks for toy distributions in the plane.
+
+Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved Training of Wasserstein
+GANs", arXiv 1704.00028. Layers and initial weights are those of ``gan_toy.py`` of the
+authors' code (github.com/igul222/improved_wgan_training): three ReLU layers of 512
+units and a linear one, from 2 normal latents to a point and from a point to a value.
+Deviations: none known.
+"""
+
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.applications._generative import logits
+from keras_cnns.applications._parts import check_count, check_counts, head_dtype
+from keras_cnns.applications._registry import register_network
+
+_PAPER = "WGAN-GP, arXiv 1704.00028; layers of the authors' code"
+
+
+def WGANGPPointGenerator(
+    units=(512, 512, 512), latent_size=2, point_size=2, name="wgan_gp_point_generator"
+):
+    """General builder of generators of points, for toy distributions.
+
+    Args:
+        units: units of the ReLU layers.
+        latent_size: number of latents.
+        point_size: number of coordinates of a point.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to points ``(batch,
+        point_size)``, float32, not bounded.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_counts("units", units)
+    check_count("latent_size", latent_size)
+    check_count("point_size", point_size)
+    latents = keras.Input((latent_size,), name="latents")
+    x = _relu_layers(latents, units)
+    x = layers.Dense(point_size, dtype=head_dtype(), name="points")(x)
+    return keras.Model(latents, x, name=name)
+
+
+def WGANGPPointCritic(units=(512, 512, 512), point_size=2, name="wgan_gp_point_critic"):
+    """General builder of critics of points, for toy distributions.
+
+    Args:
+        units: units of the ReLU layers.
+        point_size: number of coordinates of a point.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from points ``(batch, point_size)`` to ``(batch, 1)``,
+        float32, not bounded.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_counts("units", units)
+    check_count("point_size", point_size)
+    points = keras.Input((point_size,), name="points")
+    return keras.Model(points, logits(_relu_layers(points, units)), name=name)
+
+
+def _relu_layers(x, units):
+    for i, width in enumerate(units, start=1):
+        x = layers.Dense(
+            width,
+            activation="relu",
+            kernel_initializer=keras.initializers.HeUniform(),
+            name=f"dense{i}",
+        )(x)
+    return x
+
+
+WGANGPToyGenerator = register_network(
+    WGANGPPointGenerator,
+    "WGANGPToyGenerator",
+    architecture={"units": (512, 512, 512), "latent_size": 2, "point_size": 2},
+    name="wgan_gp_toy_generator",
+    task="generative",
+    paper=_PAPER,
+    params=527_874,  # 2*512 + 512 + 2*(512*512 + 512) + 512*2 + 2
+    input_shape=(2,),
+    output_shape=(2,),
+    preprocessing="unbounded",
+)
+WGANGPToyCritic = register_network(
+    WGANGPPointCritic,
+    "WGANGPToyCritic",
+    architecture={"units": (512, 512, 512), "point_size": 2},
+    name="wgan_gp_toy_critic",
+    task="generative",
+    paper=_PAPER,
+    params=527_361,  # 2*512 + 512 + 2*(512*512 + 512) + 512 + 1
+    input_shape=(2,),
+    output_shape=(1,),
+    preprocessing="unbounded",
+)
+
+__all__ = [
+    "WGANGPPointGenerator",
+    "WGANGPPointCritic",
+    "WGANGPToyGenerator",
+    "WGANGPToyCritic",
+]
