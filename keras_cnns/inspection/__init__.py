@@ -1,7 +1,17 @@
 """Looking into trained networks, and at pictures through them."""
 
+from keras_cnns.inspection._graph import convolution_activations
 from keras_cnns.inspection.batch_norm_statistics import remeasure_batch_norm
 from keras_cnns.inspection.discriminator_features import discriminator_features
+from keras_cnns.inspection.discriminator_probe import (
+    GradientStatistics,
+    ProbeRecord,
+    dense_discriminator,
+    generator_gradient,
+    gradient_statistics,
+    probe_discriminator,
+    ratio_spreads,
+)
 from keras_cnns.inspection.duplicates import (
     Duplicates,
     central_thumbnails,
@@ -52,24 +62,40 @@ from keras_cnns.inspection.linear_svm import (
     few_label_accuracy,
     svm_accuracy,
 )
+from keras_cnns.inspection.parallel_lines import (
+    LineEstimates,
+    ParallelLines,
+    estimate_distances,
+    exact_distances,
+)
 
 __all__ = [
     "ArithmeticStudy",
     "Duplicates",
     "Embedding",
     "FewLabelResult",
+    "GradientStatistics",
+    "LineEstimates",
     "ObjectFilters",
+    "ParallelLines",
+    "ProbeRecord",
     "SvmResult",
     "around_grey",
     "average_latents",
     "central_thumbnails",
     "collision_rates",
     "combine",
+    "convolution_activations",
+    "dense_discriminator",
     "discriminator_features",
     "drop_filters",
+    "estimate_distances",
     "evaluate_pictures",
+    "exact_distances",
     "few_label_accuracy",
     "find_duplicates",
+    "generator_gradient",
+    "gradient_statistics",
     "group_equal",
     "guided_backpropagation",
     "guided_copy",
@@ -81,7 +107,9 @@ __all__ = [
     "neighbours",
     "object_filters",
     "picture_grid",
+    "probe_discriminator",
     "quantize",
+    "ratio_spreads",
     "remeasure_batch_norm",
     "run_embedding",
     "shift",

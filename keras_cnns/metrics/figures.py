@@ -50,14 +50,16 @@ def plot_training_curves(history, path) -> None:
     """Every loss and metric by epoch, one below the other.
 
     Args:
-        history: dicts with ``epoch`` and the same further names each.
+        history: dicts with ``epoch`` and further names; not every row need have all.
         path: PNG file to write.
     """
-    names = [name for name in history[0] if name not in _NOT_MEASURED]
+    names = dict.fromkeys(name for row in history for name in row)
+    names = [name for name in names if name not in _NOT_MEASURED]
     figure = Figure(figsize=(7, 2.2 * len(names)))
     epochs = [row["epoch"] for row in history]
     for axes, name in zip(figure.subplots(len(names), 1, sharex=True), names):
-        axes.plot(epochs, [row[name] for row in history], marker=".", color=_BLUE)
+        values = [row.get(name, np.nan) for row in history]
+        axes.plot(epochs, values, marker=".", color=_BLUE)
         axes.set_ylabel(name.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)

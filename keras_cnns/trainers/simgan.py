@@ -28,7 +28,8 @@ class SimGAN(AdversarialTrainer):
     next ``discriminator_pretraining`` the discriminator alone. It reports
     ``discriminator_loss`` (per position of the map: log 4 where it cannot tell them
     apart), ``adversarial_loss`` (per position) and ``self_regularization`` (mean
-    absolute change of a value of the features).
+    absolute change of a value of the features); steps of pretraining only what they
+    train on.
 
     Args:
         refiner: simulated pictures to refined ones of the same shape.
@@ -80,12 +81,15 @@ class SimGAN(AdversarialTrainer):
             seed=seed,
         )
         _check_map(refiner, discriminator)
-        for name, value in (
-            ("refiner_steps", refiner_steps),
-            ("discriminator_steps", discriminator_steps),
+        for name, value, least in (
+            ("refiner_steps", refiner_steps, 1),
+            ("discriminator_steps", discriminator_steps, 1),
+            ("buffer_size", buffer_size, 0),
+            ("refiner_pretraining", refiner_pretraining, 0),
+            ("discriminator_pretraining", discriminator_pretraining, 0),
         ):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value!r}")
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value!r}")
         if not regularization_weight >= 0:
             raise ValueError(
                 f"regularization_weight must be >= 0, got {regularization_weight!r}"
@@ -146,7 +150,7 @@ class SimGAN(AdversarialTrainer):
         simulated, _ = self._minibatches(data)
         for images in simulated[: self.refiner_steps]:
             self._update_refiner(self.identity_objective, images)
-        return self.finish_step()
+        return _only("self_regularization", self.finish_step())
 
     def discriminator_pretraining_step(self, data):
         """The discriminator learns to tell what the refiner gives so far."""
@@ -154,7 +158,7 @@ class SimGAN(AdversarialTrainer):
         noise = self.step_noise()
         for images, real_images in zip(simulated[self.refiner_steps :], real):
             self._update_discriminator(images, real_images, noise)
-        return self.finish_step()
+        return _only("discriminator_loss", self.finish_step())
 
     def refiner_objective(self, images):
         """Equations 2 to 4: be taken for real, and stay near the simulated picture."""
@@ -189,7 +193,8 @@ class SimGAN(AdversarialTrainer):
         with self.averaged_weights():
             parts = range(0, len(images), batch_size)
             batches = [images[first : first + batch_size] for first in parts]
-            return tf.concat([self.generator(batch) for batch in batches], 0).numpy()
+            refined = [self.generator(batch, training=False) for batch in batches]
+            return tf.concat(refined, 0).numpy()
 
     def _regularization(self, refined, images):
         """Summed change of each picture's features, and its mean for the report."""
@@ -220,10 +225,26 @@ class SimGAN(AdversarialTrainer):
 
     def _minibatches(self, data):
         """The batches in as many equal parts as the step takes."""
-        return [
-            tf.split(images, parts)
-            for images, parts in zip(data, self.minibatches_per_step)
-        ]
+        parts = self.minibatches_per_step
+        counts = [images.shape[0] for images in data]
+        if None in counts or any(c % p for c, p in zip(counts, parts)):
+            raise ValueError(
+                f"batches of {counts[0]} simulated and {counts[1]} real pictures per "
+                f"replica cannot be parted into {parts[0]} and {parts[1]} minibatches; "
+                "give whole batches (drop_remainder) of a multiple of that"
+            )
+        sizes = [count // part for count, part in zip(counts, parts)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                "minibatches of simulated and of real pictures must be of one size, "
+                f"got {sizes[0]} and {sizes[1]} per replica"
+            )
+        return [tf.split(images, count) for images, count in zip(data, parts)]
+
+
+def _only(name, values):
+    """The one metric that a phase of pretraining has."""
+    return {name: values[name]}
 
 
 def _check_map(refiner, discriminator):
@@ -237,6 +258,12 @@ def _check_map(refiner, discriminator):
         raise ValueError(
             f"{refiner.name} must know the size of its pictures, has "
             f"{refiner.input_shape[1:]}"
+        )
+    made, seen = refiner.output_shape[1:], discriminator.input_shape[1:]
+    if any(s not in (None, m) for m, s in zip(made, seen)):
+        raise ValueError(
+            f"{refiner.name} makes pictures of {made}, {discriminator.name} takes "
+            f"{seen}"
         )
     shape = discriminator.output_shape
     if len(shape) != 4 or shape[-1] != 2:

@@ -1,0 +1,102 @@
+"""Training a discriminator, or a critic, against a generator that stands still."""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns.applications._parts import check_count
+from keras_cnns.trainers import GAN, WassersteinGANGP
+
+
+class FrozenGeneratorGAN(GAN):
+    """Algorithm 1 of GANs without the generator's updates; arguments are ``GAN``'s.
+
+    The generator is in inference mode, so that its batch normalisation stands still
+    too.
+    """
+
+    def generate(self, latents, labels, training=False):
+        return super().generate(latents, labels, training=training)
+
+    def train_step(self, data):
+        """One update of the discriminator for each minibatch of the batch."""
+        noise = self.step_noise()
+        for images, labels in self.minibatches(data):
+            self.minimize(
+                self.discriminator_objective,
+                self.discriminator,
+                self.discriminator_optimizer,
+                images,
+                labels,
+                noise.latents(self.latents, len(images)),
+                self.disturbance(noise, images),
+                self.disturbance(noise, images),
+            )
+        return self.finish_step()
+
+
+class FrozenGeneratorWassersteinGANGP(WassersteinGANGP):
+    """The critic's part of WGAN-GP's algorithm 1; arguments are its trainer's."""
+
+    def generate(self, latents, labels, training=False):
+        return super().generate(latents, labels, training=training)
+
+    def train_step(self, data):
+        """One update of the critic for each minibatch of the batch."""
+        noise = self.step_noise()
+        for images, labels in self.minibatches(data):
+            self.minimize(
+                self.critic_objective,
+                self.discriminator,
+                self.discriminator_optimizer,
+                images,
+                labels,
+                noise.latents(self.latents, len(images)),
+                noise.uniform([len(images)] + [1] * (images.shape.rank - 1)),
+                self.disturbance(noise, images),
+                self.disturbance(noise, images),
+            )
+        return self.finish_step()
+
+
+class OpponentTraining:
+    """Trains the discriminator of a trainer above, as many steps at a time as wanted.
+
+    Args:
+        trainer: ``FrozenGeneratorGAN`` or ``FrozenGeneratorWassersteinGANGP``, not
+            compiled yet.
+        optimizer: of its discriminator.
+        images: real examples ``(count, ...)``.
+        batch_size: of them in a step; at most ``count``.
+        seed: of their order.
+
+    Raises:
+        ValueError: if there are fewer examples than one batch.
+    """
+
+    def __init__(self, trainer, optimizer, images, batch_size, seed=0):
+        check_count("batch_size", batch_size)
+        images = np.asarray(images, np.float32)
+        if len(images) < batch_size:
+            raise ValueError(
+                f"batch_size={batch_size} is more than the {len(images)} examples"
+            )
+        trainer.compile(keras.optimizers.SGD(), optimizer)  # the first one is idle
+        self._batches = iter(
+            tf.data.Dataset.from_tensor_slices(images)
+            .shuffle(len(images), seed=seed)
+            .repeat()
+            .batch(batch_size, drop_remainder=True)
+            .map(lambda batch: (batch, tf.zeros([batch_size, 0])))
+        )
+
+        @tf.function
+        def train(batches, num_steps):
+            for _ in tf.range(num_steps):
+                trainer.train_step(next(batches))
+
+        self._train = train
+
+    def advance(self, num_steps) -> None:
+        """Trains ``num_steps`` steps more."""
+        self._train(self._batches, tf.constant(num_steps))
