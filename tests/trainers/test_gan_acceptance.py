@@ -209,12 +209,9 @@ def test_tags_of_a_picture_cover_its_words():
     words /= np.linalg.norm(words, axis=1, keepdims=True)
     picture = random.integers(0, 5, 20_000)
     word = 3 * picture + random.integers(0, 3, 20_000)
-    generator = applications.CGANTagGenerator(
-        latent_units=64, code_units=64, code_size=32, word_size=16
-    )
-    discriminator = applications.CGANTagDiscriminator(
-        word_units=64, code_units=64, joint_units=64, code_size=32, word_size=16
-    )
+    sizes = {"code_size": 32, "word_size": 16, "dropout_rate": 0.0}
+    generator = applications.CGANWordGenerator(64, 64, **sizes)
+    discriminator = applications.CGANWordDiscriminator(64, 64, 64, **sizes)
     trainer = trainers.ConditionalGAN(generator, discriminator, latents=100)
     trainer.compile(_adam(5e-4), _adam(5e-4))
     _fit(trainer, words[word], 128, 3000, labels=codes[picture])
