@@ -101,7 +101,7 @@ TABLE = {
     "recipe": (TEXT, "published hyper-parameters by name; explicit flags win"),
     # adversarial training
     "trainer": (TEXT, "gan, cgan, wgan or wgan_gp; empty takes the model's"),
-    "discriminator_steps": (COUNT, "discriminator updates for each of the generator"),
+    "discriminator_steps": (COUNT, "discriminator updates in each step"),
     "discriminator_learning_rate": (NUMBER, "0 takes the generator's"),
     "generator_loss": (TEXT, "non_saturating or minimax"),
     "clip_value": (NUMBER, "bound of the critic's weights in wgan"),
@@ -121,6 +121,16 @@ TABLE = {
     ),
     "parzen_samples": (COUNT, "samples of the Parzen-window estimate; 0 for none"),
     "compare_with": (TEXT, "evaluation.json of another run"),
+    # refinement of simulated pictures
+    "real_dataset": (TEXT, "data set of real pictures, named as dataset"),
+    "real_split": (TEXT, "its split"),
+    "refined_dataset": (TEXT, "data set to refine at the end; empty: the simulated"),
+    "refiner_steps": (COUNT, "refiner updates in each step"),
+    "regularization_weight": (NUMBER, "weight of the change by refining, per picture"),
+    "features": (TEXT, "what must not change: identity, channel_mean or derivatives"),
+    "buffer_size": (COUNT, "refined pictures kept for the discriminator; 0 for none"),
+    "refiner_pretraining": (COUNT, "first steps, in which the refiner trains alone"),
+    "discriminator_pretraining": (COUNT, "next steps, with the discriminator alone"),
     # how it runs
     "distribution_strategy": (TEXT, "one_device, mirrored, multi_worker or tpu"),
     "sync_batch_norm": (SWITCH, "batch statistics over all devices"),

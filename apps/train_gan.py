@@ -210,21 +210,8 @@ def _trainer(flags, description):
 def _optimizer(flags, learning_rate, steps_per_epoch, updates_per_step=1):
     """An optimizer whose schedule counts its own updates."""
     updates = steps_per_epoch * updates_per_step
-    return optimizers.make_optimizer(
-        flags.optimizer,
-        optimizers.make_schedule(
-            flags.schedule,
-            learning_rate,
-            flags.epochs * updates,
-            decay_rate=flags.decay_rate,
-            decay_steps=round(flags.decay_epochs * updates),
-        ),
-        momentum=flags.momentum,
-        nesterov=flags.nesterov,
-        rho=flags.rho,
-        beta_1=flags.beta_1,
-        beta_2=flags.beta_2,
-        epsilon=flags.epsilon,
+    return run_setup.make_optimizer(
+        flags, learning_rate, flags.epochs * updates, updates
     )
 
 
@@ -263,16 +250,12 @@ def _finish(flags, progress):
 
 def _with_defaults(values, given):
     """Flag values from a resumed run or the model's paper, where none were given."""
-    kind = generative_models.GenerativeDescription
-    stored = None
-    if values["resume"] and values["output_dir"]:
-        stored = runs.read_record(values["output_dir"], kind)
-    if stored:
-        free = run_setup.FREE_ON_RESUME
-        base = {k: v for k, v in stored[0].items() if k not in free}
-    else:
-        base = generative_models.find_model(values["model"] or "").flags
-    values = {**values, **{k: v for k, v in base.items() if k not in given}}
+    values = run_setup.with_defaults(
+        values,
+        given,
+        generative_models.GenerativeDescription,
+        lambda name: generative_models.find_model(name).flags,
+    )
     deciders = dict(values)
     if not values["trainer"]:
         deciders["trainer"] = generative_models.find_model(values["model"]).trainer

@@ -3,7 +3,8 @@
     python benchmarks/train_step.py --json_file=xla.json
 
 One process, the same batch, steps of both kinds in turn (A B A B ...), medians of the
-rounds after a warm-up. Takes two minutes on two cores. Needs the extra ``bench``.
+rounds after a warm-up. Speeds of the GANs count the pictures that the discriminator is
+shown. Takes some ten minutes on two cores. Needs the extra ``bench``.
 """
 
 import json
@@ -21,32 +22,70 @@ import tensorflow as tf  # isort: skip
 
 from keras_cnns import _files, applications, trainers
 
-MODELS = {
-    "DenseNet-BC, 3x4 layers, k=24, stem/2, 28x28x1": lambda: applications.DenseNet(
-        (4, 4, 4),
-        24,
-        48,
-        stem="small",
-        stem_strides=2,
-        input_shape=(28, 28, 1),
-        classes=10,
-        classifier_activation=None,
+
+def _classifier(model, **builder_args):
+    """Function of ``enable_xla`` that gives a compiled trainer."""
+
+    def make(enable_xla):
+        network = applications.create_model(
+            model, classifier_activation=None, **builder_args
+        )
+        trainer = trainers.ClassificationTrainer(network, enable_xla=enable_xla)
+        trainer.compile(trainers.make_optimizer("sgd", 0.1))
+        return trainer
+
+    return make
+
+
+def _adversary(kind, model, opponent, latent_size):
+    """The same of a GAN with its paper's number of discriminator steps."""
+
+    def make(enable_xla):
+        trainer = kind(
+            applications.create_model(f"{model}_generator"),
+            applications.create_model(f"{model}_{opponent}"),
+            latents=latent_size,
+            enable_xla=enable_xla,
+        )
+        trainer.compile(*(trainers.make_optimizer("adam", 1e-4) for _ in range(2)))
+        return trainer
+
+    return make
+
+
+# name: (function that makes the trainer, shape of a picture, pictures per step)
+STEPS = {
+    "DenseNet-BC k=24 28x28x1": (
+        _classifier(
+            "densenet",
+            blocks=(4, 4, 4),
+            growth_rate=24,
+            initial_filters=48,
+            stem="small",
+            stem_strides=2,
+            input_shape=(28, 28, 1),
+            classes=10,
+        ),
+        (28, 28, 1),
+        128,
     ),
-    "CifarResNet20, 32x32x3": lambda: applications.CifarResNet20(
-        classifier_activation=None
+    "CifarResNet20 32x32x3": (_classifier("cifar_resnet20"), (32, 32, 3), 128),
+    "DCGAN 64x64x3": (
+        _adversary(trainers.GAN, "dcgan64", "discriminator", 100),
+        (64, 64, 3),
+        16,
+    ),
+    "WGAN-GP 32x32x3": (
+        _adversary(trainers.WassersteinGANGP, "wgan_gp_cifar10", "critic", 128),
+        (32, 32, 3),
+        5 * 16,
     ),
 }
 
-_BATCH = flags.DEFINE_integer("batch_size", 128, "examples per step")
+_NETWORKS = flags.DEFINE_list("networks", list(STEPS), "which ones, by their names")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds of each kind, at least 5")
 _STEPS = flags.DEFINE_integer("steps", 4, "steps per round")
 _JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty: none")
-
-
-def _trainer(build, enable_xla):
-    trainer = trainers.ClassificationTrainer(build(), enable_xla=enable_xla)
-    trainer.compile(trainers.make_optimizer("sgd", 0.1))
-    return trainer
 
 
 def _seconds(trainer, batch, steps):
@@ -55,13 +94,12 @@ def _seconds(trainer, batch, steps):
     return time.perf_counter() - started
 
 
-def measure(build, batch_size, rounds, steps):
+def measure(make, image_shape, batch_size, rounds, steps):
     """Images per second without and with XLA: medians of the rounds."""
-    pair = {kind: _trainer(build, kind == "xla") for kind in ("graph", "xla")}
-    shape = (batch_size, *pair["graph"].network.input_shape[1:])
+    pair = {kind: make(kind == "xla") for kind in ("graph", "xla")}
     random = np.random.default_rng(0)
     labels = np.eye(10, dtype=np.float32)[random.integers(0, 10, batch_size)]
-    images = random.normal(size=shape).astype(np.float32)
+    images = random.normal(size=(batch_size, *image_shape)).astype(np.float32)
     batch = tf.data.Dataset.from_tensors((images, labels))
     speeds = {kind: [] for kind in pair}
     for trainer in pair.values():
@@ -75,17 +113,21 @@ def measure(build, batch_size, rounds, steps):
 def main(_):
     if _ROUNDS.value < 5:
         raise app.UsageError("--rounds must be at least 5 for a median that means much")
+    unknown = set(_NETWORKS.value) - set(STEPS)
+    if unknown:
+        raise app.UsageError(f"unknown {sorted(unknown)}; there are {list(STEPS)}")
     results = {
         "cpus": os.cpu_count(),
         "cpu_percent_before": psutil.cpu_percent(interval=2),
-        "batch_size": _BATCH.value,
     }
     print(f"{'model':50} {'graph':>9} {'xla':>9}  ratio   (images per second)")
-    for name, build in MODELS.items():
-        speed = measure(build, _BATCH.value, _ROUNDS.value, _STEPS.value)
+    for name in _NETWORKS.value:
+        make, image_shape, batch_size = STEPS[name]
+        speed = measure(make, image_shape, batch_size, _ROUNDS.value, _STEPS.value)
         ratio = speed["xla"] / speed["graph"]
         print(f"{name:50} {speed['graph']:9.1f} {speed['xla']:9.1f}  {ratio:5.2f}")
-        results[name] = {**speed, "ratio": ratio}
+        results[name] = {**speed, "ratio": ratio, "batch_size": batch_size}
+        tf.keras.backend.clear_session()
     if _JSON.value:
         _files.write_text(_JSON.value, json.dumps(results, indent=2))
 

@@ -2,6 +2,7 @@
 
 from keras_cnns.export.generator import export_generator, export_generator_run
 from keras_cnns.export.predictor import load_predictor
+from keras_cnns.export.refiner import export_refiner, export_refiner_run
 from keras_cnns.export.saved_model import (
     export_run,
     export_saved_model,
@@ -14,6 +15,8 @@ __all__ = [
     "check_warmup_available",
     "export_generator",
     "export_generator_run",
+    "export_refiner",
+    "export_refiner_run",
     "export_run",
     "export_saved_model",
     "find_saved_model",

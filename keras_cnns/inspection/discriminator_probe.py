@@ -214,8 +214,8 @@ class _Measurement:
             for part in (np.asarray(images, np.float32), fakes)
         )
         self._minibatches = [
-            (latents.draw(batch_size, tf.constant([seed, -2 - i], tf.int64)), [seed, i])
-            for i in range(count)
+            (latents.draw(batch_size, pair), pair)
+            for pair in tf.constant([[seed, -2 - i] for i in range(count)], tf.int64)
         ]
         self._gradients = [
             generator_gradient(generator, discriminator, loss, noise_deviation)

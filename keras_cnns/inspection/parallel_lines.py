@@ -164,7 +164,7 @@ def _estimates(distance, exact, generator, networks, points):
 
     def slope(network, generator_loss):
         gradient = generator_gradient(generator, network, generator_loss)
-        return float(gradient(latents, [0, 0])[0])
+        return float(gradient(latents, tf.constant([0, 0]))[0])
 
     return LineEstimates(
         distance=float(distance),

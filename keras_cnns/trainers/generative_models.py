@@ -324,7 +324,9 @@ def describe(
     return GenerativeDescription(
         model=model,
         trainer=trainer,
-        builder_args=_builder_args(builder_args),
+        builder_args=parse_builder_args(
+            builder_args, {"generator": {"filters": [256, 128, 64]}, "discriminator": {}}
+        ),
         class_names=source.class_names,
         preprocessing=Preprocessing(
             height, width, channels, (mean,) * channels, (std,) * channels
@@ -334,19 +336,28 @@ def describe(
     )
 
 
-def _builder_args(text):
+def parse_builder_args(text: str, example: dict) -> dict:
+    """Changes of two networks' architectures.
+
+    Args:
+        text: JSON object of an object for each role; empty for no changes.
+        example: such a value that has all roles, for the message.
+
+    Raises:
+        ValueError: if it is no such object, or changes what data and flags decide.
+    """
     try:
         arguments = json.loads(text or "{}")
     except ValueError:
         arguments = None
     is_fine = isinstance(arguments, dict) and all(
-        role in ("generator", "discriminator") and isinstance(changes, dict)
+        role in example and isinstance(changes, dict)
         for role, changes in arguments.items()
     )
     if not is_fine:
         raise ValueError(
-            'builder_args must be a JSON object such as {"generator": {"filters": '
-            f'[256, 128, 64]}}, "discriminator": {{}}}}, got {text!r}'
+            f"builder_args must be a JSON object such as {json.dumps(example)}, got "
+            f"{text!r}"
         )
     for role, changes in arguments.items():
         own = {"image_shape", "classes", "name"} & set(changes)

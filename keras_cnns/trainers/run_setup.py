@@ -6,7 +6,7 @@ import tensorflow as tf
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns.trainers import runs
+from keras_cnns.trainers import optimizers, runs
 from keras_cnns.trainers.checkpoints import list_steps
 
 # What may differ when a run is resumed; everything else decides how it goes on.
@@ -16,6 +16,8 @@ FREE_ON_RESUME = {
     "output_dir",
     "checkpoint_interval",
     "export_dir",
+    "refined_dataset",
+    "split",
     "warmup_requests",
     "distribution_strategy",
     "enable_xla",
@@ -69,6 +71,52 @@ def set_up_process(seed: int, mixed_precision: str = "", deterministic: bool = F
         tf.config.experimental.enable_op_determinism()
     keras.mixed_precision.set_global_policy(
         f"mixed_{mixed_precision}" if mixed_precision else "float32"
+    )
+
+
+def with_defaults(values: dict, given, kind, find_defaults) -> dict:
+    """Flag values, where none were given those of the resumed run or of the model.
+
+    Args:
+        values: of all flags, ``model``, ``output_dir`` and ``resume`` among them.
+        given: names of the flags on the command line.
+        kind: class of the run's description, as ``runs.read_record`` takes it.
+        find_defaults: function of the model's name to the values of its paper.
+    """
+    stored = None
+    if values["resume"] and values["output_dir"]:
+        stored = runs.read_record(values["output_dir"], kind)
+    if stored:
+        base = {k: v for k, v in stored[0].items() if k not in FREE_ON_RESUME}
+    else:
+        base = find_defaults(values["model"] or "")
+    return {**values, **{k: v for k, v in base.items() if k not in given}}
+
+
+def make_optimizer(flags, learning_rate: float, updates: int, updates_per_epoch: int):
+    """The optimizer of an adversarial network, as the flags say.
+
+    Args:
+        flags: object with the optimizer's and the schedule's flags.
+        learning_rate: at its highest.
+        updates: of this network in the whole run.
+        updates_per_epoch: of it in an epoch.
+    """
+    return optimizers.make_optimizer(
+        flags.optimizer,
+        optimizers.make_schedule(
+            flags.schedule,
+            learning_rate,
+            updates,
+            decay_rate=flags.decay_rate,
+            decay_steps=round(flags.decay_epochs * updates_per_epoch),
+        ),
+        momentum=flags.momentum,
+        nesterov=flags.nesterov,
+        rho=flags.rho,
+        beta_1=flags.beta_1,
+        beta_2=flags.beta_2,
+        epsilon=flags.epsilon,
     )
 
 

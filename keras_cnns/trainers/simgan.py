@@ -81,19 +81,16 @@ class SimGAN(AdversarialTrainer):
             seed=seed,
         )
         _check_map(refiner, discriminator)
-        for name, value, least in (
-            ("refiner_steps", refiner_steps, 1),
-            ("discriminator_steps", discriminator_steps, 1),
-            ("buffer_size", buffer_size, 0),
-            ("refiner_pretraining", refiner_pretraining, 0),
-            ("discriminator_pretraining", discriminator_pretraining, 0),
-        ):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value!r}")
-        if not regularization_weight >= 0:
-            raise ValueError(
-                f"regularization_weight must be >= 0, got {regularization_weight!r}"
-            )
+        _check_least(
+            1, refiner_steps=refiner_steps, discriminator_steps=discriminator_steps
+        )
+        _check_least(
+            0,
+            regularization_weight=regularization_weight,
+            buffer_size=buffer_size,
+            refiner_pretraining=refiner_pretraining,
+            discriminator_pretraining=discriminator_pretraining,
+        )
         if isinstance(features, str) and features not in FEATURES:
             raise ValueError(
                 f"features must be a network or one of {', '.join(FEATURES)}, got "
@@ -245,6 +242,12 @@ class SimGAN(AdversarialTrainer):
 def _only(name, values):
     """The one metric that a phase of pretraining has."""
     return {name: values[name]}
+
+
+def _check_least(least, **values):
+    for name, value in values.items():
+        if not value >= least:
+            raise ValueError(f"{name} must be at least {least}, got {value!r}")
 
 
 def _check_map(refiner, discriminator):

@@ -1,0 +1,294 @@
+"""Trains a refiner that makes simulated pictures look real, and refines with it.
+
+    python apps/refine_images.py --model=simgan_eye --dataset=rendered_digits \
+        --real_dataset=digits --builder_args='{"refiner": {"filters": 24}}' \
+        --batch_size=32 --learning_rate=0.01 --output_dir=runs/refined_digits
+
+``--model`` takes a row of ``keras_cnns.trainers.refinement_models.MODELS``, networks
+and hyper-parameters as the paper has them; explicit flags win. ``--dataset`` is the
+simulated set, ``--real_dataset`` the real one, whose labels are not used; both may be
+image folders. An epoch shows each simulated picture once; the first steps are those of
+``--refiner_pretraining``, then those of ``--discriminator_pretraining``.
+
+The folder then holds ``refined/<split>/<class>/<number>.png``, the refined pictures of
+``--split`` (default: the training split): ``refined`` is itself a data set for every
+app. Besides ``refiner.h5`` (averaged weights, where ``--ema_decay`` asks for them) and
+``discriminator.h5``, ``samples/`` with simulated pictures above refined ones, real ones
+beside, after each epoch, ``metrics.csv``, ``training_curves.png``, ``run.json``,
+``logs/`` for TensorBoard and ``checkpoints/``, from which ``--resume`` goes on. A
+finished run that is resumed refines another ``--split`` or ``--refined_dataset``.
+"""
+
+import contextlib
+import os
+import types
+
+import flag_definitions
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from PIL import Image
+from tensorflow import keras
+
+from keras_cnns import _files, data, export, inspection, metrics, trainers
+from keras_cnns.data import sources
+from keras_cnns.trainers import (
+    callbacks,
+    distribution,
+    optimizers,
+    refinement_models,
+    resumable,
+    run_setup,
+    runs,
+)
+
+_GRID_ROWS = 4
+_PIXEL = 4  # pixels of the grid for one of a picture
+
+
+def run(
+    model,
+    dataset,
+    real_dataset,
+    output_dir,
+    builder_args="",
+    data_dir=None,
+    train_split="train",
+    real_split="train",
+    image_size=0,
+    channels=0,
+    augmentation="",
+    refiner_steps=2,
+    discriminator_steps=1,
+    regularization_weight=0.5,
+    features="identity",
+    buffer_size=12_800,
+    refiner_pretraining=1000,
+    discriminator_pretraining=200,
+    batch_size=512,
+    epochs=10,
+    optimizer="sgd",
+    learning_rate=1e-3,
+    discriminator_learning_rate=0.0,
+    momentum=0.0,
+    nesterov=False,
+    rho=0.9,
+    beta_1=0.5,
+    beta_2=0.999,
+    epsilon=1e-7,
+    schedule="constant",
+    decay_rate=0.1,
+    decay_epochs=1.0,
+    ema_decay=0.0,
+    grid_columns=8,
+    distribution_strategy="one_device",
+    enable_xla=False,
+    mixed_precision="",
+    deterministic=False,
+    seed=0,
+    resume=False,
+    checkpoint_interval=0,
+    split="",
+    refined_dataset="",
+    export_dir="",
+):
+    """Trains and refines; the parameters are the flags.
+
+    Returns:
+        The run's progress, with ``history``.
+    """
+    flags = types.SimpleNamespace(**locals())
+    strategy = distribution.make_strategy(distribution_strategy)
+    _check(flags, strategy)
+    run_setup.set_up_process(seed, mixed_precision, deterministic)
+    is_chief = distribution.is_chief(strategy)
+    pair = (
+        data.open_source(dataset, train_split, data_dir),
+        data.open_source(real_dataset, real_split, data_dir),
+    )
+    refined_source = data.open_source(
+        refined_dataset or dataset, split or train_split, data_dir
+    )
+    steps_per_epoch = _steps_per_epoch(flags, pair)
+    run_setup.claim_folder(output_dir, resume)
+    with contextlib.ExitStack() as stack:
+        for source in (*pair, refined_source):
+            stack.enter_context(sources.naming_bad_images(source.name))
+        kind = refinement_models.RefinementDescription
+        record = runs.read_record(output_dir, kind) if resume else None
+        description = _description(flags, pair, record)
+        with strategy.scope():
+            trainer = _trainer(flags, description, steps_per_epoch)
+        if is_chief and not record:
+            runs.write_record(output_dir, vars(flags), description)
+        progress = resumable.fit_resumable(
+            trainer,
+            lambda step: _batches(flags, pair, description.preprocessing, step),
+            run_dir=output_dir,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            checkpoint_interval=checkpoint_interval,
+            is_chief=is_chief,
+            further_callbacks=[
+                _sample_grids(flags, trainer, pair, description, is_chief)
+            ],
+        )
+        keras.mixed_precision.set_global_policy("float32")
+        if is_chief:
+            _finish(flags, progress, refined_source)
+    return progress
+
+
+def _check(flags, strategy):
+    """Refuses what would only show after some work."""
+    run_setup.check_batch_size(flags.batch_size, strategy)
+    for name in ("epochs", "grid_columns", "refiner_steps", "discriminator_steps"):
+        if getattr(flags, name) < 1:
+            raise ValueError(f"{name} must be at least 1, got {getattr(flags, name)}")
+    replicas = strategy.num_replicas_in_sync
+    new = replicas * -(-flags.batch_size // replicas // 2)
+    if flags.buffer_size % new:
+        raise ValueError(
+            f"buffer_size={flags.buffer_size} must be a multiple of {new}, the refined "
+            "pictures that it takes in at a time, half a batch"
+        )
+    data.Augmentation(flags.augmentation)
+
+
+def _steps_per_epoch(flags, pair):
+    """Steps in which each simulated picture is taken once."""
+    minibatches = (flags.refiner_steps + flags.discriminator_steps,
+                   flags.discriminator_steps)  # fmt: skip
+    for source, count in zip(pair, minibatches):
+        if source.num_examples < count * flags.batch_size:
+            raise ValueError(
+                f"a step takes {count} times batch_size={flags.batch_size} pictures of "
+                f"{source.name} {source.split}, which has {source.num_examples}"
+            )
+    steps = pair[0].num_examples // (minibatches[0] * flags.batch_size)
+    alone = flags.refiner_pretraining + flags.discriminator_pretraining
+    if flags.epochs * steps <= alone:
+        raise ValueError(
+            f"epochs={flags.epochs} of {steps} steps end within the pretraining of "
+            f"{alone} steps; give more epochs, or less of refiner_pretraining and "
+            "discriminator_pretraining"
+        )
+    return steps
+
+
+def _description(flags, pair, record):
+    """The networks and how they are fed: from the record, else from the flags."""
+    if record is None:
+        return refinement_models.describe(
+            flags.model,
+            *pair,
+            builder_args=flags.builder_args,
+            image_size=flags.image_size,
+            channels=flags.channels,
+        )
+    stored, description = record
+    simulated, real = pair
+    facts = [
+        ("classes of the data", description.class_names, simulated.class_names),
+        ("number of examples", description.num_examples, simulated.num_examples),
+        ("number of real ones", description.num_real_examples, real.num_examples),
+    ]
+    run_setup.check_unchanged(stored, vars(flags), facts)
+    return description
+
+
+def _trainer(flags, description, steps_per_epoch):
+    """Networks, optimizers and trainer; within the strategy's scope."""
+    networks = description.build()
+    trainer = trainers.SimGAN(
+        *networks,
+        regularization_weight=flags.regularization_weight,
+        features=flags.features,
+        refiner_steps=flags.refiner_steps,
+        discriminator_steps=flags.discriminator_steps,
+        buffer_size=flags.buffer_size,
+        refiner_pretraining=flags.refiner_pretraining,
+        discriminator_pretraining=flags.discriminator_pretraining,
+        ema_decay=flags.ema_decay,
+        enable_xla=flags.enable_xla,
+        seed=flags.seed,
+    )
+    steps = flags.epochs * steps_per_epoch
+
+    def optimizer(learning_rate, updates_per_step, steps_without):
+        return run_setup.make_optimizer(
+            flags,
+            learning_rate,
+            updates=(steps - steps_without) * updates_per_step,
+            updates_per_epoch=steps_per_epoch * updates_per_step,
+        )
+
+    trainer.compile(
+        optimizer(
+            flags.learning_rate, flags.refiner_steps, flags.discriminator_pretraining
+        ),
+        optimizer(
+            flags.discriminator_learning_rate or flags.learning_rate,
+            flags.discriminator_steps,
+            flags.refiner_pretraining,
+        ),
+    )
+    for network in networks:
+        count = sum(int(tf.size(w)) for w in network.trainable_weights)
+        logging.info("%s: %s parameters", network.name, f"{count:,}")
+    return trainer
+
+
+def _pictures(flags, source, batch_size, preprocessing, seed, start_step=0):
+    """Batches of pictures without their labels."""
+    return data.load_training(
+        source,
+        batch_size,
+        start_step,
+        preprocessing=preprocessing,
+        augmentation=data.Augmentation(flags.augmentation),
+        seed=seed,
+    ).map(lambda images, labels: images)
+
+
+def _batches(flags, pair, preprocessing, start_step):
+    """Endless stream of (simulated pictures, real ones), from a step on."""
+    sizes = (flags.refiner_steps + flags.discriminator_steps, flags.discriminator_steps)
+    streams = [
+        _pictures(
+            flags,
+            source,
+            size * flags.batch_size,
+            preprocessing,
+            flags.seed + number,
+            start_step,
+        )
+        for number, (source, size) in enumerate(zip(pair, sizes))
+    ]
+    return tf.data.Dataset.zip(tuple(streams))
+
+
+def _sample_grids(flags, trainer, pair, description, is_chief):
+    """Rows of simulated pictures above refined ones at the left, real at the right."""
+    columns = flags.grid_columns
+    count = _GRID_ROWS * columns
+    simulated, real = (
+        _whole_rows(flags, source, count, description.preprocessing) for source in pair
+    )
+    rows = min(len(simulated) // columns, len(real) // (2 * columns) or 1)
+
+    def sample():
+        return trainer.refine(simulated)
+
+    def write(refined, path):
+        inspection.picture_grid(
+            _side_by_side(simulated, refined, real, columns),
+            path,
+            2 * columns + 1,
+            row_labels=["simulated", "refined"] * rows,
+            column_labels=[""] * (columns + 1) + ["real"] + [""] * (columns - 1),
+            scale=_PIXEL,
+        )
+
+    folder = os.path.join(flags.output_dir, "samples")
+    return callbacks.EpochSamples(sample, write, folder, is_chief=is_chief)
