@@ -11,8 +11,9 @@ the floor. The untrained generator stands beside, and where it says so, how far 
 trained one has come from there to the floor. ``evaluation.json`` holds everything with
 its protocol; ``--compare_with`` takes such a file of another run.
 
-``--parzen_samples=10000`` adds the Parzen-window log-likelihood of the GAN paper, with
-1,000 pictures of the training split's end for the choice of the window.
+``--parzen_samples=10000`` adds the Parzen-window log-likelihood of the GAN paper: the
+window is chosen on ``--parzen_split``, which the generator should not have seen, and
+the estimate is that of ``--split``.
 """
 
 import dataclasses
@@ -21,11 +22,10 @@ import os
 
 import flag_definitions
 import numpy as np
+from tensorflow import keras
 
 from keras_cnns import _files, data, inspection, metrics
 from keras_cnns.trainers import adversarial, generative_models
-
-_PARZEN_VALIDATION = 1000
 
 
 def run(
@@ -37,6 +37,7 @@ def run(
     data_dir=None,
     num_images=5000,
     parzen_samples=0,
+    parzen_split="",
     compare_with="",
     seed=0,
 ):
@@ -45,13 +46,23 @@ def run(
     Returns:
         Dict of what ``evaluation.json`` holds.
     """
+    if num_images < 2:
+        raise ValueError(f"num_images must be at least 2, got {num_images}")
+    if bool(parzen_samples) != bool(parzen_split):
+        raise ValueError("give parzen_samples and parzen_split together, or none")
+    keras.utils.set_random_seed(seed)
+    other = _read_report(compare_with) if compare_with else None
     generator, _, latents, description = generative_models.load_networks(run_dir)
     network = (
         inspection.run_embedding(embedding)
         if os.path.isdir(embedding)
         else inspection.inception_embedding(embedding)
     )
-    pictures = _real_pictures(dataset, split, data_dir, description, 2 * num_images)
+    source = data.open_source(dataset, split, data_dir, labelled=False)
+    validation = None
+    if parzen_split:
+        validation = data.open_source(dataset, parzen_split, data_dir, labelled=False)
+    pictures = _real_pictures(source, description, 2 * num_images)
     untrained, *_ = description.build()
     reports = {
         name: inspection.evaluate_pictures(
@@ -59,46 +70,60 @@ def run(
             pictures[:num_images],
             pictures[num_images:],
             _generated(candidate, latents, description, num_images, seed),
-            real_data=f"{dataset} {split}",
+            real_data=f"{dataset} {split}, shuffled by seed {seed}",
         )
         for name, candidate in (("generator", generator), ("untrained", untrained))
     }
     result = {name: report.to_json() for name, report in reports.items()}
     _show(reports)
-    if parzen_samples:
-        result["parzen"] = _parzen(
-            generator, latents, description, dataset, split, data_dir,
-            parzen_samples, seed,
-        )  # fmt: skip
+    if validation:
+        samples = _generated(generator, latents, description, parzen_samples, seed)
+        result["parzen"] = {
+            "validation": f"{dataset} {parzen_split}",
+            "test": f"{dataset} {split}",
+            **_parzen(samples, validation, source, description),
+        }
         print("Parzen log-likelihood {mean:.1f} +- {standard_error:.1f} nats, "
               "sigma {sigma:.3f}".format(**result["parzen"]))  # fmt: skip
-    if compare_with:
-        with open(compare_with, encoding="utf-8") as file:
-            other = metrics.GenerativeReport.from_json(json.load(file)["generator"])
+    path = os.path.join(output_dir, "evaluation.json")
+    _files.write_text(path, json.dumps(result, indent=2))
+    print(f"everything is in {path}")
+    if other:
         result["difference"] = metrics.compare(other, reports["generator"])
         for name, value in result["difference"].items():
             if value is not None:
                 print(f"{name}: {value:+.5g} against {compare_with}")
-    path = os.path.join(output_dir, "evaluation.json")
-    _files.write_text(path, json.dumps(result, indent=2))
-    print(f"everything is in {path}")
+        _files.write_text(path, json.dumps(result, indent=2))
     return result
 
 
-def _real_pictures(dataset, split, data_dir, description, count):
-    """Pictures of a split at the generator's size, uint8."""
+def _read_report(path):
+    """The generator's report in an ``evaluation.json``."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return metrics.GenerativeReport.from_json(json.load(file)["generator"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no evaluation.json: {error!r}") from error
+
+
+def _real_pictures(source, description, count):
+    """Pictures of a split in random order at the generator's size, uint8."""
+    if source.num_examples < count:
+        raise ValueError(
+            f"{source.name} {source.split} holds {source.num_examples} pictures, "
+            f"{count} are needed: twice num_images"
+        )
     feed = description.preprocessing
     plain = dataclasses.replace(
         feed, mean=(0.0,) * feed.channels, std=(1.0,) * feed.channels
     )
-    batches = data.load(dataset, split, 256, preprocessing=plain, data_dir=data_dir)
-    images = np.concatenate([x for x, _ in batches.take(-(-count // 256))])
-    if len(images) < count:
-        raise ValueError(
-            f"{dataset} {split} holds {len(images)} pictures, {count} are needed: "
-            "twice num_images"
-        )
-    return np.rint(images[:count]).astype(np.uint8)
+    pictures = (
+        source.examples.shuffle(source.shuffle_buffer, seed=1)
+        .take(count)
+        .map(lambda content, _: plain(source.read(content)))
+        .batch(256)
+    )
+    return np.rint(np.concatenate(list(pictures))).astype(np.uint8)
 
 
 def _generated(generator, latents, description, count, seed):
@@ -112,21 +137,15 @@ def _generated(generator, latents, description, count, seed):
     return inspection.to_bytes(pictures, description.value_range)
 
 
-def _parzen(
-    generator, latents, description, dataset, split, data_dir, num_samples, seed
-):
+def _parzen(samples, validation, test, description):
     """The estimate on pixels in [0, 1], as JSON values."""
-
-    def flat(images):
-        return images.reshape(len(images), -1) / 255.0
-
-    size = data.open_source(dataset, split, data_dir).num_examples
-    end = f"train[-{_PARZEN_VALIDATION}:]"
-    return metrics.parzen_estimate(
-        flat(_generated(generator, latents, description, num_samples, seed)),
-        flat(_real_pictures(dataset, end, data_dir, description, _PARZEN_VALIDATION)),
-        flat(_real_pictures(dataset, split, data_dir, description, size)),
-    ).to_json()
+    sets = (
+        samples,
+        _real_pictures(validation, description, validation.num_examples),
+        _real_pictures(test, description, test.num_examples),
+    )
+    flat = [images.reshape(len(images), -1) / 255.0 for images in sets]
+    return metrics.parzen_estimate(*flat).to_json()
 
 
 def _show(reports):
@@ -144,8 +163,9 @@ def _show(reports):
         print(f"{label:10}" + "".join(f"{cell:>20}" for cell in cells))
     for name in ("fid", "kid"):
         floor, trained, start = (getattr(scores, name) for scores in rows.values())
-        share = (start - trained) / (start - floor)
-        print(f"{name}: {share:.1%} of the way from untrained to real")
+        if start > floor:
+            share = (start - trained) / (start - floor)
+            print(f"{name}: {share:.1%} of the way from untrained to real")
 
 
 if __name__ == "__main__":

@@ -112,7 +112,10 @@ TABLE = {
         "deviation of the noise on the discriminator's pictures at first; 0 for none",
     ),
     "instance_noise_epochs": (NUMBER, "epochs in which instance noise falls to 0"),
-    "grid_columns": (COUNT, "columns of the grids of samples; 0: as many as rows"),
+    "grid_columns": (
+        COUNT,
+        "columns of the grids of pictures; 0 where allowed: as many as rows",
+    ),
     "classes": (TEXT, "names of the classes to sample, comma-separated; empty: all"),
     "embedding": (
         TEXT,
@@ -120,6 +123,7 @@ TABLE = {
         "weight file of Inception v3",
     ),
     "parzen_samples": (COUNT, "samples of the Parzen-window estimate; 0 for none"),
+    "parzen_split": (TEXT, "split that chooses the Parzen window, unseen in training"),
     "compare_with": (TEXT, "evaluation.json of another run"),
     # refinement of simulated pictures
     "real_dataset": (TEXT, "data set of real pictures, named as dataset"),
@@ -131,6 +135,27 @@ TABLE = {
     "buffer_size": (COUNT, "refined pictures kept for the discriminator; 0 for none"),
     "refiner_pretraining": (COUNT, "first steps, in which the refiner trains alone"),
     "discriminator_pretraining": (COUNT, "next steps, with the discriminator alone"),
+    # studies of a GAN
+    "studies": (LIST, "what to look at, comma-separated; the app's description tells"),
+    "num_samples": (COUNT, "how many generated pictures get a number"),
+    "positive_samples": (
+        TEXT,
+        "numbers of the samples whose latents are added, by concept: 3,17,20;5,8,30",
+    ),
+    "negative_samples": (TEXT, "numbers of those that are subtracted, by concept"),
+    "boxes_file": (
+        TEXT,
+        "JSON of boxes around an object, [[sample, top, left, bottom, right], ...]",
+    ),
+    "layer": (TEXT, "layer of the generator; empty: its second-highest convolution"),
+    "svm_penalties": (
+        LIST,
+        "values of C to choose from; empty: those of the paper's code",
+    ),
+    "probe_epochs": (LIST, "epochs of the GAN after which fresh discriminators probe"),
+    "probe_steps": (COUNT, "updates of each fresh discriminator"),
+    "distances": (LIST, "distances of the parallel lines"),
+    "line_steps": (COUNT, "updates of the networks for each pair of lines"),
     # how it runs
     "distribution_strategy": (TEXT, "one_device, mirrored, multi_worker or tpu"),
     "sync_batch_norm": (SWITCH, "batch statistics over all devices"),

@@ -42,8 +42,9 @@ from keras_cnns.trainers import (
     runs,
 )
 
-_GRID_ROWS = 4
-_PIXEL = 4  # pixels of the grid for one of a picture
+_BATCH = 100  # pictures refined at a time
+_GRID_ROWS = 4  # of simulated and refined pictures each
+_PIXEL = 4  # a picture's pixel in the grids, in pixels
 
 
 def run(
@@ -103,11 +104,11 @@ def run(
     run_setup.set_up_process(seed, mixed_precision, deterministic)
     is_chief = distribution.is_chief(strategy)
     pair = (
-        data.open_source(dataset, train_split, data_dir),
-        data.open_source(real_dataset, real_split, data_dir),
+        data.open_source(dataset, train_split, data_dir, labelled=False),
+        data.open_source(real_dataset, real_split, data_dir, labelled=False),
     )
     refined_source = data.open_source(
-        refined_dataset or dataset, split or train_split, data_dir
+        refined_dataset or dataset, split or train_split, data_dir, labelled=False
     )
     steps_per_epoch = _steps_per_epoch(flags, pair)
     run_setup.claim_folder(output_dir, resume)
@@ -269,26 +270,94 @@ def _batches(flags, pair, preprocessing, start_step):
 
 
 def _sample_grids(flags, trainer, pair, description, is_chief):
-    """Rows of simulated pictures above refined ones at the left, real at the right."""
+    """Rows of simulated pictures above refined ones, and real ones beside both."""
     columns = flags.grid_columns
-    count = _GRID_ROWS * columns
     simulated, real = (
-        _whole_rows(flags, source, count, description.preprocessing) for source in pair
+        _fixed_pictures(flags, source, rows * columns, description.preprocessing)
+        for source, rows in zip(pair, (_GRID_ROWS, 2 * _GRID_ROWS))
     )
-    rows = min(len(simulated) // columns, len(real) // (2 * columns) or 1)
-
-    def sample():
-        return trainer.refine(simulated)
 
     def write(refined, path):
+        rows = (_GRID_ROWS, 1, columns, *simulated.shape[1:])
+        left = np.concatenate([simulated.reshape(rows), refined.reshape(rows)], 1)
+        right = real.reshape(left.shape)
+        gap = np.ones_like(left[:, :, :1])  # white
         inspection.picture_grid(
-            _side_by_side(simulated, refined, real, columns),
+            np.concatenate([left, gap, right], 2).reshape(-1, *simulated.shape[1:]),
             path,
             2 * columns + 1,
-            row_labels=["simulated", "refined"] * rows,
+            row_labels=["simulated", "refined"] * _GRID_ROWS,
             column_labels=[""] * (columns + 1) + ["real"] + [""] * (columns - 1),
             scale=_PIXEL,
         )
 
-    folder = os.path.join(flags.output_dir, "samples")
-    return callbacks.EpochSamples(sample, write, folder, is_chief=is_chief)
+    return callbacks.EpochSamples(
+        lambda: trainer.refine(simulated),
+        write,
+        os.path.join(flags.output_dir, "samples"),
+        is_chief=is_chief,
+    )
+
+
+def _fixed_pictures(flags, source, count, preprocessing):
+    """Pictures of all classes, the same in every run; repeated where there are few."""
+    available = min(count, source.num_examples)
+    batches = _pictures(flags, source, available, preprocessing, flags.seed)
+    return next(iter(batches)).numpy()[np.arange(count) % available]
+
+
+def _finish(flags, progress, source):
+    """Curves, refined pictures, and the export."""
+    metrics.plot_training_curves(
+        progress["history"], os.path.join(flags.output_dir, "training_curves.png")
+    )
+    folder = os.path.join(flags.output_dir, "refined")
+    count = _write_refined(flags.output_dir, source, folder)
+    print(f"{count} refined pictures are in {folder}")
+    print(f"everything is in {flags.output_dir}")
+    if flags.export_dir:
+        path, difference = export.export_refiner_run(flags.output_dir, flags.export_dir)
+        print(f"exported and verified: {path} (largest difference {difference:.1g})")
+
+
+def _write_refined(run_dir, source, folder):
+    """Refines a split into ``<folder>/<split>/<class>/<number>.png``; their number."""
+    refiner, description = refinement_models.load_refiner(run_dir)
+    split = os.path.join(folder, source.split.partition("[")[0])
+    examples = source.examples.map(
+        lambda content, label: (description.preprocessing(source.read(content)), label)
+    )
+    number = 0
+    for images, labels in examples.batch(_BATCH).as_numpy_iterator():
+        refined = inspection.to_bytes(refiner(images, training=False))
+        for picture, label in zip(refined, labels):
+            name = sources.folder_name(source.class_names[label])
+            path = os.path.join(split, name, f"{number:06d}.png")
+            grey = picture.shape[-1] == 1
+            with _files.whole_file(path) as partial:
+                image = Image.fromarray(picture[..., 0] if grey else picture)
+                image.save(partial, format="PNG")
+            number += 1
+    return number
+
+
+def _with_defaults(values, given):
+    """Flag values from a resumed run or the model's paper, where none were given."""
+    values = run_setup.with_defaults(
+        values,
+        given,
+        refinement_models.RefinementDescription,
+        lambda values: refinement_models.find_model(values["model"]).flags,
+    )
+    known = {*optimizers.OPTIMIZERS, *optimizers.SCHEDULES}
+    flag_definitions.check_used(values, given, optimizers.USED_BY, known)
+    return values
+
+
+def main():
+    """Turns the command line into a call of ``run``."""
+    flag_definitions.start(run, _with_defaults)
+
+
+if __name__ == "__main__":
+    main()

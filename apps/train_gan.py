@@ -4,12 +4,15 @@
         --epochs=5 --output_dir=runs/dcgan
 
 ``--model`` takes a row of ``keras_cnns.trainers.generative_models.MODELS``, networks
-and hyper-parameters as its paper has them; explicit flags win. The pictures' size may
-differ from the paper's. The folder then holds ``generator.h5`` (averaged weights, where
-``--ema_decay`` asks for them) and ``discriminator.h5``, ``samples/`` with a grid after
-each epoch, always of the same latents, ``metrics.csv``, ``training_curves.png``,
-``run.json``, ``logs/`` for TensorBoard and ``checkpoints/``, from which ``--resume``
-goes on. An epoch shows each picture once to the discriminator.
+and hyper-parameters as its paper has them; explicit flags win. ``--trainer`` trains the
+networks by another algorithm, with the hyper-parameters of that one's paper. The
+pictures' size may differ from the paper's; labels are needed by conditional models only.
+
+The folder then holds ``generator.h5`` (averaged weights, where ``--ema_decay`` asks for
+them) and ``discriminator.h5``, ``samples/`` with a grid after each epoch, always of the
+same latents, ``metrics.csv``, ``training_curves.png``, ``run.json``, ``logs/`` for
+TensorBoard and ``checkpoints/``, from which ``--resume`` goes on. An epoch shows each
+picture once to the discriminator.
 """
 
 import functools
@@ -69,6 +72,7 @@ def run(
     ema_decay=0.0,
     grid_columns=8,
     distribution_strategy="one_device",
+    sync_batch_norm=False,
     enable_xla=False,
     mixed_precision="",
     deterministic=False,
@@ -87,7 +91,7 @@ def run(
     _check(flags, strategy)
     run_setup.set_up_process(seed, mixed_precision, deterministic)
     is_chief = distribution.is_chief(strategy)
-    source = data.open_source(dataset, train_split, data_dir)
+    source = data.open_source(dataset, train_split, data_dir, labelled=False)
     batch = batch_size * discriminator_steps
     if source.num_examples < batch:
         raise ValueError(
@@ -173,12 +177,17 @@ def _trainer(flags, description):
     if flags.instance_noise:
         steps = max(1, round(flags.instance_noise_epochs * steps_per_epoch))
         noise = trainers.InstanceNoise(flags.instance_noise, 0.0, steps)
+    if flags.sync_batch_norm:
+        generator, discriminator = map(
+            distribution.synchronize_batch_norm, (generator, discriminator)
+        )
     own = {
         name: getattr(flags, name)
         for name, (_, users) in generative_models.USED_BY.items()
         if description.trainer in users
     }
-    trainer = generative_models.TRAINERS[description.trainer](
+    kind = generative_models.TRAINERS[description.trainer]
+    trainer = kind(
         generator,
         discriminator,
         latents=latents,
@@ -189,14 +198,17 @@ def _trainer(flags, description):
         seed=flags.seed,
         **own,
     )
+    steps = (flags.epochs * steps_per_epoch, flags.discriminator_steps)
+    warm_up = {k: v for k, v in own.items() if k == "critic_warm_up"}
+    rates = (
+        flags.learning_rate,
+        flags.discriminator_learning_rate or flags.learning_rate,
+    )
     trainer.compile(
-        _optimizer(flags, flags.learning_rate, steps_per_epoch),
-        _optimizer(
-            flags,
-            flags.discriminator_learning_rate or flags.learning_rate,
-            steps_per_epoch,
-            updates_per_step=flags.discriminator_steps,
-        ),
+        *(
+            run_setup.make_optimizer(flags, rate, updates, updates / flags.epochs)
+            for rate, updates in zip(rates, kind.count_updates(*steps, **warm_up))
+        )
     )
     for network in (generator, discriminator):
         logging.info(
@@ -205,14 +217,6 @@ def _trainer(flags, description):
             f"{sum(int(tf.size(w)) for w in network.trainable_weights):,}",
         )
     return trainer
-
-
-def _optimizer(flags, learning_rate, steps_per_epoch, updates_per_step=1):
-    """An optimizer whose schedule counts its own updates."""
-    updates = steps_per_epoch * updates_per_step
-    return run_setup.make_optimizer(
-        flags, learning_rate, flags.epochs * updates, updates
-    )
 
 
 def _sample_grids(flags, trainer, description, is_chief):
@@ -254,10 +258,12 @@ def _with_defaults(values, given):
         values,
         given,
         generative_models.GenerativeDescription,
-        lambda name: generative_models.find_model(name).flags,
+        lambda values: generative_models.paper_flags(
+            values["model"], values["trainer"]
+        ),
     )
     deciders = dict(values)
-    if not values["trainer"]:
+    if values["model"] and not values["trainer"]:
         deciders["trainer"] = generative_models.find_model(values["model"]).trainer
     known = {
         *optimizers.OPTIMIZERS,

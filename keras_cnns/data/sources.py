@@ -19,6 +19,7 @@ from keras_cnns.data.preprocessing import decode_image
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _SHUFFLE_BYTES = 2**30
+UNLABELLED = "unlabelled"
 _OUR_BUILDERS = {
     "digits": builders.Digits,
     "rendered_digits": builders.RenderedDigits,
@@ -50,7 +51,9 @@ class Source:
     shuffle_buffer: int
 
 
-def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source:
+def open_source(
+    name: str, split: str, data_dir: Optional[str] = None, *, labelled: bool = True
+) -> Source:
     """Finds a data set, preparing it where that is needed.
 
     Args:
@@ -60,6 +63,10 @@ def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source
         split: split name; TFDS slices such as ``"train[:90%]"`` work for TFDS names.
         data_dir: where TFDS keeps prepared data, default ``~/tensorflow_datasets``;
             for ``fashion_mnist`` it may also hold the IDX files.
+        labelled: whether labels are needed. If not, sets without them will do as well:
+            TFDS names with one image feature, or one called ``image``, and folders
+            ``<folder>/<split>/<image>``; all pictures are of the class ``UNLABELLED``
+            then.
 
     Raises:
         ValueError: if the name, the split or the kind of data is not usable.
@@ -67,7 +74,7 @@ def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source
     """
     is_ours = name in _OUR_BUILDERS or name == "fashion_mnist"
     if os.path.isdir(name) and not is_ours:
-        return _folder_source(name, split)
+        return _folder_source(name, split, labelled)
     if os.sep in name and not name.startswith("huggingface:"):
         raise ValueError(f"the folder {name!r} does not exist")
     with _quiet():
@@ -77,7 +84,9 @@ def open_source(name: str, split: str, data_dir: Optional[str] = None) -> Source
             return _tfds_source(
                 name, split, lambda: _OUR_BUILDERS[name](data_dir=data_dir)
             )
-        return _tfds_source(name, split, lambda: _tfds_builder(name, data_dir))
+        return _tfds_source(
+            name, split, lambda: _tfds_builder(name, data_dir), labelled=labelled
+        )
 
 
 @contextlib.contextmanager
@@ -129,10 +138,10 @@ def _tfds_builder(name, data_dir):
         ) from error
 
 
-def _tfds_source(name, split, make_builder, manual_dir=None, hint=""):
-    """A source from a TFDS builder of labelled images."""
+def _tfds_source(name, split, make_builder, manual_dir=None, hint="", labelled=True):
+    """A source from a TFDS builder of images."""
     builder = make_builder()
-    _check_labelled_images(name, builder)
+    image_key, label_key = _feature_keys(name, builder, labelled)
     if not builder.is_prepared():
         try:
             _prepare(name, builder, manual_dir, hint)
@@ -148,20 +157,22 @@ def _tfds_source(name, split, make_builder, manual_dir=None, hint=""):
         ) from error
     if not info.num_examples:
         raise ValueError(f"{name} has no examples in the split {split!r}")
-    image_key, label_key = builder.info.supervised_keys
+    no_label = tf.constant(0, tf.int64)
     # Files are read in order, so the order of examples is the same in every run.
     examples = builder.as_dataset(
         split=split,
         decoders={image_key: tfds.decode.SkipDecoding()},
         read_config=tfds.ReadConfig(try_autocache=False),
-    ).map(lambda example: (example[image_key], example[label_key]))
+    ).map(lambda example: (example[image_key], example.get(label_key, no_label)))
     whole = builder.info.splits[split.split("[")[0].split("+")[0]]
     mean_bytes = max(1, whole.num_bytes // max(1, whole.num_examples))
     return Source(
         name=name,
         split=split,
         num_examples=info.num_examples,
-        class_names=tuple(builder.info.features[label_key].names),
+        class_names=tuple(builder.info.features[label_key].names)
+        if label_key
+        else (UNLABELLED,),
         image_shape=tuple(builder.info.features[image_key].shape),
         examples=examples,
         read=tf.identity,
@@ -169,19 +180,28 @@ def _tfds_source(name, split, make_builder, manual_dir=None, hint=""):
     )
 
 
-def _check_labelled_images(name, builder):
+def _feature_keys(name, builder, labelled):
+    """Names of the features with picture and label; None for no label."""
     features, keys = builder.info.features, builder.info.supervised_keys
-    fits = (
+    if (
         keys is not None
         and len(keys) == 2
         and isinstance(features[keys[0]], tfds.features.Image)
         and isinstance(features[keys[1]], tfds.features.ClassLabel)
-    )
-    if not fits:
+    ):
+        return keys
+    if labelled:
         raise ValueError(
             f"data set {name!r} is not one of labelled images: its supervised keys "
             f"are {keys!r}"
         )
+    images = [k for k, v in features.items() if isinstance(v, tfds.features.Image)]
+    if len(images) != 1 and "image" not in images:
+        raise ValueError(
+            f"data set {name!r} has no image feature, or none that is the one: "
+            f"{images!r} of {list(features)!r}"
+        )
+    return ("image" if "image" in images else images[0]), None
 
 
 def _prepare(name, builder, manual_dir, hint):
@@ -202,8 +222,8 @@ def _prepare(name, builder, manual_dir, hint):
         ) from error
 
 
-def _folder_source(folder, split):
-    """A source from <folder>/<split>/<class>/<image>."""
+def _folder_source(folder, split, labelled):
+    """A source from <folder>/<split>/<class>/<image>, or without classes."""
     splits = _subfolders(folder)
     if split not in splits:
         raise ValueError(
@@ -212,10 +232,19 @@ def _folder_source(folder, split):
         )
     names = sorted({c for s in splits for c in _subfolders(os.path.join(folder, s))})
     paths, labels = [], []
+    if not labelled and not names:
+        paths = list_images(os.path.join(folder, split))
+        names, labels = [UNLABELLED], [0] * len(paths)
+        return _folder_of(folder, split, names, paths, labels)
     for label, name in enumerate(names):
         files = list_images(os.path.join(folder, split, name))
         paths += files
         labels += [label] * len(files)
+    return _folder_of(folder, split, names, paths, labels)
+
+
+def _folder_of(folder, split, names, paths, labels):
+    """The source of files, which are looked at first."""
     if not paths:
         raise ValueError(f"{os.path.join(folder, split)} holds no images")
     check_image_headers(paths)

@@ -252,6 +252,7 @@ def evaluate_pictures(
         embedding=embedding.name,
         embedding_checksum=embedding.checksum,
         resize=embedding.resize,
+        picture_shape="x".join(map(str, np.shape(real)[1:])),
         real_data=real_data,
         num_real=len(real),
         num_generated=len(generated),

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import losses
-from keras_cnns.applications._parts import check_counts, check_positive
+from keras_cnns.applications._parts import check_count, check_positive
 from keras_cnns.inspection.discriminator_probe import (
     dense_discriminator,
     generator_gradient,
@@ -101,7 +101,7 @@ def estimate_distances(
     *,
     num_steps=1500,
     batch_size=64,
-    learning_rate=1e-3,
+    learning_rate=3e-3,
     units=(64, 64),
     penalty_weight=10.0,
     seed=0,
@@ -112,8 +112,7 @@ def estimate_distances(
         distance: theta.
         num_steps: updates of each of the two.
         batch_size: real points, and generated ones, in a step.
-        learning_rate: of Adam at first; it falls to 0 linearly. beta_1 is 0.9 for the
-            discriminator, 0.5 for the critic.
+        learning_rate: of Adam; the critic's falls to 0 linearly, its beta_1 is 0.5.
         units: of the hidden layers of both.
         penalty_weight: lambda of WGAN-GP.
         seed: of everything random but the networks' weights; for repeatable ones call
@@ -123,7 +122,7 @@ def estimate_distances(
         ValueError: if an argument is bad.
     """
     exact = exact_distances(distance, penalty_weight)
-    check_counts("num_steps", [num_steps])
+    check_count("num_steps", num_steps)
     check_positive("learning_rate", learning_rate)
     generator = _line_generator(distance)
     points = np.random.default_rng(seed).uniform(size=(_NUM_POINTS, 1))
@@ -141,9 +140,11 @@ def estimate_distances(
             seed=seed,
         ),
     ]
-    for trainer, beta_1 in zip(trainers, (0.9, 0.5)):
-        rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, num_steps, 0.0)
-        optimizer = keras.optimizers.Adam(rate, beta_1)
+    falling = keras.optimizers.schedules.PolynomialDecay(learning_rate, num_steps, 0.0)
+    for trainer, optimizer in zip(
+        trainers,
+        (keras.optimizers.Adam(learning_rate), keras.optimizers.Adam(falling, 0.5)),
+    ):
         OpponentTraining(trainer, optimizer, reals, batch_size, seed).advance(num_steps)
     networks = [trainer.discriminator for trainer in trainers]
     return _estimates(distance, exact, generator, networks, points)

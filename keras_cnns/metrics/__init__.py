@@ -13,8 +13,10 @@ from keras_cnns.metrics.discrepancy import (
     mmd_rbf,
 )
 from keras_cnns.metrics.figures import (
+    Panel,
     plot_confusion_matrix,
     plot_learning_curves,
+    plot_panels,
     plot_training_curves,
 )
 from keras_cnns.metrics.generative import (
@@ -40,6 +42,7 @@ __all__ = [
     "ClassificationReport",
     "GenerativeReport",
     "KernelDistance",
+    "Panel",
     "ParzenEstimate",
     "Protocol",
     "Scores",
@@ -56,6 +59,7 @@ __all__ = [
     "parzen_log_likelihood",
     "plot_confusion_matrix",
     "plot_learning_curves",
+    "plot_panels",
     "plot_training_curves",
     "precision_recall",
     "report",

@@ -1,5 +1,7 @@
 """Figures of a training and of an evaluation, as PNG files."""
 
+import dataclasses
+
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -57,13 +59,65 @@ def plot_training_curves(history, path) -> None:
     names = [name for name in names if name not in _NOT_MEASURED]
     figure = Figure(figsize=(7, 2.2 * len(names)))
     epochs = [row["epoch"] for row in history]
-    for axes, name in zip(figure.subplots(len(names), 1, sharex=True), names):
+    below = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, name in zip(below, names):
         values = [row.get(name, np.nan) for row in history]
         axes.plot(epochs, values, marker=".", color=_BLUE)
         axes.set_ylabel(name.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     axes.set_xlabel("epoch")
+    _save(figure, path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """Curves in one pair of axes.
+
+    Attributes:
+        title, x_label, y_label: texts.
+        curves: by name, (values across, values up); a name that starts with "exact" is
+            drawn as a dashed line.
+        log_x, log_y: whether an axis is logarithmic; values of 0 and less are left out.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: dict
+    log_x: bool = False
+    log_y: bool = False
+
+
+def plot_panels(panels, path, columns=2) -> None:
+    """Several panels, row by row.
+
+    Args:
+        panels: list of ``Panel``.
+        path: PNG file to write.
+        columns: panels in a row.
+    """
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(5 * columns, 3.2 * rows), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, panel in zip(places, panels):
+        for name, (across, up) in panel.curves.items():
+            is_exact = name.startswith("exact")
+            style = (
+                {"linestyle": "--", "color": "grey"} if is_exact else {"marker": "."}
+            )
+            axes.plot(across, up, label=name, **style)
+        if panel.log_x:
+            axes.set_xscale("log", nonpositive="mask")
+        if panel.log_y:
+            axes.set_yscale("log", nonpositive="mask")
+        axes.set_title(panel.title)
+        axes.set_xlabel(panel.x_label)
+        axes.set_ylabel(panel.y_label)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    for axes in places[len(panels) :]:
+        axes.set_visible(False)
     _save(figure, path)
 
 

@@ -23,6 +23,7 @@ class Protocol:
         embedding: the network that gives the features, and the layer.
         embedding_checksum: of its weights and preprocessing.
         resize: how pictures get to the network's size.
+        picture_shape: of real and generated ones before that, such as ``"28x28x1"``.
         real_data: data set, split and part that the real examples are from.
         num_real, num_generated: how many examples there are of each.
         kid_subset_size, kid_num_subsets: as ``kernel_distance`` takes them.
@@ -34,6 +35,7 @@ class Protocol:
     embedding: str
     embedding_checksum: str
     resize: str
+    picture_shape: str
     real_data: str
     num_real: int
     num_generated: int

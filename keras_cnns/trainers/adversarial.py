@@ -5,7 +5,7 @@ import contextlib
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns.trainers import distribution
+from keras_cnns.trainers import distribution, optimizers
 from keras_cnns.trainers.step_noise import Latents, StepNoise
 from keras_cnns.trainers.weight_average import WeightAverage
 
@@ -22,6 +22,8 @@ class AdversarialTrainer(keras.Model):
         generator: latents, or what it refines, to pictures.
         discriminator: pictures to logits or scores.
         metric_names: names of the values that ``minimize``'s losses report.
+        instance_noise: ``InstanceNoise`` on all that the discriminator sees, in both
+            networks' updates; None: none.
         ema_decay: of the weight average of the generator that sampling uses; 0: none.
         enable_xla: whether forward and backward passes are compiled by XLA.
         seed: of latents and all other noise.
@@ -33,15 +35,20 @@ class AdversarialTrainer(keras.Model):
         discriminator,
         *,
         metric_names,
+        instance_noise=None,
         ema_decay=0.0,
         enable_xla=False,
         seed=0,
     ):
         super().__init__(name=f"{generator.name}_trainer")
+        if enable_xla:
+            distribution.check_compilable(generator)
+            distribution.check_compilable(discriminator)
         self.generator = generator
         self.discriminator = discriminator
         self.average = WeightAverage(generator, ema_decay) if ema_decay else None
         self.step = step_counter("step")
+        self._instance_noise = instance_noise
         self._seed = seed
         self._enable_xla = enable_xla
         self._compiled = {}
@@ -60,8 +67,10 @@ class AdversarialTrainer(keras.Model):
         super().compile(optimizer=_loss_scaled(generator_optimizer), jit_compile=False)
         self.generator_optimizer = self.optimizer
         self.discriminator_optimizer = _loss_scaled(discriminator_optimizer)
-        self.generator_optimizer.build(self.generator.trainable_variables)
-        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        optimizers.build_slots(self.optimizer, self.generator.trainable_variables)
+        optimizers.build_slots(
+            self.discriminator_optimizer, self.discriminator.trainable_variables
+        )
         self._compiled = {}
 
     @property
@@ -140,13 +149,14 @@ class AdversarialTrainer(keras.Model):
         values, gradients = self._gradient_function(loss, network, optimizer)(*inputs)
         variables = network.trainable_variables
         counts = True
+        gradients = distribution.sum_over_replicas(gradients)
         if is_loss_scaled(optimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
             # A scale that proves too high makes the optimizer leave the step out.
             finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
             counts = tf.reduce_all(finite) | (optimizer.loss_scale <= 1)
         optimizer.apply_gradients(
-            zip(distribution.sum_over_replicas(gradients), variables),
+            zip(gradients, variables),
             experimental_aggregate_gradients=False,
         )
         for name, value in values.items():
@@ -154,12 +164,25 @@ class AdversarialTrainer(keras.Model):
                 tf.where(counts, value, 0.0), sample_weight=tf.cast(counts, tf.float32)
             )
 
-    def finish_step(self) -> dict:
-        """Counts the step, moves the average; gives the metrics so far."""
+    def finish_step(self, metrics=None, generator_moved=True) -> dict:
+        """Counts the step, moves the average; gives the metrics so far.
+
+        Args:
+            metrics: names of those of a step that trains one network alone; None: all.
+            generator_moved: whether the generator was among the trained ones.
+        """
         self.step.assign_add(1)
-        if self.average is not None:
+        if self.average is not None and generator_moved:
             self.average.update(self.step)
-        return {metric.name: metric.result() for metric in self.metrics}
+        names = self._means if metrics is None else metrics
+        return {name: self._means[name].result() for name in names}
+
+    def disturbance(self, noise, images):
+        """Instance noise for a batch of pictures: to be added to them; 0 without."""
+        if self._instance_noise is None:
+            return tf.zeros([1] * images.shape.rank)
+        deviation = self._instance_noise.deviation(self.step)
+        return deviation * noise.normal(images.shape)
 
     def _gradient_function(self, loss, network, optimizer):
         """Forward and backward pass of one loss: the part that XLA may compile."""
@@ -174,7 +197,7 @@ class AdversarialTrainer(keras.Model):
 
         if not self._enable_xla:
             return gradients
-        key = (loss.__name__, network.name)
+        key = loss.__name__
         if key not in self._compiled:
             self._compiled[key] = tf.function(gradients, jit_compile=True)
         return self._compiled[key]
@@ -189,7 +212,6 @@ class LatentTrainer(AdversarialTrainer):
         latents: ``Latents`` or the size of normal ones.
         discriminator_steps: discriminator updates for each of the generator. Each takes
             its own share of the batch: feed batches of that many minibatches.
-        instance_noise: ``InstanceNoise`` or None.
         **options: of ``AdversarialTrainer``.
 
     Raises:
@@ -205,7 +227,6 @@ class LatentTrainer(AdversarialTrainer):
         *,
         latents,
         discriminator_steps=1,
-        instance_noise=None,
         **options,
     ):
         super().__init__(generator, discriminator, **options)
@@ -217,7 +238,11 @@ class LatentTrainer(AdversarialTrainer):
         _check_networks(generator, discriminator, latents, self.is_conditional)
         self.latents = latents
         self.discriminator_steps = discriminator_steps
-        self._instance_noise = instance_noise
+
+    @staticmethod
+    def count_updates(steps, discriminator_steps) -> tuple:
+        """How many updates the generator and the discriminator get in so many steps."""
+        return steps, steps * discriminator_steps
 
     def minibatches(self, data):
         """The batch in ``discriminator_steps`` equal parts: [(pictures, labels)]."""
@@ -241,13 +266,6 @@ class LatentTrainer(AdversarialTrainer):
         """The discriminator's logits or scores."""
         given = [images, labels] if self.is_conditional else images
         return self.discriminator(given, training=training)
-
-    def disturbance(self, noise, images):
-        """Instance noise for a batch of pictures: to be added to them; 0 without."""
-        if self._instance_noise is None:
-            return tf.zeros([1] * images.shape.rank)
-        deviation = self._instance_noise.deviation(self.step)
-        return deviation * noise.normal(images.shape)
 
     def sample(self, count, *, seed=0, labels=None, batch_size=100):
         """Generated pictures, by the averaged weights where there are any.
@@ -280,11 +298,18 @@ def sample_generator(generator, latents, count, *, seed=0, labels=None, batch_si
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count!r}")
     is_conditional = len(generator.inputs) > 1
-    if is_conditional != (labels is not None) or (
-        is_conditional and len(labels) != count
-    ):
+    number = None if labels is None else len(labels)
+    if number != (count if is_conditional else None):
         wanted = f"{count} class numbers" if is_conditional else "no labels"
-        raise ValueError(f"{generator.name} takes {wanted}, got {labels!r}")
+        given = "none" if number is None else f"{number} of them"
+        raise ValueError(f"{generator.name} takes {wanted}, got {given}")
+    if is_conditional:
+        classes = generator.inputs[1].shape[-1]
+        wrong = [label for label in labels if not 0 <= label < classes]
+        if wrong:
+            raise ValueError(
+                f"class numbers must be from 0 to {classes - 1}, got {wrong[0]!r}"
+            )
     inputs = [latents.draw(count, tf.constant([seed, -1], tf.int64))]
     if is_conditional:
         inputs.append(tf.one_hot(labels, generator.inputs[1].shape[-1]))
@@ -336,8 +361,15 @@ def _check_networks(generator, discriminator, latents, is_conditional):
             f"{generator.name} takes latents of {size} values, got {latents.size}"
         )
     made, seen = generator.output_shape[1:], tuple(discriminator.inputs[0].shape[1:])
-    if any(None not in (m, s) and m != s for m, s in zip(made, seen)):
+    if len(made) != len(seen) or any(
+        None not in (m, s) and m != s for m, s in zip(made, seen)
+    ):
         raise ValueError(
             f"{generator.name} makes pictures of {made}, {discriminator.name} takes "
             f"{seen}"
+        )
+    if discriminator.output_shape[1:] != (1,):
+        raise ValueError(
+            f"{discriminator.name} must give one value for each picture, gives "
+            f"{discriminator.output_shape[1:]}"
         )

@@ -57,7 +57,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             kept = f"the last good checkpoint, of step {steps[-1]}, is kept"
         raise NonFiniteLossError(
             f"{what} at step {self.model.steps_done}; {kept}. "
-            "Try a smaller --learning_rate, or --gradient_clip_norm or --warmup_epochs"
+            "Try a smaller --learning_rate"
         )
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns.trainers import distribution
+from keras_cnns.trainers.optimizers import build_slots
 from keras_cnns.trainers.weight_average import WeightAverage
 
 
@@ -58,12 +59,8 @@ class ClassificationTrainer(keras.Model):
             raise ValueError(
                 f"gradient_clip_norm must be >= 0, got {gradient_clip_norm!r}"
             )
-        if enable_xla and any(
-            getattr(layer, "synchronized", False) for layer in network.layers
-        ):
-            raise ValueError(
-                "enable_xla cannot be combined with synchronised batch normalisation"
-            )
+        if enable_xla:
+            distribution.check_compilable(network)
         if auxiliary_weight < 0 or (auxiliary_weight > 0) != (len(network.outputs) > 1):
             raise ValueError(
                 "auxiliary_weight must be positive for a network with auxiliary heads "
@@ -98,8 +95,7 @@ class ClassificationTrainer(keras.Model):
     def compile(self, optimizer):
         """Sets the optimizer; under ``mixed_float16`` Keras scales its loss."""
         super().compile(optimizer=optimizer, jit_compile=False)
-        if hasattr(self.optimizer, "build"):
-            self.optimizer.build(self.network.trainable_variables)
+        build_slots(self.optimizer, self.network.trainable_variables)
 
     @property
     def metrics(self):

@@ -138,6 +138,21 @@ def synchronize_batch_norm(network: keras.Model) -> keras.Model:
     return copy
 
 
+def check_compilable(network: keras.Model) -> None:
+    """Refuses what XLA cannot compile.
+
+    Raises:
+        ValueError: if a batch normalisation is synchronised: its collectives cannot be
+            compiled.
+    """
+    for layer in network.layers:
+        if getattr(layer, "synchronized", False):
+            raise ValueError(
+                "enable_xla cannot be combined with synchronised batch normalisation "
+                f"({layer.name} of {network.name})"
+            )
+
+
 def clip_variables(variables: list, limit: float) -> None:
     """Clips variables to [-limit, limit] on all devices; call in replica context."""
 

@@ -6,6 +6,7 @@ import os
 
 from keras_cnns import applications
 from keras_cnns.data import Preprocessing
+from keras_cnns.data.sources import UNLABELLED
 from keras_cnns.trainers import runs
 from keras_cnns.trainers.gan import GAN, ConditionalGAN
 from keras_cnns.trainers.step_noise import Latents
@@ -65,7 +66,8 @@ _GAN_SGD = {
 }
 _GAN_SOURCE = (
     "arXiv 1406.2661 and its released code; momentum stays at 0.5 here, it rises to "
-    "0.7 there, and both networks are updated from one set of pictures there"
+    "0.7 there, where the rate has a floor of 1e-6 and both networks are updated from "
+    "one set of pictures; the decay is that of 500 updates an epoch"
 )
 _DCGAN_ADAM = {
     "optimizer": "adam",
@@ -74,7 +76,10 @@ _DCGAN_ADAM = {
     "beta_2": 0.999,
     "batch_size": 128,
 }
-_DCGAN_SOURCE = "arXiv 1511.06434, section 4; the code's L2 of 1e-5 is left out"
+_DCGAN_SOURCE = (
+    "arXiv 1511.06434, section 4; the code's L2 (1e-5, 2.5e-5 for MNIST) is left out, "
+    "and its 100 further epochs of decaying rate for MNIST"
+)
 _WGAN_RMSPROP = {
     "optimizer": "rmsprop",
     "momentum": 0.0,
@@ -86,7 +91,8 @@ _WGAN_RMSPROP = {
     "clip_value": 0.01,
 }
 _WGAN_SOURCE = (
-    "arXiv 1701.07875, algorithm 1; rho and epsilon are PyTorch's defaults (unverified)"
+    "arXiv 1701.07875, algorithm 1; rho and epsilon are PyTorch's defaults "
+    "(unverified), the code's --critic_warm_up is off"
 )
 _WGAN_GP_ADAM = {
     "optimizer": "adam",
@@ -231,6 +237,31 @@ def find_model(name: str) -> GenerativeModel:
     return MODELS[name]
 
 
+# What each algorithm was published with, for networks that are another paper's.
+_TRAINER_FLAGS = {
+    "gan": _DCGAN_ADAM,
+    "cgan": _DCGAN_ADAM,
+    "wgan": _WGAN_RMSPROP,
+    "wgan_gp": _WGAN_GP_ADAM,
+}
+
+
+def paper_flags(name: str, trainer: str = "") -> dict:
+    """Flag values of a model's paper, or of another algorithm's.
+
+    Raises:
+        ValueError: if a name is unknown.
+    """
+    row = find_model(name)
+    if not trainer or trainer == row.trainer:
+        return row.flags
+    if trainer not in TRAINERS:
+        raise ValueError(
+            f"unknown trainer {trainer!r}; there are {', '.join(TRAINERS)}"
+        )
+    return _TRAINER_FLAGS[trainer]
+
+
 @dataclasses.dataclass(frozen=True)
 class GenerativeDescription:
     """What it takes to build a run's networks again and to feed them.
@@ -318,6 +349,8 @@ def describe(
             f"{model} is {'' if is_conditional else 'not '}conditional and cannot be "
             f"trained by {trainer}"
         )
+    if is_conditional and source.class_names == (UNLABELLED,):
+        raise ValueError(f"{model} wants labels, which {source.name} does not have")
     height, width = (image_size, image_size) if image_size else info.input_shape[:2]
     channels = channels or source.image_shape[2] or 3
     mean, std = _SCALES[info.preprocessing]
@@ -325,7 +358,8 @@ def describe(
         model=model,
         trainer=trainer,
         builder_args=parse_builder_args(
-            builder_args, {"generator": {"filters": [256, 128, 64]}, "discriminator": {}}
+            builder_args,
+            {"generator": {"filters": [256, 128, 64]}, "discriminator": {}},
         ),
         class_names=source.class_names,
         preprocessing=Preprocessing(

@@ -116,6 +116,15 @@ def make_optimizer(
     )
 
 
+def build_slots(optimizer, variables) -> None:
+    """Makes an optimizer's moments at once, so that checkpoints can be read into them.
+
+    Those of tensorflow-addons, which are of Keras' older kind, make theirs later.
+    """
+    if hasattr(optimizer, "build"):
+        optimizer.build(variables)
+
+
 def decays_weights(name: str) -> bool:
     """Whether an optimizer decays weights itself, apart from the gradient."""
     return name in OPTIMIZERS and OPTIMIZERS[name][1]
@@ -198,8 +207,13 @@ def make_schedule(
     elif name == "cosine":
         schedule = schedules.CosineDecay(learning_rate, total_steps)
     elif name == "exponential":
+        if decay_steps < 1:
+            raise ValueError(
+                f"the exponential schedule's period of {decay_steps} steps is too "
+                "short: it must be at least one step"
+            )
         schedule = schedules.ExponentialDecay(
-            learning_rate, max(1, decay_steps), decay_rate, staircase=True
+            learning_rate, decay_steps, decay_rate, staircase=True
         )
     else:
         raise ValueError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")

@@ -23,6 +23,9 @@ FREE_ON_RESUME = {
     "enable_xla",
 }
 
+# The others would want a weight decay, which is no part of these trainings.
+ADVERSARIAL_OPTIMIZERS = ("sgd", "rmsprop", "adam")
+
 
 def check_batch_size(batch_size: int, strategy) -> None:
     """Refuses a batch that replicas cannot share equally."""
@@ -81,7 +84,7 @@ def with_defaults(values: dict, given, kind, find_defaults) -> dict:
         values: of all flags, ``model``, ``output_dir`` and ``resume`` among them.
         given: names of the flags on the command line.
         kind: class of the run's description, as ``runs.read_record`` takes it.
-        find_defaults: function of the model's name to the values of its paper.
+        find_defaults: function of the values to those of the model's paper.
     """
     stored = None
     if values["resume"] and values["output_dir"]:
@@ -89,11 +92,11 @@ def with_defaults(values: dict, given, kind, find_defaults) -> dict:
     if stored:
         base = {k: v for k, v in stored[0].items() if k not in FREE_ON_RESUME}
     else:
-        base = find_defaults(values["model"] or "")
+        base = find_defaults(values) if values["model"] else {}
     return {**values, **{k: v for k, v in base.items() if k not in given}}
 
 
-def make_optimizer(flags, learning_rate: float, updates: int, updates_per_epoch: int):
+def make_optimizer(flags, learning_rate: float, updates: int, updates_per_epoch: float):
     """The optimizer of an adversarial network, as the flags say.
 
     Args:
@@ -101,7 +104,15 @@ def make_optimizer(flags, learning_rate: float, updates: int, updates_per_epoch:
         learning_rate: at its highest.
         updates: of this network in the whole run.
         updates_per_epoch: of it in an epoch.
+
+    Raises:
+        ValueError: if the flags name no such optimizer or schedule.
     """
+    if flags.optimizer not in ADVERSARIAL_OPTIMIZERS:
+        raise ValueError(
+            f"optimizer must be one of {', '.join(ADVERSARIAL_OPTIMIZERS)} in "
+            f"adversarial training, got {flags.optimizer!r}"
+        )
     return optimizers.make_optimizer(
         flags.optimizer,
         optimizers.make_schedule(

@@ -43,7 +43,7 @@ class SimGAN(AdversarialTrainer):
         buffer_size: pictures in the history, half of what the discriminator takes for
             refined; a multiple of half a minibatch. 0: no history.
         refiner_pretraining, discriminator_pretraining: number of steps.
-        ema_decay, enable_xla, seed: as in ``AdversarialTrainer``.
+        instance_noise, ema_decay, enable_xla, seed: as in ``AdversarialTrainer``.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
@@ -64,6 +64,7 @@ class SimGAN(AdversarialTrainer):
         buffer_size=12_800,
         refiner_pretraining=1000,
         discriminator_pretraining=200,
+        instance_noise=None,
         ema_decay=0.0,
         enable_xla=False,
         seed=0,
@@ -76,6 +77,7 @@ class SimGAN(AdversarialTrainer):
                 "adversarial_loss",
                 "self_regularization",
             ),
+            instance_noise=instance_noise,
             ema_decay=ema_decay,
             enable_xla=enable_xla,
             seed=seed,
@@ -137,7 +139,9 @@ class SimGAN(AdversarialTrainer):
         simulated, real = self._minibatches(data)
         noise = self.step_noise()
         for images in simulated[: self.refiner_steps]:
-            self._update_refiner(self.refiner_objective, images)
+            self._update_refiner(
+                self.refiner_objective, images, self.disturbance(noise, images)
+            )
         for images, real_images in zip(simulated[self.refiner_steps :], real):
             self._update_discriminator(images, real_images, noise)
         return self.finish_step()
@@ -147,7 +151,7 @@ class SimGAN(AdversarialTrainer):
         simulated, _ = self._minibatches(data)
         for images in simulated[: self.refiner_steps]:
             self._update_refiner(self.identity_objective, images)
-        return _only("self_regularization", self.finish_step())
+        return self.finish_step(["self_regularization"])
 
     def discriminator_pretraining_step(self, data):
         """The discriminator learns to tell what the refiner gives so far."""
@@ -155,12 +159,13 @@ class SimGAN(AdversarialTrainer):
         noise = self.step_noise()
         for images, real_images in zip(simulated[self.refiner_steps :], real):
             self._update_discriminator(images, real_images, noise)
-        return _only("discriminator_loss", self.finish_step())
+        return self.finish_step(["discriminator_loss"], generator_moved=False)
 
-    def refiner_objective(self, images):
+    def refiner_objective(self, images, on_refined):
         """Equations 2 to 4: be taken for real, and stay near the simulated picture."""
         refined = self.generator(images, training=True)
-        logits = self.discriminator(refined, training=True)
+        seen = tf.cast(refined, tf.float32) + on_refined
+        logits = self.discriminator(seen, training=True)
         adversarial = losses.local_adversarial_loss(logits, is_refined=False)
         kept, report = self._regularization(refined, images)
         loss = tf.reduce_mean(adversarial + self._weight * kept)
@@ -175,7 +180,7 @@ class SimGAN(AdversarialTrainer):
         return tf.reduce_mean(kept), report
 
     def discriminator_objective(self, refined, real_images):
-        """Equation 1, summed over the positions of the map."""
+        """Equation 1, summed over the positions of the map; of disturbed pictures."""
         on_refined = self.discriminator(refined, training=True)
         on_real = self.discriminator(real_images, training=True)
         loss = tf.reduce_mean(
@@ -200,8 +205,8 @@ class SimGAN(AdversarialTrainer):
         values = tf.cast(tf.size(before[0]), kept.dtype)
         return kept, {"self_regularization": tf.reduce_mean(kept) / values}
 
-    def _update_refiner(self, objective, images):
-        self.minimize(objective, self.generator, self.generator_optimizer, images)
+    def _update_refiner(self, objective, *inputs):
+        self.minimize(objective, self.generator, self.generator_optimizer, *inputs)
 
     def _update_discriminator(self, images, real_images, noise):
         """Half of the refined pictures are new ones, half come from the history."""
@@ -214,8 +219,8 @@ class SimGAN(AdversarialTrainer):
             self.discriminator_objective,
             self.discriminator,
             self.discriminator_optimizer,
-            refined,
-            real_images,
+            refined + self.disturbance(noise, refined),
+            real_images + self.disturbance(noise, real_images),
         )
         if self.buffer is not None:
             self.buffer.add(noise, new)
@@ -237,11 +242,6 @@ class SimGAN(AdversarialTrainer):
                 f"got {sizes[0]} and {sizes[1]} per replica"
             )
         return [tf.split(images, count) for images, count in zip(data, parts)]
-
-
-def _only(name, values):
-    """The one metric that a phase of pretraining has."""
-    return {name: values[name]}
 
 
 def _check_least(least, **values):

@@ -4,14 +4,15 @@ import tensorflow as tf
 
 from keras_cnns import losses
 from keras_cnns.trainers import distribution
-from keras_cnns.trainers.adversarial import LatentTrainer, step_counter
+from keras_cnns.trainers.adversarial import step_counter
+from keras_cnns.trainers.wasserstein import WassersteinTrainer
 
 # The authors' code trains the critic longer: this many updates for each of the first
 # generator updates, and for one in every period later on.
 _WARM_UP_UPDATES, _WARM_UP_GENERATOR_UPDATES, _WARM_UP_PERIOD = 100, 25, 500
 
 
-class WassersteinGAN(LatentTrainer):
+class WassersteinGAN(WassersteinTrainer):
     """A critic of bounded weights, and a generator that lessens its estimate.
 
     It reports ``critic_loss``, ``generator_loss`` and ``wasserstein_estimate``, the
@@ -81,26 +82,26 @@ class WassersteinGAN(LatentTrainer):
 
     def next_step(self):
         """``train_step``, or ``critic_step`` while the critic warms up."""
-        updates = int(self.generator_updates.numpy())
-        is_warm_up = updates < _WARM_UP_GENERATOR_UPDATES or not (
-            updates % _WARM_UP_PERIOD
-        )
-        if not (self._warms_up and is_warm_up):
+        if not self._warms_up:
             return self.train_step
-        done = (int(self.critic_rounds.numpy()) + 1) * self.discriminator_steps
-        return self.train_step if done >= _WARM_UP_UPDATES else self.critic_step
+        updates = int(self.generator_updates.numpy())
+        rounds = _rounds_before(updates, self.discriminator_steps)
+        is_due = int(self.critic_rounds.numpy()) >= rounds
+        return self.train_step if is_due else self.critic_step
+
+    @staticmethod
+    def count_updates(steps, discriminator_steps, critic_warm_up=False):
+        """How many updates the generator and the critic get in so many steps."""
+        updates, left = 0, steps
+        while critic_warm_up and left > 0:
+            left -= 1 + _rounds_before(updates, discriminator_steps)
+            updates += left >= 0
+        return updates if critic_warm_up else steps, steps * discriminator_steps
 
     def train_step(self, data):
         """Algorithm 1: n_critic updates of the critic, then one of the generator."""
         noise = self.step_noise()
-        labels = self._train_critic(data, noise)
-        self.minimize(
-            self.generator_objective,
-            self.generator,
-            self.generator_optimizer,
-            noise.latents(self.latents, len(labels)),
-            labels,
-        )
+        self.update_generator(noise, *self._train_critic(data, noise))
         self.generator_updates.assign_add(1)
         self.critic_rounds.assign(0)
         return self.finish_step()
@@ -109,7 +110,8 @@ class WassersteinGAN(LatentTrainer):
         """The critic's part of the algorithm alone."""
         self._train_critic(data, self.step_noise())
         self.critic_rounds.assign_add(1)
-        return self.finish_step()
+        names = ("critic_loss", "wasserstein_estimate")
+        return self.finish_step(names, generator_moved=False)
 
     def critic_objective(self, images, labels, latents, on_real, on_fake):
         """Mean of f(G(z)) - f(x), and what is reported."""
@@ -122,14 +124,8 @@ class WassersteinGAN(LatentTrainer):
         )
         return loss, {"critic_loss": loss, "wasserstein_estimate": -loss}
 
-    def generator_objective(self, latents, labels):
-        """Mean of -f(G(z)), and what is reported."""
-        scores = self.discriminate(self.generate(latents, labels), labels)
-        loss = tf.reduce_mean(losses.wasserstein_generator_loss(scores))
-        return loss, {"generator_loss": loss}
-
     def _train_critic(self, data, noise):
-        """n_critic updates; gives the labels of the last minibatch."""
+        """n_critic updates; gives the last minibatch."""
         for images, labels in self.minibatches(data):
             self.minimize(
                 self.critic_objective,
@@ -144,4 +140,12 @@ class WassersteinGAN(LatentTrainer):
             distribution.clip_variables(
                 self.discriminator.trainable_variables, self._clip_value
             )
-        return labels
+        return images, labels
+
+
+def _rounds_before(generator_updates, discriminator_steps):
+    """Steps of the critic alone before the generator's next update, warming up."""
+    is_early = generator_updates < _WARM_UP_GENERATOR_UPDATES
+    if not is_early and generator_updates % _WARM_UP_PERIOD:
+        return 0
+    return -(-_WARM_UP_UPDATES // discriminator_steps) - 1

@@ -4,10 +4,11 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import losses
-from keras_cnns.trainers.adversarial import LatentTrainer, is_loss_scaled
+from keras_cnns.trainers.adversarial import is_loss_scaled
+from keras_cnns.trainers.wasserstein import WassersteinTrainer
 
 
-class WassersteinGANGP(LatentTrainer):
+class WassersteinGANGP(WassersteinTrainer):
     """A critic whose gradient is held near norm 1 between real and generated pictures.
 
     It reports ``critic_loss`` (penalty included), ``generator_loss``,
@@ -88,13 +89,7 @@ class WassersteinGANGP(LatentTrainer):
                 self.disturbance(noise, images),
                 self.disturbance(noise, images),
             )
-        self.minimize(
-            self.generator_objective,
-            self.generator,
-            self.generator_optimizer,
-            noise.latents(self.latents, len(images)),
-            labels,
-        )
+        self.update_generator(noise, images, labels)
         return self.finish_step()
 
     def critic_objective(self, images, labels, latents, shares, on_real, on_fake):
@@ -114,12 +109,6 @@ class WassersteinGANGP(LatentTrainer):
             "gradient_penalty": penalty,
             "wasserstein_estimate": -difference,
         }
-
-    def generator_objective(self, latents, labels):
-        """Mean of -f(G(z)), and what is reported."""
-        scores = self.discriminate(self.generate(latents, labels), labels)
-        loss = tf.reduce_mean(losses.wasserstein_generator_loss(scores))
-        return loss, {"generator_loss": loss}
 
     def _input_gradients(self, images, labels):
         """Gradient of each picture's score by the picture.

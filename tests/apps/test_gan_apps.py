@@ -97,7 +97,9 @@ def test_evaluate_compares_only_what_compares(trained, data_dir, tmp_path, capsy
         "data_dir": data_dir,
         "output_dir": str(tmp_path),
     }
-    result = evaluate_gan.run(**flags, num_images=60, parzen_samples=50)
+    result = evaluate_gan.run(
+        **flags, num_images=60, parzen_samples=50, parzen_split="train[:100]"
+    )
     assert result["generator"]["protocol"]["num_generated"] == 60
     assert result["generator"]["floor"]["kid"] < result["untrained"]["scores"]["kid"]
     assert np.isfinite(result["parzen"]["mean"])
@@ -105,9 +107,14 @@ def test_evaluate_compares_only_what_compares(trained, data_dir, tmp_path, capsy
     stored = str(tmp_path / "evaluation.json")
     again = evaluate_gan.run(**flags, num_images=60, compare_with=stored)
     assert again["difference"]["fid"] == 0
+    os.rename(stored, stored + ".60")
     with pytest.raises(ValueError, match="num_generated .60, 50"):
-        os.rename(stored, stored + ".60")
         evaluate_gan.run(**flags, num_images=50, compare_with=stored + ".60")
+    assert os.path.exists(stored)  # what was measured is kept
+    with pytest.raises(ValueError, match="is no evaluation.json"):
+        evaluate_gan.run(**flags, compare_with=str(trained[0] / "run.json"))
+    with pytest.raises(ValueError, match="num_images must be at least 2, got 0"):
+        evaluate_gan.run(**flags, num_images=0)
     with pytest.raises(ValueError, match="holds 360 pictures, 1000 are needed"):
         evaluate_gan.run(**flags, num_images=500)
 
@@ -145,6 +152,7 @@ def test_conditional_models_draw_the_classes_asked_for(data_dir, tmp_path):
         ({"builder_args": '{"generator": {"depth": 3}}'}, "takes no depth"),
         ({"builder_args": '{"generator": {"image_shape": [1]}}'}, "image_shape"),
         ({"instance_noise": 0.1}, "instance_noise_epochs must both"),
+        ({"optimizer": "lamb"}, "sgd, rmsprop, adam .*'lamb'"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch_size": 200, "discriminator_steps": 2}, "more than the 256 pictures"),
     ],
@@ -173,39 +181,64 @@ def _state(run_dir):
     return {name: reader.get_tensor(name) for name in names}
 
 
+RESUMED = {
+    # Two critic steps and both optimizers' moments
+    "wgan_gp_mnist": ["--discriminator_steps=2", f"--builder_args={SMALL}"],
+    # Dropout in both networks, momentum, an exponential schedule
+    "cgan_mnist": ['--builder_args={"generator": {"joint_units": 16}}'],
+    # The critic runs ahead
+    "wgan64": ["--critic_warm_up", f"--builder_args={SMALL}"],
+}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(model, marks=() if model == "wgan_gp_mnist" else pytest.mark.slow)
+        for model in RESUMED
+    ],
+)
 def test_a_killed_run_resumes_to_the_bit(
-    start, finish, wait_for_step, data_dir, tmp_path
+    start, finish, wait_for_step, data_dir, tmp_path, model
 ):
-    """Two critic steps, instance noise, average and both optimizers' moments."""
-    critic = (
-        '{"generator": {"filters": [16, 8]}, "discriminator": {"filters": [8, 16]}}'
-    )
+    """With instance noise and weight average; at every third step or so."""
     command = [
-        "apps/train_gan.py", "--model=wgan_gp_mnist", f"--builder_args={critic}",
-        "--dataset=digits", f"--data_dir={data_dir}", "--image_size=8", "--epochs=12",
-        "--train_split=train[:256]", "--batch_size=16", "--instance_noise=0.2",
+        "apps/train_gan.py", f"--model={model}", *RESUMED[model], "--dataset=digits",
+        f"--data_dir={data_dir}", "--image_size=8", "--epochs=12", "--batch_size=16",
+        "--train_split=train[:256]", "--instance_noise=0.2", "--deterministic",
         "--instance_noise_epochs=6", "--ema_decay=0.9", "--checkpoint_interval=2",
-        "--discriminator_steps=2",
-        "--deterministic",
     ]  # fmt: skip
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     process = start(*command, f"--output_dir={killed}")
-    wait_for_step(process, killed, 4)
+    wait_for_step(process, killed, 6)
     process.kill()
     process.wait()
-    assert max(trainers.list_steps(str(killed / "checkpoints"))) < 96
+    reached = max(trainers.list_steps(str(killed / "checkpoints")))
     code, _, errors = finish(*command, f"--output_dir={killed}", "--resume")
     assert code == 0, errors[-2000:]
+    assert reached < max(trainers.list_steps(str(killed / "checkpoints")))
     code, _, errors = finish(*command, f"--output_dir={straight}")
     assert code == 0, errors[-2000:]
     first, second = _state(straight), _state(killed)
     assert set(first) == set(second) and len(first) > 40
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name], err_msg=name)
-    names = ["epoch_0001.png", "epoch_0012.png"]
-    for name in names:
+    for name in ("epoch_0001.png", "epoch_0012.png"):
         one, other = ((d / "samples" / name).read_bytes() for d in (straight, killed))
         assert one == other
+
+
+def test_pictures_without_labels_will_do(trained, tmp_path, data_dir):
+    """A plain folder of pictures; conditional models refuse it."""
+    sample_gan.run(str(trained[0]), str(tmp_path / "set" / "train"), num_images=40)
+    os.remove(tmp_path / "set" / "train" / "grid.png")
+    flags = {"dataset": str(tmp_path / "set"), "train_split": "train", "batch_size": 16}
+    progress = _train(tmp_path / "run", data_dir, epochs=1, **flags)
+    assert progress["history"][0]["step"] == 2
+    with pytest.raises(ValueError, match="cgan_mnist wants labels"):
+        _train(
+            tmp_path / "other", data_dir, model="cgan_mnist", builder_args="", **flags
+        )
 
 
 def test_data_is_scaled_to_the_range_of_the_networks(data_dir):

@@ -194,3 +194,46 @@ def test_empty_folder(tmp_path):
     (tmp_path / "train" / "cat").mkdir(parents=True)
     with pytest.raises(ValueError, match="holds no images"):
         data.open_source(str(tmp_path), "train")
+
+
+class _PicturesAlone(tfds.core.GeneratorBasedBuilder):
+    """Two features, neither of them a class."""
+
+    name = "pictures_alone"
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        image = tfds.features.Image(shape=(4, 4, 1))
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict({"image": image, "age": np.int64})
+        )
+
+    def _split_generators(self, _):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for i in range(3):
+            yield i, {"image": np.full((4, 4, 1), 50 * i, np.uint8), "age": i}
+
+
+def test_sets_without_labels_are_taken_where_none_are_needed(tmp_path, monkeypatch):
+    builder = _PicturesAlone(data_dir=str(tmp_path))
+    monkeypatch.setattr(sources, "_tfds_builder", lambda name, data_dir: builder)
+    with pytest.raises(ValueError, match="not one of labelled images"):
+        data.open_source("pictures_alone", "train", str(tmp_path))
+    source = data.open_source("pictures_alone", "train", str(tmp_path), labelled=False)
+    assert source.class_names == (sources.UNLABELLED,)
+    pixels = _pixels(source)
+    assert sorted(int(image.max()) for image, _ in pixels) == [0, 50, 100]
+    assert {label for _, label in pixels} == {0}
+
+
+def test_folders_without_classes(tmp_path):
+    folder = tmp_path / "train"
+    folder.mkdir()
+    for i in range(2):
+        Image.fromarray(np.full((5, 5), i, np.uint8)).save(folder / f"{i}.png")
+    source = data.open_source(str(tmp_path), "train", labelled=False)
+    assert source.num_examples == 2 and source.class_names == (sources.UNLABELLED,)
+    with pytest.raises(ValueError, match="holds no images"):
+        data.open_source(str(tmp_path), "train")

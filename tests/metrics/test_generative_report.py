@@ -12,6 +12,7 @@ PROTOCOL = metrics.Protocol(
     embedding="none",
     embedding_checksum="sha256:0",
     resize="none",
+    picture_shape="1x1x1",
     real_data="normal",
     num_real=300,
     num_generated=200,

@@ -17,7 +17,7 @@ from tensorflow import keras  # isort: skip
 STEPS, BATCH = 5, 8
 
 
-def _networks(kind):
+def _networks(kind, batch_norm=False, dropout=False):
     """Dense nets for 4x4 pictures; a refiner and a map of patches for SimGAN."""
     layers = keras.layers
     if kind == "simgan":
@@ -31,6 +31,8 @@ def _networks(kind):
     conditional = kind == "cgan"
     start = layers.Concatenate()([latents, labels]) if conditional else latents
     x = layers.Dense(16, activation="relu")(start)
+    if batch_norm:
+        x = layers.BatchNormalization(synchronized=True)(x)
     x = layers.Dense(16, activation="tanh", dtype="float32")(x)
     picture = layers.Reshape((4, 4, 1))(x)
     generator = keras.Model([latents, labels] if conditional else latents, picture)
@@ -38,6 +40,7 @@ def _networks(kind):
     x = layers.Concatenate()([x, labels]) if conditional else x
     x = layers.Dense(16)(x)
     x = layers.LeakyReLU(0.2)(x)
+    x = layers.Dropout(0.5)(x) if dropout else x
     score = layers.Dense(1, dtype="float32")(x)
     return generator, keras.Model([image, labels] if conditional else image, score)
 
@@ -65,8 +68,8 @@ def make_trainer(kind, networks, xla=False, trainers=None):
         ),
     }
     trainer = make[kind]()
-    rates = [keras.optimizers.SGD(0.1, jit_compile=False) for _ in range(2)]
-    trainer.compile(*rates)
+    options = {"momentum": 0.9, "jit_compile": False}
+    trainer.compile(*(keras.optimizers.SGD(0.05, **options) for _ in range(2)))
     return trainer
 
 
@@ -83,7 +86,15 @@ def batches(kind, count=STEPS):
     return real, labels
 
 
-def main(kind, strategy="one_device", devices=1, xla=False, policy="float32"):
+def main(
+    kind,
+    strategy="one_device",
+    devices=1,
+    xla=False,
+    policy="float32",
+    batch_norm=False,
+    dropout=False,
+):
     if devices > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
         configuration = [tf.config.LogicalDeviceConfiguration()] * devices
@@ -92,9 +103,12 @@ def main(kind, strategy="one_device", devices=1, xla=False, policy="float32"):
 
     strategy = trainers.make_strategy(strategy)
     keras.utils.set_random_seed(7)
+    keras.backend.experimental.enable_tf_random_generator()
     keras.mixed_precision.set_global_policy(policy)
     with strategy.scope():
-        trainer = make_trainer(kind, _networks(kind), xla, trainers)
+        trainer = make_trainer(
+            kind, _networks(kind, batch_norm, dropout), xla, trainers
+        )
     data = batches(kind)
     if kind == "simgan":
         parted, whole, real = data

@@ -111,13 +111,41 @@ def test_wgan_gp_step_is_algorithm_1():
     np.testing.assert_allclose(history["gradient_penalty"], [penalty], rtol=1e-4)
 
 
-def test_the_other_network_stays_to_the_bit():
+class _Squares(keras.layers.Layer):
+    """f(x) = w x^2, whose gradient 2 w x tells where it was taken."""
+
+    def build(self, _):
+        self.w = self.add_weight("w", [1], initializer=keras.initializers.Constant(0.8))
+
+    def call(self, x):
+        return self.w * x**2
+
+
+def test_the_penalty_looks_at_points_between_pairs():
+    """At x + u (G(z) - x), with a share u of each pair's own, uniform in [0, 1)."""
+    generator, _ = _linear()
+    number = keras.Input([1])
+    critic = keras.Model(number, _Squares()(number))
+    trainer = _compiled(
+        trainers.WassersteinGANGP(generator, critic, latents=1, discriminator_steps=1)
+    )
+    history = _train_once(trainer, REALS)
+    latents, shares, _ = _draws(["latents", "uniform", "latents"], 4)
+    between = REALS + shares * (0.5 * latents - REALS)
+    penalty = np.mean((np.abs(2 * 0.8 * between) - 1) ** 2)
+    assert len(set(shares.ravel())) == 4
+    np.testing.assert_allclose(history["gradient_penalty"], [penalty], rtol=1e-4)
+
+
+@pytest.mark.parametrize("moving", ["generator", "discriminator"])
+def test_the_other_network_stays_to_the_bit(moving):
     trainer = trainers.GAN(*_linear(), latents=1)
-    still = keras.optimizers.SGD(0.0, jit_compile=False)
-    trainer.compile(still, keras.optimizers.SGD(0.1, jit_compile=False))
+    rates = [0.1 if name == moving else 0.0 for name in ("generator", "discriminator")]
+    trainer.compile(*(keras.optimizers.SGD(rate, jit_compile=False) for rate in rates))
     _train_once(trainer, REALS)
-    assert _weights(trainer)[0] == np.float32(0.5)
-    assert _weights(trainer)[1] != np.float32(0.8)
+    a, w, b = _weights(trainer)
+    assert (a == np.float32(0.5)) == (moving == "discriminator")
+    assert (w == np.float32(0.8) and b == 0) == (moving == "generator")
 
 
 def test_critic_weights_are_clipped_after_each_update():
@@ -158,6 +186,24 @@ def test_warm_up_trains_the_critic_a_hundred_times_for_each_early_generator_upda
     assert critic_updates[26] == 2505 and critic_updates[28] == 2515
 
 
+def test_warm_up_comes_back_every_500_generator_updates():
+    trainer = trainers.WassersteinGAN(*_linear(), latents=1, critic_warm_up=True)
+    for updates, name in (
+        (24, "critic"),
+        (499, "train"),
+        (500, "critic"),
+        (501, "train"),
+    ):
+        trainer.generator_updates.assign(updates)
+        assert trainer.next_step().__name__ == f"{name}_step"
+    trainer.generator_updates.assign(1000)
+    trainer.critic_rounds.assign(19)
+    assert trainer.next_step().__name__ == "train_step"
+    # 25 updates of 20 steps, 475 of one, one of 20, and 4 more
+    assert trainer.count_updates(500 + 475 + 20 + 4, 5, True) == (505, 4995)
+    assert trainer.count_updates(100, 5) == (100, 500)
+
+
 def test_the_penalty_refuses_a_critic_with_batch_normalisation():
     generator, _ = _linear()
     number = keras.Input([1])
@@ -190,13 +236,37 @@ def test_latents(kind, mean, deviation, bound):
     assert abs(values.std() - deviation) < 0.01 and np.abs(values).max() <= bound
 
 
-def test_instance_noise_anneals_and_reaches_what_the_discriminator_sees():
+def test_instance_noise_anneals():
     noise = trainers.InstanceNoise(0.4, 0.1, steps=10)
     deviations = [float(noise.deviation(tf.constant(s))) for s in (0, 5, 10, 99)]
     np.testing.assert_allclose(deviations, [0.4, 0.25, 0.1, 0.1], rtol=1e-6)
-    trainer = trainers.GAN(*_linear(), latents=1, instance_noise=noise)
-    drawn = trainer.disturbance(trainer.step_noise(), tf.zeros([20_000, 1]))
-    assert abs(drawn.numpy().std() - 0.4) < 0.01
+
+
+@pytest.mark.parametrize(
+    "kind", [trainers.GAN, trainers.WassersteinGAN, trainers.WassersteinGANGP]
+)
+def test_the_discriminator_sees_noise_on_all_pictures_in_both_updates(kind):
+    """Real pictures are 0 and G gives 0, so that all it sees is the noise."""
+    noise = trainers.InstanceNoise(0.4, steps=10)
+    trainer = kind(*_linear(), latents=1, discriminator_steps=1, instance_noise=noise)
+    trainer.generator.set_weights([np.zeros((1, 1))])
+    seen = []
+
+    def spy(images, labels, training=True):
+        seen.append(images.numpy())
+        return trainer.discriminator(images, training=training)
+
+    trainer.discriminate = spy
+    trainer.compile(*(keras.optimizers.SGD(0.1, jit_compile=False) for _ in range(2)))
+    trainer.train_step((tf.zeros([5000, 1]), tf.zeros([5000, 0])))
+    by_penalty = kind is trainers.WassersteinGANGP
+    assert (
+        len(seen) == 3 + by_penalty
+    )  # real, generated, the penalty's, the generator's
+    for i, images in enumerate(seen):
+        if not (by_penalty and i == 2):
+            assert abs(images.std() - 0.4) < 0.02
+    assert len({images.tobytes() for images in seen}) == len(seen)
 
 
 def test_a_conditional_gan_pairs_real_and_generated_with_the_same_labels():
@@ -217,8 +287,10 @@ def test_a_conditional_gan_pairs_real_and_generated_with_the_same_labels():
     trainer.discriminator_objective(tf.ones([3, 1]), given, tf.ones([3, 1]), zero, zero)
     assert len(seen) == 2 and all((labels == given).numpy().all() for labels in seen)
     assert trainer.sample(4, labels=[0, 1, 1, 0]).shape == (4, 1)
-    with pytest.raises(ValueError, match="4 class numbers"):
+    with pytest.raises(ValueError, match="4 class numbers, got none"):
         trainer.sample(4)
+    with pytest.raises(ValueError, match="from 0 to 1, got 2"):
+        trainer.sample(2, labels=[0, 2])
 
 
 def test_samples_hang_on_the_seed_alone_and_use_the_average():
@@ -303,8 +375,27 @@ def test_two_devices_with_xla_train_as_one_without(train, kind):
     _assert_same(one, two, 1e-5)
 
 
+def test_synchronised_batch_normalisation_makes_two_devices_one(train):
+    """Without it, each device would normalise by its own half of the batch."""
+    one = train(kind="gan", batch_norm=True)
+    two = train(kind="gan", batch_norm=True, **MIRRORED)
+    _assert_same(one, two, 1e-5)
+
+
+@slow
+@pytest.mark.parametrize("strategy", [MIRRORED, {"strategy": "multi_worker"}])
+def test_dropout_trains_on_all_devices(train, strategy):
+    """Masks differ between devices, so only that it goes well can be told."""
+    result = train(kind="gan", dropout=True, xla=True, **strategy)
+    assert np.isfinite([list(step.values()) for step in result["steps"]]).all()
+
+
 @pytest.mark.parametrize(
-    "kind", ["wgan_gp", *(pytest.param(k, marks=slow) for k in ("gan", "wgan", "cgan"))]
+    "kind",
+    [
+        "wgan_gp",
+        *(pytest.param(k, marks=slow) for k in ("gan", "wgan", "cgan", "simgan")),
+    ],
 )
 def test_two_workers_train_as_one(train, kind):
     _assert_same(train(kind=kind), train(kind=kind, strategy="multi_worker"), 1e-5)
