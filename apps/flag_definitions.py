@@ -209,6 +209,7 @@ def start(run, prepare=None, extra_flags=None):
     }
     for name, default in defaults.items():
         kind, text = TABLE[name]
+        default = list(default) if isinstance(default, tuple) else default
         _DEFINE[kind](name, default, text)
 
     def main(argv):

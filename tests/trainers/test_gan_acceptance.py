@@ -12,7 +12,7 @@ from tensorflow import keras
 
 from keras_cnns import applications, metrics, trainers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 layers = keras.layers
 
 
@@ -143,7 +143,8 @@ def test_the_penalised_estimate_on_parallel_lines(distance):
     heights = random.uniform(size=(50_000, 1)).astype(np.float32)
     reals = np.concatenate([np.zeros_like(heights), heights], 1)
     latents = keras.Input([1])
-    height = layers.Rescaling(1.0)(latents)
+    # A weight of 1 that its optimizer does not move, for there is nothing to learn.
+    height = layers.Dense(1, use_bias=False, kernel_initializer="ones")(latents)
     across = layers.Rescaling(0.0, offset=distance)(latents)
     line = keras.Model(latents, layers.Concatenate()([across, height]))
     trainer = trainers.WassersteinGANGP(
@@ -169,8 +170,10 @@ def test_a_conditional_gan_draws_the_digit_it_is_asked_for():
     """As a support vector machine trained on real digits reads them."""
     images, labels, one_hot = _digits()
     flat = images.reshape(len(images), -1)
-    reader = svm.SVC(gamma=0.1).fit(flat[:1500], labels[:1500])
-    assert reader.score(flat[1500:], labels[1500:]) > 0.94
+    order = np.random.default_rng(0).permutation(len(flat))
+    known, unknown = order[:1400], order[1400:]
+    reader = svm.SVC(gamma=0.25).fit(flat[known], labels[known])
+    assert reader.score(flat[unknown], labels[unknown]) > 0.98
     maxout = {"image_pieces": 3, "label_pieces": 3, "joint_pieces": 3}
     generator = applications.CGANGenerator(
         latent_units=128, label_units=128, joint_units=256,
