@@ -1,15 +1,16 @@
 """Looks into the networks of a GAN of convolutions, as the paper of DCGAN does.
 
-    python apps/study_dcgan.py --checkpoint=runs/dcgan --output_dir=runs/dcgan/study
+    python apps/study_dcgan.py --run_dir=runs/dcgan --output_dir=runs/dcgan/study
 
-``--checkpoint`` is a run of ``train_gan.py`` without labels. ``--output_dir`` gets
+``--run_dir`` is a run of ``train_gan.py`` without labels. ``--output_dir`` gets
 ``study.json``, ``samples.png``, in which a sample's number is that of its row plus that
 of its column, and pictures of the ``--studies``:
 
 - features: accuracy of a linear SVM on the discriminator's activations, beside those of
-  an untrained discriminator and raw pixels. On all of Fashion-MNIST it should reach at
-  least 85 %. While a machine trains, a picture takes about 40 bytes per feature: 20,000
-  of 7,168 features take 6 GB.
+  an untrained discriminator and raw pixels. On Fashion-MNIST it should reach at least
+  85 %. ``--num_images`` limits the training pictures, of which the machines hold about
+  40 bytes per feature: 6 GB for 20,000 of 7,168 features. Each of ``--svm_penalties``
+  costs a training, of many minutes then.
 - walks: samples on straight lines between 9 latents, and their largest steps.
 - filters: what excites the first 6 maps of the discriminator's last convolution, by
   guided back-propagation, beside an untrained one.
@@ -43,7 +44,7 @@ _NEEDED = {"arithmetic": "positive_samples", "windows": "boxes_file"}
 
 
 def run(
-    checkpoint,
+    run_dir,
     output_dir,
     studies=("features", "walks", "filters", "duplicates"),
     dataset="",
@@ -111,23 +112,18 @@ def _check(flags):
 
 def _open(flags):
     """The run's networks and pictures."""
-    folders = (
-        [flags.checkpoint] if isinstance(flags.checkpoint, str) else (flags.checkpoint)
-    )
-    if len(folders) != 1:
-        raise ValueError(f"one run is studied at a time, got {len(folders)}")
     keras.utils.set_random_seed(flags.seed)
     generator, discriminator, latents, description = generative_models.load_networks(
-        folders[0]
+        flags.run_dir
     )
     if len(generator.inputs) > 1:
         raise ValueError(
-            f"{folders[0]} is a conditional GAN; only those without labels are studied"
+            f"{flags.run_dir} is a conditional GAN; only those without labels are studied"
         )
     if not inspection.convolution_activations(discriminator):
-        raise ValueError(f"{discriminator.name} of {folders[0]} has no convolutions")
+        raise ValueError(f"{discriminator.name} of {flags.run_dir} has no convolutions")
     kind = generative_models.GenerativeDescription
-    stored, _ = runs.read_record(folders[0], kind)
+    stored, _ = runs.read_record(flags.run_dir, kind)
 
     def load(split, limit=0):
         return _load(flags, stored, description.preprocessing, split, limit)

@@ -68,6 +68,7 @@ from keras_cnns.inspection.parallel_lines import (
     estimate_distances,
     exact_distances,
 )
+from keras_cnns.inspection.refinement import refine_source, refinement_grid
 
 __all__ = [
     "ArithmeticStudy",
@@ -110,6 +111,8 @@ __all__ = [
     "probe_discriminator",
     "quantize",
     "ratio_spreads",
+    "refine_source",
+    "refinement_grid",
     "remeasure_batch_norm",
     "run_embedding",
     "shift",

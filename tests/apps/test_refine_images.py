@@ -106,12 +106,14 @@ def test_a_finished_run_refines_other_pictures(refined, data_dir, capsys):
     run_dir, _, _ = refined
     flags = {"resume": True, "ema_decay": 0.5}
     weights = (run_dir / "refiner.h5").read_bytes()
-    _refine(run_dir, data_dir, split="test[:3%]", **flags)
     _refine(run_dir, data_dir, refined_dataset="digits", split="test", **flags)
+    _refine(run_dir, data_dir, **flags)
     assert (run_dir / "refiner.h5").read_bytes() == weights
     output = capsys.readouterr().out
-    assert "30 refined pictures" in output and "360 refined pictures" in output
+    assert "360 refined pictures" in output and "train is there already" in output
     assert data.open_source(str(run_dir / "refined"), "test").num_examples == 360
+    with pytest.raises(ValueError, match="test holds pictures already; move it away"):
+        _refine(run_dir, data_dir, split="test[:3%]", **flags)
 
 
 def _state(run_dir, step):
