@@ -118,7 +118,8 @@ def _open(flags):
     )
     if len(generator.inputs) > 1:
         raise ValueError(
-            f"{flags.run_dir} is a conditional GAN; only those without labels are studied"
+            f"{flags.run_dir} is a conditional GAN; only those without labels are "
+            "studied"
         )
     if not inspection.convolution_activations(discriminator):
         raise ValueError(f"{discriminator.name} of {flags.run_dir} has no convolutions")

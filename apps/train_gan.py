@@ -6,7 +6,7 @@
 ``--model`` takes a row of ``keras_cnns.trainers.generative_models.MODELS``, networks
 and hyper-parameters as its paper has them; explicit flags win. ``--trainer`` trains the
 networks by another algorithm, with the hyper-parameters of that one's paper. The
-pictures' size may differ from the paper's; labels are needed by conditional models only.
+pictures' size may differ from the paper's; only conditional models need labels.
 
 The folder then holds ``generator.h5`` (averaged weights, where ``--ema_decay`` asks for
 them) and ``discriminator.h5``, ``samples/`` with a grid after each epoch, always of the
