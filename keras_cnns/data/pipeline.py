@@ -186,6 +186,8 @@ def load_training(
     epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
     return _sharded_by_data(
         epochs.flat_map(epoch_examples)
+        # Known to be endless, batches keep their static size under several workers.
+        .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         .map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .batch(batch_size, drop_remainder=True)
         .map(finish)

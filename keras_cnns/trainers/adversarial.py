@@ -252,7 +252,8 @@ class LatentTrainer(AdversarialTrainer):
             raise ValueError(
                 f"a batch of {count} pictures per replica cannot be parted into "
                 f"{self.discriminator_steps} discriminator steps; give whole batches "
-                "(drop_remainder) of a multiple of that"
+                "(drop_remainder) of a multiple of that; several workers know the "
+                "size of an endless stream only (repeat)"
             )
         parts = self.discriminator_steps
         return list(zip(tf.split(images, parts), tf.split(labels, parts)))

@@ -277,7 +277,7 @@ def checkpointed_randomness():
 def test_draws_are_restored_from_checkpoints(checkpointed_randomness, tmp_path):
     """A resumed run drops the paths that the run would have dropped."""
     model = applications.FractalNet(**SMALL)
-    generators = checkpoints._random_generators(model)
+    generators = checkpoints._random_generators([model])
     # Drop-path and seven units of the second block.
     assert len(generators) == 8
     saved = tf.train.Checkpoint(generators=generators).write(str(tmp_path / "state"))

@@ -139,7 +139,7 @@ def test_average_pool_shortcut_against_numpy():
 def test_checkpoints_hold_every_gate():
     keras.backend.experimental.enable_tf_random_generator()
     model = _net(0.5)
-    assert len(checkpoints._random_generators(model)) == 4
+    assert len(checkpoints._random_generators([model])) == 4
 
 
 def test_is_an_option_of_every_resnet():

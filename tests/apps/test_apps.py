@@ -320,7 +320,7 @@ BAD = [
     ({"model": "densnet121"}, "densnet121"),
     ({"dataset": "no_such_set"}, "no_such_set"),
     ({"optimizer": "sdg"}, "sdg"),
-    ({"schedule": "linear"}, "linear"),
+    ({"schedule": "triangular"}, "triangular"),
     ({"augmentation": "twist"}, "twist"),
     ({"preprocessing": "resnet"}, "resnet"),
     ({"batch_size": 0}, "batch_size=0"),
@@ -495,6 +495,7 @@ def _curve(run_dir):
         ]
 
 
+@pytest.mark.slow  # two minutes; tests/trainers has each of them quicker
 def test_distribution_strategies_from_a_shell(
     start, finish, cluster, wait_for_step, data_dir, tmp_path
 ):

@@ -123,6 +123,7 @@ def _state(run_dir, step):
     return {name: reader.get_tensor(name) for name in names}
 
 
+@pytest.mark.slow  # a minute; test_simgan.py restores the history quicker
 def test_killed_and_resumed_it_ends_as_one_left_alone(
     start, finish, wait_for_step, data_dir, tmp_path
 ):

@@ -128,7 +128,8 @@ def main(
         def on_train_batch_end(self, batch, logs=None):
             steps.append({name: float(value) for name, value in logs.items()})
 
-    trainer.fit(stream.with_options(options), callbacks=[Watch()], verbose=0)
+    stream = stream.repeat().with_options(options)
+    trainer.fit(stream, steps_per_epoch=STEPS, callbacks=[Watch()], verbose=0)
     summary = {
         "replicas": strategy.num_replicas_in_sync,
         "steps": steps,

@@ -58,6 +58,7 @@ def test_two_devices_and_two_workers_train_as_one(train):
     _assert_same(one, two_workers)
 
 
+@pytest.mark.slow  # test_adversarial.py has XLA on two devices, too
 def test_xla_trains_the_same_on_two_devices(train):
     plain = train(strategy="mirrored", devices=2, sync=False, policy="float64")
     compiled = train(
@@ -66,7 +67,9 @@ def test_xla_trains_the_same_on_two_devices(train):
     _assert_same(plain, compiled)
 
 
-@pytest.mark.parametrize("strategy", ["mirrored", "multi_worker"])
+@pytest.mark.parametrize(
+    "strategy", ["mirrored", pytest.param("multi_worker", marks=pytest.mark.slow)]
+)
 def test_mixed_precision_and_xla_together(train, strategy):
     devices = 2 if strategy == "mirrored" else 1
     result = train(

@@ -38,7 +38,7 @@ def test_schedules():
 @pytest.mark.parametrize(
     ("arguments", "quoted"),
     [
-        (("linear", 0.1, 10), "linear"),
+        (("triangular", 0.1, 10), "triangular"),
         (("cosine", 0.0, 10), "0.0"),
         (("step", 0.1, 10, {"boundaries": (0.7, 0.5)}), "0.7"),
         (("step", 0.1, 10, {"boundaries": (0.5, 1.5)}), "1.5"),
@@ -94,8 +94,8 @@ def _train(run_dir, data_dir, name, epochs):
     return network.get_weights(), progress
 
 
-# Those that differ from another in their update alone are left to the long run.
-ALIKE = ("adamw", "lamb", "rectified_adam")
+# Those that add little to what the others show are left to the long run.
+ALIKE = ("adamw", "lamb", "rectified_adam", "lookahead")
 
 
 @pytest.mark.parametrize(
