@@ -83,9 +83,11 @@ def run(
         The run's progress, with ``history`` and, in the chief process, ``report``.
     """
     flags = types.SimpleNamespace(**locals())
+    if deterministic:
+        run_setup.make_deterministic()
     strategy = distribution.make_strategy(distribution_strategy)
     _check(flags, strategy)
-    run_setup.set_up_process(seed, mixed_precision, deterministic)
+    run_setup.set_up_process(seed, mixed_precision)
     is_chief = distribution.is_chief(strategy)
     source = data.open_source(dataset, train_split, data_dir)
     if source.num_examples < batch_size:

@@ -57,7 +57,24 @@ def claim_folder(run_dir: str, resume: bool) -> None:
     os.makedirs(run_dir, exist_ok=True)
 
 
-def set_up_process(seed: int, mixed_precision: str = "", deterministic: bool = False):
+def make_deterministic() -> None:
+    """Makes operations give the same bits in every run; call before anything else.
+
+    One operation at a time: oneDNN sums over as many threads as are free, so that two
+    that overlap (both passes of a critic, for example) round differently from run to
+    run, in spite of TensorFlow's own switch.
+    """
+    tf.config.experimental.enable_op_determinism()
+    try:
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        logging.warning(
+            "TensorFlow runs already, so that operations may overlap: results may "
+            "differ in the last bits"
+        )
+
+
+def set_up_process(seed: int, mixed_precision: str = "") -> None:
     """Process-wide settings: seeds, random generators that resume, precision.
 
     Raises:
@@ -70,8 +87,6 @@ def set_up_process(seed: int, mixed_precision: str = "", deterministic: bool = F
         )
     keras.utils.set_random_seed(seed)
     keras.backend.experimental.enable_tf_random_generator()
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
     keras.mixed_precision.set_global_policy(
         f"mixed_{mixed_precision}" if mixed_precision else "float32"
     )
