@@ -4,6 +4,8 @@
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 DEMO := runs/demo
+# The files with the longest tests first, so that both processes end together.
+IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder tests/trainers tests/apps tests
 
 .PHONY: demo test test-all
 
@@ -30,7 +32,7 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
-	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow"
+	@$(PYTHON) -m pytest $(IN_PARALLEL) -m "not slow"
 
 test-all: $(INSTALLED)
-	@$(PYTHON) -m pytest -n 2 --dist loadfile
+	@$(PYTHON) -m pytest $(IN_PARALLEL)

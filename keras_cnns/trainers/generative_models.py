@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 
 from keras_cnns import applications
 from keras_cnns.data import Preprocessing
@@ -415,16 +414,8 @@ def load_networks(run_dir: str):
     Raises:
         ValueError: if the folder holds no such run, or its weights cannot be read.
     """
-    record = runs.read_record(run_dir, GenerativeDescription)
-    if record is None:
-        raise ValueError(f"{run_dir} holds no run: there is no run.json in it")
-    _, description = record
+    description = runs.describe_run(run_dir, GenerativeDescription)
     generator, discriminator, latents = description.build()
-    for network, role in ((generator, "generator"), (discriminator, "discriminator")):
-        path = os.path.join(run_dir, f"{role}.h5")
-        if not os.path.isfile(path):
-            raise ValueError(
-                f"{run_dir} has no {role}.h5: no epoch has ended in that run"
-            )
-        applications.load_weights(network, path, adapt=False)
+    runs.load_trained(generator, run_dir, "generator")
+    runs.load_trained(discriminator, run_dir, "discriminator")
     return generator, discriminator, latents, description

@@ -1,7 +1,6 @@
 """Which refiner plays against which discriminator, and how the paper trains them."""
 
 import dataclasses
-import os
 
 from keras_cnns import applications
 from keras_cnns.data import Preprocessing
@@ -162,13 +161,7 @@ def load_refiner(run_dir: str):
     Raises:
         ValueError: if the folder holds no such run, or its weights cannot be read.
     """
-    record = runs.read_record(run_dir, RefinementDescription)
-    if record is None:
-        raise ValueError(f"{run_dir} holds no run: there is no {runs.RECORD} in it")
-    _, description = record
+    description = runs.describe_run(run_dir, RefinementDescription)
     refiner, _ = description.build()
-    path = os.path.join(run_dir, "refiner.h5")
-    if not os.path.isfile(path):
-        raise ValueError(f"{run_dir} has no refiner.h5: no epoch has ended in that run")
-    applications.load_weights(refiner, path, adapt=False)
+    runs.load_trained(refiner, run_dir, "refiner")
     return refiner, description

@@ -144,6 +144,30 @@ def read_record(run_dir: str, kind=NetworkDescription):
         raise ValueError(f"{path} is not the record of a run: {error!r}") from error
 
 
+def describe_run(run_dir: str, kind=NetworkDescription):
+    """The description of a run, as ``read_record`` takes it.
+
+    Raises:
+        ValueError: if the folder holds no run, or one of another kind.
+    """
+    record = read_record(run_dir, kind)
+    if record is None:
+        raise ValueError(f"{run_dir} holds no run: there is no {RECORD} in it")
+    return record[1]
+
+
+def load_trained(network, run_dir: str, name: str) -> None:
+    """Gives a run's network the weights ``<name>.h5`` of the run.
+
+    Raises:
+        ValueError: if there are none yet, or they are of another network.
+    """
+    path = os.path.join(run_dir, f"{name}.h5")
+    if not os.path.isfile(path):
+        raise ValueError(f"{run_dir} has no {name}.h5: no epoch has ended in that run")
+    applications.load_weights(network, path, adapt=False)
+
+
 def load_run(run_dir: str, which: str = "best", size=None):
     """The trained network of a run.
 
@@ -162,15 +186,9 @@ def load_run(run_dir: str, which: str = "best", size=None):
     """
     if which not in ("best", "last"):
         raise ValueError(f"which must be 'best' or 'last', got {which!r}")
-    record = read_record(run_dir)
-    if record is None:
-        raise ValueError(f"{run_dir} holds no run: there is no {RECORD} in it")
-    _, description = record
-    weights = os.path.join(run_dir, f"{which}.h5")
-    if not os.path.isfile(weights):
-        raise ValueError(f"{run_dir} has no {which}.h5: no epoch has ended in that run")
+    description = describe_run(run_dir)
     network = description.build(size=size)
-    applications.load_weights(network, weights, adapt=False)
+    load_trained(network, run_dir, which)
     if len(network.outputs) > 1:
         network = keras.Model(network.inputs, network.outputs[0], name=network.name)
     return network, description

@@ -96,6 +96,7 @@ def test_keras_files_load_with_top_at_another_size(name, tmp_path):
     _assert_equal_outputs(theirs, ours, 160)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_files_with_other_layer_names_load_by_position(name, tmp_path, caplog):
     arguments = {"include_top": False, "input_shape": (64, 64, 3), "pooling": "avg"}

@@ -49,7 +49,22 @@ HUNDRED_CLASSES = {
 }
 
 
-@pytest.mark.parametrize("name", applications.list_models("classification"))
+# The deepest ones take ten seconds each to build.
+DEEPEST = (
+    "cifar_densenet_bc190_k40",
+    "cifar_densenet_bc250_k24",
+    "densenet232_k48",
+    "densenet264_k48",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in DEEPEST else name
+        for name in applications.list_models("classification")
+    ],
+)
 def test_variant(name):
     """Parameters and multiply-adds as published, default shapes, stage ends."""
     info = applications.model_info(name)

@@ -104,6 +104,7 @@ def test_study_dcgan_wants_convolutions_without_labels(data_dir, tmp_path):
         study_dcgan.run(run_dir=run_dir, output_dir=str(tmp_path / "out"))
 
 
+@pytest.mark.slow
 def test_study_gan_training_leaves_everything_it_promises(data_dir, tmp_path, capsys):
     results = study_gan_training.run(
         output_dir=str(tmp_path),

@@ -209,6 +209,7 @@ def test_evaluation_of_pictures(run_dir):
         evaluate(same[:, ::2])
 
 
+@pytest.mark.slow
 def test_inception_against_keras_applications(tmp_path):
     """Random weights in Keras' own network, whose file ours reads."""
     keras.utils.set_random_seed(0)

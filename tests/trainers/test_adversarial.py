@@ -362,9 +362,8 @@ slow = pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [
-        "wgan_gp",
         "simgan",
-        *(pytest.param(k, marks=slow) for k in ("gan", "cgan", "wgan")),
+        *(pytest.param(k, marks=slow) for k in ("gan", "cgan", "wgan", "wgan_gp")),
     ],
 )
 def test_two_devices_with_xla_train_as_one_without(train, kind):
@@ -375,6 +374,7 @@ def test_two_devices_with_xla_train_as_one_without(train, kind):
     _assert_same(one, two, 1e-5)
 
 
+@slow
 def test_synchronised_batch_normalisation_makes_two_devices_one(train):
     """Without it, each device would normalise by its own half of the batch."""
     one = train(kind="gan", batch_norm=True)

@@ -43,19 +43,18 @@ def _assert_same(first, second):
         np.testing.assert_allclose(first[name], second[name], rtol=1e-6)
 
 
-def test_two_devices_and_two_workers_train_as_one(train):
+# Two workers are left to the long run; test_adversarial.py has them in the short one.
+@pytest.mark.parametrize(
+    "strategy", ["mirrored", pytest.param("multi_worker", marks=pytest.mark.slow)]
+)
+def test_two_devices_and_two_workers_train_as_one(train, strategy):
     """Loss, accuracy (over all replicas), weights and averages, for 20 steps."""
+    devices = 2 if strategy == "mirrored" else 1
     one = train(policy="float64")
-    two_devices = train(strategy="mirrored", devices=2, policy="float64")
-    two_workers = train(strategy="multi_worker", policy="float64")
-    assert (one["replicas"], two_devices["replicas"], two_workers["replicas"]) == (
-        1,
-        2,
-        2,
-    )
+    two = train(strategy=strategy, devices=devices, policy="float64")
+    assert (one["replicas"], two["replicas"]) == (1, 2)
     assert one["steps"][-1]["loss"] < one["steps"][0]["loss"]
-    _assert_same(one, two_devices)
-    _assert_same(one, two_workers)
+    _assert_same(one, two)
 
 
 @pytest.mark.slow  # test_adversarial.py has XLA on two devices, too
@@ -67,9 +66,8 @@ def test_xla_trains_the_same_on_two_devices(train):
     _assert_same(plain, compiled)
 
 
-@pytest.mark.parametrize(
-    "strategy", ["mirrored", pytest.param("multi_worker", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["mirrored", "multi_worker"])
 def test_mixed_precision_and_xla_together(train, strategy):
     devices = 2 if strategy == "mirrored" else 1
     result = train(

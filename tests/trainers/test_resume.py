@@ -129,9 +129,8 @@ def test_killed_within_a_checkpoint(straight, finish, data_dir, tmp_path):
     _assert_same_run(straight, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "kind", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_by_a_signal(
     straight, start, finish, wait_for_step, data_dir, tmp_path, kind
 ):
@@ -210,9 +209,10 @@ train_classifier.main()
     ("step", "named", "kept"),
     [
         (6, "checkpoint", ["step_00000003"]),
-        pytest.param(13, "last.h5", None, marks=pytest.mark.slow),
+        (13, "last.h5", None),
     ],
 )
+@pytest.mark.slow
 def test_no_room_for_a_file(straight, finish, data_dir, tmp_path, step, named, kept):
     """Files may not grow past 10 kB from a step on, as on a full disk."""
     flags = _flags(data_dir, tmp_path)
@@ -253,6 +253,7 @@ train_classifier.main()
 """
 
 
+@pytest.mark.slow  # near a minute
 def test_a_poisoned_checkpoint_is_not_kept(straight, finish, data_dir, tmp_path):
     """The eighth update makes all weights NaN; the ninth loss shows it."""
     flags = [*_flags(data_dir, tmp_path), "--checkpoint_interval=1"]
