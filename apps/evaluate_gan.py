@@ -25,7 +25,7 @@ import numpy as np
 from tensorflow import keras
 
 from keras_cnns import _files, data, inspection, metrics
-from keras_cnns.trainers import adversarial, generative_models
+from keras_cnns.trainers import adversarial, generative_runs
 
 
 def run(
@@ -52,7 +52,7 @@ def run(
         raise ValueError("give parzen_samples and parzen_split together, or none")
     keras.utils.set_random_seed(seed)
     other = _read_report(compare_with) if compare_with else None
-    generator, _, latents, description = generative_models.load_networks(run_dir)
+    generator, _, latents, description = generative_runs.load_networks(run_dir)
     network = (
         inspection.run_embedding(embedding)
         if os.path.isdir(embedding)

@@ -68,6 +68,8 @@ def run(
     buffer_size=12_800,
     refiner_pretraining=1000,
     discriminator_pretraining=200,
+    instance_noise=0.0,
+    instance_noise_epochs=0.0,
     batch_size=512,
     epochs=10,
     optimizer="sgd",
@@ -158,6 +160,7 @@ def _check(flags, strategy):
             f"buffer_size={flags.buffer_size} must be a multiple of {new}, the refined "
             "pictures that it takes in at a time, half a batch"
         )
+    run_setup.check_instance_noise(flags)
     data.Augmentation(flags.augmentation)
 
 
@@ -235,6 +238,7 @@ def _trainer(flags, description, steps_per_epoch):
         buffer_size=flags.buffer_size,
         refiner_pretraining=flags.refiner_pretraining,
         discriminator_pretraining=flags.discriminator_pretraining,
+        instance_noise=run_setup.make_instance_noise(flags, steps_per_epoch),
         ema_decay=flags.ema_decay,
         enable_xla=flags.enable_xla,
         seed=flags.seed,

@@ -16,7 +16,7 @@ from PIL import Image
 
 from keras_cnns import _files, inspection
 from keras_cnns.data import sources
-from keras_cnns.trainers import adversarial, generative_models
+from keras_cnns.trainers import adversarial, generative_runs
 
 
 def run(run_dir, output_dir, num_images=64, classes="", grid_columns=0, seed=0):
@@ -25,7 +25,7 @@ def run(run_dir, output_dir, num_images=64, classes="", grid_columns=0, seed=0):
     Returns:
         Paths of the pictures.
     """
-    generator, _, latents, description = generative_models.load_networks(run_dir)
+    generator, _, latents, description = generative_runs.load_networks(run_dir)
     names = description.class_names
     labels = None
     if len(generator.inputs) > 1:

@@ -36,7 +36,7 @@ from tensorflow import keras
 
 from keras_cnns import _files, data, inspection
 from keras_cnns.inspection import dcgan_studies
-from keras_cnns.trainers import generative_models, runs
+from keras_cnns.trainers import generative_runs, runs
 
 _NUM_WALK_POINTS = 9
 # Studies that need a flag, and flags that need a study.
@@ -113,7 +113,7 @@ def _check(flags):
 def _open(flags):
     """The run's networks and pictures."""
     keras.utils.set_random_seed(flags.seed)
-    generator, discriminator, latents, description = generative_models.load_networks(
+    generator, discriminator, latents, description = generative_runs.load_networks(
         flags.run_dir
     )
     if len(generator.inputs) > 1:
@@ -123,7 +123,7 @@ def _open(flags):
         )
     if not inspection.convolution_activations(discriminator):
         raise ValueError(f"{discriminator.name} of {flags.run_dir} has no convolutions")
-    kind = generative_models.GenerativeDescription
+    kind = generative_runs.GenerativeDescription
     stored, _ = runs.read_record(flags.run_dir, kind)
 
     def load(split, limit=0):

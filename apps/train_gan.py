@@ -24,12 +24,13 @@ import tensorflow as tf
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import data, export, inspection, metrics, trainers
+from keras_cnns import data, export, inspection, metrics
 from keras_cnns.data import sources
 from keras_cnns.trainers import (
     callbacks,
     distribution,
     generative_models,
+    generative_runs,
     optimizers,
     resumable,
     run_setup,
@@ -103,7 +104,7 @@ def run(
         )
     run_setup.claim_folder(output_dir, resume)
     with sources.naming_bad_images(dataset):
-        kind = generative_models.GenerativeDescription
+        kind = generative_runs.GenerativeDescription
         record = runs.read_record(output_dir, kind) if resume else None
         description = _description(flags, source, record)
         with strategy.scope():
@@ -139,20 +140,14 @@ def _check(flags, strategy):
     for name in ("epochs", "discriminator_steps", "grid_columns"):
         if getattr(flags, name) < 1:
             raise ValueError(f"{name} must be at least 1, got {getattr(flags, name)}")
-    if flags.instance_noise < 0:
-        raise ValueError(f"instance_noise must be >= 0, got {flags.instance_noise}")
-    if (flags.instance_noise > 0) != (flags.instance_noise_epochs > 0):
-        raise ValueError(
-            "instance_noise and instance_noise_epochs must both be positive or both be "
-            f"0, got {flags.instance_noise} and {flags.instance_noise_epochs}"
-        )
+    run_setup.check_instance_noise(flags)
     data.Augmentation(flags.augmentation)
 
 
 def _description(flags, source, record):
     """The networks and how they are fed: from the record, else from the flags."""
     if record is None:
-        return generative_models.describe(
+        return generative_runs.describe(
             flags.model,
             source,
             trainer=flags.trainer,
@@ -175,10 +170,6 @@ def _trainer(flags, description):
     steps_per_epoch = description.num_examples // (
         flags.batch_size * flags.discriminator_steps
     )
-    noise = None
-    if flags.instance_noise:
-        steps = max(1, round(flags.instance_noise_epochs * steps_per_epoch))
-        noise = trainers.InstanceNoise(flags.instance_noise, 0.0, steps)
     if flags.sync_batch_norm:
         generator, discriminator = map(
             distribution.synchronize_batch_norm, (generator, discriminator)
@@ -194,7 +185,7 @@ def _trainer(flags, description):
         discriminator,
         latents=latents,
         discriminator_steps=flags.discriminator_steps,
-        instance_noise=noise,
+        instance_noise=run_setup.make_instance_noise(flags, steps_per_epoch),
         ema_decay=flags.ema_decay,
         enable_xla=flags.enable_xla,
         seed=flags.seed,
@@ -259,7 +250,7 @@ def _with_defaults(values, given):
     values = run_setup.with_defaults(
         values,
         given,
-        generative_models.GenerativeDescription,
+        generative_runs.GenerativeDescription,
         lambda values: generative_models.paper_flags(
             values["model"], values["trainer"]
         ),

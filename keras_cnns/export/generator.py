@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_cnns.export import saved_model, verification
-from keras_cnns.trainers import generative_models
+from keras_cnns.trainers import generative_runs
 
 
 class _ServedGenerator(tf.Module):
@@ -102,6 +102,6 @@ def export_generator_run(run_dir: str, export_dir: str, name: str = ""):
         export_dir: folder that gets ``<name>/<version>/``.
         name: model name in the path; empty takes that of the generator.
     """
-    generator, _, latents, description = generative_models.load_networks(run_dir)
+    generator, _, latents, description = generative_runs.load_networks(run_dir)
     name = name or f"{description.model}_generator"
     return export_generator(generator, latents, export_dir, name)

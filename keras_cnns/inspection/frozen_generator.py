@@ -8,11 +8,10 @@ from keras_cnns.applications._parts import check_count
 from keras_cnns.trainers import GAN, WassersteinGANGP
 
 
-class FrozenGeneratorGAN(GAN):
-    """Algorithm 1 of GANs without the generator's updates; arguments are ``GAN``'s.
+class _FrozenGenerator:
+    """Steps without the generator's updates, and the generator in inference mode.
 
-    The generator is in inference mode, so that its batch normalisation stands still
-    too.
+    Its batch normalisation stands still, too.
     """
 
     def generate(self, latents, labels, training=False):
@@ -20,43 +19,16 @@ class FrozenGeneratorGAN(GAN):
 
     def train_step(self, data):
         """One update of the discriminator for each minibatch of the batch."""
-        noise = self.step_noise()
-        for images, labels in self.minibatches(data):
-            self.minimize(
-                self.discriminator_objective,
-                self.discriminator,
-                self.discriminator_optimizer,
-                images,
-                labels,
-                noise.latents(self.latents, len(images)),
-                self.disturbance(noise, images),
-                self.disturbance(noise, images),
-            )
-        return self.finish_step()
+        self.train_discriminator(data, self.step_noise())
+        return self.finish_step(generator_moved=False)
 
 
-class FrozenGeneratorWassersteinGANGP(WassersteinGANGP):
+class FrozenGeneratorGAN(_FrozenGenerator, GAN):
+    """Algorithm 1 of GANs without the generator's updates; arguments are ``GAN``'s."""
+
+
+class FrozenGeneratorWassersteinGANGP(_FrozenGenerator, WassersteinGANGP):
     """The critic's part of WGAN-GP's algorithm 1; arguments are its trainer's."""
-
-    def generate(self, latents, labels, training=False):
-        return super().generate(latents, labels, training=training)
-
-    def train_step(self, data):
-        """One update of the critic for each minibatch of the batch."""
-        noise = self.step_noise()
-        for images, labels in self.minibatches(data):
-            self.minimize(
-                self.critic_objective,
-                self.discriminator,
-                self.discriminator_optimizer,
-                images,
-                labels,
-                noise.latents(self.latents, len(images)),
-                noise.uniform([len(images)] + [1] * (images.shape.rank - 1)),
-                self.disturbance(noise, images),
-                self.disturbance(noise, images),
-            )
-        return self.finish_step()
 
 
 class OpponentTraining:

@@ -74,6 +74,19 @@ class GAN(LatentTrainer):
     def train_step(self, data):
         """Algorithm 1: k updates of the discriminator, then one of the generator."""
         noise = self.step_noise()
+        images, labels = self.train_discriminator(data, noise)
+        self.minimize(
+            self.generator_objective,
+            self.generator,
+            self.generator_optimizer,
+            noise.latents(self.latents, len(images)),
+            labels,
+            self.disturbance(noise, images),
+        )
+        return self.finish_step()
+
+    def train_discriminator(self, data, noise):
+        """k updates, a minibatch each; gives the last minibatch."""
         for images, labels in self.minibatches(data):
             self.minimize(
                 self.discriminator_objective,
@@ -85,15 +98,7 @@ class GAN(LatentTrainer):
                 self.disturbance(noise, images),
                 self.disturbance(noise, images),
             )
-        self.minimize(
-            self.generator_objective,
-            self.generator,
-            self.generator_optimizer,
-            noise.latents(self.latents, len(images)),
-            labels,
-            self.disturbance(noise, images),
-        )
-        return self.finish_step()
+        return images, labels
 
     def discriminator_objective(self, images, labels, latents, on_real, on_fake):
         """Mean of -log D(x) - log(1 - D(G(z))), and what is reported."""

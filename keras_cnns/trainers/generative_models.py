@@ -1,14 +1,8 @@
 """Which networks play against each other, and how each paper trains them."""
 
 import dataclasses
-import json
 
-from keras_cnns import applications
-from keras_cnns.data import Preprocessing
-from keras_cnns.data.sources import UNLABELLED
-from keras_cnns.trainers import runs
 from keras_cnns.trainers.gan import GAN, ConditionalGAN
-from keras_cnns.trainers.step_noise import Latents
 from keras_cnns.trainers.wasserstein_gan import WassersteinGAN
 from keras_cnns.trainers.wasserstein_gan_gp import WassersteinGANGP
 
@@ -24,12 +18,6 @@ USED_BY = {
     "clip_value": ("trainer", ("wgan",)),
     "critic_warm_up": ("trainer", ("wgan",)),
     "penalty_weight": ("trainer", ("wgan_gp",)),
-}
-# Mean and deviation on grey levels of 0 to 255 that give the range of a network.
-_SCALES = {
-    "signed": (127.5, 127.5),
-    "unit": (0.0, 255.0),
-    "unbounded": (127.5, 127.5),
 }
 
 
@@ -254,168 +242,13 @@ def paper_flags(name: str, trainer: str = "") -> dict:
     row = find_model(name)
     if not trainer or trainer == row.trainer:
         return row.flags
+    check_trainer(trainer)
+    return _TRAINER_FLAGS[trainer]
+
+
+def check_trainer(trainer: str) -> None:
+    """Refuses anything but a key of ``TRAINERS``."""
     if trainer not in TRAINERS:
         raise ValueError(
             f"unknown trainer {trainer!r}; there are {', '.join(TRAINERS)}"
         )
-    return _TRAINER_FLAGS[trainer]
-
-
-@dataclasses.dataclass(frozen=True)
-class GenerativeDescription:
-    """What it takes to build a run's networks again and to feed them.
-
-    Attributes:
-        model: key of ``MODELS``.
-        trainer: key of ``TRAINERS``.
-        builder_args: ``{"generator": {…}, "discriminator": {…}}``, changes of their
-            architectures.
-        class_names: tuple of names, by label.
-        preprocessing: how pictures become inputs.
-        value_range: ``"signed"`` or ``"unit"``, of the pictures.
-        num_examples: size of the training split, which sets the steps of an epoch.
-    """
-
-    model: str
-    trainer: str
-    builder_args: dict
-    class_names: tuple
-    preprocessing: Preprocessing
-    value_range: str
-    num_examples: int
-
-    @property
-    def image_shape(self) -> tuple:
-        feed = self.preprocessing
-        return (feed.height, feed.width, feed.channels)
-
-    def build(self) -> tuple:
-        """Generator, discriminator and the ``Latents`` of the generator.
-
-        Raises:
-            ValueError: if a builder argument is bad.
-        """
-        model = find_model(self.model)
-        networks = []
-        for role in ("generator", "discriminator"):
-            name = getattr(model, role)
-            changes = dict(self.builder_args.get(role, {}))
-            if applications.model_info(name).condition_shape:
-                changes["classes"] = len(self.class_names)
-            networks.append(
-                applications.create_variant(
-                    name, image_shape=self.image_shape, **changes
-                )
-            )
-        size = networks[0].inputs[0].shape[-1]
-        return (*networks, Latents(size, model.latents))
-
-    @classmethod
-    def from_json(cls, fields: dict) -> "GenerativeDescription":
-        """The description whose ``dataclasses.asdict`` was stored as JSON."""
-        fields = dict(fields)
-        fields["class_names"] = tuple(fields["class_names"])
-        fields["preprocessing"] = Preprocessing.from_json(fields["preprocessing"])
-        return cls(**fields)
-
-
-def describe(
-    model: str, source, *, trainer="", builder_args="", image_size=0, channels=0
-) -> GenerativeDescription:
-    """The description of a new run.
-
-    Args:
-        model: key of ``MODELS``.
-        source: ``Source`` of the training split.
-        trainer: key of ``TRAINERS``; empty takes the model's.
-        builder_args: JSON object of changes for ``generator`` and ``discriminator``.
-        image_size: height and width of the pictures; 0 takes the model's.
-        channels: 1 or 3; 0 takes the data's.
-
-    Raises:
-        ValueError: if an argument is bad or the networks cannot be trained so.
-    """
-    row = find_model(model)
-    if trainer and trainer not in TRAINERS:
-        raise ValueError(
-            f"unknown trainer {trainer!r}; there are {', '.join(TRAINERS)}"
-        )
-    info = applications.model_info(row.discriminator)
-    trainer = trainer or row.trainer
-    is_conditional = bool(info.condition_shape)
-    if is_conditional and trainer != "cgan" or trainer == "cgan" and not is_conditional:
-        raise ValueError(
-            f"{model} is {'' if is_conditional else 'not '}conditional and cannot be "
-            f"trained by {trainer}"
-        )
-    if is_conditional and source.class_names == (UNLABELLED,):
-        raise ValueError(f"{model} wants labels, which {source.name} does not have")
-    height, width = (image_size, image_size) if image_size else info.input_shape[:2]
-    channels = channels or source.image_shape[2] or 3
-    mean, std = _SCALES[info.preprocessing]
-    return GenerativeDescription(
-        model=model,
-        trainer=trainer,
-        builder_args=parse_builder_args(
-            builder_args,
-            {"generator": {"filters": [256, 128, 64]}, "discriminator": {}},
-        ),
-        class_names=source.class_names,
-        preprocessing=Preprocessing(
-            height, width, channels, (mean,) * channels, (std,) * channels
-        ),
-        value_range="unit" if info.preprocessing == "unit" else "signed",
-        num_examples=source.num_examples,
-    )
-
-
-def parse_builder_args(text: str, example: dict) -> dict:
-    """Changes of two networks' architectures.
-
-    Args:
-        text: JSON object of an object for each role; empty for no changes.
-        example: such a value that has all roles, for the message.
-
-    Raises:
-        ValueError: if it is no such object, or changes what data and flags decide.
-    """
-    try:
-        arguments = json.loads(text or "{}")
-    except ValueError:
-        arguments = None
-    is_fine = isinstance(arguments, dict) and all(
-        role in example and isinstance(changes, dict)
-        for role, changes in arguments.items()
-    )
-    if not is_fine:
-        raise ValueError(
-            f"builder_args must be a JSON object such as {json.dumps(example)}, got "
-            f"{text!r}"
-        )
-    for role, changes in arguments.items():
-        own = {"image_shape", "classes", "name"} & set(changes)
-        if own:
-            raise ValueError(
-                f"builder_args of the {role} cannot set {', '.join(sorted(own))}: "
-                "data and flags decide that"
-            )
-    return arguments
-
-
-def load_networks(run_dir: str):
-    """The trained networks of a GAN's run, the generator with its averaged weights.
-
-    Args:
-        run_dir: folder that ``apps/train_gan.py`` wrote.
-
-    Returns:
-        (generator, discriminator, ``Latents``, ``GenerativeDescription``).
-
-    Raises:
-        ValueError: if the folder holds no such run, or its weights cannot be read.
-    """
-    description = runs.describe_run(run_dir, GenerativeDescription)
-    generator, discriminator, latents = description.build()
-    runs.load_trained(generator, run_dir, "generator")
-    runs.load_trained(discriminator, run_dir, "discriminator")
-    return generator, discriminator, latents, description

@@ -5,7 +5,7 @@ import dataclasses
 from keras_cnns import applications
 from keras_cnns.data import Preprocessing
 from keras_cnns.trainers import runs
-from keras_cnns.trainers.generative_models import parse_builder_args
+from keras_cnns.trainers.generative_runs import parse_builder_args
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ def find_model(name: str) -> RefinementModel:
 
 
 @dataclasses.dataclass(frozen=True)
-class RefinementDescription:
+class RefinementDescription(runs.Description):
     """What it takes to build a run's networks again and to feed them.
 
     Attributes:
@@ -103,14 +103,6 @@ class RefinementDescription:
             )
             for role in ("refiner", "discriminator")
         )
-
-    @classmethod
-    def from_json(cls, fields: dict) -> "RefinementDescription":
-        """The description whose ``dataclasses.asdict`` was stored as JSON."""
-        fields = dict(fields)
-        fields["class_names"] = tuple(fields["class_names"])
-        fields["preprocessing"] = Preprocessing.from_json(fields["preprocessing"])
-        return cls(**fields)
 
 
 def describe(

@@ -8,6 +8,7 @@ from tensorflow import keras
 
 from keras_cnns.trainers import optimizers, runs
 from keras_cnns.trainers.checkpoints import list_steps
+from keras_cnns.trainers.step_noise import InstanceNoise
 
 # What may differ when a run is resumed; everything else decides how it goes on.
 FREE_ON_RESUME = {
@@ -109,6 +110,24 @@ def with_defaults(values: dict, given, kind, find_defaults) -> dict:
     else:
         base = find_defaults(values) if values["model"] else {}
     return {**values, **{k: v for k, v in base.items() if k not in given}}
+
+
+def check_instance_noise(flags) -> None:
+    """Refuses a deviation without epochs, epochs without one, and negative ones."""
+    given = (flags.instance_noise, flags.instance_noise_epochs)
+    if min(given) < 0 or (given[0] > 0) != (given[1] > 0):
+        raise ValueError(
+            "instance_noise and instance_noise_epochs must both be positive or both be "
+            f"0, got {given[0]} and {given[1]}"
+        )
+
+
+def make_instance_noise(flags, steps_per_epoch: int):
+    """The ``InstanceNoise`` that the flags ask for; None if they do not."""
+    if not flags.instance_noise:
+        return None
+    steps = max(1, round(flags.instance_noise_epochs * steps_per_epoch))
+    return InstanceNoise(flags.instance_noise, 0.0, steps)
 
 
 def make_optimizer(flags, learning_rate: float, updates: int, updates_per_epoch: float):

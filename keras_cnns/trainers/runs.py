@@ -25,8 +25,23 @@ _PACKAGES = [
 ]
 
 
+class Description:
+    """What ``run.json`` tells of a run's networks; dataclasses derive from it.
+
+    They have ``class_names``, a tuple, and a ``preprocessing`` among their fields.
+    """
+
+    @classmethod
+    def from_json(cls, fields: dict) -> "Description":
+        """The description whose ``dataclasses.asdict`` was stored as JSON."""
+        fields = dict(fields)
+        fields["class_names"] = tuple(fields["class_names"])
+        fields["preprocessing"] = Preprocessing.from_json(fields["preprocessing"])
+        return cls(**fields)
+
+
 @dataclasses.dataclass(frozen=True)
-class NetworkDescription:
+class NetworkDescription(Description):
     """What it takes to build a run's network again and to feed it.
 
     Attributes:
@@ -74,14 +89,6 @@ class NetworkDescription:
             classifier_activation=classifier_activation,
             **builder_args,
         )
-
-    @classmethod
-    def from_json(cls, fields: dict) -> "NetworkDescription":
-        """The description whose ``dataclasses.asdict`` was stored as JSON."""
-        fields = dict(fields)
-        fields["class_names"] = tuple(fields["class_names"])
-        fields["preprocessing"] = Preprocessing.from_json(fields["preprocessing"])
-        return cls(**fields)
 
 
 def write_record(run_dir: str, flags: dict, description) -> None:

@@ -101,14 +101,14 @@ class WassersteinGAN(WassersteinTrainer):
     def train_step(self, data):
         """Algorithm 1: n_critic updates of the critic, then one of the generator."""
         noise = self.step_noise()
-        self.update_generator(noise, *self._train_critic(data, noise))
+        self.update_generator(noise, *self.train_discriminator(data, noise))
         self.generator_updates.assign_add(1)
         self.critic_rounds.assign(0)
         return self.finish_step()
 
     def critic_step(self, data):
         """The critic's part of the algorithm alone."""
-        self._train_critic(data, self.step_noise())
+        self.train_discriminator(data, self.step_noise())
         self.critic_rounds.assign_add(1)
         names = ("critic_loss", "wasserstein_estimate")
         return self.finish_step(names, generator_moved=False)
@@ -124,8 +124,8 @@ class WassersteinGAN(WassersteinTrainer):
         )
         return loss, {"critic_loss": loss, "wasserstein_estimate": -loss}
 
-    def _train_critic(self, data, noise):
-        """n_critic updates; gives the last minibatch."""
+    def train_discriminator(self, data, noise):
+        """n_critic clipped updates, a minibatch each; gives the last minibatch."""
         for images, labels in self.minibatches(data):
             self.minimize(
                 self.critic_objective,

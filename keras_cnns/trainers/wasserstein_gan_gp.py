@@ -77,6 +77,11 @@ class WassersteinGANGP(WassersteinTrainer):
     def train_step(self, data):
         """Algorithm 1: n_critic updates of the critic, then one of the generator."""
         noise = self.step_noise()
+        self.update_generator(noise, *self.train_discriminator(data, noise))
+        return self.finish_step()
+
+    def train_discriminator(self, data, noise):
+        """n_critic updates, a minibatch each; gives the last minibatch."""
         for images, labels in self.minibatches(data):
             self.minimize(
                 self.critic_objective,
@@ -89,8 +94,7 @@ class WassersteinGANGP(WassersteinTrainer):
                 self.disturbance(noise, images),
                 self.disturbance(noise, images),
             )
-        self.update_generator(noise, images, labels)
-        return self.finish_step()
+        return images, labels
 
     def critic_objective(self, images, labels, latents, shares, on_real, on_fake):
         """Mean of f(G(z)) - f(x) with the penalty, and what is reported."""

@@ -12,7 +12,7 @@ import train_gan
 from PIL import Image
 
 from keras_cnns import data, trainers
-from keras_cnns.trainers import adversarial, generative_models
+from keras_cnns.trainers import adversarial, generative_runs
 
 SMALL = '{"generator": {"filters": [16, 8]}, "discriminator": {"filters": [8, 16]}}'
 
@@ -55,7 +55,7 @@ def test_train_leaves_everything_it_promises(trained):
 
 def test_the_export_samples_what_the_run_does(trained):
     run_dir, saved_model, _ = trained
-    generator, _, latents, _ = generative_models.load_networks(str(run_dir))
+    generator, _, latents, _ = generative_runs.load_networks(str(run_dir))
     expected = adversarial.sample_generator(generator, latents, 5, seed=11)
     signatures = tf.saved_model.load(str(saved_model)).signatures
     sampled = signatures["sample"](
@@ -151,6 +151,7 @@ def test_conditional_models_draw_the_classes_asked_for(data_dir, tmp_path):
         ({"builder_args": '{"critic": {}}'}, "critic"),
         ({"builder_args": '{"generator": {"depth": 3}}'}, "takes no depth"),
         ({"builder_args": '{"generator": {"image_shape": [1]}}'}, "image_shape"),
+        ({"builder_args": '{"generator": {"output_activation": "linear"}}'}, "output_"),
         ({"instance_noise": 0.1}, "instance_noise_epochs must both"),
         ({"optimizer": "lamb"}, "sgd, rmsprop, adam .*'lamb'"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
@@ -233,7 +234,9 @@ def test_pictures_without_labels_will_do(trained, tmp_path, data_dir):
     sample_gan.run(str(trained[0]), str(tmp_path / "set" / "train"), num_images=40)
     os.remove(tmp_path / "set" / "train" / "grid.png")
     flags = {"dataset": str(tmp_path / "set"), "train_split": "train", "batch_size": 16}
-    progress = _train(tmp_path / "run", data_dir, epochs=1, **flags)
+    progress = _train(
+        tmp_path / "run", data_dir, epochs=1, sync_batch_norm=True, **flags
+    )
     assert progress["history"][0]["step"] == 2
     with pytest.raises(ValueError, match="cgan_mnist wants labels"):
         _train(
@@ -244,6 +247,6 @@ def test_pictures_without_labels_will_do(trained, tmp_path, data_dir):
 def test_data_is_scaled_to_the_range_of_the_networks(data_dir):
     source = data.open_source("digits", "train", data_dir)
     for model, low in (("dcgan32", -1), ("gan_mnist", 0)):
-        feed = generative_models.describe(model, source, image_size=8).preprocessing
+        feed = generative_runs.describe(model, source, image_size=8).preprocessing
         ends = feed.standardize(np.array([[[0.0]], [[255.0]]])).numpy().ravel()
         np.testing.assert_allclose(ends, [low, 1])

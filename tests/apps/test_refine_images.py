@@ -30,6 +30,8 @@ SMALL = {
     "refiner_pretraining": 14,
     "discriminator_pretraining": 5,
     "buffer_size": 64,
+    "instance_noise": 0.1,
+    "instance_noise_epochs": 2.0,
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "epochs": 3,
@@ -193,6 +195,7 @@ def test_the_paper_fills_in_what_the_command_line_leaves_open():
         ({"regularization_weight": -1.0}, "regularization_weight .* -1"),
         ({"optimizer": "sdg"}, "sdg"),
         ({"augmentation": "twist"}, "twist"),
+        ({"instance_noise": 0.0}, "both be positive or both be 0, got 0.0 and 2.0"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
