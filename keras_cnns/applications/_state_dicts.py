@@ -24,7 +24,7 @@ def is_state_dict(path: str) -> bool:
     return path.endswith(SUFFIXES)
 
 
-def read(path: str, names: tuple) -> dict:
+def read(path: str, names: tuple) -> tuple:
     """Arrays of a state dict under layer names, kernels in Keras' order of axes.
 
     Args:
@@ -33,7 +33,7 @@ def read(path: str, names: tuple) -> dict:
 
     Returns:
         Lists of arrays by layer name, in the order of ``layer.weights``: kernel, bias;
-        or gamma, beta, mean, variance.
+        or gamma, beta, mean, variance. And the file's module by layer name.
 
     Raises:
         ValueError: if the file cannot be read, or no rule fits one of its modules.
@@ -46,7 +46,7 @@ def read(path: str, names: tuple) -> dict:
             modules.setdefault(module, {})[tensor] = array
         elif tensor != "num_batches_tracked":
             raise ValueError(f"{path}: unknown tensor {key!r}")
-    layers, strangers = {}, []
+    layers, origins, strangers = {}, {}, []
     for module, tensors in modules.items():
         fitting = [rule for rule in names if re.fullmatch(rule[0], module)]
         if not fitting:
@@ -54,7 +54,11 @@ def read(path: str, names: tuple) -> dict:
         elif fitting[0][1] is not None:
             name = _layer_name(module, *fitting[0])
             if name in layers:
-                raise ValueError(f"{path}: two modules stand for the layer {name}")
+                raise ValueError(
+                    f"{path}: {origins[name]} and {module} both stand for the layer "
+                    f"{name}"
+                )
+            origins[name] = module
             layers[name] = [tensors[t] for t in _TENSORS if t in tensors]
             layers[name][0] = _kernel(layers[name][0])
             if "running_mean" in tensors:  # some old files hold them as (1, channels)
@@ -65,7 +69,7 @@ def read(path: str, names: tuple) -> dict:
             f"{path} is of another architecture, it has the modules "
             f"{', '.join(strangers[:5])}{more}, which the network does not know"
         )
-    return layers
+    return layers, origins
 
 
 def _layer_name(module, pattern, template):

@@ -21,6 +21,8 @@ _KERAS_FILES = "https://storage.googleapis.com/tensorflow/keras-applications"
 HEAD_NAME = "predictions"
 # What the classifier is called in files written by older Keras releases.
 _OLD_HEAD_NAMES = (HEAD_NAME, "fc1000", "probs")
+# What else belongs to the top of a network that has more there than a classifier.
+_BEFORE_HEAD = ("dense", "embedding_dense", "embedding_bn")
 
 
 _HUB = "https://huggingface.co/timm/{}/resolve/main/model.safetensors"
@@ -212,12 +214,15 @@ def load(
     is_state_dict = _state_dicts.is_state_dict(path)
     if is_state_dict:
         _check_reads_state_dicts(model.name, path, state_dict_names, state_dict_hint)
-        stored = _of_network(_state_dicts.read(path, state_dict_names), targets)
+        stored, origins = _state_dicts.read(path, state_dict_names)
+        stored = _of_network(stored, targets)
     else:
-        stored = read(path)
+        stored, origins = read(path), {}
     first = _first_convolution(model)
     free = (*heads, first) if adapt else ()
-    pairs = _match(stored, targets, heads, path, None if is_state_dict else free)
+    pairs = _match(
+        stored, targets, heads, path, None if is_state_dict else free, origins
+    )
     values, problems = [], []
     for name, arrays in pairs.items():
         layer = targets[name]
@@ -239,7 +244,9 @@ def load(
                     path, name, came[0][2], have[0][2],
                 )  # fmt: skip
         if arrays is None or have != [array.shape for array in arrays]:
-            problems.append(f"{name}: file {came}, network {have}")
+            problems.append(
+                f"{_with_origin(name, origins)}: file {came}, network {have}"
+            )
             continue
         values.append((layer, arrays))
     if problems:
@@ -280,7 +287,7 @@ def _of_network(stored, targets) -> dict:
     return fitted
 
 
-def _match(stored, targets, heads, path, free) -> dict:
+def _match(stored, targets, heads, path, free, origins) -> dict:
     """The file's arrays under the network's layer names.
 
     Where they are named otherwise they are matched by position, if all shapes agree but
@@ -298,7 +305,7 @@ def _match(stored, targets, heads, path, free) -> dict:
         renamed = {
             k: v
             for k, v in renamed.items()
-            if k not in _OLD_HEAD_NAMES and not k.endswith(HEAD_NAME)
+            if k not in (*_OLD_HEAD_NAMES, *_BEFORE_HEAD) and not k.endswith(HEAD_NAME)
         }
     left_out = [n for n in renamed if n.startswith("aux") and n not in targets]
     if left_out:
@@ -314,7 +321,7 @@ def _match(stored, targets, heads, path, free) -> dict:
         return by_position
     raise ValueError(
         f"{path} does not fit the network; missing in the file: {_some(missing)}; "
-        f"not in the network: {_some(extra)}"
+        f"not in the network: {_some([_with_origin(n, origins) for n in extra])}"
     )
 
 
@@ -331,6 +338,11 @@ def _by_position(stored, targets, head, free):
         for name, shapes in ((n, [a.shape for a in v]) for n, v in pairs.items())
     )
     return pairs if fits else None
+
+
+def _with_origin(name, origins) -> str:
+    """A layer, and the module of the file that it stands for if there is one."""
+    return f"{name} (the file's {origins[name]})" if name in origins else name
 
 
 def _some(names) -> str:

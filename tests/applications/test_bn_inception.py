@@ -59,8 +59,8 @@ def test_old_files_hold_normalisation_as_rows(tmp_path):
     }
     path = str(tmp_path / "model.safetensors")
     safetensors.save_file(rows, path)
-    arrays = _state_dicts.read(path, ((r"(\w+)", r"\1"),))["conv1_7x7_s2_bn"]
-    for name, array in zip(names, arrays):
+    layers, _ = _state_dicts.read(path, ((r"(\w+)", r"\1"),))
+    for name, array in zip(names, layers["conv1_7x7_s2_bn"]):
         np.testing.assert_array_equal(array, rows[f"conv1_7x7_s2_bn.{name}"][0])
 
 

@@ -96,9 +96,10 @@ def test_missing_extra_and_other_shapes_are_named(tmp_path):
     assert "layer1.0.conv9" in _message(
         {**good, "layer1.0.conv9.weight": kernel}, tmp_path
     )
-    assert "conv2_block1_1_conv" in _message(
+    message = _message(
         {**good, "layer1.0.conv1.weight": kernel[:, :, :1, :1].copy()}, tmp_path
     )
+    assert "conv2_block1_1_conv (the file's layer1.0.conv1): file [(1, 1" in message
     assert "layer1.0.conv1.scale" in _message(
         {**good, "layer1.0.conv1.scale": kernel}, tmp_path
     )
@@ -112,7 +113,9 @@ def test_bfloat16_becomes_float32(tmp_path):
     path = tmp_path / "model.safetensors"
     values = np.array([1.5, -2.0], np.float32).view(np.uint16)[1::2].tobytes()
     path.write_bytes(len(header).to_bytes(8, "little") + header + values)
-    (array,) = _state_dicts.read(str(path), ((r"conv1", "conv"),))["conv"]
+    layers, origins = _state_dicts.read(str(path), ((r"conv1", "conv"),))
+    assert origins == {"conv": "conv1"}
+    (array,) = layers["conv"]
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array, [1.5, -2.0])
 

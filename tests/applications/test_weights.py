@@ -47,6 +47,39 @@ def test_a_file_with_head_serves_a_network_without(saved):
     )
 
 
+@pytest.mark.parametrize(
+    "name, changes",
+    [
+        ("maxout_network", {"filters": (4, 4, 4), "units": 5}),
+        (
+            "inception_resnet",
+            {
+                "embedding_size": 6,
+                "form": "torch",
+                "blocks": (1, 1, 1),
+                "depth_multiplier": 0.1,
+                "input_shape": (96, 96, 3),
+            },
+        ),
+    ],
+)
+def test_tops_of_several_layers_are_left_out_too(name, changes, tmp_path):
+    network = applications.create_model(name, **changes)
+    path = str(tmp_path / "weights.h5")
+    network.save_weights(path)
+    changes.pop("embedding_size", None)
+    if name == "maxout_network":
+        changes.pop("units")
+    headless = applications.create_model(
+        name, include_top=False, weights=path, **changes
+    )
+    for layer in headless.layers[1:]:
+        for mine, other in zip(
+            layer.get_weights(), network.get_layer(layer.name).get_weights()
+        ):
+            np.testing.assert_array_equal(mine, other)
+
+
 def test_first_kernel_adapts_so_that_a_grey_picture_gives_what_its_copy_gave(
     saved, caplog
 ):
