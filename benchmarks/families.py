@@ -111,8 +111,18 @@ FAMILIES = {
     ),
     "maxout": (
         "maxout_network",
-        {"filters": [24, 48, 48], "units": 100},
-        {"weight_decay": 0.0, "batch_size": 64},
+        {
+            "filters": [24, 48, 48],
+            "units": 100,
+            "input_dropout_rate": 0.0,
+            "dropout_rate": 0.2,
+        },
+        {
+            "optimizer": "adam",
+            "learning_rate": 0.001,
+            "weight_decay": 0.0,
+            "batch_size": 64,
+        },
     ),
     "all_cnn": (
         "all_cnn",
