@@ -36,13 +36,18 @@ TABLE = {
     # data
     "dataset": (
         TEXT,
-        "digits, rendered_digits, fashion_mnist, any TFDS name, or an image folder",
+        "digits, rendered_digits, fashion_mnist, photographs, photographs_128, any "
+        "TFDS name, or an image folder",
     ),
     "data_dir": (TEXT, "where prepared data sets (or Fashion-MNIST's files) are"),
     "train_split": (TEXT, "split to train on"),
     "validation_split": (TEXT, "split evaluated after each epoch; empty for none"),
     "split": (TEXT, "split to evaluate on"),
-    "image_size": (COUNT, "height and width of the input; 0 takes the data set's"),
+    "image_size": (
+        COUNT,
+        "height and width of the input; 0 takes the data set's, in train_gan and "
+        "train_inpainter the model's",
+    ),
     "channels": (COUNT, "1 (grey) or 3; 0 takes the data set's"),
     "preprocessing": (
         TEXT,
@@ -78,12 +83,12 @@ TABLE = {
     "epochs": (COUNT, "epochs of the whole run"),
     "optimizer": (
         TEXT,
-        "sgd, rmsprop, adam, adamw, lamb, rectified_adam or lookahead",
+        "sgd, rmsprop, adadelta, adam, adamw, lamb, rectified_adam or lookahead",
     ),
     "learning_rate": (NUMBER, "learning rate at its highest"),
     "momentum": (NUMBER, "of sgd and rmsprop"),
     "nesterov": (SWITCH, "whether the momentum of sgd is Nesterov's"),
-    "rho": (NUMBER, "share of the old mean square that rmsprop keeps"),
+    "rho": (NUMBER, "share of the old mean square of rmsprop, adadelta"),
     "beta_1": (NUMBER, "share of the old mean that adam keeps"),
     "beta_2": (NUMBER, "share of the old mean square that adam keeps"),
     "epsilon": (NUMBER, "added to the optimizer's denominator, but for sgd"),
@@ -106,7 +111,7 @@ TABLE = {
     "generator_loss": (TEXT, "non_saturating or minimax"),
     "clip_value": (NUMBER, "bound of the critic's weights in wgan"),
     "critic_warm_up": (SWITCH, "100 critic updates for each early generator update"),
-    "penalty_weight": (NUMBER, "of the gradient penalty in wgan_gp"),
+    "penalty_weight": (NUMBER, "of the gradient penalty of Wasserstein critics"),
     "instance_noise": (
         NUMBER,
         "deviation of the noise on the discriminator's pictures at first; 0 for none",
@@ -135,6 +140,94 @@ TABLE = {
     "buffer_size": (COUNT, "refined pictures kept for the discriminator; 0 for none"),
     "refiner_pretraining": (COUNT, "first steps, in which the refiner trains alone"),
     "discriminator_pretraining": (COUNT, "next steps, with the discriminator alone"),
+    # inpainting
+    "mask_kinds": (
+        TEXT,
+        "where holes come from, comma-separated: irregular, rectangle, files:FOLDER "
+        "(white pixels are holes)",
+    ),
+    "hole_ratios": (
+        TEXT,
+        "least and largest share of hole in irregular masks, such as 0.1,0.3; empty: "
+        "0.01,0.6",
+    ),
+    "rectangle_sides": (
+        TEXT,
+        "shortest and longest side of rectangles, as shares of the picture's; empty: "
+        "0.375,0.5",
+    ),
+    "patch_size": (
+        COUNT,
+        "height and width of what local critics see; 0: half of the picture's",
+    ),
+    "validation_pictures": (
+        COUNT,
+        "how many pictures are filled after each epoch, spread over the split; 0 for "
+        "all",
+    ),
+    "feature_weights": (
+        TEXT,
+        "VGG16 for the perceptual and the style loss: imagenet, torchvision or a "
+        "weight file",
+    ),
+    "feature_run": (
+        TEXT,
+        "run of a classifier for them instead, whose stage ends are compared",
+    ),
+    "feature_layers": (
+        TEXT,
+        "other layers of that classifier, comma-separated, finest first",
+    ),
+    "valid_weight": (NUMBER, "loss weight of the differences on known pixels"),
+    "hole_weight": (NUMBER, "loss weight of the differences in the hole"),
+    "perceptual_weight": (NUMBER, "loss weight of the differences of features"),
+    "style_weight": (NUMBER, "loss weight of the differences of their Gram matrices"),
+    "total_variation_weight": (
+        NUMBER,
+        "loss weight of the differences of neighbours in the hole",
+    ),
+    "compare_composite": (
+        SWITCH,
+        "whether features are compared with the known pixels pasted in, too",
+    ),
+    "second_stage_share": (
+        NUMBER,
+        "share of the steps, the last ones, with a frozen encoder batch norm; 0: none",
+    ),
+    "second_stage_learning_rate": (NUMBER, "learning rate of those steps"),
+    "adversarial_weight": (NUMBER, "loss weight of the discriminator's judgement"),
+    "discriminator_beta_1": (NUMBER, "its beta_1; left out: that of the network"),
+    "completion_share": (
+        NUMBER,
+        "share of the steps, the first ones, without the discriminator",
+    ),
+    "discriminator_alone_share": (
+        NUMBER,
+        "share of the steps, the next ones, with the discriminator alone",
+    ),
+    "coarse_weight": (NUMBER, "weight of the coarse picture's differences"),
+    "discount": (NUMBER, "factor of a difference's weight per pixel into the hole"),
+    "distance": (TEXT, "how that distance is measured: axis or euclidean"),
+    "input": (TEXT, "picture to fill, or a folder of them"),
+    "mask": (
+        TEXT,
+        "picture of its holes in white, or a folder of such of the pictures' names",
+    ),
+    "output": (TEXT, "PNG file to write, or a folder for such files"),
+    "method": (
+        TEXT,
+        "mean, nearest, biharmonic, criminisi, patch_match, or an inpainting run",
+    ),
+    "methods": (
+        LIST,
+        "methods to compare, comma-separated: names as --method has them, folders of "
+        "runs, or label=folder",
+    ),
+    "tile_size": (
+        COUNT,
+        "height and width that a network sees of a large picture at once; 0: 1024, or "
+        "twice the training pictures'",
+    ),
     # studies of a GAN
     "studies": (LIST, "what to look at, comma-separated; the app's description tells"),
     "num_samples": (COUNT, "how many generated pictures get a number"),

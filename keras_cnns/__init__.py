@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _SUBPACKAGES = (
     "applications",
     "data",
+    "exemplar",
     "export",
     "inspection",
     "layers",

@@ -13,7 +13,8 @@ BELOW = {
     **{room: set() for room in FOUNDATION},
     "applications": FOUNDATION,
     "trainers": FOUNDATION | {"applications"},
-    "inspection": FOUNDATION | {"applications", "trainers"},
+    "inspection": FOUNDATION | {"applications", "trainers", "exemplar"},
+    "exemplar": set(),
     "export": FOUNDATION | {"applications", "trainers"},
 }
 

@@ -9,6 +9,7 @@ from keras_cnns.applications._registry import (
     list_models,
     model_info,
 )
+from keras_cnns.applications._vgg16 import vgg16_stages
 from keras_cnns.applications._weights import load as load_weights
 from keras_cnns.applications._weights import save as save_weights
 from keras_cnns.applications.classification.all_cnn import *
@@ -39,3 +40,9 @@ from keras_cnns.applications.generative.wgan import *
 from keras_cnns.applications.generative.wgan_gp import *
 from keras_cnns.applications.generative.wgan_gp_resnet import *
 from keras_cnns.applications.generative.wgan_gp_toy import *
+from keras_cnns.applications.inpainting.contextual_attention import *
+from keras_cnns.applications.inpainting.global_local import *
+from keras_cnns.applications.inpainting.lbam import *
+from keras_cnns.applications.inpainting.lbam_discriminator import *
+from keras_cnns.applications.inpainting.partial_convolution import *
+from keras_cnns.applications.inpainting.unet import *

@@ -30,6 +30,8 @@ def count_macs(model: keras.Model) -> int:
             continue
         is_transposed = isinstance(layer, keras.layers.Conv2DTranspose)
         shape = layer.input_shape if is_transposed else layer.output_shape
+        if isinstance(shape, list):  # features first, then the masks they go by
+            shape = shape[0]
         positions = math.prod(shape[1:-1])
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             kernel = layer.depthwise_kernel

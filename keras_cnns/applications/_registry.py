@@ -32,9 +32,9 @@ class ModelInfo:
         min_size: smallest height and width that the network accepts; None where its
             input has one shape only.
         stage_ends: layer names where the stages end, finest map first.
-        condition_shape: of a conditional network's second input, such as one-hot
-            labels; empty where there is none.
-        output_shape: of generative networks, without the batch.
+        condition_shape: of a second input, such as one-hot labels or masks; empty
+            where there is none.
+        output_shape: of generative and inpainting networks, without the batch.
         weights: public checkpoints by name.
         note: why ``params`` differs from the published figure, where it does.
         macs: multiply-adds of convolutions and dense layers for one picture at
@@ -42,8 +42,8 @@ class ModelInfo:
         published: the paper's error or accuracy, with data set and protocol.
         traits: exceptions to what every model promises: ``"vector_features"`` (no
             feature maps), ``"fixed_size"`` (height and width must be known).
-        builder, architecture: of generative networks, the family's general builder and
-            the arguments that make this variant of it.
+        builder, architecture: of networks that are no classifiers, the family's general
+            builder and the arguments that make this variant of it.
     """
 
     name: str
@@ -240,7 +240,7 @@ def create_model(name: str, **builder_args) -> keras.Model:
 
 
 def create_variant(name: str, **changes) -> keras.Model:
-    """Builds a generative network with some of its architecture changed.
+    """Builds a network that is no classifier with some of its architecture changed.
 
     Args:
         name: registry name, such as ``"dcgan64_generator"``.

@@ -1,5 +1,20 @@
 """Data sets and input pipelines: ``load(name, split, batch_size)``."""
 
+from keras_cnns.data.inpainting import (
+    MaskRecipe,
+    load_inpainting_evaluation,
+    load_inpainting_training,
+)
+from keras_cnns.data.masks import (
+    HOLE_RATIO_BINS,
+    bounding_box,
+    irregular_mask,
+    load_mask_files,
+    read_mask,
+    rectangle_mask,
+    write_mask,
+)
+from keras_cnns.data.pictures import read_picture, write_picture
 from keras_cnns.data.pipeline import Augmentation, load, load_training
 from keras_cnns.data.preprocessing import (
     CONVENTIONS,
@@ -10,11 +25,23 @@ from keras_cnns.data.sources import Source, open_source
 
 __all__ = [
     "CONVENTIONS",
+    "HOLE_RATIO_BINS",
     "Augmentation",
+    "MaskRecipe",
     "Preprocessing",
     "Source",
+    "bounding_box",
+    "irregular_mask",
     "load",
+    "load_inpainting_evaluation",
+    "load_inpainting_training",
+    "load_mask_files",
     "load_training",
     "measure_statistics",
     "open_source",
+    "read_mask",
+    "read_picture",
+    "rectangle_mask",
+    "write_mask",
+    "write_picture",
 ]

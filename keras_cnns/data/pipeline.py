@@ -93,7 +93,7 @@ def load(
     """
     source = open_source(name, split, data_dir)
     depth = len(source.class_names)
-    return _sharded_by_data(
+    return sharded_by_data(
         source.examples.map(
             lambda content, label: (
                 preprocessing(source.read(content)),
@@ -184,7 +184,7 @@ def load_training(
         return images, labels
 
     epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
-    return _sharded_by_data(
+    return sharded_by_data(
         epochs.flat_map(epoch_examples)
         # Known to be endless, batches keep their static size under several workers.
         .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
@@ -214,7 +214,7 @@ def _training_image(content, seed, preprocessing, augmentation):
     return image
 
 
-def _sharded_by_data(dataset):
+def sharded_by_data(dataset):
     """Workers share each global batch, whatever files it came from."""
     options = tf.data.Options()
     policy = tf.data.experimental.AutoShardPolicy.DATA

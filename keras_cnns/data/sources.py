@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
 import logging as py_logging
 import os
@@ -22,6 +23,8 @@ _SHUFFLE_BYTES = 2**30
 UNLABELLED = "unlabelled"
 _OUR_BUILDERS = {
     "digits": builders.Digits,
+    "photographs": builders.Photographs,
+    "photographs_128": functools.partial(builders.Photographs, config="128"),
     "rendered_digits": builders.RenderedDigits,
 }
 
@@ -57,7 +60,8 @@ def open_source(
     """Finds a data set, preparing it where that is needed.
 
     Args:
-        name: ``digits``, ``rendered_digits``, ``fashion_mnist``, any other TFDS name of
+        name: ``digits``, ``rendered_digits``, ``fashion_mnist``, ``photographs``
+            (64x64, without labels) or ``photographs_128``, any other TFDS name of
             labelled images (``cifar10``, ``imagenet2012``), or the path of a folder
             laid out as ``<folder>/<split>/<class>/<image>``.
         split: split name; TFDS slices such as ``"train[:90%]"`` work for TFDS names.
@@ -81,9 +85,8 @@ def open_source(
         if name == "fashion_mnist":
             return _fashion_mnist(split, data_dir)
         if name in _OUR_BUILDERS:
-            return _tfds_source(
-                name, split, lambda: _OUR_BUILDERS[name](data_dir=data_dir)
-            )
+            make_builder = functools.partial(_OUR_BUILDERS[name], data_dir=data_dir)
+            return _tfds_source(name, split, make_builder, labelled=labelled)
         return _tfds_source(
             name, split, lambda: _tfds_builder(name, data_dir), labelled=labelled
         )

@@ -45,6 +45,16 @@ from keras_cnns.inspection.guided_backpropagation import (
     maximal_responses,
     unit_gradients,
 )
+from keras_cnns.inspection.inpainters import (
+    ExemplarInpainter,
+    NetworkInpainter,
+    open_inpainter,
+)
+from keras_cnns.inspection.inpainting import inpainting_grid
+from keras_cnns.inspection.inpainting_comparison import (
+    Comparison,
+    compare_inpainters,
+)
 from keras_cnns.inspection.latent_walks import (
     ArithmeticStudy,
     average_latents,
@@ -72,12 +82,15 @@ from keras_cnns.inspection.refinement import refine_source, refinement_grid
 
 __all__ = [
     "ArithmeticStudy",
+    "Comparison",
     "Duplicates",
     "Embedding",
+    "ExemplarInpainter",
     "FewLabelResult",
     "GradientStatistics",
     "LineEstimates",
     "ObjectFilters",
+    "NetworkInpainter",
     "ParallelLines",
     "ProbeRecord",
     "SvmResult",
@@ -86,6 +99,7 @@ __all__ = [
     "central_thumbnails",
     "collision_rates",
     "combine",
+    "compare_inpainters",
     "convolution_activations",
     "dense_discriminator",
     "discriminator_features",
@@ -102,11 +116,13 @@ __all__ = [
     "guided_copy",
     "hash_bits",
     "inception_embedding",
+    "inpainting_grid",
     "interpolate",
     "interpolation_jumps",
     "maximal_responses",
     "neighbours",
     "object_filters",
+    "open_inpainter",
     "picture_grid",
     "probe_discriminator",
     "quantize",

@@ -20,7 +20,7 @@ class _FrozenGenerator:
     def train_step(self, data):
         """One update of the discriminator for each minibatch of the batch."""
         self.train_discriminator(data, self.step_noise())
-        return self.finish_step(generator_moved=False)
+        return self.finish_step(network_moved=False)
 
 
 class FrozenGeneratorGAN(_FrozenGenerator, GAN):

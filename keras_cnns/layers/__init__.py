@@ -4,20 +4,34 @@ from keras_cnns.layers.adaptive_average_pooling import AdaptiveAveragePooling2D
 from keras_cnns.layers.adaptive_max_pooling import AdaptiveMaxPooling2D
 from keras_cnns.layers.channel_padding import ChannelPadding
 from keras_cnns.layers.channel_shuffle import ChannelShuffle
+from keras_cnns.layers.contextual_attention import ContextualAttention
 from keras_cnns.layers.dual_stream_convolution import DualStreamConv2D
 from keras_cnns.layers.fractal_drop_path import FractalDropPath
 from keras_cnns.layers.fractal_join import FractalJoin
 from keras_cnns.layers.grouped_convolution import GroupedConv2D
+from keras_cnns.layers.known_pixels import KnownPixels
+from keras_cnns.layers.learnable_mask import LearnableMaskActivation
 from keras_cnns.layers.local_response_normalization import LocalResponseNormalization
+from keras_cnns.layers.mask_renormalization import MaskRenormalization
+from keras_cnns.layers.mask_update import MaskUpdate
+from keras_cnns.layers.masked_concatenate import MaskedConcatenate
+from keras_cnns.layers.partial_conv import PartialConv2D
 
 __all__ = [
     "AdaptiveAveragePooling2D",
     "AdaptiveMaxPooling2D",
     "ChannelPadding",
     "ChannelShuffle",
+    "ContextualAttention",
     "DualStreamConv2D",
     "FractalDropPath",
     "FractalJoin",
     "GroupedConv2D",
     "LocalResponseNormalization",
+    "KnownPixels",
+    "LearnableMaskActivation",
+    "MaskRenormalization",
+    "MaskUpdate",
+    "MaskedConcatenate",
+    "PartialConv2D",
 ]

@@ -1,5 +1,6 @@
 """Evaluations, and the figures that show them."""
 
+from keras_cnns._masks import hole_ratio, hole_ratio_bin
 from keras_cnns.metrics.classification import (
     ClassificationReport,
     evaluate_classifier,
@@ -31,6 +32,16 @@ from keras_cnns.metrics.generative_report import (
     compare,
     evaluate_features,
 )
+from keras_cnns.metrics.image_quality import mean_absolute_error, psnr, ssim
+from keras_cnns.metrics.inpainting_report import (
+    Measurement,
+    QualityRow,
+    measure_inpainting,
+    quality_markdown,
+    summarize_inpainting,
+    write_quality_csv,
+    write_quality_json,
+)
 from keras_cnns.metrics.parzen import (
     ParzenEstimate,
     cross_validated_sigma,
@@ -42,17 +53,23 @@ __all__ = [
     "ClassificationReport",
     "GenerativeReport",
     "KernelDistance",
+    "Measurement",
     "Panel",
     "ParzenEstimate",
     "Protocol",
+    "QualityRow",
     "Scores",
     "compare",
     "cross_validated_sigma",
     "evaluate_classifier",
     "evaluate_features",
     "frechet_distance",
+    "hole_ratio",
+    "hole_ratio_bin",
     "inception_score",
     "kernel_distance",
+    "mean_absolute_error",
+    "measure_inpainting",
     "median_distance",
     "mmd_rbf",
     "parzen_estimate",
@@ -62,6 +79,12 @@ __all__ = [
     "plot_panels",
     "plot_training_curves",
     "precision_recall",
+    "psnr",
+    "quality_markdown",
     "report",
+    "ssim",
+    "summarize_inpainting",
     "wilson_interval",
+    "write_quality_csv",
+    "write_quality_json",
 ]

@@ -2,11 +2,21 @@
 
 from keras_cnns.trainers.checkpoints import CheckpointStore, list_steps
 from keras_cnns.trainers.classification import ClassificationTrainer
+from keras_cnns.trainers.contextual_attention import ContextualAttentionTrainer
 from keras_cnns.trainers.distribution import make_strategy
+from keras_cnns.trainers.feature_networks import (
+    FeatureNetwork,
+    run_features,
+    vgg16_features,
+)
 from keras_cnns.trainers.freezing import freeze_up_to
 from keras_cnns.trainers.gan import GAN, ConditionalGAN
+from keras_cnns.trainers.global_local import GlobalLocalTrainer
+from keras_cnns.trainers.inpainting import InpaintingTrainer
+from keras_cnns.trainers.lbam import LBAMTrainer
 from keras_cnns.trainers.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
 from keras_cnns.trainers.recipes import RECIPES
+from keras_cnns.trainers.reconstruction import ReconstructionWeights
 from keras_cnns.trainers.runs import load_run
 from keras_cnns.trainers.simgan import SimGAN
 from keras_cnns.trainers.step_noise import InstanceNoise, Latents
@@ -21,8 +31,14 @@ __all__ = [
     "CheckpointStore",
     "ClassificationTrainer",
     "ConditionalGAN",
+    "ContextualAttentionTrainer",
+    "FeatureNetwork",
+    "GlobalLocalTrainer",
+    "InpaintingTrainer",
     "InstanceNoise",
+    "LBAMTrainer",
     "Latents",
+    "ReconstructionWeights",
     "SimGAN",
     "WassersteinGAN",
     "WassersteinGANGP",
@@ -31,4 +47,6 @@ __all__ = [
     "load_run",
     "make_optimizer",
     "make_strategy",
+    "run_features",
+    "vgg16_features",
 ]

@@ -1,32 +1,25 @@
 """What adversarial trainers share: two networks, two optimizers, a step's noise."""
 
-import contextlib
-
 import tensorflow as tf
-from tensorflow import keras
 
 from keras_cnns.trainers import distribution, optimizers
-from keras_cnns.trainers.step_noise import Latents, StepNoise
-from keras_cnns.trainers.weight_average import WeightAverage
+from keras_cnns.trainers.step_noise import Latents
+from keras_cnns.trainers.stepwise import StepwiseTrainer, loss_scaled
 
 
-class AdversarialTrainer(keras.Model):
+class AdversarialTrainer(StepwiseTrainer):
     """Two networks that train against each other; the subclasses say how.
 
     A subclass has ``train_step``, the algorithm of its paper, and the losses that it
-    hands to ``minimize``. Runs unchanged on one device and under ``MirroredStrategy``,
-    ``MultiWorkerMirroredStrategy`` and ``TPUStrategy``: make it, the networks and the
-    optimizers within the strategy's scope.
+    hands to ``minimize``.
 
     Args:
         generator: latents, or what it refines, to pictures.
         discriminator: pictures to logits or scores.
-        metric_names: names of the values that ``minimize``'s losses report.
         instance_noise: ``InstanceNoise`` on all that the discriminator sees, in both
             networks' updates; None: none.
         ema_decay: of the weight average of the generator that sampling uses; 0: none.
-        enable_xla: whether forward and backward passes are compiled by XLA.
-        seed: of latents and all other noise.
+        **options: of ``StepwiseTrainer``.
     """
 
     def __init__(
@@ -34,27 +27,16 @@ class AdversarialTrainer(keras.Model):
         generator,
         discriminator,
         *,
-        metric_names,
         instance_noise=None,
         ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
+        **options,
     ):
-        super().__init__(name=f"{generator.name}_trainer")
-        if enable_xla:
-            distribution.check_compilable(generator)
+        super().__init__(generator, ema_decay=ema_decay, **options)
+        if self._enable_xla:
             distribution.check_compilable(discriminator)
         self.generator = generator
         self.discriminator = discriminator
-        self.average = WeightAverage(generator, ema_decay) if ema_decay else None
-        self.step = step_counter("step")
         self._instance_noise = instance_noise
-        self._seed = seed
-        self._enable_xla = enable_xla
-        self._compiled = {}
-        # Metric results are those of all replicas; Keras would add them up once more.
-        self.distribute_reduction_method = "first"
-        self._means = {name: keras.metrics.Mean(name) for name in metric_names}
 
     def compile(self, generator_optimizer, discriminator_optimizer):
         """Sets the optimizers; under ``mixed_float16`` their losses are scaled.
@@ -64,118 +46,25 @@ class AdversarialTrainer(keras.Model):
         """
         if generator_optimizer is discriminator_optimizer:
             raise ValueError("generator and discriminator need an optimizer each")
-        super().compile(optimizer=_loss_scaled(generator_optimizer), jit_compile=False)
+        super().compile(generator_optimizer)
         self.generator_optimizer = self.optimizer
-        self.discriminator_optimizer = _loss_scaled(discriminator_optimizer)
-        optimizers.build_slots(self.optimizer, self.generator.trainable_variables)
+        self.discriminator_optimizer = loss_scaled(discriminator_optimizer)
         optimizers.build_slots(
             self.discriminator_optimizer, self.discriminator.trainable_variables
         )
-        self._compiled = {}
 
-    @property
-    def metrics(self):
-        return list(self._means.values())
-
-    @property
-    def steps_done(self) -> int:
-        """Number of training steps so far, of this run and of those it resumed."""
-        return int(self.step.numpy())
-
-    def checkpointed(self) -> dict:
-        """Everything that decides how training goes on, by name, for a checkpoint."""
+    def checkpointed(self):
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
-            "step": self.step,
-            "average": self.average.averages if self.average else [],
-            "metrics": self.metrics,
+            **self.counted(),
         }
 
     @property
-    def networks(self) -> dict:
-        """The trained networks by the name of their weight file."""
+    def networks(self):
         return {"generator": self.generator, "discriminator": self.discriminator}
-
-    def averaged_weights(self):
-        """Within the block, the generator has its averaged weights."""
-        if self.average is None:
-            return contextlib.nullcontext()
-        return self.average.swapped_in()
-
-    def next_step(self):
-        """The method that trains on the next batch; ``train_step`` unless overridden.
-
-        The host asks before each batch, so that phases of a training can differ.
-        """
-        return self.train_step
-
-    def make_train_function(self, force=False):
-        """As Keras's, but each batch goes through what ``next_step`` gives."""
-        functions = {}
-
-        def run(step, iterator):
-            outputs = self.distribute_strategy.run(step, args=(next(iterator),))
-            first = self.distribute_strategy.experimental_local_results
-            return tf.nest.map_structure(lambda value: first(value)[0], outputs)
-
-        def train(iterator):
-            step = self.next_step()
-            name = step.__name__
-            if name not in functions:
-                functions[name] = tf.function(lambda values: run(step, values))
-            return functions[name](iterator)
-
-        if self.train_function is None or force:
-            self.train_function = train
-        return self.train_function
-
-    def step_noise(self) -> StepNoise:
-        """The random numbers of the step that is being trained."""
-        return StepNoise(self._seed, self.step)
-
-    def minimize(self, loss, network, optimizer, *inputs) -> None:
-        """One update of one network; the other one stays as it is.
-
-        Args:
-            loss: function of ``inputs`` to (scalar, dict of values to report). It may
-                be compiled by XLA: nothing random but what Keras layers draw.
-            network: the network that moves.
-            optimizer: its optimizer.
-            *inputs: tensors, the noise among them.
-        """
-        values, gradients = self._gradient_function(loss, network, optimizer)(*inputs)
-        variables = network.trainable_variables
-        counts = True
-        gradients = distribution.sum_over_replicas(gradients)
-        if is_loss_scaled(optimizer):
-            gradients = optimizer.get_unscaled_gradients(gradients)
-            # A scale that proves too high makes the optimizer leave the step out.
-            finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
-            counts = tf.reduce_all(finite) | (optimizer.loss_scale <= 1)
-        optimizer.apply_gradients(
-            zip(gradients, variables),
-            experimental_aggregate_gradients=False,
-        )
-        for name, value in values.items():
-            self._means[name].update_state(
-                tf.where(counts, value, 0.0), sample_weight=tf.cast(counts, tf.float32)
-            )
-
-    def finish_step(self, metrics=None, generator_moved=True) -> dict:
-        """Counts the step, moves the average; gives the metrics so far.
-
-        Args:
-            metrics: names of those of a step that trains one network alone; None: all.
-            generator_moved: whether the generator was among the trained ones.
-        """
-        self.step.assign_add(1)
-        if self.average is not None and generator_moved:
-            self.average.update(self.step)
-        names = self._means if metrics is None else metrics
-        return {name: self._means[name].result() for name in names}
 
     def disturbance(self, noise, images):
         """Instance noise for a batch of pictures: to be added to them; 0 without."""
@@ -183,24 +72,6 @@ class AdversarialTrainer(keras.Model):
             return tf.zeros([1] * images.shape.rank)
         deviation = self._instance_noise.deviation(self.step)
         return deviation * noise.normal(images.shape)
-
-    def _gradient_function(self, loss, network, optimizer):
-        """Forward and backward pass of one loss: the part that XLA may compile."""
-
-        def gradients(*inputs):
-            with tf.GradientTape() as tape:
-                total, values = loss(*inputs)
-                total = distribution.scale_loss(total + sum(network.losses))
-                if is_loss_scaled(optimizer):
-                    total = optimizer.get_scaled_loss(total)
-            return values, tape.gradient(total, network.trainable_variables)
-
-        if not self._enable_xla:
-            return gradients
-        key = loss.__name__
-        if key not in self._compiled:
-            self._compiled[key] = tf.function(gradients, jit_compile=True)
-        return self._compiled[key]
 
 
 class LatentTrainer(AdversarialTrainer):
@@ -231,10 +102,7 @@ class LatentTrainer(AdversarialTrainer):
     ):
         super().__init__(generator, discriminator, **options)
         latents = latents if isinstance(latents, Latents) else Latents(latents)
-        if discriminator_steps < 1:
-            raise ValueError(
-                f"discriminator_steps must be at least 1, got {discriminator_steps!r}"
-            )
+        check_discriminator_steps(discriminator_steps)
         _check_networks(generator, discriminator, latents, self.is_conditional)
         self.latents = latents
         self.discriminator_steps = discriminator_steps
@@ -246,17 +114,7 @@ class LatentTrainer(AdversarialTrainer):
 
     def minibatches(self, data):
         """The batch in ``discriminator_steps`` equal parts: [(pictures, labels)]."""
-        images, labels = data
-        count = images.shape[0]
-        if count is None or count % self.discriminator_steps:
-            raise ValueError(
-                f"a batch of {count} pictures per replica cannot be parted into "
-                f"{self.discriminator_steps} discriminator steps; give whole batches "
-                "(drop_remainder) of a multiple of that; several workers know the "
-                "size of an endless stream only (repeat)"
-            )
-        parts = self.discriminator_steps
-        return list(zip(tf.split(images, parts), tf.split(labels, parts)))
+        return part(data, self.discriminator_steps)
 
     def generate(self, latents, labels, training=True):
         """The generator's pictures, float32; conditional networks use ``labels``."""
@@ -323,27 +181,34 @@ def sample_generator(generator, latents, count, *, seed=0, labels=None, batch_si
     return tf.concat(pictures, 0).numpy()
 
 
-def step_counter(name):
-    """A counter of updates, the same on all replicas."""
-    return tf.Variable(
-        0,
-        dtype=tf.int64,
-        trainable=False,
-        name=name,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-    )
+def check_discriminator_steps(count) -> None:
+    """Refuses anything but a positive number of discriminator updates."""
+    if count < 1:
+        raise ValueError(f"discriminator_steps must be at least 1, got {count!r}")
 
 
-def is_loss_scaled(optimizer) -> bool:
-    """Whether gradients must be unscaled before they are applied."""
-    return isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
+def part(data, parts) -> list:
+    """A batch in as many equal parts as the discriminator takes steps.
 
+    Args:
+        data: (pictures, labels or masks).
+        parts: how many.
 
-def _loss_scaled(optimizer):
-    is_half = keras.mixed_precision.global_policy().name == "mixed_float16"
-    if is_half and not is_loss_scaled(optimizer):
-        return keras.mixed_precision.LossScaleOptimizer(optimizer)
-    return optimizer
+    Returns:
+        List of such pairs.
+
+    Raises:
+        ValueError: if the batch cannot be parted so.
+    """
+    count = data[0].shape[0]
+    if count is None or count % parts:
+        raise ValueError(
+            f"a batch of {count} pictures per replica cannot be parted into "
+            f"{parts} discriminator steps; give whole batches (drop_remainder) of a "
+            "multiple of that; several workers know the size of an endless stream only "
+            "(repeat)"
+        )
+    return list(zip(*(tf.split(values, parts) for values in data)))
 
 
 def _check_networks(generator, discriminator, latents, is_conditional):

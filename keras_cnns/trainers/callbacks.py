@@ -94,8 +94,8 @@ class ProgressBar(keras.callbacks.Callback):
 class EpochRecorder(keras.callbacks.Callback):
     """Records each epoch, keeps the networks' weights, stops early.
 
-    Where there is a loss or an accuracy that tells the better epoch, the weights of the
-    best one are kept too.
+    Where a loss, an accuracy or a peak signal-to-noise ratio tells the better epoch,
+    the weights of the best one are kept too.
 
     Args:
         run_dir: folder of ``metrics.csv`` and of a weight file for each of the
@@ -132,7 +132,7 @@ class EpochRecorder(keras.callbacks.Callback):
         history = self._progress["history"]
         history.append(row)
         networks = dict(self.model.networks)
-        if "loss" in row:
+        if _score(row) is not None:
             best = self._progress["best_epoch"]
             if not best or _score(row) > _score(history[best - 1]):
                 self._progress["best_epoch"] = epoch + 1
@@ -165,10 +165,12 @@ class EpochRecorder(keras.callbacks.Callback):
 
 
 def _score(row):
-    """What tells a better epoch: accuracy in validation, else the loss."""
+    """What tells a better epoch: a quality in validation, else the loss; or None."""
     if "val_accuracy" in row:
         return (row["val_accuracy"], -row["val_loss"])
-    return (-row["loss"],)
+    if "val_psnr" in row:
+        return (row["val_psnr"],)
+    return (-row["loss"],) if "loss" in row else None
 
 
 def write_csv(path, rows):

@@ -24,3 +24,23 @@ def freeze_up_to(network: keras.Model, layer_name: str) -> None:
     if not network.trainable_weights:
         raise ValueError(f"freezing up to {layer_name!r} leaves nothing to train")
     logging.info("frozen up to %s: %d layers", layer_name, len(leading.layers))
+
+
+def encoder_batch_norms(network: keras.Model) -> list:
+    """Batch normalisations of an encoder: of layers whose names begin so.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    found = [
+        layer
+        for layer in network.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and layer.name.startswith("encoder")
+    ]
+    if not found:
+        raise ValueError(
+            f"{network.name} has no batch normalisation whose name begins with "
+            "'encoder', so that there is none to freeze"
+        )
+    return found

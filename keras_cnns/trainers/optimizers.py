@@ -17,6 +17,12 @@ def _rmsprop(schedule, momentum, rho, epsilon, **_):
     )
 
 
+def _adadelta(schedule, rho, epsilon, **_):
+    return keras.optimizers.Adadelta(
+        schedule, rho=rho, epsilon=epsilon, jit_compile=False
+    )
+
+
 def _adam(schedule, beta_1, beta_2, epsilon, **_):
     return keras.optimizers.Adam(
         schedule, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, jit_compile=False
@@ -46,6 +52,7 @@ def _lookahead(schedule, epsilon, weight_decay, **_):
 OPTIMIZERS = {
     "sgd": (_sgd, False),
     "rmsprop": (_rmsprop, False),
+    "adadelta": (_adadelta, False),
     "adam": (_adam, False),
     "adamw": (_adamw, True),
     "lamb": (_lamb, True),
@@ -57,7 +64,7 @@ SCHEDULES = ("constant", "step", "halving", "linear", "cosine", "exponential")
 USED_BY = {
     "momentum": ("optimizer", ("sgd", "rmsprop")),
     "nesterov": ("optimizer", ("sgd",)),
-    "rho": ("optimizer", ("rmsprop",)),
+    "rho": ("optimizer", ("rmsprop", "adadelta")),
     "beta_1": ("optimizer", ("adam",)),
     "beta_2": ("optimizer", ("adam",)),
     "epsilon": ("optimizer", tuple(name for name in OPTIMIZERS if name != "sgd")),
@@ -84,12 +91,12 @@ def make_optimizer(
     """An optimizer by name.
 
     Args:
-        name: ``sgd``, ``rmsprop``, ``adam``, ``adamw``, ``lamb``,
+        name: ``sgd``, ``rmsprop``, ``adadelta``, ``adam``, ``adamw``, ``lamb``,
             ``rectified_adam`` or ``lookahead`` (around rectified Adam).
         learning_rate: number or schedule.
         momentum: of ``sgd`` and ``rmsprop``.
         nesterov: whether the momentum of ``sgd`` is Nesterov's.
-        rho: share of the old mean square that ``rmsprop`` keeps.
+        rho: share of the old mean square that ``rmsprop`` and ``adadelta`` keep.
         beta_1, beta_2: shares of the old mean and mean square that ``adam`` keeps.
         epsilon: added to the denominator, but for ``sgd``.
         weight_decay: used by the optimizers that decay weights themselves.

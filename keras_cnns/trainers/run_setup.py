@@ -25,7 +25,7 @@ FREE_ON_RESUME = {
 }
 
 # The others would want a weight decay, which is no part of these trainings.
-ADVERSARIAL_OPTIMIZERS = ("sgd", "rmsprop", "adam")
+ADVERSARIAL_OPTIMIZERS = ("adadelta", "sgd", "rmsprop", "adam")
 
 
 def check_batch_size(batch_size: int, strategy) -> None:
@@ -130,12 +130,12 @@ def make_instance_noise(flags, steps_per_epoch: int):
     return InstanceNoise(flags.instance_noise, 0.0, steps)
 
 
-def make_optimizer(flags, learning_rate: float, updates: int, updates_per_epoch: float):
-    """The optimizer of an adversarial network, as the flags say.
+def make_optimizer(flags, learning_rate, updates: int, updates_per_epoch: float):
+    """The optimizer of an adversarial or an inpainting network, as the flags say.
 
     Args:
         flags: object with the optimizer's and the schedule's flags.
-        learning_rate: at its highest.
+        learning_rate: at its highest; or a schedule, instead of that of the flags.
         updates: of this network in the whole run.
         updates_per_epoch: of it in an epoch.
 
@@ -145,17 +145,20 @@ def make_optimizer(flags, learning_rate: float, updates: int, updates_per_epoch:
     if flags.optimizer not in ADVERSARIAL_OPTIMIZERS:
         raise ValueError(
             f"optimizer must be one of {', '.join(ADVERSARIAL_OPTIMIZERS)} in "
-            f"adversarial training, got {flags.optimizer!r}"
+            f"adversarial training and inpainting, got {flags.optimizer!r}"
         )
-    return optimizers.make_optimizer(
-        flags.optimizer,
-        optimizers.make_schedule(
+    rate = learning_rate
+    if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        rate = optimizers.make_schedule(
             flags.schedule,
             learning_rate,
             updates,
             decay_rate=flags.decay_rate,
             decay_steps=round(flags.decay_epochs * updates_per_epoch),
-        ),
+        )
+    return optimizers.make_optimizer(
+        flags.optimizer,
+        rate,
         momentum=flags.momentum,
         nesterov=flags.nesterov,
         rho=flags.rho,

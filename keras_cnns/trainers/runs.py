@@ -171,7 +171,10 @@ def load_trained(network, run_dir: str, name: str) -> None:
     """
     path = os.path.join(run_dir, f"{name}.h5")
     if not os.path.isfile(path):
-        raise ValueError(f"{run_dir} has no {name}.h5: no epoch has ended in that run")
+        reason = "no epoch has ended in that run"
+        if name == "best":
+            reason += ", or none was validated"
+        raise ValueError(f"{run_dir} has no {name}.h5: {reason}")
     applications.load_weights(network, path, adapt=False)
 
 

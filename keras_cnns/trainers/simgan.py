@@ -159,7 +159,7 @@ class SimGAN(AdversarialTrainer):
         noise = self.step_noise()
         for images, real_images in zip(simulated[self.refiner_steps :], real):
             self._update_discriminator(images, real_images, noise)
-        return self.finish_step(["discriminator_loss"], generator_moved=False)
+        return self.finish_step(["discriminator_loss"], network_moved=False)
 
     def refiner_objective(self, images, on_refined):
         """Equations 2 to 4: be taken for real, and stay near the simulated picture."""

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_cnns import losses
 from keras_cnns.trainers import distribution
-from keras_cnns.trainers.adversarial import step_counter
+from keras_cnns.trainers.stepwise import step_counter
 from keras_cnns.trainers.wasserstein import WassersteinTrainer
 
 # The authors' code trains the critic longer: this many updates for each of the first
@@ -111,7 +111,7 @@ class WassersteinGAN(WassersteinTrainer):
         self.train_discriminator(data, self.step_noise())
         self.critic_rounds.assign_add(1)
         names = ("critic_loss", "wasserstein_estimate")
-        return self.finish_step(names, generator_moved=False)
+        return self.finish_step(names, network_moved=False)
 
     def critic_objective(self, images, labels, latents, on_real, on_fake):
         """Mean of f(G(z)) - f(x), and what is reported."""

@@ -1,11 +1,13 @@
 """Wasserstein GAN with a gradient penalty."""
 
 import tensorflow as tf
-from tensorflow import keras
 
 from keras_cnns import losses
-from keras_cnns.trainers.adversarial import is_loss_scaled
-from keras_cnns.trainers.wasserstein import WassersteinTrainer
+from keras_cnns.trainers.wasserstein import (
+    WassersteinTrainer,
+    check_penalized,
+    input_gradients,
+)
 
 
 class WassersteinGANGP(WassersteinTrainer):
@@ -63,15 +65,7 @@ class WassersteinGANGP(WassersteinTrainer):
             enable_xla=enable_xla,
             seed=seed,
         )
-        if not penalty_weight > 0:
-            raise ValueError(f"penalty_weight must be positive, got {penalty_weight!r}")
-        for layer in discriminator.submodules:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                raise ValueError(
-                    f"layer {layer.name} of {discriminator.name} is a batch "
-                    "normalisation; the gradient penalty wants a critic without, layer "
-                    "normalisation is fine"
-                )
+        check_penalized(discriminator, penalty_weight)
         self._penalty_weight = penalty_weight
 
     def train_step(self, data):
@@ -105,7 +99,11 @@ class WassersteinGANGP(WassersteinTrainer):
                 self.discriminate(reals, labels), self.discriminate(fakes, labels)
             )
         )
-        gradients = self._input_gradients(reals + shares * (fakes - reals), labels)
+        gradients = input_gradients(
+            lambda between: self.discriminate(between, labels),
+            reals + shares * (fakes - reals),
+            self.discriminator_optimizer,
+        )
         penalty = tf.reduce_mean(losses.gradient_penalty(gradients))
         loss = difference + self._penalty_weight * penalty
         return loss, {
@@ -113,19 +111,3 @@ class WassersteinGANGP(WassersteinTrainer):
             "gradient_penalty": penalty,
             "wasserstein_estimate": -difference,
         }
-
-    def _input_gradients(self, images, labels):
-        """Gradient of each picture's score by the picture.
-
-        In 16 bits it would vanish like any other gradient, so it is scaled as well.
-        """
-        optimizer = self.discriminator_optimizer
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            scores = self.discriminate(images, labels)
-            if is_loss_scaled(optimizer):
-                scores = optimizer.get_scaled_loss(scores)
-        gradients = tape.gradient(scores, images)
-        if is_loss_scaled(optimizer):
-            (gradients,) = optimizer.get_unscaled_gradients([gradients])
-        return gradients

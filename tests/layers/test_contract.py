@@ -35,6 +35,60 @@ def _fractal_join(shallow, deep, weights):
     return weights[1, 1] * shallow + weights[1, 2] * deep
 
 
+def _contextual_attention(foreground, background, masks):
+    """Single pixels are compared; each comes with the square that begins there."""
+    batch, height, width, channels = foreground.shape
+    f, b = (x.reshape(batch, -1, channels) for x in (foreground, background))
+    norms = np.linalg.norm(b, axis=-1)[:, None]
+    is_known = masks.reshape(batch, 1, -1) >= 0.5
+    weights = np.exp(np.where(is_known, f @ b.transpose(0, 2, 1) / norms, 0))
+    weights = is_known * weights / weights.sum(axis=-1, keepdims=True)
+    padded = np.pad(background, [(0, 0), (0, 1), (0, 1), (0, 0)])
+    result = np.zeros_like(padded)
+    for i, j in np.ndindex(2, 2):
+        rows, columns = slice(i, i + height), slice(j, j + width)
+        part = padded[:, rows, columns].reshape(b.shape)
+        result[:, rows, columns] += (weights @ part).reshape(foreground.shape)
+    return result[:, :height, :width] / 4
+
+
+def _windows(x, size, strides):
+    """Windows of a map padded with zeros, as TensorFlow's "same" does it."""
+    padding, counts = [(0, 0)], []
+    for length in x.shape[1:3]:
+        counts.append(-(-length // strides))
+        extra = max((counts[-1] - 1) * strides + size - length, 0)
+        padding.append((extra // 2, extra - extra // 2))
+    x = np.pad(x, [*padding, (0, 0)])
+    for i, j in np.ndindex(*counts):
+        rows, columns = slice(i * strides, None), slice(j * strides, None)
+        yield i, j, x[:, rows, columns][:, :size, :size]
+
+
+def _mask_renormalization(masks, size=2, strides=2):
+    """Half sizes, rounded up."""
+    batch, height, width, _ = masks.shape
+    scale = np.zeros((batch, -(-height // strides), -(-width // strides), 1))
+    for i, j, window in _windows(masks, size, strides):
+        for k, total in enumerate(window.sum(axis=(1, 2, 3))):
+            scale[k, i, j] = window[0].size / total if total else 0
+    return [scale, np.sign(scale)]
+
+
+def _partial_conv(x, masks):
+    """All weights and biases are 1."""
+    scale, valid = _mask_renormalization(masks, size=3)
+    result = np.zeros((*scale.shape[:3], 2))
+    for i, j, window in _windows(x * masks, 3, 2):
+        result[:, i, j] = window.sum(axis=(1, 2, 3))[:, None]
+    return [(result * scale + 1) * valid, valid]
+
+
+def _learnable_mask_activation(x):
+    bell = np.exp(-((x - 2) ** 2))
+    return np.where(x < 2, 1.1 * bell, 1 + 0.1 * bell)
+
+
 # name: (constructor arguments, input shape or a list of them, NumPy reference)
 CASES = {
     "AdaptiveAveragePooling2D": ({"size": 3}, (2, 7, 2, 2), _adaptive_pooling),
@@ -53,6 +107,11 @@ CASES = {
         (2, 4, 3, 6),
         lambda x: x[..., [0, 2, 4, 1, 3, 5]],  # groups 01, 23, 45
     ),
+    "ContextualAttention": (
+        {"patch_size": 1, "rate": 1, "propagation_size": 1, "softmax_factor": 1.0},
+        [(2, 3, 2, 2), (2, 3, 2, 2), (2, 3, 2, 1)],
+        _contextual_attention,
+    ),
     "FractalDropPath": (
         {"columns": 3, "blocks": 2},
         (2, 4, 3, 2),
@@ -69,6 +128,41 @@ CASES = {
         (2, 3, 2, 7),
         _local_response_normalization,
     ),
+    "KnownPixels": (
+        {},
+        [(2, 4, 3, 2), (2, 4, 3, 1)],
+        lambda x, masks: x * masks,
+    ),
+    "LearnableMaskActivation": ({}, (2, 5, 4, 3), _learnable_mask_activation),
+    "MaskRenormalization": (
+        {"kernel_size": 2, "strides": 2},
+        (2, 5, 4, 3),
+        _mask_renormalization,
+    ),
+    "MaskUpdate": (
+        {"exponent": 0.8},
+        (2, 4, 3, 2),
+        lambda x: np.maximum(x, 0) ** 0.8,
+    ),
+    "MaskedConcatenate": (
+        {},
+        [(2, 4, 3, 2), (2, 4, 3, 1), (2, 4, 3, 3), (2, 4, 3, 3)],
+        lambda x, first, y, second: [
+            np.concatenate([x, y], axis=-1),
+            np.concatenate([first, first, second], axis=-1),
+        ],
+    ),
+    "PartialConv2D": (
+        {
+            "filters": 2,
+            "kernel_size": 3,
+            "strides": 2,
+            "kernel_initializer": "ones",
+            "bias_initializer": "ones",
+        },
+        [(2, 5, 4, 3), (2, 5, 4, 1)],
+        _partial_conv,
+    ),
     # At a zero kernel only the shortcut of the first half of the channels is left.
     "DualStreamConv2D": (
         {"filters": 4, "kernel_initializer": "zeros"},
@@ -76,20 +170,43 @@ CASES = {
         lambda x: np.concatenate([x[..., :2], np.zeros((*x.shape[:3], 2))], axis=-1),
     ),
 }
-# Largest error of the gradient, for layers that compute in float32 under every policy.
-GRADIENT_TOLERANCE = {"LocalResponseNormalization": 1e-3}
+# Largest error of the gradient, for layers that compute in float32 under every policy
+# or bend much in the step of a finite difference.
+GRADIENT_TOLERANCE = {
+    "LearnableMaskActivation": 1e-5,
+    "LocalResponseNormalization": 1e-3,
+}
+# Places of inputs that are masks of 0 and 1, without gradients.
+MASKS = {
+    "KnownPixels": (1,),
+    "MaskRenormalization": (0,),
+    "MaskedConcatenate": (1, 3),
+    "PartialConv2D": (1,),
+}
+# Where a slope is infinite next to 0: no input comes near.
+AWAY_FROM_ZERO = ("MaskUpdate",)
 
 
 def _inputs(name, dtype=np.float32):
     shapes = CASES[name][1]
     shapes = shapes if isinstance(shapes, list) else [shapes]
     generator = np.random.default_rng(0)
-    return [generator.normal(size=shape).astype(dtype) for shape in shapes]
+    inputs = [generator.normal(size=shape) for shape in shapes]
+    for i in MASKS.get(name, ()):
+        inputs[i] = inputs[i] > 0.8
+    if name in AWAY_FROM_ZERO:
+        inputs = [x + np.sign(x) / 2 for x in inputs]
+    return [x.astype(dtype) for x in inputs]
 
 
 def _call(layer, *inputs):
     """One input goes in alone, several as a list."""
     return layer(list(inputs) if len(inputs) > 1 else inputs[0])
+
+
+def _all(outputs):
+    """Outputs or shapes as a list, also of a layer that has one."""
+    return outputs if isinstance(outputs, list) else [outputs]
 
 
 def _symbolic(x):
@@ -107,17 +224,27 @@ def test_values_against_numpy(name):
     arguments, _, reference = CASES[name]
     inputs = _inputs(name)
     layer = getattr(layers, name)(**arguments)
-    output = _call(layer, *inputs).numpy()
-    np.testing.assert_allclose(output, reference(*inputs), rtol=1e-5, atol=1e-6)
-    shape = _call(layer.compute_output_shape, *(x.shape for x in inputs))
-    assert shape == output.shape
+    outputs = _all(_call(layer, *inputs))
+    expected = _all(reference(*inputs))
+    shapes = _all(_call(layer.compute_output_shape, *(x.shape for x in inputs)))
+    assert len(outputs) == len(expected)
+    for output, values in zip(outputs, expected):
+        np.testing.assert_allclose(output, values, rtol=1e-5, atol=1e-6)
+    assert shapes == [tuple(output.shape) for output in outputs]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if MASKS.get(name) != (0,)])
 def test_gradient_against_finite_differences(name):
     layer = getattr(layers, name)(**CASES[name][0], dtype="float64")
+    inputs = _inputs(name, np.float64)
+    free = [i for i in range(len(inputs)) if i not in MASKS.get(name, ())]
+
+    def first_output(*values):
+        given = dict(zip(free, values))
+        return _all(_call(layer, *(given.get(i, x) for i, x in enumerate(inputs))))[0]
+
     theoretical, numerical = tf.test.compute_gradient(
-        lambda *inputs: _call(layer, *inputs), _inputs(name, np.float64)
+        first_output, [inputs[i] for i in free]
     )
     for exact, approximate in zip(theoretical, numerical):
         np.testing.assert_allclose(
@@ -132,13 +259,12 @@ def test_config_mixed_precision_xla_and_unknown_sizes(name):
     copy = keras.layers.deserialize(keras.layers.serialize(layer))
     assert copy.get_config() == layer.get_config()
     inputs = _inputs(name)
-    assert _call(layer, *inputs).dtype == tf.float16
+    assert {x.dtype for x in _all(_call(layer, *inputs))} == {tf.float16}
     symbols = [_symbolic(x) for x in inputs]
     model = keras.Model(symbols, _call(getattr(layers, name)(**arguments), *symbols))
     compiled = tf.function(model, jit_compile=True)
-    np.testing.assert_allclose(
-        _call(compiled, *inputs), _call(model, *inputs), rtol=1e-5
-    )
+    for fast, plain in zip(*(_all(_call(f, *inputs)) for f in (compiled, model))):
+        np.testing.assert_allclose(fast, plain, rtol=1e-5)
 
 
 @pytest.mark.parametrize("filters", [0, 2.5, "three"])
@@ -175,6 +301,21 @@ def test_channel_padding_refuses_to_remove_channels():
             "global_share.*got 1.5",
         ),
         ("FractalJoin", {"row": -1}, "row.*got -1"),
+        ("LearnableMaskActivation", {"a": 1.0}, r"a must be in \[1.01, 6.0\], got 1.0"),
+        ("LearnableMaskActivation", {"gamma_left": "1"}, "gamma_left.*got '1'"),
+        ("MaskRenormalization", {"kernel_size": 0}, "kernel_size.*got 0"),
+        ("MaskRenormalization", {"kernel_size": 4, "strides": 1.5}, "strides.*1.5"),
+        ("MaskUpdate", {"exponent": 0}, "exponent.*got 0"),
+        (
+            "PartialConv2D",
+            {"filters": 2, "kernel_size": 3, "padding": "causal"},
+            "padding.*got 'causal'",
+        ),
+        (
+            "PartialConv2D",
+            {"filters": 2, "kernel_size": 3, "activation": "relu"},
+            "takes no activation",
+        ),
         ("LocalResponseNormalization", {"depth_radius": 0}, "depth_radius.*got 0"),
         ("LocalResponseNormalization", {"bias": 0.0}, "bias.*got 0.0"),
         ("LocalResponseNormalization", {"alpha": -1.0}, "alpha.*got -1.0"),

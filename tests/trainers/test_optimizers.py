@@ -95,7 +95,7 @@ def _train(run_dir, data_dir, name, epochs):
 
 
 # Those that add little to what the others show are left to the long run.
-ALIKE = ("adamw", "lamb", "rectified_adam", "lookahead")
+ALIKE = ("adadelta", "adamw", "lamb", "rectified_adam", "lookahead")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from keras_cnns.data.builders.digits import Digits
 from keras_cnns.data.builders.fashion_mnist_idx import FashionMnistIdx
+from keras_cnns.data.builders.photographs import Photographs
 from keras_cnns.data.builders.rendered_digits import RenderedDigits
 
-__all__ = ["Digits", "FashionMnistIdx", "RenderedDigits"]
+__all__ = ["Digits", "FashionMnistIdx", "Photographs", "RenderedDigits"]

@@ -1,0 +1,1 @@
+"""U-Nets, inpainting networks and their discriminators, one family per file."""

@@ -1,0 +1,272 @@
+"""Contextual attention: a coarse filling, refined with patches of the known part.
+
+Yu, Lin, Yang, Shen, Lu, Huang, "Generative Image Inpainting with Contextual Attention",
+arXiv 1801.07892. A first network fills the hole coarsely. Its filling, set into the
+picture, goes through two encoders: dilated convolutions, and convolutions with an
+attention layer that makes the hole of patches of the known part. One decoder sees both.
+Two critics judge: one the whole picture, one a patch around the hole.
+
+Layers are those of the authors' code (github.com/JiahuiYu/generative_inpainting, first
+version): ELU after every convolution but the last, no normalisation, nearest upsampling
+and a 3x3 convolution to double the size; pictures end clipped to [-1, 1]. With picture
+and mask goes a map of ones, whose padded border tells where the picture ends. Weights
+start from Glorot's uniform ones, as there.
+
+Deviations: masks and maps are thinned out from the first pixel, not with aligned
+corners (see ``ContextualAttention``).
+"""
+
+import tensorflow as tf
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.applications._generative import check_image_shape, logits
+from keras_cnns.applications._inpainting import (
+    check_divisible,
+    holes,
+    masked_inputs,
+    register_inpainting,
+)
+from keras_cnns.applications._parts import (
+    check_choice,
+    check_count,
+    check_counts,
+    head_dtype,
+)
+from keras_cnns.layers import ContextualAttention
+
+_LEAK = 0.2
+# The level whose width each encoder's six convolutions have.
+_ENCODERS = {
+    "coarse": (0, 1, 1, 2, 2, 2),
+    "dilated": (0, 0, 1, 1, 2, 2),
+    "attentive": (0, 0, 1, 2, 2, 2),
+}
+
+
+@keras.saving.register_keras_serializable("keras_cnns")
+def clip_to_signed(x):
+    """What is outside of [-1, 1] becomes its nearer end; no gradient there."""
+    return tf.clip_by_value(x, -1.0, 1.0)
+
+
+def _conv(x, filters, name, size=3, strides=1, dilation_rate=1, activation="elu"):
+    return layers.Conv2D(
+        filters,
+        size,
+        strides=strides,
+        dilation_rate=dilation_rate,
+        padding="same",
+        activation=activation,
+        name=name,
+    )(x)
+
+
+def _encoder(x, filters, name, last_activation="elu"):
+    """Six convolutions down to a quarter of the size."""
+    levels = _ENCODERS[name]
+    for i, level in enumerate(levels, start=1):
+        x = _conv(
+            x,
+            filters[level],
+            f"{name}_conv{i}",
+            size=5 if i == 1 else 3,
+            strides=2 if i in (2, 4) else 1,
+            activation=last_activation if i == len(levels) else "elu",
+        )
+    return x
+
+
+def _dilated(x, filters, dilation_rates, name):
+    """Convolutions that look further and further."""
+    for i, rate in enumerate(dilation_rates, start=1):
+        x = _conv(x, filters, f"{name}_dilated{i}", dilation_rate=rate)
+    return x
+
+
+def _decoder(x, filters, channels, name, output_name):
+    """Up to the picture's size, clipped to its range; float32 in every policy."""
+    x = _conv(x, filters[2], f"{name}_conv1")
+    x = _conv(x, filters[2], f"{name}_conv2")
+    x = layers.UpSampling2D(name=f"{name}_upsample1")(x)
+    x = _conv(x, filters[1], f"{name}_conv3")
+    x = _conv(x, filters[1], f"{name}_conv4")
+    x = layers.UpSampling2D(name=f"{name}_upsample2")(x)
+    x = _conv(x, filters[0], f"{name}_conv5")
+    x = _conv(x, max(filters[0] // 2, 1), f"{name}_conv6")
+    x = _conv(x, channels, f"{name}_conv7", activation=None)
+    return layers.Activation(clip_to_signed, dtype=head_dtype(), name=output_name)(x)
+
+
+def CoarseToFineNetwork(
+    image_shape=(256, 256, 3),
+    filters=(32, 64, 128),
+    dilation_rates=(2, 4, 8, 16),
+    attention_rate=2,
+    masked_scores="zero",
+    mask_sampling="nearest",
+    name="coarse_to_fine_network",
+):
+    """General builder of the two-stage networks with contextual attention.
+
+    Args:
+        image_shape: ``(height, width, channels)``; height and width may be None, and
+            are multiples of 4 times ``attention_rate``.
+        filters: of the three levels, finest first.
+        dilation_rates: of the dilated convolutions of both stages.
+        attention_rate: how many times coarser than the maps, which are a quarter as
+            high and wide as the picture, attention compares; 1 for small pictures.
+        masked_scores: ``"zero"`` as published, or ``"excluded"``; see the layer
+            ``ContextualAttention``.
+        mask_sampling: ``"nearest"`` as published, or ``"minimum"``, which is stricter
+            with holes of fine forms; see the layer.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` in [-1, 1]
+        and masks ``(batch, height, width, 1)``, 1 at known pixels, to two pictures of
+        the same shape in [-1, 1], float32: refined, coarse. What is under the holes has
+        no effect.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    _check(filters, dilation_rates, masked_scores, mask_sampling)
+    check_count("attention_rate", attention_rate)
+    check_divisible(image_shape, 4 * attention_rate)
+    images, masks, known = masked_inputs(image_shape)
+    hole = holes(masks)
+    ones = layers.Rescaling(0.0, 1.0, name="ones")(masks)
+    x = layers.Concatenate(name="known_ones_and_holes")([known, ones, hole])
+    x = _dilated(_encoder(x, filters, "coarse"), filters[2], dilation_rates, "coarse")
+    coarse = _decoder(x, filters, image_shape[2], "coarse_decoder", "coarse")
+
+    x = layers.Multiply(name="coarse_in_holes")([coarse, hole])
+    x = layers.Add(name="pasted")([known, x])
+    pasted = layers.Concatenate(name="pasted_ones_and_holes")([x, ones, hole])
+    x = _encoder(pasted, filters, "dilated")
+    dilated = _dilated(x, filters[2], dilation_rates, "refined")
+    x = _encoder(pasted, filters, "attentive", last_activation="relu")
+    x = ContextualAttention(
+        rate=attention_rate,
+        masked_scores=masked_scores,
+        mask_sampling=mask_sampling,
+        name="attention",
+    )([x, x, masks])
+    x = _conv(x, filters[2], "attentive_conv7")
+    x = _conv(x, filters[2], "attentive_conv8")
+    x = layers.Concatenate(name="branches")([dilated, x])
+    refined = _decoder(x, filters, image_shape[2], "refined_decoder", "refined")
+    return keras.Model([images, masks], [refined, coarse], name=name)
+
+
+def _check(filters, dilation_rates, masked_scores, mask_sampling):
+    check_counts("filters", filters)
+    if len(filters) != 3:
+        raise ValueError(f"filters must be of three levels, got {filters!r}")
+    check_counts("dilation_rates", dilation_rates)
+    check_choice("masked_scores", masked_scores, ("zero", "excluded"))
+    check_choice("mask_sampling", mask_sampling, ("nearest", "minimum"))
+
+
+def StridedCritic(
+    image_shape=(256, 256, 3),
+    filters=(64, 128, 256, 256),
+    name="strided_critic",
+):
+    """General builder of the critics of whole pictures and of patches.
+
+    Without normalisation, so that a gradient penalty sees each example by itself.
+
+    Args:
+        image_shape: ``(height, width, channels)`` of the pictures or patches.
+        filters: of the 5x5 convolutions of stride 2, with LeakyReLU of 0.2.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to scores
+        ``(batch, 1)``, float32, high for real ones.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_image_shape(image_shape)
+    check_counts("filters", filters)
+    images = keras.Input(tuple(image_shape), name="images")
+    x = images
+    for i, width in enumerate(filters, start=1):
+        x = _conv(x, width, f"conv{i}", size=5, strides=2, activation=None)
+        x = layers.LeakyReLU(_LEAK, name=f"conv{i}_lrelu")(x)
+    x = layers.Flatten(name="flatten")(x)
+    return keras.Model(images, logits(x), name=name)
+
+
+_PAPER = (
+    "Contextual Attention, arXiv 1801.07892, section 4; layers of the authors' code"
+)
+_IMAGE, _PATCH = (256, 256, 3), (128, 128, 3)
+
+ContextualAttentionInpainter = register_inpainting(
+    CoarseToFineNetwork,
+    "ContextualAttentionInpainter",
+    image_shape=_IMAGE,
+    architecture={
+        "filters": (32, 64, 128),
+        "dilation_rates": (2, 4, 8, 16),
+        "attention_rate": 2,
+    },
+    name="contextual_attention",
+    paper=_PAPER,
+    preprocessing="signed",
+    # Kernels 25*5*32 + 9*(32*64 + 64*64 + 64*128 + 8*128*128 + 128*64 + 64*64 + 64*32
+    # + 32*16 + 16*3), biases 1_683: 1_448_227 of the coarse stage. Two branches,
+    # 880_480 and 695_968, and 576_867 after their joining of the other.
+    params=3_601_542,
+    note="the paper's text gives 2.9 M (unverified); these are the code's layers",
+    min_size=8,
+    output_shape=_IMAGE,
+    stage_ends=("coarse_conv1", "coarse_conv3", "coarse_dilated4"),
+    published=(
+        "Places2 validation: l1 8.6 %, l2 2.1 %, PSNR 18.91 dB, TV 25.3 % (unverified)"
+    ),
+)
+
+ContextualAttentionGlobalDiscriminator = register_inpainting(
+    StridedCritic,
+    "ContextualAttentionGlobalDiscriminator",
+    image_shape=_IMAGE,
+    architecture={"filters": (64, 128, 256, 256)},
+    masked=False,
+    name="contextual_attention_global_discriminator",
+    paper=_PAPER,
+    preprocessing="signed",
+    # 25*(3*64 + 64*128 + 128*256 + 256*256) + 704 + 16*16*256 + 1
+    params=2_733_441,
+    min_size=1,
+    output_shape=(1,),
+    stage_ends=tuple(f"conv{i}_lrelu" for i in range(1, 5)),
+)
+
+ContextualAttentionLocalDiscriminator = register_inpainting(
+    StridedCritic,
+    "ContextualAttentionLocalDiscriminator",
+    image_shape=_PATCH,
+    architecture={"filters": (64, 128, 256, 512)},
+    masked=False,
+    name="contextual_attention_local_discriminator",
+    paper=_PAPER,
+    preprocessing="signed",
+    # 25*(3*64 + 64*128 + 128*256 + 256*512) + 960 + 8*8*512 + 1
+    params=4_339_329,
+    min_size=1,
+    output_shape=(1,),
+    stage_ends=tuple(f"conv{i}_lrelu" for i in range(1, 5)),
+)
+
+__all__ = [
+    "CoarseToFineNetwork",
+    "StridedCritic",
+    "ContextualAttentionInpainter",
+    "ContextualAttentionGlobalDiscriminator",
+    "ContextualAttentionLocalDiscriminator",
+]

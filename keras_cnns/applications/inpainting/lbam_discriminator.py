@@ -1,0 +1,102 @@
+"""LBAM's discriminator: one column for the known pixels, one for the filled ones.
+
+Xie, Liu, Li, Cheng, Zuo, Liu, Wen, Ding, "Image Inpainting with Learnable Bidirectional
+Attention Maps", arXiv 1909.00968. Layers are those of the author's code
+(github.com/Vious/LBAM_Pytorch): six 4x4 convolutions of stride 2 in each column, with
+biases and LeakyReLU of 0.2; the two maps side by side under one window of their size.
+
+Deviations: it gives logits, no sigmoids; it has no batch normalisation unless asked
+for, as that couples the samples of a gradient penalty; weights start from N(0, 0.02),
+the code leaves them to PyTorch.
+"""
+
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.applications._dcgan import LEAK, small_normal
+from keras_cnns.applications._inpainting import (
+    check_divisible,
+    holes,
+    register_inpainting,
+)
+from keras_cnns.applications._parts import check_counts, check_flag, head_dtype
+
+_MOMENTUM = 0.9
+_EPSILON = 1e-5
+
+
+def TwoColumnDiscriminator(
+    image_shape=(256, 256, 3),
+    filters=(64, 128, 256, 512, 512, 512),
+    batch_norm=False,
+    name="two_column_discriminator",
+):
+    """General builder of the discriminators.
+
+    Args:
+        image_shape: ``(height, width, channels)``; height and width are multiples of 2
+            to the power of the number of filters.
+        filters: of the 4x4 convolutions of stride 2 in each column.
+        batch_norm: whether all of them but the first are normalised.
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` and masks
+        ``(batch, height, width, 1)``, 1 at known pixels, to logits ``(batch, 1)``,
+        float32, high for real pictures.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    check_counts("filters", filters)
+    check_flag("batch_norm", batch_norm)
+    check_divisible(image_shape, 2 ** len(filters), fixed_size=True)
+    images = keras.Input(tuple(image_shape), name="images")
+    masks = keras.Input((*image_shape[:2], 1), name="masks")
+    columns = []
+    for column, seen in (("known", masks), ("hole", holes(masks))):
+        x = layers.Multiply(name=f"{column}_pixels")([images, seen])
+        for level, width in enumerate(filters, start=1):
+            step = f"{column}{level}"
+            x = layers.Conv2D(
+                width,
+                4,
+                strides=2,
+                padding="same",
+                kernel_initializer=small_normal(),
+                name=f"{step}_conv",
+            )(x)
+            if batch_norm and level > 1:
+                x = layers.BatchNormalization(
+                    momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{step}_bn"
+                )(x)
+            x = layers.LeakyReLU(LEAK, name=f"{step}_lrelu")(x)
+        columns.append(x)
+    x = layers.Concatenate(name="columns")(columns)
+    # one window as large as the map
+    x = layers.Conv2D(
+        1,
+        x.shape[1:3],
+        kernel_initializer=small_normal(),
+        dtype=head_dtype(),
+        name="score",
+    )(x)
+    x = layers.Flatten(dtype=head_dtype(), name="logits")(x)
+    return keras.Model([images, masks], x, name=name)
+
+
+LBAMDiscriminator = register_inpainting(
+    TwoColumnDiscriminator,
+    "LBAMDiscriminator",
+    image_shape=(256, 256, 3),
+    architecture={"filters": (64, 128, 256, 512, 512, 512)},
+    name="lbam_discriminator",
+    paper="LBAM, arXiv 1909.00968, section 3; layers of the author's code",
+    preprocessing="unit",
+    # 2*(16*(3*64 + 64*128 + 128*256 + 256*512 + 2*512*512) + 1984) + 16*1024 + 1
+    params=22_308_737,
+    min_size=64,
+    output_shape=(1,),
+)
+
+__all__ = ["TwoColumnDiscriminator", "LBAMDiscriminator"]

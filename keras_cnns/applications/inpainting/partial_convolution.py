@@ -1,0 +1,265 @@
+"""A U-Net of partial convolutions, and its twin of plain ones.
+
+Liu, Reda, Shih, Wang, Tao, Catanzaro, "Image Inpainting for Irregular Holes Using
+Partial Convolutions", arXiv 1804.07723, table of the appendix: eight levels for 512x512
+pictures. Convolutions of stride 2 and ReLU lead down; nearest upsampling, the skip of
+the same size, a 3x3 convolution and LeakyReLU of 0.2 lead up; the last skip is the
+masked picture itself. Masks are upsampled and joined as features are. All layers but
+the first and the last are batch-normalised.
+
+- ``pconv_unet``: 512x512.
+- ``pconv_unet256``: the seven levels of public ports for 256x256.
+- ``masked_unet``: the same table with plain convolutions, which see the masks as one
+  more channel of the picture; ours, to compare with.
+
+Layers of the way down have names that start with ``encoder``, those of the way up with
+``decoder``: the second stage of training freezes the layers ``encoder<level>_bn``.
+
+Choices that the paper leaves open: biases in all convolutions; weights from N(0,
+sqrt(2 / fan-in)); batch normalisation with PyTorch's momentum 0.9 (there 0.1) and
+epsilon 1e-5. A public Keras port ends in a further 1x1 convolution with a sigmoid, the
+paper and this one do not: outputs are not bounded. Where a stride of 2 leaves one row
+of padding too many, TensorFlow puts it at the end, PyTorch at the start: the networks
+are mirror images.
+"""
+
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.applications._generative import check_same_length
+from keras_cnns.applications._inpainting import (
+    check_divisible,
+    he_normal,
+    masked_inputs,
+    register_inpainting,
+)
+from keras_cnns.applications._parts import check_counts, check_rate, head_dtype
+from keras_cnns.layers import MaskedConcatenate, PartialConv2D
+
+_LEAK = 0.2
+_MOMENTUM = 0.9
+_EPSILON = 1e-5
+
+
+def _partial_conv(maps, filters, size, name, **kwargs):
+    """Of features and masks; gives both."""
+    return PartialConv2D(
+        filters, size, kernel_initializer=he_normal(), name=f"{name}_conv", **kwargs
+    )(maps)
+
+
+def _plain_conv(maps, filters, size, name, **kwargs):
+    """Of features alone."""
+    layer = layers.Conv2D(
+        filters,
+        size,
+        padding="same",
+        kernel_initializer=he_normal(),
+        name=f"{name}_conv",
+        **kwargs,
+    )
+    return [layer(maps[0])]
+
+
+def _join_masked(maps, skip, name):
+    return MaskedConcatenate(name=f"{name}_join")([*maps, *skip])
+
+
+def _join_plain(maps, skip, name):
+    return [layers.Concatenate(name=f"{name}_join")([*maps, *skip])]
+
+
+def _activate(maps, normalised, momentum, leak, name):
+    """Batch normalisation and (Leaky)ReLU of the features; masks stay."""
+    x, *masks = maps
+    if normalised:
+        x = layers.BatchNormalization(
+            momentum=momentum, epsilon=_EPSILON, name=f"{name}_bn"
+        )(x)
+    # a slope of 0 is a ReLU
+    return [layers.ReLU(negative_slope=leak, name=f"{name}_relu")(x), *masks]
+
+
+def _double(maps, name):
+    """Nearest upsampling of features and masks."""
+    kinds = ("upsample", "upsample_masks")
+    return [
+        layers.UpSampling2D(name=f"{name}_{kind}")(x) for kind, x in zip(kinds, maps)
+    ]
+
+
+# How to convolve maps and how to join them with a skip.
+_KINDS = {
+    "partial": (_partial_conv, _join_masked),
+    "plain": (_plain_conv, _join_plain),
+}
+
+
+def _levels(maps, filters, kernel_sizes, channels, momentum, kind):
+    """Down and up again; ``maps`` is features, and masks where they are followed."""
+    convolve, join = _KINDS[kind]
+    skips = []
+    for level, (width, size) in enumerate(zip(filters, kernel_sizes), start=1):
+        skips.append(maps)
+        name = f"encoder{level}"
+        maps = convolve(maps, width, size, name, strides=2)
+        maps = _activate(maps, level > 1, momentum, 0.0, name)
+    for level in range(len(filters), 1, -1):
+        name = f"decoder{level}"
+        maps = join(_double(maps, name), skips[level - 1], name)
+        maps = convolve(maps, filters[level - 2], 3, name)
+        maps = _activate(maps, True, momentum, _LEAK, name)
+    maps = join(_double(maps, "decoder1"), skips[0], "decoder1")
+    return convolve(maps, channels, 3, "decoder1", dtype=head_dtype())[0]
+
+
+def _kernel_sizes(filters, kernel_sizes):
+    """7, 5, 5 and then 3s where none are given."""
+    check_counts("filters", filters)
+    if kernel_sizes is None:
+        return [(7, 5, 5)[i] if i < 3 else 3 for i in range(len(filters))]
+    check_counts("kernel_sizes", kernel_sizes)
+    check_same_length(filters=filters, kernel_sizes=kernel_sizes)
+    return kernel_sizes
+
+
+def PartialConvUNet(
+    image_shape=(512, 512, 3),
+    filters=(64, 128, 256, 512, 512, 512, 512, 512),
+    kernel_sizes=None,
+    batch_norm_momentum=_MOMENTUM,
+    name="partial_conv_unet",
+):
+    """General builder of the U-Nets of partial convolutions.
+
+    Args:
+        image_shape: ``(height, width, channels)``; height and width may be None, and
+            are multiples of 2 to the power of the number of levels: 28x28 pictures
+            take two.
+        filters: of each level on the way down, and of the same sizes on the way up.
+        kernel_sizes: on the way down, as many; None is 7, 5, 5 and then 3s.
+        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` in [0, 1]
+        and masks ``(batch, height, width, 1)``, 1 at known pixels, to pictures of the
+        same shape, float32, not bounded. What is under the holes has no effect.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    kernel_sizes = _kernel_sizes(filters, kernel_sizes)
+    check_divisible(image_shape, 2 ** len(filters))
+    check_rate("batch_norm_momentum", batch_norm_momentum)
+    images, masks, known = masked_inputs(image_shape)
+    x = _levels(
+        [known, masks],
+        filters,
+        kernel_sizes,
+        image_shape[2],
+        batch_norm_momentum,
+        "partial",
+    )
+    return keras.Model([images, masks], x, name=name)
+
+
+def PlainMaskedUNet(
+    image_shape=(512, 512, 3),
+    filters=(64, 128, 256, 512, 512, 512, 512, 512),
+    kernel_sizes=None,
+    batch_norm_momentum=_MOMENTUM,
+    name="plain_masked_unet",
+):
+    """General builder of the plain twins; they see the masks as one more channel.
+
+    Args:
+        image_shape: ``(height, width, channels)``; height and width may be None, and
+            are multiples of 2 to the power of the number of levels.
+        filters: of each level on the way down, and of the same sizes on the way up.
+        kernel_sizes: on the way down, as many; None is 7, 5, 5 and then 3s.
+        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        name: model name.
+
+    Returns:
+        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` in [0, 1]
+        and masks ``(batch, height, width, 1)``, 1 at known pixels, to pictures of the
+        same shape, float32, not bounded. What is under the holes has no effect.
+
+    Raises:
+        ValueError: if an argument is bad; the message quotes it.
+    """
+    kernel_sizes = _kernel_sizes(filters, kernel_sizes)
+    check_divisible(image_shape, 2 ** len(filters))
+    check_rate("batch_norm_momentum", batch_norm_momentum)
+    images, masks, known = masked_inputs(image_shape)
+    pictures = layers.Concatenate(name="known_and_masks")([known, masks])
+    x = _levels(
+        [pictures],
+        filters,
+        kernel_sizes,
+        image_shape[2],
+        batch_norm_momentum,
+        "plain",
+    )
+    return keras.Model([images, masks], x, name=name)
+
+
+_PAPER = "Partial convolutions, arXiv 1804.07723, table of the appendix"
+_SEVEN = (64, 128, 256, 512, 512, 512, 512)
+# Kernels on the way down and up are 49*3*64 + 25*(64*128 + 128*256) + 9*256*512
+# + 9*(768*256 + 384*128 + 192*64 + 67*3) + 9*512*512*l + 9*1024*512*l for l further
+# levels, biases 899 + 512*(1 + 2*l), gains and shifts 2*896 + 2*512*(1 + 2*l).
+_VARIANTS = {
+    "PConvUNet": {
+        "builder": PartialConvUNet,
+        "size": 512,
+        "filters": (*_SEVEN, 512),
+        "params": 32_865_236,  # 32_848_849 + 5_507 + 10_880
+        "paper": _PAPER,
+        "min_size": 256,
+    },
+    "PConvUNet256": {
+        "builder": PartialConvUNet,
+        "size": 256,
+        "filters": _SEVEN,
+        "params": 25_784_276,  # 25_770_961 + 4_483 + 8_832
+        "paper": _PAPER,
+        "min_size": 128,
+        "note": "seven levels, as public ports have for 256x256",
+    },
+    "MaskedUNet": {
+        "builder": PlainMaskedUNet,
+        "size": 512,
+        "filters": (*_SEVEN, 512),
+        # the masks are one more channel: 49*64 + 9*3 more
+        "params": 32_868_399,
+        "paper": _PAPER,
+        "min_size": 256,
+        "note": "not in the paper: the same table with plain convolutions",
+    },
+}
+
+
+def _variant(function_name, name):
+    row = dict(_VARIANTS[function_name])
+    filters, size = row.pop("filters"), row.pop("size")
+    shape = (size, size, 3)
+    return register_inpainting(
+        row.pop("builder"),
+        function_name,
+        architecture={"filters": filters, "kernel_sizes": None},
+        image_shape=shape,
+        name=name,
+        preprocessing="unit",
+        output_shape=shape,
+        stage_ends=tuple(f"encoder{i}_relu" for i in range(1, len(filters) + 1)),
+        **row,
+    )
+
+
+PConvUNet = _variant("PConvUNet", "pconv_unet")
+PConvUNet256 = _variant("PConvUNet256", "pconv_unet256")
+MaskedUNet = _variant("MaskedUNet", "masked_unet")
+
+__all__ = ["PartialConvUNet", "PlainMaskedUNet", *_VARIANTS]

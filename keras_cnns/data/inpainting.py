@@ -1,0 +1,278 @@
+"""Pictures and masks into batches ``(images, masks)``.
+
+As elsewhere, the stream of training batches is a pure function of the seed and the
+step. The masks of an evaluation hang on the seed and the picture's place alone, so all
+methods see the same holes.
+"""
+
+import dataclasses
+from typing import Callable, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from keras_cnns import _masks
+from keras_cnns.data import masks as mask_functions
+from keras_cnns.data.irregular_masks import ALL_RATIOS, irregular_mask
+from keras_cnns.data.pipeline import Augmentation, load_training, sharded_by_data
+from keras_cnns.data.preprocessing import Preprocessing
+from keras_cnns.data.sources import Source
+
+# Shares of a picture's side: holes of 96 to 128 pixels in pictures of 256, of Iizuka et
+# al., "Globally and Locally Consistent Image Completion", 2017.
+_RECTANGLE_SIDES = (0.375, 0.5)
+_FILES = "files:"
+# Masks of training and of evaluation differ under one seed.
+_TRAINING, _EVALUATION = 0, 1
+_NO_AUGMENTATION = Augmentation()
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskRecipe:
+    """Where the masks of a set of pictures come from.
+
+    Attributes:
+        kinds: comma-separated: ``irregular``, ``rectangle``, ``files:FOLDER`` (pictures
+            whose white pixels are holes, brought to the pictures' size). Of several,
+            one is drawn for every mask, with equal chances.
+        hole_ratios: (low, high]: share of hole of irregular masks; None: from 0.01 to
+            0.6.
+        rectangle_sides: (smallest, largest): sides of rectangles, as shares of the
+            picture's; None: from 0.375 to 0.5.
+        border: pixels along the sides that stay valid, not for files.
+
+    Raises:
+        ValueError: if a kind is unknown, or a range is bad or of no kind that is named.
+    """
+
+    kinds: str = "irregular"
+    hole_ratios: Optional[tuple] = None
+    rectangle_sides: Optional[tuple] = None
+    border: int = 0
+
+    def __post_init__(self):
+        names = self.kind_list
+        for name in names:
+            is_folder = name.startswith(_FILES) and len(name) > len(_FILES)
+            if name not in ("irregular", "rectangle") and not is_folder:
+                raise ValueError(
+                    f"unknown kind of mask {name!r}; there are irregular, rectangle "
+                    "and files:FOLDER"
+                )
+        for field, kind in (
+            ("hole_ratios", "irregular"),
+            ("rectangle_sides", "rectangle"),
+        ):
+            value = getattr(self, field)
+            if value is None:
+                continue
+            if kind not in names:
+                raise ValueError(
+                    f"{field}={value!r} is for {kind} masks, but kinds={self.kinds!r}"
+                )
+            if not _masks.is_range(value, 0, 1) or not value[1]:
+                raise ValueError(
+                    f"{field} must be (low, high) within 0 and 1, got {value!r}"
+                )
+        if self.border and any(name.startswith(_FILES) for name in names):
+            raise ValueError(
+                f"border={self.border!r} cannot be kept by masks from files"
+            )
+
+    @property
+    def kind_list(self) -> list:
+        """The kinds, one by one."""
+        return [name.strip() for name in self.kinds.split(",")]
+
+    def drawer(self, height: int, width: int) -> Callable:
+        """The function that draws masks of one size; files are read now.
+
+        Args:
+            height, width: size of the masks, in pixels.
+
+        Returns:
+            Function of a seed (whole number >= 0, or several) that returns a mask,
+            float32 ``(height, width, 1)``.
+
+        Raises:
+            ValueError: if the ranges do not suit the size, or a file is bad.
+        """
+        drawers = [self._drawer_of(name, height, width) for name in self.kind_list]
+
+        def draw(seed):
+            # The kind has its own generator: it must not hang on the shapes' one.
+            seed = np.atleast_1d(seed).tolist()
+            kind = np.random.default_rng([*seed, len(drawers)]).integers(len(drawers))
+            return drawers[kind](seed)
+
+        for one in drawers:
+            one([0])  # raises now rather than in the middle of a training
+        return draw
+
+    def _drawer_of(self, name, height, width):
+        if name.startswith(_FILES):
+            return _file_drawer(name[len(_FILES) :], height, width)
+        if name == "rectangle":
+            sides = self.rectangle_sides or _RECTANGLE_SIDES
+            heights, widths = (
+                tuple(max(1, round(share * length)) for share in sides)
+                for length in (height, width)
+            )
+            return lambda seed: mask_functions.rectangle_mask(
+                height, width, seed, heights=heights, widths=widths, border=self.border
+            )
+        ratios = self.hole_ratios or ALL_RATIOS
+        return lambda seed: irregular_mask(
+            height, width, seed, hole_ratios=ratios, border=self.border
+        )
+
+
+def _file_drawer(folder, height, width):
+    """Draws one of a folder's masks, all held in memory, eight pixels to the byte."""
+    shape = (height, width)
+    packed = np.stack(
+        [
+            np.packbits(mask.astype(bool))
+            for mask in mask_functions.read_mask_files(folder, shape, resized=True)
+        ]
+    )
+
+    def draw(seed):
+        bits = packed[np.random.default_rng(seed).integers(len(packed))]
+        mask = np.unpackbits(bits, count=height * width)
+        return mask.reshape(height, width, 1).astype(np.float32)
+
+    return draw
+
+
+def load_inpainting_training(
+    source: Source,
+    batch_size: int,
+    start_step: int = 0,
+    *,
+    preprocessing: Preprocessing,
+    masks: MaskRecipe = MaskRecipe(),
+    augmentation: Augmentation = _NO_AUGMENTATION,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """The endless stream of training batches, from any step on.
+
+    Args:
+        source: the training split; labels are not looked at.
+        batch_size: pictures per batch, over all replicas.
+        start_step: batches to leave out at the beginning of the stream.
+        preprocessing: how pictures become inputs.
+        masks: where the masks come from; every picture gets another one every time.
+        augmentation: what is done to pictures at random; no mixup or smoothed labels.
+        seed: of everything random, >= 0.
+
+    Returns:
+        Dataset of (images ``(batch, height, width, channels)`` float32, complete;
+        masks ``(batch, height, width, 1)`` float32, 1 = valid).
+
+    Raises:
+        ValueError: if there are fewer examples than one batch, or an argument is bad.
+    """
+    if augmentation.mixup_alpha or augmentation.label_smoothing:
+        raise ValueError(
+            "mixup and smoothed labels are for classifiers, got "
+            f"mixup_alpha={augmentation.mixup_alpha!r} and "
+            f"label_smoothing={augmentation.label_smoothing!r}"
+        )
+    _check_seed(seed)
+    pictures = load_training(
+        source,
+        batch_size,
+        start_step,
+        preprocessing=preprocessing,
+        augmentation=augmentation,
+        seed=seed,
+    )
+    draw_masks = _batch_drawer(masks, preprocessing, seed, _TRAINING)
+
+    def add_masks(step, batch):
+        return batch[0], draw_masks(step * batch_size, batch[0])
+
+    return (
+        pictures.enumerate(start_step)
+        # As in load_training: counting has made the stream one of finite length.
+        .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        .map(add_masks, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def load_inpainting_evaluation(
+    source: Source,
+    batch_size: int,
+    *,
+    preprocessing: Preprocessing,
+    masks: MaskRecipe = MaskRecipe(),
+    num_examples: Optional[int] = None,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Every picture once, in order, each with its own mask that never changes.
+
+    For one bin of hole ratios, the recipe is
+    ``MaskRecipe(hole_ratios=masks.HOLE_RATIO_BINS[i])``.
+
+    Args:
+        source: the split; labels are not looked at.
+        batch_size: pictures per batch, the last one may have fewer; masks do not hang
+            on it.
+        preprocessing: how pictures become inputs.
+        masks: where the masks come from.
+        num_examples: how many pictures to take from the beginning; None for all.
+        seed: of the masks, >= 0.
+
+    Returns:
+        Dataset as ``load_inpainting_training`` gives, of finite length.
+
+    Raises:
+        ValueError: if an argument is bad.
+    """
+    _check_seed(seed)
+    if num_examples is not None and not 1 <= num_examples <= source.num_examples:
+        raise ValueError(
+            f"num_examples must be from 1 to the {source.num_examples} of "
+            f"{source.name} {source.split}, got {num_examples!r}"
+        )
+    draw_masks = _batch_drawer(masks, preprocessing, seed, _EVALUATION)
+    images = source.examples.take(num_examples or source.num_examples).map(
+        lambda content, label: preprocessing(source.read(content)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    return sharded_by_data(
+        images.batch(batch_size)
+        .enumerate()
+        .map(
+            lambda step, batch: (batch, draw_masks(step * batch_size, batch)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _batch_drawer(recipe, preprocessing, seed, purpose):
+    """Function of a batch's first index and its images that draws its masks."""
+    height, width = preprocessing.height, preprocessing.width
+    draw = recipe.drawer(height, width)
+
+    def draw_many(first, count):
+        return np.stack([draw((seed, purpose, int(first) + i)) for i in range(count)])
+
+    def masks_of(first, images):
+        arguments = [first, tf.shape(images)[0]]
+        # Without any state: the same masks whenever and wherever it is called.
+        masks = tf.numpy_function(draw_many, arguments, tf.float32, stateful=False)
+        masks.set_shape([images.shape[0], height, width, 1])
+        return masks
+
+    return masks_of
+
+
+def _check_seed(seed):
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed must be a whole number >= 0, got {seed!r}")

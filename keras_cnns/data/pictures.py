@@ -1,0 +1,76 @@
+"""Single picture files: to pixels, and back without any loss."""
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from keras_cnns import _files
+
+# What is done to each of Pillow's modes; the others have no 8 bits or other colours.
+_CONVERTED = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB"}
+_OPAQUE = 255
+
+
+def read_picture(path: str) -> np.ndarray:
+    """The pixels of a picture file, upright where it says how it was taken.
+
+    Args:
+        path: PNG, JPEG, BMP, GIF or what else Pillow reads, of 8 bits per channel: grey
+            or in colour, of one frame, without transparency.
+
+    Returns:
+        uint8 ``(height, width, 1)`` of grey pictures, else ``(height, width, 3)``.
+
+    Raises:
+        ValueError: if the file is no such picture, or damaged.
+        FileNotFoundError: if there is no such file.
+    """
+    try:
+        with Image.open(path) as image:
+            _check_kind(image, path)
+            upright = ImageOps.exif_transpose(image)
+            pixels = np.array(upright.convert(_CONVERTED[image.mode]))
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"picture {path} cannot be read: {error}") from error
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _check_kind(image, path):
+    """Refuses what would lose something as grey or RGB pixels of 8 bits."""
+    if image.mode not in _CONVERTED:
+        raise ValueError(
+            f"picture {path} must be grey or RGB of 8 bits per channel, got Pillow's "
+            f"mode {image.mode}"
+        )
+    if getattr(image, "n_frames", 1) > 1:
+        raise ValueError(f"picture {path} must have one frame, got {image.n_frames}")
+    has_alpha = image.mode in ("LA", "RGBA") or "transparency" in image.info
+    if has_alpha and np.array(image.convert("RGBA"))[..., 3].min() < _OPAQUE:
+        raise ValueError(
+            f"picture {path} is transparent in places; put it on a background first"
+        )
+
+
+def write_picture(path: str, pixels) -> None:
+    """Writes pixels as a PNG file, which keeps every one as it is.
+
+    Args:
+        path: file that ends in ``.png``.
+        pixels: uint8 ``(height, width, 1)`` or ``(height, width, 3)``.
+
+    Raises:
+        ValueError: if the ending is another, or these are no such pixels.
+        OSError: if the file cannot be written; nothing is left of it then.
+    """
+    if not path.lower().endswith(".png"):
+        raise ValueError(f"a picture is written as a .png file, got {path!r}")
+    pixels = np.asarray(pixels)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+        raise ValueError(
+            "pixels must be uint8 (height, width, channels) with 1 or 3 channels, got "
+            f"{pixels.dtype} of shape {pixels.shape}"
+        )
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    with _files.whole_file(path) as partial:
+        image.save(partial, format="PNG")

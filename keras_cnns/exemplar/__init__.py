@@ -1,0 +1,68 @@
+"""Filling holes of images without a network.
+
+All fills take ``(image, mask, *, seed=0, progress=None, **options)``: a uint8 image
+``(height, width)``, ``(height, width, 1)`` or ``(height, width, 3)`` of any size, and a
+mask ``(height, width)`` or ``(height, width, 1)`` in which 1 is valid and 0 hole. They
+return a new uint8 image of the same shape, in which valid pixels are untouched to the
+bit, and are deterministic under the seed. Neither TensorFlow nor Keras is loaded.
+"""
+
+import numpy as np
+
+from keras_cnns.exemplar.criminisi import (
+    COLOUR_SPACES,
+    fill_criminisi,
+    front_priorities,
+)
+from keras_cnns.exemplar.patch_match import match_patches
+from keras_cnns.exemplar.patch_match_fill import fill_patch_match
+from keras_cnns.exemplar.simple_fills import fill_biharmonic, fill_mean, fill_nearest
+
+METHODS = {
+    "biharmonic": fill_biharmonic,
+    "criminisi": fill_criminisi,
+    "mean": fill_mean,
+    "nearest": fill_nearest,
+    "patch_match": fill_patch_match,
+}
+
+
+def fill(
+    image, mask, method="patch_match", *, seed=0, progress=None, **options
+) -> np.ndarray:
+    """Fills the hole of an image by a method's name.
+
+    Args:
+        image: uint8 ``(height, width)``, ``(height, width, 1)`` or
+            ``(height, width, 3)``; what lies under the hole has no effect.
+        mask: ``(height, width)`` or ``(height, width, 1)``, bool or numbers 0 and 1;
+            1 = valid, 0 = hole.
+        method: one of ``METHODS``.
+        seed: of what is drawn, a whole number.
+        progress: called with the share done, rising to 1, or None.
+        **options: those of the method.
+
+    Returns:
+        uint8, of the image's shape; valid pixels are untouched.
+
+    Raises:
+        ValueError: if the method, an option, the image or the mask is bad: another
+            size, another value than 0 and 1, no valid pixel.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {sorted(METHODS)}, got {method!r}")
+    return METHODS[method](image, mask, seed=seed, progress=progress, **options)
+
+
+__all__ = [
+    "COLOUR_SPACES",
+    "METHODS",
+    "fill",
+    "fill_biharmonic",
+    "fill_criminisi",
+    "fill_mean",
+    "fill_nearest",
+    "fill_patch_match",
+    "front_priorities",
+    "match_patches",
+]

@@ -1,0 +1,132 @@
+"""What all fills have in common: their signature, checks, and what they leave alone."""
+
+import functools
+import inspect
+
+import numpy as np
+
+from keras_cnns import _masks
+
+_SHARED = ("seed", "progress")
+
+
+def _silent(share):
+    """Stands in for a progress that nobody wants to see."""
+
+
+def image_fill(function):
+    """Makes a fill of checked planes one of images and masks.
+
+    The function is called with ``image`` uint8 ``(height, width, channels)``, in which
+    the hole is 0, and ``mask`` bool ``(height, width)`` with some hole and some known
+    pixel; with those of ``seed`` and ``progress`` that it names; and with its options.
+    It returns the filled image, of which only the hole is used.
+
+    The result takes ``(image, mask, *, seed=0, progress=None, **options)``:
+
+    - image: uint8 ``(height, width)``, ``(height, width, 1)`` or
+      ``(height, width, 3)``; what lies under the hole has no effect.
+    - mask: ``(height, width)`` or ``(height, width, 1)``, bool or numbers 0 and 1;
+      1 = valid, 0 = hole.
+    - seed: of what is drawn, a whole number; a fill that draws nothing is the same
+      under each.
+    - progress: called with the share done, rising to 1, or None.
+
+    It returns a new uint8 image of the given shape, in which valid pixels are untouched
+    to the bit, and raises ``ValueError`` where an argument is bad.
+    """
+    own = inspect.signature(function).parameters
+    taken = [name for name in _SHARED if name in own]
+    options = [p for name, p in own.items() if name not in ("image", "mask", *_SHARED)]
+
+    @functools.wraps(function)
+    def fill(image, mask, *, seed=0, progress=None, **given):
+        image = check_image(image)
+        known = check_mask(mask, image.shape)
+        check_seed(seed)
+        _check_options(function.__name__, given, [p.name for p in options])
+        shared = {"seed": seed, "progress": progress or _silent}
+        if known.all():
+            result = image.copy()
+        else:
+            planes = image.reshape(*known.shape, -1) * known[..., np.newaxis]
+            chosen = {name: shared[name] for name in taken}
+            result = function(planes, known, **chosen, **given).reshape(image.shape)
+            result[known] = image[known]
+        shared["progress"](1.0)
+        return result
+
+    given = inspect.signature(fill, follow_wrapped=False).parameters
+    heads = [given[name] for name in ("image", "mask", *_SHARED)]
+    tails = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in options]
+    fill.__signature__ = inspect.Signature(heads + tails)
+    return fill
+
+
+def check_image(image) -> np.ndarray:
+    """The image as an array.
+
+    Raises:
+        ValueError: if it is not uint8 with 1 or 3 channels, or is empty.
+    """
+    image = np.asarray(image)
+    has_shape = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))
+    if image.dtype != np.uint8 or not has_shape or not image.size:
+        raise ValueError(
+            "image must be uint8 of shape (height, width), (height, width, 1) or "
+            f"(height, width, 3), got {image.dtype} of shape {image.shape}"
+        )
+    return image
+
+
+def check_mask(mask, image_shape) -> np.ndarray:
+    """Which pixels are known, bool ``(height, width)``.
+
+    Args:
+        mask: ``(height, width)`` or ``(height, width, 1)``; 1 = valid, 0 = hole.
+        image_shape: of the image that it belongs to.
+
+    Raises:
+        ValueError: if the mask has another size, a value other than 0 and 1, or no
+            known pixel.
+    """
+    mask = _masks.check_mask(mask)
+    if mask.shape[:2] != tuple(image_shape[:2]):
+        raise ValueError(
+            f"mask must have the image's height and width {tuple(image_shape[:2])}, "
+            f"got {mask.shape}"
+        )
+    known = mask.reshape(mask.shape[:2]) == 1
+    if not known.any():
+        raise ValueError(
+            f"mask has no valid pixel among {mask.size}: the hole is the whole image "
+            "and there is nothing to fill it from (1 = valid, 0 = hole)"
+        )
+    return known
+
+
+def check_odd(name: str, value) -> None:
+    """Refuses anything but an odd whole number of at least 3."""
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_whole or value < 3 or value % 2 == 0:
+        raise ValueError(f"{name} must be an odd whole number >= 3, got {value!r}")
+
+
+def check_positive_count(name: str, value) -> None:
+    """Refuses anything but a whole number of at least 1."""
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_whole or value < 1:
+        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+
+
+def check_seed(seed) -> None:
+    """Refuses anything but a whole number of at least 0."""
+    is_whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not is_whole or seed < 0:
+        raise ValueError(f"seed must be a whole number >= 0, got {seed!r}")
+
+
+def _check_options(name, given, allowed):
+    unknown = sorted(set(given) - set(allowed))
+    if unknown:
+        raise ValueError(f"{name} has no option {unknown}; it has {allowed}")

@@ -1,0 +1,221 @@
+"""PatchMatch: which patch of one image is most like each patch of another, nearly.
+
+A field of matches starts at random; good matches are handed on to neighbours, shifted,
+and random ones are tried at ever smaller distances from the present ones (Barnes et
+al. 2009). The paper scans the image and hands on from pixel to pixel; here all pixels
+take over at once, from neighbours at jumps of several lengths, in all four directions.
+Whatever is tried replaces a match only where it is nearer, so that no distance rises.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from keras_cnns.exemplar._inputs import check_odd, check_positive_count, check_seed
+
+_JUMPS = (8, 4, 2, 1)
+_DIRECTIONS = ((1, 0), (0, 1), (-1, 0), (0, -1))
+
+
+class PatchField:
+    """Matches of target patches in a source image; patches are named by their corners.
+
+    Args:
+        target, source: ``(height, width, channels)``, sizes may differ.
+        size: height and width of a patch.
+        wanted: which target patches to match, bool
+            ``(height - size + 1, width - size + 1)``.
+        usable: which source patches may be found, bool alike; at least one.
+        random: a ``numpy.random.Generator``.
+
+    Attributes:
+        corners: ``(2, count)``, rows and columns of the target patches.
+        matches: ``(2, count)``, rows and columns of their matches.
+        distances: ``(count,)`` float32, sums of squared differences.
+        index: where a target patch stands in these, -1 where it is not wanted.
+    """
+
+    def __init__(self, target, source, size, wanted, usable, random):
+        self._size = size
+        self._random = random
+        self._usable = usable
+        self._width = source.shape[1]
+        self._source = _strips(source, size)
+        self.corners = np.stack(np.nonzero(wanted))
+        self.index = np.full(wanted.shape, -1)
+        self.index[wanted] = np.arange(self.corners.shape[1])
+        choices = np.stack(np.nonzero(usable))
+        drawn = random.integers(choices.shape[1], size=self.corners.shape[1])
+        self.matches = choices[:, drawn]
+        self.set_target(target)
+
+    def set_target(self, target) -> None:
+        """Takes another target image, of the same size, and measures all matches."""
+        strips = _strips(target, self._size)
+        places = self.corners[0] * target.shape[1] + self.corners[1]
+        self._target = [
+            strips[places + row * target.shape[1]] for row in range(self._size)
+        ]
+        everything = np.arange(len(places))
+        self.distances = np.full(len(places), np.inf, np.float32)
+        self._take_nearer(self.matches, everything)
+
+    def set_matches(self, matches, chosen) -> None:
+        """Replaces some matches, which must be usable, whatever their distance."""
+        self.distances[chosen] = np.inf
+        self._take_nearer(matches, chosen)
+
+    def try_matches(self, matches, chosen) -> None:
+        """Replaces matches by others where these are usable and nearer.
+
+        Args:
+            matches: ``(2, count)``; unusable ones are passed over.
+            chosen: ``(count,)``, to which target patches they belong.
+        """
+        limits = np.array(self._usable.shape)[:, np.newaxis]
+        keep = ((matches >= 0) & (matches < limits)).all(axis=0)
+        keep &= (matches != self.matches[:, chosen]).any(axis=0)
+        matches, chosen = matches[:, keep], chosen[keep]
+        keep = self._usable[tuple(matches)]
+        self._take_nearer(matches[:, keep], chosen[keep])
+
+    def _take_nearer(self, matches, chosen):
+        """Compares row by row and drops what is already farther than the present."""
+        places = matches[0] * self._width + matches[1]
+        distances = np.zeros(len(chosen), np.float32)
+        for row in range(self._size):
+            difference = self._source[places + row * self._width]
+            difference -= self._target[row][chosen]
+            distances += np.einsum("ij,ij->i", difference, difference)
+            alive = distances < self.distances[chosen]
+            if not alive.all():
+                chosen, places = chosen[alive], places[alive]
+                distances, matches = distances[alive], matches[:, alive]
+        self.matches[:, chosen] = matches
+        self.distances[chosen] = distances
+
+    def propagate(self, jump) -> None:
+        """Tries the matches of the neighbours at a distance, shifted alike."""
+        limits = np.array(self.index.shape)[:, np.newaxis]
+        for direction in _DIRECTIONS:
+            shift = jump * np.array(direction)[:, np.newaxis]
+            neighbours = self.corners - shift
+            inside = ((neighbours >= 0) & (neighbours < limits)).all(axis=0)
+            chosen = np.flatnonzero(inside)
+            found = self.index[tuple(neighbours[:, chosen])]
+            chosen, found = chosen[found >= 0], found[found >= 0]
+            self.try_matches(self.matches[:, found] + shift, chosen)
+
+    def search(self) -> None:
+        """Tries random matches around the present ones, at halving distances."""
+        radius = max(self._usable.shape)
+        everything = np.arange(self.corners.shape[1])
+        while radius >= 1:
+            steps = self._random.integers(-radius, radius + 1, self.matches.shape)
+            self.try_matches(self.matches + steps, everything)
+            radius //= 2
+
+    def improve(self, jumps=_JUMPS) -> None:
+        """One iteration: hands on matches, then searches at random."""
+        for jump in jumps:
+            self.propagate(jump)
+        self.search()
+
+
+def _strips(image, size):
+    """Each pixel's row of ``size`` pixels from there on, ``(pixels, size * channels)``.
+
+    A view; strips that run over the image's right edge belong to no patch.
+    """
+    values = np.ascontiguousarray(image, np.float32)
+    channels = values.shape[2]
+    return sliding_window_view(values.reshape(-1), size * channels)[::channels]
+
+
+def match_patches(
+    target,
+    source,
+    *,
+    patch_size=7,
+    num_iterations=5,
+    seed=0,
+    usable=None,
+    progress=None,
+) -> tuple:
+    """For each patch of an image a patch of another that is nearly the most like it.
+
+    Args:
+        target, source: ``(height, width)`` or ``(height, width, channels)`` numbers;
+            sizes may differ, channels may not.
+        patch_size: height and width of a patch, odd.
+        num_iterations: of handing on and searching.
+        seed: of the random matches.
+        usable: which source patches may be found, by top left corner, bool
+            ``(height - patch_size + 1, width - patch_size + 1)``; None: all.
+        progress: called after each iteration with the share done and the mean distance,
+            or None.
+
+    Returns:
+        (matches, distances): the rows and columns of the found patches' top left
+        corners, int ``(2, rows, columns)``, and sums of squared differences, float32
+        ``(rows, columns)``, by the target patch's top left corner.
+
+    Raises:
+        ValueError: if an image or an argument is bad.
+
+    Source: Barnes, Shechtman, Finkelstein and Goldman, "PatchMatch: a randomized
+    correspondence algorithm for structural image editing", SIGGRAPH 2009. The patch
+    size and the number of iterations are unverified: the paper was not at hand.
+    """
+    check_odd("patch_size", patch_size)
+    check_positive_count("num_iterations", num_iterations)
+    check_seed(seed)
+    target = _check_numbers("target", target, patch_size)
+    source = _check_numbers("source", source, patch_size)
+    if target.shape[2] != source.shape[2]:
+        raise ValueError(
+            f"target and source must have the same channels, got {target.shape[2]} "
+            f"and {source.shape[2]}"
+        )
+    usable = _check_usable(usable, _num_corners(source, patch_size))
+    wanted = np.ones(_num_corners(target, patch_size), bool)
+    random = np.random.default_rng(seed)
+    field = PatchField(target, source, patch_size, wanted, usable, random)
+    for iteration in range(num_iterations):
+        field.improve()
+        if progress is not None:
+            share = (iteration + 1) / num_iterations
+            progress(share, float(field.distances.mean(dtype=np.float64)))
+    return (
+        field.matches.reshape(2, *wanted.shape),
+        field.distances.reshape(wanted.shape),
+    )
+
+
+def _num_corners(image, size):
+    return tuple(length - size + 1 for length in image.shape[:2])
+
+
+def _check_numbers(name, image, patch_size):
+    image = np.asarray(image)
+    is_image = image.ndim in (2, 3) and image.dtype.kind in "fiub"
+    if not is_image or min(image.shape[:2]) < patch_size:
+        raise ValueError(
+            f"{name} must be numbers of shape (height, width) or (height, width, "
+            f"channels), at least {patch_size} on each side, got {image.dtype} of "
+            f"shape {image.shape}"
+        )
+    if not np.isfinite(image).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return image.reshape(*image.shape[:2], -1)
+
+
+def _check_usable(usable, shape):
+    if usable is None:
+        return np.ones(shape, bool)
+    usable = np.asarray(usable)
+    if usable.shape != shape or usable.dtype != bool or not usable.any():
+        raise ValueError(
+            f"usable must be bool of shape {shape} with a true value, got "
+            f"{usable.dtype} of shape {usable.shape} with {int(usable.sum())}"
+        )
+    return usable

@@ -1,0 +1,195 @@
+"""Inpainting networks as SavedModels: ``<export_dir>/<name>/<version>/``.
+
+Two signatures. ``serving_default`` takes pictures in the network's range and masks (1
+for known pixels, 0 in the hole; what is between counts as known from 0.5 on) and gives
+the filled pictures. ``serve_images`` takes encoded pictures of any size, each with an
+encoded mask of its size whose white pixels, 128 and more, are the hole, and gives PNG
+files of those sizes. Both leave known pixels as they are.
+
+The network sees a picture in its own size. What is resized are the known pixels alone,
+so that nothing from under the hole gets into them.
+"""
+
+import functools
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_cnns.data.preprocessing import decode_image
+from keras_cnns.export import saved_model, verification
+from keras_cnns.trainers import inpainting_runs
+from keras_cnns.trainers.completion import RANGES
+
+_WHITE = 128  # and more is hole on disk, as in keras_cnns.data.read_mask
+
+
+class _ServedInpainter(tf.Module):
+    """The weights and the two functions."""
+
+    def __init__(self, network, preprocessing, value_range):
+        super().__init__()
+        # Not the network itself: its layers need not be traced one by one.
+        self._network = functools.partial(network, training=False)
+        self._weights = network.variables
+        self._feed = preprocessing
+        self._range = RANGES[value_range]
+        size = (preprocessing.height, preprocessing.width)
+        shapes = ((*size, preprocessing.channels), (*size, 1))
+        pictures, masks = (
+            tf.TensorSpec([None, *shape], name=name)
+            for shape, name in zip(shapes, ("images", "masks"))
+        )
+        strings = tf.TensorSpec([None], tf.string)
+
+        @tf.function(input_signature=[pictures, masks])
+        def serving_default(images, masks):
+            known = masks >= 0.5
+            return {"images": tf.where(known, images, self._fill(images, known))}
+
+        @tf.function(input_signature=[strings, strings])
+        def serve_images(image_bytes, mask_bytes):
+            images, masks = tf.map_fn(
+                lambda pair: self._read(*pair),
+                (image_bytes, mask_bytes),
+                fn_output_signature=tuple(map(tf.TensorSpec, shapes)),
+            )
+            filled = self._fill(images, masks > 0)
+            return {
+                "image_bytes": tf.map_fn(
+                    lambda values: self._write(*values),
+                    (image_bytes, mask_bytes, filled),
+                    fn_output_signature=tf.string,
+                )
+            }
+
+        self.serving_default = serving_default
+        self.serve_images = serve_images
+
+    def _fill(self, images, known):
+        """What the network makes of pictures, within their range."""
+        masks = tf.cast(known, tf.float32)
+        final = tf.nest.flatten(self._network([images, masks]))[0]
+        return tf.clip_by_value(tf.cast(final, tf.float32), *self._range)
+
+    def _decode(self, image_bytes, mask_bytes):
+        """Grey levels of 0 to 255, and where they are known, ``(height, width, 1)``."""
+        pixels = decode_image(image_bytes, self._feed.channels)
+        known = decode_image(mask_bytes, 1) < _WHITE
+        checks = [
+            tf.debugging.assert_equal(
+                tf.shape(known)[:2],
+                tf.shape(pixels)[:2],
+                "a mask must have the size of its picture",
+            ),
+            tf.debugging.Assert(
+                tf.reduce_any(known),
+                ["a mask is all hole (white): there is nothing to fill it from"],
+            ),
+        ]
+        with tf.control_dependencies(checks):  # else what follows may fail first
+            return tf.identity(pixels), known
+
+    def _read(self, image_bytes, mask_bytes):
+        """One picture and its mask in the network's size."""
+        pixels, known = self._decode(image_bytes, mask_bytes)
+        weights = tf.repeat(tf.cast(known, tf.float32), self._feed.channels, axis=-1)
+        levels = self._feed.resize(tf.cast(pixels, tf.float32) * weights)
+        shares = self._feed.resize(weights)
+        images = self._feed.standardize(tf.math.divide_no_nan(levels, shares))
+        return images, tf.cast(shares[..., :1] > 0.5, tf.float32)
+
+    def _write(self, image_bytes, mask_bytes, filled):
+        """The PNG file of one picture in its own size."""
+        pixels, known = self._decode(image_bytes, mask_bytes)
+        low, high = self._range
+        levels = 255 * (filled - low) / (high - low)
+        size = tf.shape(pixels)[:2]
+        fits = tf.reduce_all(size == (self._feed.height, self._feed.width))
+        levels = tf.cond(
+            fits, lambda: levels, lambda: tf.image.resize(levels, size, antialias=True)
+        )
+        hole = tf.cast(tf.round(tf.clip_by_value(levels, 0, 255)), tf.uint8)
+        return tf.io.encode_png(tf.where(known, pixels, hole))
+
+
+def export_inpainter(
+    network, export_dir: str, name: str, *, preprocessing, value_range: str
+):
+    """Exports an inpainting network for TF Serving; verified in a fresh process.
+
+    Args:
+        network: ``keras.Model``, ``[pictures, masks]`` to pictures, or to a list of
+            them, the final ones first.
+        export_dir: folder that gets ``<name>/<version>/``, the next version.
+        name: model name in the path.
+        preprocessing: ``Preprocessing`` of the network.
+        value_range: ``"unit"`` or ``"signed"``, of its pictures.
+
+    Returns:
+        (the version's folder, largest relative difference of a picture on reloading).
+
+    Raises:
+        ValueError: if the pictures of the reloaded model are not the network's.
+        OSError: if it cannot be written.
+    """
+    return saved_model.write_version(
+        os.path.join(export_dir, name),
+        _ServedInpainter(network, preprocessing, value_range),
+        ("serving_default", "serve_images"),
+        _verification_cases(network, preprocessing, value_range),
+    )
+
+
+def _verification_cases(network, preprocessing, value_range):
+    """Random pictures with rectangular holes, and the right answers."""
+    random = np.random.default_rng(0)
+    height, width = preprocessing.height, preprocessing.width
+    pixels = random.integers(
+        0, 256, (3, height, width, preprocessing.channels), np.uint8
+    )
+    masks = np.ones((3, height, width, 1), np.float32)
+    for i, mask in enumerate(masks):
+        mask[i : i + height // 2, width // 4 : width // 2] = 0
+    images = preprocessing.standardize(pixels).numpy()
+    low, high = RANGES[value_range]
+    output = tf.nest.flatten(network([images, masks], training=False))[0]
+    output = np.clip(np.asarray(output, np.float32), low, high)
+    levels = np.rint(255 * (output - low) / (high - low)).astype(np.uint8)
+    holes = (255 * (1 - masks)).astype(np.uint8)
+    encoded = {
+        name: [tf.io.encode_png(picture).numpy() for picture in pictures]
+        for name, pictures in (("image_bytes", pixels), ("mask_bytes", holes))
+    }
+    return [
+        verification.Case(
+            "serving_default",
+            {"images": images, "masks": masks},
+            "images",
+            np.where(masks > 0, images, output),
+        ),
+        verification.Case(
+            "serve_images", encoded, "image_bytes", np.where(masks > 0, pixels, levels)
+        ),
+    ]
+
+
+def export_inpainter_run(
+    run_dir: str, export_dir: str, *, which: str = "last", name: str = ""
+):
+    """Exports the network of a run; see ``export_inpainter``.
+
+    Args:
+        run_dir: folder that ``apps/train_inpainter.py`` wrote.
+        export_dir: folder that gets ``<name>/<version>/``.
+        which: ``"best"`` or ``"last"`` epoch.
+        name: model name in the path; empty takes the run's.
+    """
+    network, description = inpainting_runs.load_network(run_dir, which)
+    return export_inpainter(
+        network,
+        export_dir,
+        name or description.model,
+        preprocessing=description.preprocessing,
+        value_range=description.value_range,
+    )

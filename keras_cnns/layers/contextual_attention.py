@@ -1,0 +1,298 @@
+"""Attention that fills the foreground with patches of the known background."""
+
+import math
+
+import tensorflow as tf
+from tensorflow import keras
+
+MASKED_SCORES = ("zero", "excluded")
+MASK_SAMPLINGS = ("nearest", "minimum")
+_SMALLEST_NORM = 1e-4
+# Each pixel lies in two patches along either axis.
+_COPIES = 4
+
+
+def _check_count(name, value, is_odd=False):
+    whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if not whole or (is_odd and value % 2 == 0):
+        kind = "positive odd" if is_odd else "positive"
+        raise ValueError(f"{name} must be a {kind} whole number, got {value!r}")
+
+
+def _check_choice(name, value, choices):
+    if not isinstance(value, str) or value not in choices:
+        known = " or ".join(map(repr, choices))
+        raise ValueError(f"{name} must be {known}, got {value!r}")
+
+
+def _windows(maps, size):
+    """(batch, places, size * size * channels): what is around each place; 0 outside."""
+    shape = tf.shape(maps)
+    height, width, around = shape[1], shape[2], size // 2
+    margins = [around, around]
+    padded = tf.pad(maps, [[0, 0], margins, margins, [0, 0]])
+    shifted = [
+        padded[:, i : i + height, j : j + width]
+        for i in range(size)
+        for j in range(size)
+    ]
+    depth = size * size * maps.shape[-1]
+    return tf.reshape(tf.concat(shifted, -1), [shape[0], height * width, depth])
+
+
+def _diagonal_sum(scores, size):
+    """Each score with those whose two places are both moved by the same step.
+
+    That is a convolution with an identity matrix as kernel and "same" padding.
+    """
+    rows, columns = tf.shape(scores)[1], tf.shape(scores)[2]
+    margins = [size // 2, size // 2]
+    padded = tf.pad(scores, [[0, 0], margins, margins])
+    return sum(padded[:, i : i + rows, i : i + columns] for i in range(size))
+
+
+def _transposed(scores, foreground_size, background_size):
+    """Both lists of places along the columns of their grids, instead of the rows."""
+    shape = tf.shape(scores)
+    scores = tf.reshape(scores, [shape[0], *foreground_size, *background_size])
+    return tf.reshape(tf.transpose(scores, [0, 2, 1, 4, 3]), shape)
+
+
+def _propagate(scores, foreground_size, background_size, size):
+    """Scores of neighbours are added up along the rows, then along the columns."""
+    scores = _diagonal_sum(scores, size)
+    scores = _transposed(scores, foreground_size, background_size)
+    scores = _diagonal_sum(scores, size)
+    return _transposed(scores, foreground_size[::-1], background_size[::-1])
+
+
+def _large_patches(maps, rate):
+    """(batch, places, 4 * rate * rate * channels): patches of 2 * rate, every rate.
+
+    Each is four neighbours of a grid of squares, which starts half a square outside.
+    """
+    shape, channels = tf.shape(maps), maps.shape[-1]
+    height, width = shape[1] // rate, shape[2] // rate
+    margins = [rate // 2, rate - rate // 2]
+    squares = tf.pad(maps, [[0, 0], margins, margins, [0, 0]])
+    squares = tf.reshape(
+        squares, [shape[0], height + 1, rate, width + 1, rate, channels]
+    )
+    squares = tf.transpose(squares, [0, 1, 3, 2, 4, 5])
+    corners = [
+        squares[:, i : i + height, j : j + width] for i in (0, 1) for j in (0, 1)
+    ]
+    depth = _COPIES * rate * rate * channels
+    return tf.reshape(tf.stack(corners, 3), [shape[0], height * width, depth])
+
+
+def _paste(patches, size, rate, channels):
+    """The reverse of ``_large_patches``: overlapping patches are added up."""
+    height, width = size
+    corners = tf.reshape(patches, [-1, height, width, _COPIES, rate, rate, channels])
+    total = 0.0
+    for i in (0, 1):
+        for j in (0, 1):
+            squares = tf.transpose(corners[:, :, :, 2 * i + j], [0, 1, 3, 2, 4, 5])
+            maps = tf.reshape(squares, [-1, height * rate, width * rate, channels])
+            rows, columns = [i * rate, (1 - i) * rate], [j * rate, (1 - j) * rate]
+            total += tf.pad(maps, [[0, 0], rows, columns, [0, 0]])
+    start = rate // 2
+    return total[:, start : start + height * rate, start : start + width * rate]
+
+
+@keras.saving.register_keras_serializable("keras_cnns")
+class ContextualAttention(keras.layers.Layer):
+    """Makes each place of the foreground of patches of the known background.
+
+    1. Foreground and background are thinned out: of ``rate`` rows and columns the first
+       is kept. Around each place of these grids there is a patch of ``patch_size``.
+    2. The score of two places is the scalar product of their patches, that of the
+       background at norm 1 (at least 1e-4 is divided by). It is thus the cosine, times
+       the norm of the foreground's patch.
+    3. Propagation: the scores of ``propagation_size`` neighbours, moved alike in both
+       grids, are added up, along the rows and then along the columns. What the formula
+       calls neighbours are those in the list of places: after the last place of a row
+       follows the first of the next.
+    4. A place of the background is valid where its patch is known all over; outside of
+       the picture counts as known. A softmax over the background, of the scores times
+       ``softmax_factor``, gives the attention; what is not valid gets none.
+    5. Patches of the background at full size, ``2 * rate`` wide and ``rate`` apart, are
+       put in, weighted by attention, added up where they overlap, and divided by 4.
+       Pixels in the outermost ``rate - rate // 2`` rows and columns at the end, and
+       ``rate // 2`` at the start, lie in fewer patches and come out darker.
+
+    Matching and softmax are computed in float32 where the policy has 16 bits.
+
+    Args:
+        patch_size: odd width of the patches that are compared.
+        rate: how many times coarser the grids are at which patches are compared.
+        propagation_size: odd number of neighbours whose scores are added up; 1 for no
+            propagation.
+        softmax_factor: what scores are multiplied by before the softmax.
+        masked_scores: ``"zero"``: scores that are not valid become 0, as in the
+            authors' code; they take part in the softmax, so that the attention of a
+            place sums to less than 1. ``"excluded"``: they are left out of the softmax;
+            attention sums to 1.
+        mask_sampling: how masks come to the grid. ``"nearest"`` takes the first pixel
+            of each square, as published. With ``"minimum"`` a square is known only if
+            all its pixels are; from ``patch_size`` 3 on nothing of a hole of any form
+            is then ever copied.
+        return_attention: whether the attention is returned too.
+
+    Input: a list of three.
+        foreground: ``(batch, height, width, channels)``.
+        background: ``(batch, background height, background width, channels)``.
+        masks: ``(batch, mask height, mask width, 1)`` of the background, 1 (0.5 and
+            above) for known, 0 for holes; as large as the background or a whole number
+            of times larger, such as masks of pictures. No gradient goes to them.
+        Heights and widths of the first two are multiples of ``rate``.
+
+    Output shape: that of the foreground. With ``return_attention`` a list of it and the
+    attention, ``(batch, height / rate, width / rate, background height / rate,
+    background width / rate)``. Where no place of the background is valid, both are 0.
+
+    Raises:
+        ValueError: if an argument is bad, or, on building, an input's shape.
+
+    Source: Yu, Lin, Yang, Shen, Lu, Huang, arXiv 1801.07892, section 4.1, and the
+    authors' code. Deviation: that thins out with aligned corners, which takes the first
+    row of each pair in the upper half of the picture and the second below; here it is
+    always the first.
+    """
+
+    def __init__(
+        self,
+        patch_size=3,
+        rate=2,
+        propagation_size=3,
+        softmax_factor=10.0,
+        masked_scores="zero",
+        mask_sampling="nearest",
+        return_attention=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _check_count("patch_size", patch_size, is_odd=True)
+        _check_count("rate", rate)
+        _check_count("propagation_size", propagation_size, is_odd=True)
+        is_number = isinstance(softmax_factor, (int, float)) and not isinstance(
+            softmax_factor, bool
+        )
+        if not is_number or not 0 < softmax_factor < math.inf:
+            raise ValueError(
+                f"softmax_factor must be a positive number, got {softmax_factor!r}"
+            )
+        _check_choice("masked_scores", masked_scores, MASKED_SCORES)
+        _check_choice("mask_sampling", mask_sampling, MASK_SAMPLINGS)
+        if not isinstance(return_attention, bool):
+            raise ValueError(
+                f"return_attention must be True or False, got {return_attention!r}"
+            )
+        self.patch_size = patch_size
+        self.rate = rate
+        self.propagation_size = propagation_size
+        self.softmax_factor = softmax_factor
+        self.masked_scores = masked_scores
+        self.mask_sampling = mask_sampling
+        self.return_attention = return_attention
+
+    def build(self, input_shape):
+        if not isinstance(input_shape, list) or len(input_shape) != 3:
+            raise ValueError(
+                "ContextualAttention takes [foreground, background, masks], got "
+                f"shapes {input_shape}"
+            )
+        foreground, background, masks = map(tuple, input_shape)
+        if foreground[-1] is None or foreground[-1] != background[-1]:
+            raise ValueError(
+                "foreground and background need the same, known number of channels; "
+                f"got {foreground} and {background}"
+            )
+        for shape in (foreground, background):
+            if any(size is not None and size % self.rate for size in shape[1:3]):
+                raise ValueError(
+                    f"height and width must be multiples of rate={self.rate}, "
+                    f"got {shape}"
+                )
+        pairs = zip(masks[1:3], background[1:3])
+        if masks[-1] != 1 or any(None not in p and p[0] % p[1] for p in pairs):
+            raise ValueError(
+                "masks must have one channel and a whole number of times the height "
+                f"and width of the background {background}, got {masks}"
+            )
+        super().build(input_shape)
+
+    def call(self, inputs):
+        foreground, background, masks = inputs
+        rate = self.rate
+        sizes = [
+            (tf.shape(maps)[1] // rate, tf.shape(maps)[2] // rate)
+            for maps in (foreground, background)
+        ]
+        valid = self._valid_places(masks, *sizes[1])
+        scores = self._scores(foreground, background)
+        if self.propagation_size > 1:
+            scores = _propagate(scores, *sizes, self.propagation_size)
+        attention = tf.cast(self._attention(scores, valid), self.compute_dtype)
+        patches = attention @ _large_patches(background, rate) / _COPIES
+        output = _paste(patches, sizes[0], rate, background.shape[-1])
+        output = tf.ensure_shape(output, foreground.shape)
+        if not self.return_attention:
+            return output
+        grid = [tf.shape(foreground)[0], *sizes[0], *sizes[1]]
+        return [output, tf.reshape(attention, grid)]
+
+    def _scores(self, foreground, background):
+        """(batch, foreground places, background places), 32 bits or more."""
+        rate = self.rate
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        foreground, background = (
+            _windows(tf.cast(maps[:, ::rate, ::rate], dtype), self.patch_size)
+            for maps in (foreground, background)
+        )
+        squares = tf.reduce_sum(background**2, axis=-1, keepdims=True)
+        # The root of a maximum: the maximum of a root has no gradient at 0.
+        norms = tf.sqrt(tf.maximum(squares, _SMALLEST_NORM**2))
+        return tf.matmul(foreground, background / norms, transpose_b=True)
+
+    def _valid_places(self, masks, height, width):
+        """(batch, 1, background places), True where the patch is known all over."""
+        shape = tf.shape(masks)
+        rows, columns = shape[1] // height, shape[2] // width
+        squares = tf.reshape(masks, [shape[0], height, rows, width, columns, 1])
+        if self.mask_sampling == "minimum":
+            masks = tf.reduce_min(squares, axis=[2, 4])
+        else:
+            masks = squares[:, :, 0, :, 0]
+        holes = tf.cast(masks < 0.5, self.compute_dtype)
+        holes = tf.reduce_max(_windows(holes, self.patch_size), axis=-1)
+        return holes[:, None] == 0
+
+    def _attention(self, scores, valid):
+        """Softmax over the valid places of the background; 0 elsewhere."""
+        masked = 0.0 if self.masked_scores == "zero" else scores.dtype.min
+        scores = tf.where(valid, scores * self.softmax_factor, masked)
+        return tf.where(valid, tf.nn.softmax(scores), 0.0)
+
+    def compute_output_shape(self, input_shape):
+        foreground, background = (tuple(shape) for shape in input_shape[:2])
+        if not self.return_attention:
+            return foreground
+        grid = [
+            None if size is None else size // self.rate
+            for size in (*foreground[1:3], *background[1:3])
+        ]
+        return [foreground, (foreground[0], *grid)]
+
+    def get_config(self):
+        own = (
+            "patch_size",
+            "rate",
+            "propagation_size",
+            "softmax_factor",
+            "masked_scores",
+            "mask_sampling",
+            "return_attention",
+        )
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}

@@ -1,0 +1,118 @@
+"""How near pictures are to the truth: PSNR, SSIM, mean absolute error.
+
+Peak signal-to-noise ratio and structural similarity are scikit-image's, in float64 and
+with the settings that papers on inpainting use; here they take batches, and refuse
+values outside of the range that is stated.
+"""
+
+import numpy as np
+from skimage import metrics as skimage_metrics
+
+from keras_cnns import _masks
+
+_SSIM_WINDOW = 11
+
+
+def psnr(truth, images, *, value_range: tuple) -> np.ndarray:
+    """Peak signal-to-noise ratio, ``10 log10(range^2 / mean squared error)``, in dB.
+
+    Args:
+        truth, images: arrays or tensors ``(batch, height, width, channels)``.
+        value_range: (lowest, highest) value that pictures can have, such as (0, 255).
+
+    Returns:
+        float64 ``(batch,)``; infinity where both pictures are equal.
+
+    Raises:
+        ValueError: if shapes differ, or a value is not finite or out of range.
+    """
+    truth, images = _check_pair(truth, images, value_range)
+    squared_errors = ((truth - images) ** 2).mean((1, 2, 3))
+    values = np.full(len(truth), np.inf)
+    for i in np.flatnonzero(squared_errors):
+        values[i] = skimage_metrics.peak_signal_noise_ratio(
+            truth[i], images[i], data_range=value_range[1] - value_range[0]
+        )
+    return values
+
+
+def ssim(truth, images, *, value_range: tuple) -> np.ndarray:
+    """Structural similarity, at most 1.
+
+    Gaussian window of 11x11 with a deviation of 1.5, population covariances, K1 = 0.01,
+    K2 = 0.03, the mean over all places whose window lies within the picture (5 pixels
+    of border are dropped) and over the channels. Values are counted from the lowest of
+    the range, because ratios of means are taken: pictures score the same in (-1, 1) and
+    in (0, 255).
+
+    Args, Returns, Raises: as ``psnr``, and refuses pictures smaller than 11x11.
+
+    Source: Wang et al., "Image quality assessment: from error visibility to structural
+    similarity", 2004, section III.
+    """
+    truth, images = _check_pair(truth, images, value_range)
+    if min(truth.shape[1:3]) < _SSIM_WINDOW:
+        raise ValueError(
+            f"structural similarity needs pictures of at least {_SSIM_WINDOW}x"
+            f"{_SSIM_WINDOW}, got {truth.shape[1]}x{truth.shape[2]}"
+        )
+    return np.array(
+        [
+            skimage_metrics.structural_similarity(
+                one - value_range[0],
+                other - value_range[0],
+                data_range=value_range[1] - value_range[0],
+                channel_axis=-1,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+            )
+            for one, other in zip(truth, images)
+        ],
+        np.float64,
+    )
+
+
+def mean_absolute_error(truth, images, *, value_range: tuple, masks=None) -> np.ndarray:
+    """Mean absolute difference, as a share of the range: 0.02 is the papers' "l1 2 %".
+
+    Args:
+        truth, images, value_range: as in ``psnr``.
+        masks: ``(batch, height, width, 1)``, 1 = valid, 0 = hole, to count the pixels
+            in holes only; None to count all.
+
+    Returns:
+        float64 ``(batch,)``, 0 to 1; NaN where a mask has no hole.
+
+    Raises:
+        ValueError: as ``psnr``, or if masks have another shape or other values.
+    """
+    truth, images = _check_pair(truth, images, value_range)
+    errors = np.abs(truth - images).mean(-1) / (value_range[1] - value_range[0])
+    if masks is None:
+        return errors.mean((1, 2))
+    holes = 1 - _masks.check_masks(masks, truth.shape)[..., 0]
+    counts = holes.sum((1, 2))
+    sums = (errors * holes).sum((1, 2))
+    return np.divide(sums, counts, out=np.full(len(truth), np.nan), where=counts > 0)
+
+
+def _check_pair(truth, images, value_range):
+    """Both batches in float64."""
+    low, high = value_range
+    if not low < high:
+        raise ValueError(f"value_range must be (lowest, highest), got {value_range!r}")
+    truth, images = np.asarray(truth), np.asarray(images)
+    if truth.ndim != 4 or truth.shape != images.shape or not truth.size:
+        raise ValueError(
+            "truth and images must have one shape (batch, height, width, channels), "
+            f"got {truth.shape} and {images.shape}"
+        )
+    for name, values in (("truth", truth), ("images", images)):
+        smallest, largest = values.min(), values.max()
+        if not (low <= smallest and largest <= high):  # NaN is refused, too
+            raise ValueError(
+                f"{name} must lie within value_range={value_range!r}, got values from "
+                f"{smallest} to {largest}; clip what a network gives"
+            )
+    return truth.astype(np.float64), images.astype(np.float64)

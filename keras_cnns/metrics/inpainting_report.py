@@ -1,0 +1,230 @@
+"""Inpainting methods side by side: image quality by method and share of hole."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from typing import Optional
+
+import numpy as np
+
+from keras_cnns import _files, _masks
+from keras_cnns.metrics.image_quality import mean_absolute_error, psnr, ssim
+
+# Name of the bin of masks that are in none: hardly any hole, or more than 60 %.
+OTHER_RATIOS = "other"
+_BIN_NAMES = {b: f"{b[0]:.0%}-{b[1]:.0%}" for b in _masks.HOLE_RATIO_BINS}
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """Quality of one filled picture: valid pixels as they were, holes from a method.
+
+    Attributes:
+        method: name of the method.
+        hole_ratio: share of pixels that are hole.
+        hole_ratio_bin: its bin, such as ``"10%-20%"``, or ``"other"``.
+        psnr: in dB; infinity if the picture equals the truth.
+        ssim: structural similarity.
+        mean_absolute_error: share of the range, over all pixels.
+    """
+
+    method: str
+    hole_ratio: float
+    hole_ratio_bin: str
+    psnr: float
+    ssim: float
+    mean_absolute_error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class QualityRow:
+    """Mean quality of one method in one bin of hole ratios.
+
+    Attributes:
+        method, hole_ratio_bin: as of its measurements.
+        count: pictures.
+        num_identical: those that equal the truth. Their PSNR is infinite and no part
+            of the mean.
+        psnr: mean of the others, in dB; None if there are no others.
+        ssim, mean_absolute_error: means over all.
+    """
+
+    method: str
+    hole_ratio_bin: str
+    count: int
+    num_identical: int
+    psnr: Optional[float]
+    ssim: float
+    mean_absolute_error: float
+
+
+def measure_inpainting(method, truth, outputs, masks, *, value_range: tuple) -> list:
+    """Scores of a batch of filled pictures.
+
+    Args:
+        method: name of the method.
+        truth: complete pictures ``(batch, height, width, channels)``.
+        outputs: what the method gives, of the same shape. What it has at valid pixels
+            is not looked at: the composite with the truth is scored.
+        masks: ``(batch, height, width, 1)``, 1 = valid, 0 = hole.
+        value_range: (lowest, highest) value that pictures can have.
+
+    Returns:
+        List of ``Measurement``, one for every picture.
+
+    Raises:
+        ValueError: if shapes do not belong together, a value is out of range, or the
+            pictures are smaller than 11x11.
+    """
+    truth = np.asarray(truth)
+    masks = _masks.check_masks(masks, truth.shape)
+    if np.shape(outputs) != truth.shape:
+        raise ValueError(
+            f"outputs must have the shape of the truth {truth.shape}, got "
+            f"{np.shape(outputs)}"
+        )
+    composites = np.where(masks == 1, truth, outputs)
+    scores = [
+        score(truth, composites, value_range=value_range)
+        for score in (psnr, ssim, mean_absolute_error)
+    ]
+    return [
+        Measurement(
+            method,
+            _masks.hole_ratio(mask),
+            _BIN_NAMES.get(_masks.hole_ratio_bin(mask), OTHER_RATIOS),
+            *map(float, values),
+        )
+        for mask, *values in zip(masks, *scores)
+    ]
+
+
+def summarize_inpainting(measurements) -> list:
+    """Means by method and bin.
+
+    Args:
+        measurements: ``Measurement`` of any methods and bins.
+
+    Returns:
+        List of ``QualityRow``: methods in the order in which they first occur, bins by
+        ratio and ``"other"`` last; no rows for bins without pictures.
+
+    Raises:
+        ValueError: if there are no measurements.
+    """
+    measurements = list(measurements)
+    if not measurements:
+        raise ValueError("there are no measurements to summarize")
+    rows = []
+    for method in dict.fromkeys(m.method for m in measurements):
+        for name in (*_BIN_NAMES.values(), OTHER_RATIOS):
+            group = [
+                m
+                for m in measurements
+                if (m.method, m.hole_ratio_bin) == (method, name)
+            ]
+            if group:
+                rows.append(_mean_row(method, name, group))
+    return rows
+
+
+def _mean_row(method, hole_ratio_bin, group):
+    finite = [m.psnr for m in group if math.isfinite(m.psnr)]
+    return QualityRow(
+        method=method,
+        hole_ratio_bin=hole_ratio_bin,
+        count=len(group),
+        num_identical=len(group) - len(finite),
+        psnr=float(np.mean(finite)) if finite else None,
+        ssim=float(np.mean([m.ssim for m in group])),
+        mean_absolute_error=float(np.mean([m.mean_absolute_error for m in group])),
+    )
+
+
+def write_quality_csv(path: str, rows) -> None:
+    """Writes rows as a CSV file with a header; no PSNR is an empty field.
+
+    Args:
+        path: file to write, whole or not at all.
+        rows: list of ``QualityRow``.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    text = io.StringIO()
+    names = [field.name for field in dataclasses.fields(QualityRow)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(dataclasses.asdict, rows))
+    _files.write_text(path, text.getvalue())
+
+
+def write_quality_json(path: str, rows, **protocol) -> None:
+    """Writes rows as a JSON file: the protocol's fields, and ``rows``.
+
+    Args:
+        path: file to write, whole or not at all.
+        rows: list of ``QualityRow``.
+        **protocol: what the scores hang on, such as data set, masks and their seed;
+            JSON values.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    content = {**protocol, "rows": [dataclasses.asdict(row) for row in rows]}
+    _files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def quality_markdown(rows) -> str:
+    """A table in Markdown: methods down, bins across, best values of a bin in bold.
+
+    Args:
+        rows: list of ``QualityRow``.
+
+    Returns:
+        Lines of text. A cell has PSNR in dB, SSIM and mean absolute error in percent;
+        the last line has the numbers of pictures.
+    """
+    table = {(row.method, row.hole_ratio_bin): row for row in rows}
+    methods = list(dict.fromkeys(row.method for row in rows))
+    order = (*_BIN_NAMES.values(), OTHER_RATIOS)
+    bins = [name for name in order if any(row.hole_ratio_bin == name for row in rows)]
+    cells = {name: _column(name, methods, table) for name in bins}
+    lines = [
+        ["PSNR / SSIM / l1", *bins],
+        ["---"] * (1 + len(bins)),
+        *(
+            [method.replace("|", r"\|"), *(cells[name][i] for name in bins)]
+            for i, method in enumerate(methods)
+        ),
+        ["pictures", *(_count(name, rows) for name in bins)],
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _column(name, methods, table):
+    """The cells of one bin, by method."""
+    column = [table.get((method, name)) for method in methods]
+    texts = []
+    for field, show, is_better in (
+        ("psnr", "{:.2f}".format, max),
+        ("ssim", "{:.4f}".format, max),
+        ("mean_absolute_error", "{:.2%}".format, min),
+    ):
+        # Of a row without a mean, all pictures are identical.
+        values = [
+            row and (math.inf if getattr(row, field) is None else getattr(row, field))
+            for row in column
+        ]
+        best = show(is_better(v for v in values if v is not None))
+        shown = ["" if v is None else show(v) for v in values]
+        texts.append([f"**{text}**" if text == best else text for text in shown])
+    return [" / ".join(parts) if row else "-" for row, *parts in zip(column, *texts)]
+
+
+def _count(name, rows):
+    """Pictures in a bin; all numbers, where methods differ."""
+    counts = sorted({row.count for row in rows if row.hole_ratio_bin == name})
+    return ", ".join(map(str, counts))

@@ -1,0 +1,184 @@
+"""What trainers of inpainting networks share: use, and evaluation of what they fill."""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns import losses
+from keras_cnns.trainers.stepwise import StepwiseTrainer
+
+# Lowest and highest value of a network's pictures, as the registry names the range.
+RANGES = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
+# A picture that is filled without any error has no finite ratio; it counts as 100 dB.
+_LEAST_ERROR = 1e-10
+
+
+class CompletionTrainer(StepwiseTrainer):
+    """Trains a network that fills holes.
+
+    Evaluation reports, of known pixels from the picture and the hole from the network
+    (clipped to the range), the ``mean_absolute_error`` as a share of the range and the
+    ``psnr`` in dB, each a mean over pictures; the averaged weights serve where there
+    are any. A PSNR is at most 100 dB.
+
+    Args:
+        network: ``[pictures, masks]`` to pictures, or to a list of them, the final ones
+            first; masks ``(batch, height, width, 1)`` are 1 for known pixels.
+        *opponents: further networks, as the trainer takes them.
+        value_range: ``"unit"`` ([0, 1]) or ``"signed"`` ([-1, 1]), of the pictures.
+        **options: of the trainer.
+
+    Raises:
+        ValueError: if the network has other inputs or outputs, or the range is unknown.
+    """
+
+    num_outputs = 1
+
+    def __init__(self, network, *opponents, value_range="unit", **options):
+        check_range(value_range)
+        _check_network(network, self.num_outputs)
+        super().__init__(network, *opponents, **options)
+        self.value_range = value_range
+        self._quality = [
+            keras.metrics.Mean(name) for name in ("mean_absolute_error", "psnr")
+        ]
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self._quality]
+
+    def paint(self, images, masks, training=True) -> list:
+        """What the network makes of known pixels, float32; the final pictures first."""
+        outputs = self.network([images, masks], training=training)
+        return [tf.cast(output, tf.float32) for output in tf.nest.flatten(outputs)]
+
+    def test_step(self, data):
+        images, masks = data
+        low, high = RANGES[self.value_range]
+        output = tf.clip_by_value(self.paint(images, masks, False)[0], low, high)
+        error = losses.composite(output, images, masks) - tf.cast(images, tf.float32)
+        error /= high - low
+        squares = tf.reduce_mean(error**2, [1, 2, 3])
+        ratio = -10 / np.log(10) * tf.math.log(tf.maximum(squares, _LEAST_ERROR))
+        values = (tf.reduce_mean(tf.abs(error), [1, 2, 3]), ratio)
+        for metric, value in zip(self._quality, values):
+            metric.update_state(value)
+        return {metric.name: metric.result() for metric in self._quality}
+
+    def evaluate(self, *args, **kwargs):
+        """``keras.Model.evaluate`` with the averaged weights, where there are any."""
+        with self.averaged_weights():
+            return super().evaluate(*args, **kwargs)
+
+    def inpaint(self, images, masks, batch_size=16):
+        """Pictures with their holes filled.
+
+        Args:
+            images: ``(count, height, width, channels)``, float, in the network's range;
+                what lies in the hole does not matter.
+            masks: ``(count, height, width, 1)``, 1 for known pixels, 0 in the hole.
+            batch_size: how many are filled at once.
+
+        Returns:
+            NumPy float32 of the shape of ``images``, of the averaged weights where
+            there are any: known pixels as they are, the hole within the range.
+
+        Raises:
+            ValueError: if masks have another shape, or values between 0 and 1.
+        """
+        images = np.asarray(images, np.float32)
+        masks = np.asarray(masks, np.float32)
+        check_masks(images, masks)
+        made = []
+        with self.averaged_weights():
+            for first in range(0, len(images), batch_size):
+                batch = slice(first, first + batch_size)
+                made.append(self.paint(images[batch], masks[batch], False)[0].numpy())
+        output = np.clip(np.concatenate(made), *RANGES[self.value_range])
+        return np.where(masks > 0, images, output)
+
+
+def check_masks(images, masks) -> None:
+    """Refuses masks that do not belong to pictures, and those that are not binary.
+
+    Raises:
+        ValueError: if shapes differ, there is no picture, or a value is not 0 or 1.
+    """
+    if images.ndim != 4 or not len(images) or masks.shape != (*images.shape[:3], 1):
+        raise ValueError(
+            "images must have the shape (count, height, width, channels) and masks "
+            f"(count, height, width, 1), got {images.shape} and {masks.shape}"
+        )
+    grey = masks[(masks != 0) & (masks != 1)]
+    if grey.size:
+        raise ValueError(
+            "masks must be 1 for known pixels and 0 in the hole, got the value "
+            f"{grey[0]:g}"
+        )
+
+
+def check_range(value_range) -> None:
+    """Refuses anything but a key of ``RANGES``."""
+    if value_range not in RANGES:
+        raise ValueError(
+            f"value_range must be one of {', '.join(RANGES)}, got {value_range!r}"
+        )
+
+
+def _check_network(network, num_outputs):
+    shapes = [tuple(tensor.shape[1:]) for tensor in network.inputs]
+    if len(shapes) != 2 or shapes[1][-1] != 1:
+        raise ValueError(
+            f"{network.name} must take pictures and masks of one channel, takes "
+            f"{shapes}"
+        )
+    made = [tuple(tensor.shape[1:]) for tensor in network.outputs]
+    fits = all(
+        None in (given, size) or given == size
+        for shape in made
+        for given, size in zip(shapes[0], shape)
+    )
+    if len(made) != num_outputs or not fits:
+        raise ValueError(
+            f"{network.name} must give {num_outputs} pictures of {shapes[0]}, gives "
+            f"{made}"
+        )
+
+
+def square_size(network, position) -> int:
+    """Height and width of the square pictures that a network takes.
+
+    Args:
+        network: a critic.
+        position: of the input among those of the network.
+
+    Raises:
+        ValueError: if they are not known, or not square.
+    """
+    height, width = network.inputs[position].shape[1:3]
+    if height is None or height != width:
+        raise ValueError(
+            f"{network.name} must take square patches of a known size, takes "
+            f"{height}x{width}"
+        )
+    return height
+
+
+def check_adversarial_weight(weight) -> None:
+    """Refuses a negative weight of the opponent's judgement."""
+    if not weight >= 0:
+        raise ValueError(f"adversarial_weight must be >= 0, got {weight!r}")
+
+
+def check_critic(critic, num_inputs, num_outputs) -> None:
+    """Refuses a critic of other inputs or outputs.
+
+    Raises:
+        ValueError: if it does not give one value per example by each output.
+    """
+    given = [tuple(tensor.shape[1:]) for tensor in critic.outputs]
+    if len(critic.inputs) != num_inputs or given != [(1,)] * num_outputs:
+        raise ValueError(
+            f"{critic.name} must take {num_inputs} inputs and give {num_outputs} "
+            f"values for each example, takes {len(critic.inputs)} and gives {given}"
+        )

@@ -1,0 +1,217 @@
+"""Coarse-to-fine filling against a critic of the picture and one of the hole."""
+
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns import losses
+from keras_cnns.trainers import local_patches
+from keras_cnns.trainers.adversarial import (
+    AdversarialTrainer,
+    check_discriminator_steps,
+    part,
+)
+from keras_cnns.trainers.completion import (
+    CompletionTrainer,
+    check_adversarial_weight,
+    check_critic,
+    square_size,
+)
+from keras_cnns.trainers.wasserstein import check_penalized, input_gradients
+
+
+class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
+    """Two Wasserstein critics, penalised in the hole alone, and L1 of both stages.
+
+    It reports ``critic_loss`` (penalties included), ``gradient_penalty`` (the sum of
+    both before their weight), ``wasserstein_estimate`` (the sum of both),
+    ``generator_loss`` (the weighted sum), ``adversarial_loss``, ``hole`` (the
+    discounted differences) and ``valid`` (the known pixels'), each with its coarse part
+    weighted.
+
+    Args:
+        network: ``[pictures, masks]`` to ``[refined, coarse]`` pictures.
+        global_critic: pictures to scores ``(batch, 1)``.
+        local_critic: patches around the hole to scores ``(batch, 1)``; its input gives
+            their size. Both without batch normalisation.
+        adversarial_weight: of the critics' scores.
+        hole_weight, valid_weight: of the differences in the hole and outside.
+        coarse_weight: of the coarse picture's differences, against 1 of the refined.
+        discount, distance: as ``losses.discounted_l1`` takes them.
+        penalty_weight: lambda.
+        discriminator_steps: critic updates for each of the network; feed batches of
+            that many minibatches.
+        value_range: ``"unit"`` or ``"signed"``.
+        ema_decay, enable_xla, seed: as in ``StepwiseTrainer``.
+
+    Raises:
+        ValueError: if the networks do not fit together or an argument is bad.
+
+    Source: Yu et al., arXiv 1801.07892, algorithm 1 and section 3; weights and discount
+    of the released code's first version. Differences in the hole are averaged over
+    each picture's own hole, there over the local patch.
+    """
+
+    num_outputs = 2
+
+    def __init__(
+        self,
+        network,
+        global_critic,
+        local_critic,
+        *,
+        adversarial_weight=1e-3,
+        hole_weight=1.2,
+        valid_weight=1.2,
+        coarse_weight=1.2,
+        discount=0.9,
+        distance="axis",
+        penalty_weight=10.0,
+        discriminator_steps=5,
+        value_range="signed",
+        ema_decay=0.0,
+        enable_xla=False,
+        seed=0,
+    ):
+        for critic in (global_critic, local_critic):
+            check_critic(critic, 1, 1)
+            check_penalized(critic, penalty_weight)
+        super().__init__(
+            network,
+            join_critics(global_critic, local_critic),
+            value_range=value_range,
+            metric_names=(
+                "critic_loss",
+                "gradient_penalty",
+                "wasserstein_estimate",
+                "generator_loss",
+                "adversarial_loss",
+                "hole",
+                "valid",
+            ),
+            ema_decay=ema_decay,
+            enable_xla=enable_xla,
+            seed=seed,
+        )
+        check_discriminator_steps(discriminator_steps)
+        check_adversarial_weight(adversarial_weight)
+        losses.check_discount(discount, distance)
+        self._weights = (adversarial_weight, hole_weight, valid_weight)
+        if not min(hole_weight, valid_weight, coarse_weight) >= 0:
+            raise ValueError(
+                "hole_weight, valid_weight and coarse_weight must be >= 0, got "
+                f"{hole_weight!r}, {valid_weight!r} and {coarse_weight!r}"
+            )
+        self._coarse_weight = coarse_weight
+        self._discount = {"discount": discount, "distance": distance}
+        self._penalty_weight = penalty_weight
+        self._patch_size = square_size(local_critic, 0)
+        self._critics = (global_critic, local_critic)
+        self.discriminator_steps = discriminator_steps
+
+    @property
+    def networks(self):
+        global_critic, local_critic = self._critics
+        return {
+            "last": self.network,
+            "global_critic": global_critic,
+            "local_critic": local_critic,
+        }
+
+    def train_step(self, data):
+        """Algorithm 1: updates of both critics, a minibatch each, then the network's.
+
+        Args:
+            data: (true pictures, masks).
+        """
+        noise = self.step_noise()
+        for images, masks in part(data, self.discriminator_steps):
+            self.minimize(
+                self.critic_objective,
+                self.discriminator,
+                self.discriminator_optimizer,
+                images,
+                masks,
+                noise.uniform([len(images), 1, 1, 1]),
+                noise.uniform([len(images), 1, 1, 1]),
+            )
+        self.minimize(
+            self.generator_objective,
+            self.network,
+            self.generator_optimizer,
+            images,
+            masks,
+        )
+        return self.finish_step()
+
+    def critic_objective(self, images, masks, global_shares, local_shares):
+        """Each critic's E f(filled) - E f(true), with its penalty in the hole."""
+        output = tf.stop_gradient(self.paint(images, masks)[0])
+        reals = self._views(images, masks)
+        fakes = self._views(losses.composite(output, images, masks), masks)
+        difference = _total(losses.wasserstein_critic_loss, self._judge(reals, fakes))
+        between = [
+            real + share * (fake - real)
+            for real, fake, share in zip(reals, fakes, (global_shares, local_shares))
+        ]
+        gradients = input_gradients(
+            lambda views: self.discriminator(views, training=True),
+            between,
+            self.discriminator_optimizer,
+        )
+        holes = self._views(1 - masks, masks)
+        inside = [(gradient * hole,) for gradient, hole in zip(gradients, holes)]
+        penalty = _total(losses.gradient_penalty, inside)
+        loss = difference + self._penalty_weight * penalty
+        return loss, {
+            "critic_loss": loss,
+            "gradient_penalty": penalty,
+            "wasserstein_estimate": -difference,
+        }
+
+    def generator_objective(self, images, masks):
+        """Scores of the filled picture, and the differences of both stages."""
+        refined, coarse = self.paint(images, masks)
+        filled = self._views(losses.composite(refined, images, masks), masks)
+        adversarial = _total(losses.wasserstein_generator_loss, self._judge(filled))
+
+        def both(loss, **options):
+            on_refined, on_coarse = (
+                tf.reduce_mean(loss(output, images, masks, **options))
+                for output in (refined, coarse)
+            )
+            return on_refined + self._coarse_weight * on_coarse
+
+        hole = both(losses.discounted_l1, **self._discount)
+        valid = both(losses.known_l1)
+        terms = (adversarial, hole, valid)
+        loss = sum(weight * term for weight, term in zip(self._weights, terms))
+        return loss, {
+            "generator_loss": loss,
+            "adversarial_loss": adversarial,
+            "hole": hole,
+            "valid": valid,
+        }
+
+    def _judge(self, *views):
+        """Scores of each critic: (global, ...) and (local, ...), in the order given."""
+        return zip(*(self.discriminator(view, training=True) for view in views))
+
+    def _views(self, images, masks):
+        """What the global and the local critic see."""
+        corners = local_patches.hole_corners(masks, self._patch_size)
+        return [images, local_patches.cut(images, corners, self._patch_size)]
+
+
+def join_critics(global_critic, local_critic):
+    """Both critics as one network ``[pictures, patches]`` to their two scores.
+
+    They share an optimizer, and all that is kept for one network serves both.
+    """
+    inputs = [keras.Input(c.input_shape[1:]) for c in (global_critic, local_critic)]
+    scores = [global_critic(inputs[0]), local_critic(inputs[1])]
+    return keras.Model(inputs, scores, name="critics")
+
+
+def _total(loss, scores):
+    """Sum over both critics of the mean loss."""
+    return tf.add_n([tf.reduce_mean(loss(*values)) for values in scores])

@@ -1,0 +1,178 @@
+"""Frozen classifiers in whose features filled pictures are compared with true ones."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns import applications
+from keras_cnns.data import CONVENTIONS, Preprocessing
+from keras_cnns.trainers import runs
+from keras_cnns.trainers.completion import RANGES, check_range
+
+_NUM_STAGES = 3
+
+
+class FeatureNetwork:
+    """A classifier that gives the maps at the ends of some of its layers.
+
+    It is never trained, and computes in float32 whatever the policy: features of
+    ImageNet classifiers are too large for 16 bits. Gradients pass through it to the
+    pictures. Make it within the strategy's scope.
+
+    Args:
+        name: what to call it in the record of a run.
+        network: ``keras.Model`` of pictures, built in float32.
+        preprocessing: how grey levels of 0 to 255 become its inputs; of its sizes only
+            the channels matter.
+        layers: names of the layers whose outputs are taken, finest first.
+        value_range: ``"unit"`` or ``"signed"``, of the pictures that it is given.
+
+    Attributes:
+        name, value_range: as given.
+        layers: tuple of the names.
+        checksum: SHA-256 of preprocessing, layers and weights, ``"sha256:..."``.
+
+    Raises:
+        ValueError: if there is no such layer, one gives no maps, the network computes
+            in 16 bits, or the range is unknown.
+    """
+
+    def __init__(
+        self, name, network, preprocessing: Preprocessing, layers, value_range="unit"
+    ):
+        check_range(value_range)
+        names = [layer.name for layer in network.layers]
+        for layer in layers:
+            if layer not in names:
+                raise ValueError(
+                    f"{network.name} has no layer {layer!r}; it has "
+                    f"{', '.join(names[:3])} ... {', '.join(names[-3:])}"
+                )
+        maps = [network.get_layer(layer).output for layer in layers]
+        wrong = [x for x in maps if x.shape.rank != 4 or x.dtype != tf.float32]
+        if wrong or not maps:
+            raise ValueError(
+                f"layers must name some that give maps in float32, got {layers!r} of "
+                f"{network.name}"
+            )
+        self.name = name
+        self.layers = tuple(layers)
+        self.value_range = value_range
+        self._preprocessing = preprocessing
+        self._model = keras.Model(network.input, maps, name=f"{network.name}_features")
+        self._model.trainable = False
+        self.checksum = self._compute_checksum()
+
+    def __call__(self, images) -> list:
+        """Maps of pictures.
+
+        Args:
+            images: ``(batch, height, width, channels)`` in ``value_range``; one channel
+                is repeated where the network takes three.
+
+        Returns:
+            List of maps ``(batch, height, width, channels)``, float32, a layer each.
+
+        Raises:
+            ValueError: if pictures have another number of channels.
+        """
+        channels = self._preprocessing.channels
+        if images.shape[-1] not in (1, channels):
+            raise ValueError(
+                f"{self.name} takes pictures of {channels} channels, got "
+                f"{images.shape[-1]}"
+            )
+        low, high = RANGES[self.value_range]
+        levels = 255 * (tf.cast(images, tf.float32) - low) / (high - low)
+        if images.shape[-1] != channels:
+            levels = tf.repeat(levels, channels, axis=-1)
+        maps = self._model(self._preprocessing.standardize(levels), training=False)
+        return tf.nest.flatten(maps)
+
+    def record(self) -> dict:
+        """What ``run.json`` tells of it."""
+        layers = list(self.layers)
+        return {"name": self.name, "layers": layers, "checksum": self.checksum}
+
+    def _compute_checksum(self):
+        digest = hashlib.sha256()
+        feed = dataclasses.asdict(self._preprocessing)
+        digest.update(json.dumps([feed, self.layers]).encode())
+        for layer in self._model.layers:
+            for value in layer.get_weights():
+                digest.update(f"{layer.name} {value.dtype.str} {value.shape}".encode())
+                digest.update(np.ascontiguousarray(value).tobytes())
+        return f"sha256:{digest.hexdigest()}"
+
+
+def vgg16_features(weights="imagenet", *, value_range="unit") -> FeatureNetwork:
+    """VGG16 of ImageNet, at the ends of its first three stages.
+
+    The papers' weights of perceptual and style losses go with torchvision's file. Those
+    of Keras are another training, for inputs some 58 times as large, and so are their
+    features: the loss weights want to be smaller with them.
+
+    Args:
+        weights: ``"imagenet"`` (Keras' file), ``"torchvision"``, or the path of such a
+            file; see ``applications.vgg16_stages``. Each is fed as it was trained.
+        value_range: ``"unit"`` or ``"signed"``.
+
+    Raises:
+        ValueError: if ``weights`` is neither, or the file is of another network.
+        OSError: if the download fails.
+    """
+    with _in_float32():
+        network, convention = applications.vgg16_stages(weights)
+        preprocessing = Preprocessing(224, 224, 3, **CONVENTIONS[convention])
+        stages = [f"block{i + 1}_pool" for i in range(_NUM_STAGES)]
+        name = f"VGG16 of ImageNet, {convention} preprocessing"
+        return FeatureNetwork(name, network, preprocessing, stages, value_range)
+
+
+def run_features(
+    run_dir: str, *, size=(None, None), layers=(), which="best", value_range="unit"
+) -> FeatureNetwork:
+    """The classifier of a training run, at the ends of its first three stages.
+
+    Its features have their own scale, so that the papers' weights of perceptual and
+    style losses do not carry over.
+
+    Args:
+        run_dir: folder that ``apps/train_classifier.py`` wrote.
+        size: (height, width) of the pictures; left open, where the network can.
+        layers: names of other layers, finest first; empty takes the registry's.
+        which: ``"best"`` or ``"last"`` epoch.
+        value_range: ``"unit"`` or ``"signed"``.
+
+    Raises:
+        ValueError: if the folder holds no such run, or the network does not take that
+            size or has no such layers.
+    """
+    with _in_float32():
+        network, description = runs.load_run(run_dir, which, size)
+        stages = applications.model_info(description.model).stage_ends[:_NUM_STAGES]
+        flags, _ = runs.read_record(run_dir)
+        trained_on = " ".join(flags.get(key, "?") for key in ("dataset", "train_split"))
+        return FeatureNetwork(
+            f"{description.model}, {which} epoch on {trained_on}",
+            network,
+            description.preprocessing,
+            layers or stages,
+            value_range,
+        )
+
+
+@contextlib.contextmanager
+def _in_float32():
+    """Within the block, layers are built in float32."""
+    policy = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(policy)

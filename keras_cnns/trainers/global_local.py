@@ -1,0 +1,167 @@
+"""Globally and locally consistent completion: three phases against one critic."""
+
+import tensorflow as tf
+
+from keras_cnns import losses
+from keras_cnns.trainers import local_patches
+from keras_cnns.trainers.adversarial import AdversarialTrainer
+from keras_cnns.trainers.completion import (
+    CompletionTrainer,
+    check_adversarial_weight,
+    check_critic,
+    square_size,
+)
+
+
+class GlobalLocalTrainer(CompletionTrainer, AdversarialTrainer):
+    """The completion network alone, then the discriminator alone, then both.
+
+    The discriminator sees whole pictures and a patch of each: of filled ones the patch
+    around the hole, of true ones a patch anywhere. It reports ``discriminator_loss``
+    (log 4 where it cannot tell them apart), ``generator_loss`` (the weighted sum),
+    ``hole`` (squared error) and ``adversarial_loss``; phases of one network only what
+    they train on. While the discriminator trains alone, batch statistics of the
+    completion network still move, its trained weights do not.
+
+    Args:
+        network: as ``CompletionTrainer`` takes it, one output.
+        discriminator: ``[pictures, patches]`` to logits ``(batch, 1)``; its second
+            input gives the size of the patches.
+        completion_steps: steps of the first phase.
+        discriminator_alone_steps: steps of the second one.
+        adversarial_weight: alpha.
+        value_range: ``"unit"`` or ``"signed"``.
+        ema_decay, enable_xla, seed: as in ``StepwiseTrainer``.
+
+    Raises:
+        ValueError: if the networks do not fit together or an argument is bad.
+
+    Source: Iizuka et al., SIGGRAPH 2017, algorithm 1: 90,000 and 10,000 steps of
+    500,000; alpha is (unverified). The network's part of the game is -log D here, not
+    log(1 - D), which is flat for the discriminator that trained ahead.
+    """
+
+    def __init__(
+        self,
+        network,
+        discriminator,
+        *,
+        completion_steps=90_000,
+        discriminator_alone_steps=10_000,
+        adversarial_weight=4e-4,
+        value_range="unit",
+        ema_decay=0.0,
+        enable_xla=False,
+        seed=0,
+    ):
+        super().__init__(
+            network,
+            discriminator,
+            value_range=value_range,
+            metric_names=(
+                "discriminator_loss",
+                "generator_loss",
+                "hole",
+                "adversarial_loss",
+            ),
+            ema_decay=ema_decay,
+            enable_xla=enable_xla,
+            seed=seed,
+        )
+        check_critic(discriminator, 2, 1)
+        check_adversarial_weight(adversarial_weight)
+        for name, count in (
+            ("completion_steps", completion_steps),
+            ("discriminator_alone_steps", discriminator_alone_steps),
+        ):
+            if count < 0:
+                raise ValueError(f"{name} must be at least 0, got {count!r}")
+        self._patch_size = square_size(discriminator, 1)
+        self._phases = (completion_steps, discriminator_alone_steps)
+        self._adversarial_weight = adversarial_weight
+
+    @property
+    def networks(self):
+        return {"last": self.network, "discriminator": self.discriminator}
+
+    def next_step(self):
+        """``train_step``, after the phases in which one network trains alone."""
+        completion_alone, discriminator_alone = self._phases
+        if self.steps_done < completion_alone:
+            return self.completion_step
+        if self.steps_done < completion_alone + discriminator_alone:
+            return self.discriminator_step
+        return self.train_step
+
+    def completion_step(self, data):
+        """The completion network alone learns the squared error of the hole."""
+        self._update_network(self.completion_objective, *data)
+        return self.finish_step(["generator_loss", "hole"])
+
+    def discriminator_step(self, data):
+        """The discriminator alone learns to tell what the network fills so far."""
+        self._update_discriminator(*data)
+        return self.finish_step(["discriminator_loss"], network_moved=False)
+
+    def train_step(self, data):
+        """Algorithm 1 from its third phase on: the discriminator, then the network.
+
+        Args:
+            data: (true pictures, masks).
+        """
+        self._update_discriminator(*data)
+        self._update_network(self.joint_objective, *data)
+        return self.finish_step()
+
+    def completion_objective(self, images, masks):
+        """The squared error of the hole."""
+        (output,) = self.paint(images, masks)
+        loss = _squared_error(output, images, masks)
+        return loss, {"generator_loss": loss, "hole": loss}
+
+    def joint_objective(self, images, masks):
+        """Equation 4: the squared error, and to be taken for a true picture."""
+        (output,) = self.paint(images, masks)
+        error = _squared_error(output, images, masks)
+        logits = self._judge_filled(output, images, masks)
+        adversarial = tf.reduce_mean(losses.non_saturating_generator_loss(logits))
+        loss = error + self._adversarial_weight * adversarial
+        return loss, {
+            "generator_loss": loss,
+            "hole": error,
+            "adversarial_loss": adversarial,
+        }
+
+    def discriminator_objective(self, images, masks, places):
+        """Equation 3: to tell filled pictures from true ones."""
+        output = tf.stop_gradient(self.paint(images, masks)[0])
+        corners = local_patches.random_corners(places, masks, self._patch_size)
+        on_real = self._judge(images, corners)
+        on_filled = self._judge_filled(output, images, masks)
+        loss = tf.reduce_mean(losses.discriminator_loss(on_real, on_filled))
+        return loss, {"discriminator_loss": loss}
+
+    def _judge_filled(self, output, images, masks):
+        corners = local_patches.hole_corners(masks, self._patch_size)
+        return self._judge(losses.composite(output, images, masks), corners)
+
+    def _judge(self, images, corners):
+        patches = local_patches.cut(images, corners, self._patch_size)
+        return self.discriminator([images, patches], training=True)
+
+    def _update_network(self, objective, images, masks):
+        self.minimize(objective, self.network, self.generator_optimizer, images, masks)
+
+    def _update_discriminator(self, images, masks):
+        self.minimize(
+            self.discriminator_objective,
+            self.discriminator,
+            self.discriminator_optimizer,
+            images,
+            masks,
+            self.step_noise().uniform([len(images), 2]),
+        )
+
+
+def _squared_error(output, images, masks):
+    return tf.reduce_mean(losses.hole_mean_squared_error(output, images, masks))

@@ -1,0 +1,94 @@
+"""Training of one inpainting network towards the true pictures."""
+
+from keras_cnns.trainers.completion import CompletionTrainer
+from keras_cnns.trainers.freezing import encoder_batch_norms
+from keras_cnns.trainers.reconstruction import Reconstruction, ReconstructionWeights
+
+
+class InpaintingTrainer(CompletionTrainer):
+    """Reconstruction losses alone, in one stage or in partial convolution's two.
+
+    From step ``second_stage_start`` on, the batch normalisations of the encoder are
+    frozen, statistics and trained parameters: the holes' zeros pollute the statistics
+    of a batch. Give the optimizer a schedule whose rate drops there
+    (``inpainting_models.two_stage_rate``).
+
+    It reports ``loss``, the weighted sum, and each loss before its weight: ``valid``,
+    ``hole``, ``perceptual``, ``style``, ``total_variation``.
+
+    Args:
+        network: as ``CompletionTrainer`` takes it, one output.
+        loss_weights: ``ReconstructionWeights``; partial convolution's if left out.
+        feature_network: ``FeatureNetwork``, where the weights ask for features.
+        second_stage_start: step that the second stage begins with; 0: one stage.
+        value_range: ``"unit"`` or ``"signed"``.
+        ema_decay, enable_xla, seed: as in ``StepwiseTrainer``.
+
+    Raises:
+        ValueError: if the network does not fit, there is nothing to freeze, or an
+            argument is bad.
+
+    Source: Liu et al., arXiv 1804.07723, sections 3.3 and 4.2 (Adam at 2e-4, then at
+    5e-5).
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        loss_weights=None,
+        feature_network=None,
+        second_stage_start=0,
+        value_range="unit",
+        ema_decay=0.0,
+        enable_xla=False,
+        seed=0,
+    ):
+        reconstruction = Reconstruction(
+            loss_weights or ReconstructionWeights(), feature_network, value_range
+        )
+        super().__init__(
+            network,
+            value_range=value_range,
+            metric_names=("loss", *reconstruction.names),
+            ema_decay=ema_decay,
+            enable_xla=enable_xla,
+            seed=seed,
+        )
+        if second_stage_start < 0:
+            raise ValueError(
+                f"second_stage_start must be at least 0, got {second_stage_start!r}"
+            )
+        self._reconstruction = reconstruction
+        self._second_stage_start = second_stage_start
+        self._frozen_later = encoder_batch_norms(network) if second_stage_start else []
+        self._is_frozen = False
+
+    def next_step(self):
+        """``train_step``, then ``second_stage_step`` with frozen norms."""
+        is_second = 0 < self._second_stage_start <= self.steps_done
+        if is_second != self._is_frozen:
+            for layer in self._frozen_later:
+                layer.trainable = not is_second
+            self._is_frozen = is_second
+            self._compiled = {}  # what XLA compiled still has the other stage's norms
+        return self.second_stage_step if is_second else self.train_step
+
+    def train_step(self, data):
+        """One update.
+
+        Args:
+            data: (true pictures, masks).
+        """
+        self.minimize(self.objective, self.network, self.optimizer, *data)
+        return self.finish_step()
+
+    def second_stage_step(self, data):
+        """The same, compiled anew for a network that is partly frozen."""
+        return self.train_step(data)
+
+    def objective(self, images, masks):
+        """Weighted sum of the reconstruction losses, and what is reported."""
+        (output,) = self.paint(images, masks)
+        loss, report = self._reconstruction(output, images, masks)
+        return loss, {"loss": loss, **report}

@@ -1,0 +1,161 @@
+"""Learnable bidirectional attention maps: reconstruction against a critic of holes."""
+
+import tensorflow as tf
+
+from keras_cnns import losses
+from keras_cnns.trainers.adversarial import (
+    AdversarialTrainer,
+    check_discriminator_steps,
+    part,
+)
+from keras_cnns.trainers.completion import (
+    CompletionTrainer,
+    check_adversarial_weight,
+    check_critic,
+)
+from keras_cnns.trainers.reconstruction import Reconstruction, ReconstructionWeights
+from keras_cnns.trainers.wasserstein import check_penalized, input_gradients
+
+# Plain L1 of the picture, and features of the output alone.
+PAPER_WEIGHTS = ReconstructionWeights(1.0, 1.0, 0.05, 120.0, 0.0, of_composite=False)
+RELEASED_WEIGHTS = ReconstructionWeights(1.0, 6.0, 0.01, 120.0, 0.0)
+
+
+class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
+    """Four losses: pixels, features, style, and a Wasserstein critic's score.
+
+    The critic sees the network's own output, not the composite, and the mask, which
+    parts known pixels from the hole inside of it. It reports ``critic_loss`` (penalty
+    included), ``gradient_penalty`` (before its weight), ``wasserstein_estimate``,
+    ``generator_loss`` (the weighted sum), ``adversarial_loss`` and each reconstruction
+    loss before its weight.
+
+    Args:
+        network: as ``CompletionTrainer`` takes it, one output.
+        critic: ``[pictures, masks]`` to scores ``(batch, 1)``, without batch
+            normalisation, which would tie each example's gradient to the others.
+        loss_weights: ``ReconstructionWeights``; ``PAPER_WEIGHTS`` if left out,
+            ``RELEASED_WEIGHTS`` are those of the code.
+        feature_network: ``FeatureNetwork``, where the weights ask for features.
+        adversarial_weight: of the critic's score.
+        penalty_weight: lambda.
+        discriminator_steps: critic updates for each of the network; feed batches of
+            that many minibatches.
+        value_range: ``"unit"`` or ``"signed"``.
+        ema_decay, enable_xla, seed: as in ``StepwiseTrainer``.
+
+    Raises:
+        ValueError: if networks do not fit together or an argument is bad.
+
+    Source: Xie et al., ICCV 2019 (arXiv 1909.00968), section 3.4; its weights are
+    (unverified). The released code negates the critic's score of true pictures twice
+    and lowers the score of filled ones in the network's update; the signs here are
+    those of Gulrajani et al., arXiv 1704.00028.
+    """
+
+    def __init__(
+        self,
+        network,
+        critic,
+        *,
+        loss_weights=PAPER_WEIGHTS,
+        feature_network=None,
+        adversarial_weight=0.1,
+        penalty_weight=10.0,
+        discriminator_steps=1,
+        value_range="unit",
+        ema_decay=0.0,
+        enable_xla=False,
+        seed=0,
+    ):
+        reconstruction = Reconstruction(loss_weights, feature_network, value_range)
+        super().__init__(
+            network,
+            critic,
+            value_range=value_range,
+            metric_names=(
+                "critic_loss",
+                "gradient_penalty",
+                "wasserstein_estimate",
+                "generator_loss",
+                "adversarial_loss",
+                *reconstruction.names,
+            ),
+            ema_decay=ema_decay,
+            enable_xla=enable_xla,
+            seed=seed,
+        )
+        check_penalized(critic, penalty_weight)
+        check_discriminator_steps(discriminator_steps)
+        check_critic(critic, 2, 1)
+        check_adversarial_weight(adversarial_weight)
+        self._reconstruction = reconstruction
+        self._adversarial_weight = adversarial_weight
+        self._penalty_weight = penalty_weight
+        self.discriminator_steps = discriminator_steps
+
+    @property
+    def networks(self):
+        return {"last": self.network, "discriminator": self.discriminator}
+
+    def train_step(self, data):
+        """Updates of the critic, a minibatch each, then one of the network.
+
+        Args:
+            data: (true pictures, masks).
+        """
+        noise = self.step_noise()
+        for images, masks in part(data, self.discriminator_steps):
+            self.minimize(
+                self.critic_objective,
+                self.discriminator,
+                self.discriminator_optimizer,
+                images,
+                masks,
+                noise.uniform([len(images), 1, 1, 1]),
+            )
+        self.minimize(
+            self.generator_objective,
+            self.network,
+            self.generator_optimizer,
+            images,
+            masks,
+        )
+        return self.finish_step()
+
+    def critic_objective(self, images, masks, shares):
+        """E D(filled) - E D(true) with the penalty between them."""
+        fakes = tf.stop_gradient(self.paint(images, masks)[0])
+        difference = tf.reduce_mean(
+            losses.wasserstein_critic_loss(
+                self._judge(images, masks), self._judge(fakes, masks)
+            )
+        )
+        gradients = input_gradients(
+            lambda between: self._judge(between, masks),
+            images + shares * (fakes - images),
+            self.discriminator_optimizer,
+        )
+        penalty = tf.reduce_mean(losses.gradient_penalty(gradients))
+        loss = difference + self._penalty_weight * penalty
+        return loss, {
+            "critic_loss": loss,
+            "gradient_penalty": penalty,
+            "wasserstein_estimate": -difference,
+        }
+
+    def generator_objective(self, images, masks):
+        """The reconstruction losses and -E D(filled), weighted."""
+        (output,) = self.paint(images, masks)
+        scores = self._judge(output, masks)
+        adversarial = tf.reduce_mean(losses.wasserstein_generator_loss(scores))
+        loss, report = self._reconstruction(output, images, masks)
+        loss += self._adversarial_weight * adversarial
+        return loss, {
+            "generator_loss": loss,
+            "adversarial_loss": adversarial,
+            **report,
+        }
+
+    def _judge(self, images, masks):
+        return self.discriminator([images, masks], training=True)

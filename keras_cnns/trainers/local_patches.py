@@ -1,0 +1,64 @@
+"""Square parts of pictures, cut around each one's hole."""
+
+import tensorflow as tf
+
+
+def hole_corners(masks, size):
+    """Where a square around the middle of each hole begins.
+
+    The middle is that of the smallest rectangle that holds the hole; the square is
+    moved so that it lies within the picture. Without a hole it lies in the middle.
+
+    Args:
+        masks: ``(batch, height, width, 1)``, 1 for known pixels.
+        size: height and width of the square, no larger than the picture.
+
+    Returns:
+        int32 ``(batch, 2)``, row and column of the upper left pixel.
+    """
+    hole = masks[..., 0] < 0.5
+    return tf.stack(
+        [_begin(tf.reduce_any(hole, 2), size), _begin(tf.reduce_any(hole, 1), size)], 1
+    )
+
+
+def _begin(is_hole, size):
+    """First place of the span around the hole's middle, ``(batch,)``."""
+    length = tf.shape(is_hole)[1]
+    places = tf.range(length)
+    first = tf.reduce_min(tf.where(is_hole, places, length), 1)
+    last = tf.reduce_max(tf.where(is_hole, places, -1), 1)
+    # Without a hole, first + last is length - 1 as well: the middle of the picture.
+    return tf.clip_by_value((first + last + 1 - size) // 2, 0, length - size)
+
+
+def random_corners(uniform, masks, size):
+    """Squares anywhere in the pictures.
+
+    Args:
+        uniform: ``(batch, 2)``, values in [0, 1) that decide where.
+        masks: for the height and width of the pictures.
+        size: height and width of the square.
+
+    Returns:
+        As ``hole_corners``.
+    """
+    room = tf.cast(tf.shape(masks)[1:3] - size + 1, uniform.dtype)
+    return tf.minimum(tf.cast(uniform * room, tf.int32), tf.shape(masks)[1:3] - size)
+
+
+def cut(images, corners, size):
+    """The squares of pictures that begin at their corners.
+
+    Args:
+        images: ``(batch, height, width, channels)``.
+        corners: int32 ``(batch, 2)``.
+        size: height and width of the squares.
+
+    Returns:
+        ``(batch, size, size, channels)``.
+    """
+    rows = corners[:, :1] + tf.range(size)
+    columns = corners[:, 1:] + tf.range(size)
+    strips = tf.gather(images, rows, axis=1, batch_dims=1)
+    return tf.gather(strips, columns, axis=2, batch_dims=1)

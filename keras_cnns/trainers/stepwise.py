@@ -1,0 +1,198 @@
+"""What trainers with a step of their own share: updates, phases, noise, an average."""
+
+import contextlib
+
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns.trainers import distribution, optimizers
+from keras_cnns.trainers.step_noise import StepNoise
+from keras_cnns.trainers.weight_average import WeightAverage
+
+
+class StepwiseTrainer(keras.Model):
+    """Trains by the ``train_step`` of a subclass, which calls ``minimize``.
+
+    Runs unchanged on one device and under ``MirroredStrategy``,
+    ``MultiWorkerMirroredStrategy`` and ``TPUStrategy``: make it, the networks and the
+    optimizers within the strategy's scope.
+
+    Args:
+        network: the one that the training is for.
+        metric_names: names of the values that ``minimize``'s losses report.
+        ema_decay: of the weight average of ``network``; 0: none.
+        enable_xla: whether forward and backward passes are compiled by XLA.
+        seed: of all noise.
+    """
+
+    def __init__(
+        self, network, *, metric_names, ema_decay=0.0, enable_xla=False, seed=0
+    ):
+        super().__init__(name=f"{network.name}_trainer")
+        if enable_xla:
+            distribution.check_compilable(network)
+        self.network = network
+        self.average = WeightAverage(network, ema_decay) if ema_decay else None
+        self.step = step_counter("step")
+        self._seed = seed
+        self._enable_xla = enable_xla
+        self._compiled = {}
+        # Metric results are those of all replicas; Keras would add them up once more.
+        self.distribute_reduction_method = "first"
+        self._means = {name: keras.metrics.Mean(name) for name in metric_names}
+
+    def compile(self, optimizer):
+        """Sets the optimizer; under ``mixed_float16`` its loss is scaled."""
+        super().compile(optimizer=loss_scaled(optimizer), jit_compile=False)
+        optimizers.build_slots(self.optimizer, self.network.trainable_variables)
+        self._compiled = {}
+
+    @property
+    def metrics(self):
+        return list(self._means.values())
+
+    @property
+    def steps_done(self) -> int:
+        """Number of training steps so far, of this run and of those it resumed."""
+        return int(self.step.numpy())
+
+    def checkpointed(self) -> dict:
+        """Everything that decides how training goes on, by name, for a checkpoint."""
+        return {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            **self.counted(),
+        }
+
+    def counted(self) -> dict:
+        """The part of it that is neither a network nor an optimizer."""
+        return {
+            "step": self.step,
+            "average": self.average.averages if self.average else [],
+            "metrics": self.metrics,
+        }
+
+    @property
+    def networks(self) -> dict:
+        """The trained networks by the name of their weight file."""
+        return {"last": self.network}
+
+    def averaged_weights(self):
+        """Within the block, the network has its averaged weights."""
+        if self.average is None:
+            return contextlib.nullcontext()
+        return self.average.swapped_in()
+
+    def next_step(self):
+        """The method that trains on the next batch; ``train_step`` unless overridden.
+
+        The host asks before each batch, so that phases of a training can differ.
+        """
+        return self.train_step
+
+    def make_train_function(self, force=False):
+        """As Keras's, but each batch goes through what ``next_step`` gives."""
+        functions = {}
+
+        def run(step, iterator):
+            outputs = self.distribute_strategy.run(step, args=(next(iterator),))
+            first = self.distribute_strategy.experimental_local_results
+            return tf.nest.map_structure(lambda value: first(value)[0], outputs)
+
+        def train(iterator):
+            step = self.next_step()
+            name = step.__name__
+            if name not in functions:
+                functions[name] = tf.function(lambda values: run(step, values))
+            return functions[name](iterator)
+
+        if self.train_function is None or force:
+            self.train_function = train
+        return self.train_function
+
+    def step_noise(self) -> StepNoise:
+        """The random numbers of the step that is being trained."""
+        return StepNoise(self._seed, self.step)
+
+    def minimize(self, loss, network, optimizer, *inputs) -> None:
+        """One update of one network; any other one stays as it is.
+
+        Args:
+            loss: function of ``inputs`` to (scalar, dict of values to report). It may
+                be compiled by XLA: nothing random but what Keras layers draw.
+            network: the network that moves.
+            optimizer: its optimizer.
+            *inputs: tensors, the noise among them.
+        """
+        values, gradients = self._gradient_function(loss, network, optimizer)(*inputs)
+        variables = network.trainable_variables
+        counts = True
+        gradients = distribution.sum_over_replicas(gradients)
+        if is_loss_scaled(optimizer):
+            gradients = optimizer.get_unscaled_gradients(gradients)
+            # A scale that proves too high makes the optimizer leave the step out.
+            finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
+            counts = tf.reduce_all(finite) | (optimizer.loss_scale <= 1)
+        optimizer.apply_gradients(
+            zip(gradients, variables),
+            experimental_aggregate_gradients=False,
+        )
+        for name, value in values.items():
+            self._means[name].update_state(
+                tf.where(counts, value, 0.0), sample_weight=tf.cast(counts, tf.float32)
+            )
+
+    def finish_step(self, metrics=None, network_moved=True) -> dict:
+        """Counts the step, moves the average; gives the metrics so far.
+
+        Args:
+            metrics: names of those of a step that trains one network alone; None: all.
+            network_moved: whether the averaged network was among the trained ones.
+        """
+        self.step.assign_add(1)
+        if self.average is not None and network_moved:
+            self.average.update(self.step)
+        names = self._means if metrics is None else metrics
+        return {name: self._means[name].result() for name in names}
+
+    def _gradient_function(self, loss, network, optimizer):
+        """Forward and backward pass of one loss: the part that XLA may compile."""
+
+        def gradients(*inputs):
+            with tf.GradientTape() as tape:
+                total, values = loss(*inputs)
+                total = distribution.scale_loss(total + sum(network.losses))
+                if is_loss_scaled(optimizer):
+                    total = optimizer.get_scaled_loss(total)
+            return values, tape.gradient(total, network.trainable_variables)
+
+        if not self._enable_xla:
+            return gradients
+        key = loss.__name__
+        if key not in self._compiled:
+            self._compiled[key] = tf.function(gradients, jit_compile=True)
+        return self._compiled[key]
+
+
+def step_counter(name):
+    """A counter of updates, the same on all replicas."""
+    return tf.Variable(
+        0,
+        dtype=tf.int64,
+        trainable=False,
+        name=name,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def is_loss_scaled(optimizer) -> bool:
+    """Whether gradients must be unscaled before they are applied."""
+    return isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
+
+
+def loss_scaled(optimizer):
+    """The optimizer with loss scaling, where the policy asks for it."""
+    is_half = keras.mixed_precision.global_policy().name == "mixed_float16"
+    if is_half and not is_loss_scaled(optimizer):
+        return keras.mixed_precision.LossScaleOptimizer(optimizer)
+    return optimizer

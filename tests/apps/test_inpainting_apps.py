@@ -1,0 +1,426 @@
+"""The app that trains inpainting networks: what it leaves, and what it refuses."""
+
+import csv
+import inspect
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import train_inpainter
+from PIL import Image
+
+from keras_cnns import applications, data, trainers
+from keras_cnns.trainers import (
+    inpainting_models,
+    inpainting_runs,
+    inpainting_setup,
+    runs,
+)
+
+APP = "apps/train_inpainter.py"
+# Two levels and few filters, for digits of 16x16
+SMALL = {
+    "reconstruction": {
+        "model": "pconv_unet",
+        "builder_args": '{"network": {"filters": [4, 6]}}',
+        "style_weight": 1.0,
+        "second_stage_share": 1 / 6,  # the last of six steps
+    },
+    "lbam": {
+        "model": "lbam",
+        "builder_args": '{"network": {"filters": [4, 6]}, '
+        '"discriminator": {"filters": [4, 6]}}',
+        "augmentation": "flip",
+        "discriminator_beta_1": 0.0,
+        "discriminator_learning_rate": 1e-5,
+        "discriminator_steps": 2,
+        "batch_size": 4,
+        "perceptual_weight": 0.0,
+        "style_weight": 0.0,
+    },
+    "global_local": {
+        "model": "global_local",
+        "builder_args": '{"network": {"filters": [4, 6], "dilation_rates": [2]}, '
+        '"discriminator": {"global_filters": [4, 6], "local_filters": [4], '
+        '"units": 5}}',
+        "mask_kinds": "rectangle",
+        "optimizer": "adadelta",
+        "completion_share": 1 / 3,
+        "discriminator_alone_share": 1 / 3,
+        "patch_size": 6,
+    },
+    "contextual_attention": {
+        "model": "contextual_attention",
+        "builder_args": '{"network": {"filters": [4, 6, 8], "dilation_rates": [2], '
+        '"attention_rate": 1}, "global_critic": {"filters": [4]}, '
+        '"local_critic": {"filters": [4]}}',
+        "mask_kinds": "rectangle",
+        "rectangle_sides": "0.2,0.3",
+    },
+}
+LAYERS = "conv2_block1_out,conv3_block1_out, conv4_block1_out"
+COMMON = {
+    "dataset": "digits",
+    "train_split": "train[:24]",
+    "validation_split": "test[:20]",
+    "validation_pictures": 7,
+    "image_size": 16,
+    "batch_size": 8,
+}
+
+
+def _flags(kind, run_dir, data_dir, **changes):
+    places = {"output_dir": str(run_dir), "data_dir": data_dir}
+    return {**COMMON, **places, **SMALL[kind], **changes}
+
+
+def _train(kind, run_dir, data_dir, **changes):
+    return train_inpainter.run(**_flags(kind, run_dir, data_dir, **changes))
+
+
+def _write_classifier(folder):
+    """The run of a classifier with random weights, in whose features losses compare."""
+    net = {"units": [1, 1, 1], "block": "basic", "filters": 4, "stem": "small"}
+    feed = data.Preprocessing(8, 8, 1, (120.0,), (60.0,))
+    description = runs.NetworkDescription("resnet", net, ("a", "b"), feed, 10)
+    folder.mkdir()
+    flags = {"dataset": "digits", "train_split": "train"}
+    runs.write_record(str(folder), flags, description)
+    applications.save_weights(description.build(), str(folder / "best.h5"))
+    return str(folder)
+
+
+TWICE = """
+import json, os, shutil, sys
+sys.path.insert(0, "apps")
+import train_inpainter
+flags = json.loads(sys.argv[1])
+train_inpainter.run(**flags)
+copy = flags["output_dir"] + "_resumed"
+shutil.copytree(flags["output_dir"], copy)
+steps = sorted(os.listdir(os.path.join(copy, "checkpoints")))
+assert steps == ["step_00000004", "step_00000006"], steps
+shutil.rmtree(os.path.join(copy, "checkpoints", steps[-1]))
+os.remove(os.path.join(copy, "last.h5"))
+train_inpainter.run(**{**flags, "output_dir": copy, "resume": True, "export_dir": ""})
+"""
+
+
+def _train_twice(kind, folder, data_dir, **changes):
+    """Two epochs of three steps; then again, from a copy at step 4, on to the end.
+
+    In a process of its own, which is deterministic.
+    """
+    flags = _flags(
+        kind,
+        folder / "run",
+        data_dir,
+        epochs=2,
+        ema_decay=0.5,
+        deterministic=True,
+        checkpoint_interval=2,
+        **changes,
+    )
+    code = [sys.executable, "-c", TWICE, json.dumps(flags)]
+    done = subprocess.run(code, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return flags
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir, tmp_path_factory):
+    """Partial convolution in its two stages, with features, and its export."""
+    folder = tmp_path_factory.mktemp("inpainter")
+    flags = _train_twice(
+        "reconstruction",
+        folder,
+        data_dir,
+        feature_run=_write_classifier(folder / "classifier"),
+        feature_layers=LAYERS,
+        export_dir=str(folder / "saved"),
+    )
+    return folder / "run", folder / "saved" / "pconv_unet" / "1", flags
+
+
+def _rows(run_dir):
+    with open(run_dir / "metrics.csv") as file:
+        return [{**row, "seconds": "0"} for row in csv.DictReader(file)]
+
+
+def _last_row(run_dir):
+    return {name: float(value) for name, value in _rows(run_dir)[-1].items()}
+
+
+def test_it_leaves_everything_it_promises(trained):
+    run_dir, saved_model, _ = trained
+    rows = _rows(run_dir)
+    assert [row["step"] for row in rows] == ["3", "6"]
+    rates = [float(row["learning_rate"]) for row in rows]
+    np.testing.assert_allclose(rates, [2e-4, 5e-5], rtol=1e-6)
+    last = _last_row(run_dir)
+    weights = {"valid": 1, "hole": 6, "perceptual": 0.05, "style": 1.0}
+    weights["total_variation"] = 0.1
+    total = sum(weight * last[name] for name, weight in weights.items())
+    assert last["loss"] == pytest.approx(total, rel=1e-5)
+    for epoch in (1, 2):
+        with Image.open(run_dir / "samples" / f"epoch_{epoch:04d}.png") as grid:
+            assert grid.width == 3 * 128 + 2 * 2 and grid.height > 6 * 128
+    Image.open(run_dir / "training_curves.png").verify()
+    record = json.loads((run_dir / "run.json").read_text())
+    features = record["network"]["feature_network"]
+    assert features["name"] == "resnet, best epoch on digits train"
+    assert len(features["layers"]) == 3 and features["checksum"].startswith("sha256:")
+    assert (run_dir / "best.h5").exists() and (run_dir / "last.h5").exists()
+    assert (saved_model / "saved_model.pb").exists()
+
+
+def test_validation_measures_composites_of_the_kept_weights(trained, data_dir):
+    """Its numbers once more, by NumPy, from the weights of the last epoch."""
+    run_dir, _, _ = trained
+    network, description = inpainting_runs.load_network(str(run_dir), "last")
+    source = data.open_source("digits", "test[:20]", data_dir)
+    feed = description.preprocessing
+    levels = [feed(source.read(c)).numpy() for c, _ in source.examples]
+    # Seven of twenty, at even distances
+    images = np.stack([levels[i] for i in (2, 5, 8, 11, 14, 17, 19)])
+    batches = data.load_inpainting_evaluation(source, 7, preprocessing=feed)
+    masks = next(iter(batches))[1].numpy()
+    output = np.clip(network([images, masks]).numpy(), 0, 1)
+    error = (1 - masks) * (output - images)
+    ratios = -10 * np.log10((error**2).mean((1, 2, 3)))
+    last = _last_row(run_dir)
+    assert last["val_psnr"] == pytest.approx(ratios.mean(), rel=1e-5)
+    assert last["val_mean_absolute_error"] == pytest.approx(
+        np.abs(error).mean(), rel=1e-5
+    )
+
+
+def test_the_export_fills_what_the_run_fills(trained):
+    run_dir, saved_model, _ = trained
+    network, _ = inpainting_runs.load_network(str(run_dir), "last")
+    images = np.random.default_rng(0).uniform(size=(2, 16, 16, 1)).astype(np.float32)
+    masks = np.ones_like(images)
+    masks[:, 3:9, 4:11] = 0
+    served = tf.saved_model.load(str(saved_model)).signatures["serving_default"]
+    answer = served(images=tf.constant(images), masks=tf.constant(masks))["images"]
+    hole = masks == 0
+    expected = np.clip(network([images, masks]).numpy(), 0, 1)
+    np.testing.assert_allclose(answer.numpy()[hole], expected[hole], atol=1e-5)
+    np.testing.assert_array_equal(answer.numpy()[~hole], images[~hole])
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "reported"),
+    [
+        ("lbam", {"discriminator"}, "wasserstein_estimate"),
+        ("global_local", {"discriminator"}, "discriminator_loss"),
+        (
+            "contextual_attention",
+            {"global_critic", "local_critic"},
+            "wasserstein_estimate",
+        ),
+    ],
+)
+def test_every_kind_of_trainer_trains(data_dir, tmp_path, kind, files, reported):
+    """Three steps; of Global&Local one in each phase."""
+    progress = _train(kind, tmp_path, data_dir, epochs=1, validation_split="")
+    (row,) = progress["history"]
+    assert row["step"] == 3 and np.isfinite(list(row.values())).all()
+    assert reported in row and "generator_loss" in row
+    names = {path.stem for path in tmp_path.glob("*.h5")}
+    assert names == {"last", *files}  # nothing tells a best epoch
+    (grid,) = (tmp_path / "samples").iterdir()
+    Image.open(grid).verify()
+    with pytest.raises(ValueError, match="no best.h5: .* or none was validated"):
+        inpainting_runs.load_network(str(tmp_path))
+    network, _ = inpainting_runs.load_network(str(tmp_path), "last")
+    assert len(network.outputs) == 1 + (kind == "contextual_attention")
+
+
+def _state(run_dir):
+    steps = trainers.list_steps(str(run_dir / "checkpoints"))
+    path = run_dir / "checkpoints" / f"step_{steps[-1]:08d}" / "state"
+    reader = tf.train.load_checkpoint(str(path))
+    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def _assert_same_run(first, second):
+    expected, actual = _state(first), _state(second)
+    assert set(expected) == set(actual)
+    kinds = " ".join(expected)
+    for kind in ("optimizer", "average", "step", "metrics"):
+        assert kind in kinds
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=name)
+    assert _rows(first) == _rows(second)
+    for path in (first / "samples").iterdir():
+        assert path.read_bytes() == (second / "samples" / path.name).read_bytes()
+
+
+def test_a_run_goes_on_within_an_epoch_as_if_never_stopped(trained):
+    """The second stage begins after the break."""
+    run_dir, _, _ = trained
+    _assert_same_run(run_dir, run_dir.parent / "run_resumed")
+
+
+@pytest.mark.slow  # half a minute each
+@pytest.mark.parametrize("kind", [kind for kind in SMALL if kind != "reconstruction"])
+def test_the_other_kinds_go_on_as_if_never_stopped(data_dir, tmp_path, kind):
+    _train_twice(kind, tmp_path, data_dir)
+    _assert_same_run(tmp_path / "run", tmp_path / "run_resumed")
+
+
+@pytest.mark.slow  # a minute each
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_killed_run_resumes_to_the_bit(
+    start, finish, wait_for_step, data_dir, tmp_path, kind
+):
+    """By the command line, from wherever it was."""
+    flags = _flags(kind, "", data_dir, epochs=8, ema_decay=0.9, checkpoint_interval=2)
+    flags |= {"train_split": "train[:128]", "deterministic": True}
+    if kind == "reconstruction":
+        flags["feature_run"] = _write_classifier(tmp_path / "classifier")
+        flags["feature_layers"] = LAYERS
+    del flags["output_dir"]
+    command = [APP, *(f"--{name}={value}" for name, value in flags.items())]
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    process = start(*command, f"--output_dir={killed}")
+    wait_for_step(process, killed, 20)
+    process.kill()
+    process.wait()
+    reached = max(trainers.list_steps(str(killed / "checkpoints")))
+    places = [f"--output_dir={killed}", f"--data_dir={data_dir}"]
+    code, _, errors = finish(APP, "--resume", *places)
+    assert code == 0 and "resumed from" in errors, errors[-2000:]
+    assert reached < max(trainers.list_steps(str(killed / "checkpoints")))
+    code, _, errors = finish(*command, f"--output_dir={straight}")
+    assert code == 0, errors[-2000:]
+    _assert_same_run(straight, killed)
+
+
+def test_a_run_is_not_resumed_as_another(trained, tmp_path):
+    run_dir, _, flags = trained
+    # Not in this process: it would stay deterministic
+    flags = {**flags, "deterministic": False, "resume": True}
+    record = json.loads((run_dir / "run.json").read_text())
+    record["flags"].update(flags)
+    record["network"]["feature_network"]["checksum"] = "sha256:0"
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    flags["output_dir"] = str(tmp_path)
+    with pytest.raises(ValueError, match="feature network was .*sha256:0.*, is "):
+        train_inpainter.run(**flags)
+    with pytest.raises(ValueError, match="hole_weight was 6.0, is 7.0"):
+        train_inpainter.run(**{**flags, "hole_weight": 7.0})
+    with pytest.raises(ValueError, match="already holds a run; give --resume"):
+        train_inpainter.run(**{**flags, "resume": False})
+
+
+def _merge(**given):
+    parameters = inspect.signature(train_inpainter.run).parameters
+    values = {
+        name: None if p.default is p.empty else p.default
+        for name, p in parameters.items()
+    }
+    return train_inpainter._with_defaults({**values, **given}, set(given))
+
+
+def test_the_source_fills_in_what_the_command_line_leaves_open():
+    parameters = inspect.signature(train_inpainter.run).parameters
+    for model in inpainting_models.MODELS:
+        assert set(inpainting_setup.source_flags(model)) <= set(parameters)
+    merged = _merge(model="lbam", batch_size=8)
+    assert merged["batch_size"] == 8 and merged["epochs"] == 500
+    assert merged["discriminator_beta_1"] == 0 and merged["augmentation"] == "flip"
+    merged = _merge(model="global_local")
+    assert merged["mask_kinds"] == "rectangle"
+    assert merged["rectangle_sides"] == "0.375,0.5" and merged["rho"] == 0.95
+    merged = _merge(model="global_local", mask_kinds="irregular")
+    assert merged["rectangle_sides"] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "quoted"),
+    [
+        (
+            {"model": "global_local", "hole_weight": 2.0},
+            "--hole_weight=2.0 has no effect with --model=global_local.*pconv_unet,",
+        ),
+        ({"model": "pconv_unet", "penalty_weight": 1.0}, "--penalty_weight.*lbam"),
+        ({"model": "lbam", "patch_size": 8}, "--patch_size=8.*global_local"),
+        ({"model": "global_local", "feature_run": "x"}, "--feature_run=x.*lbam"),
+        ({"model": "global_local", "beta_1": 0.5}, "--beta_1.*adadelta"),
+        (
+            {"model": "lbam", "optimizer": "sgd", "discriminator_beta_1": 0.5},
+            "--discriminator_beta_1=0.5.*sgd",
+        ),
+    ],
+)
+def test_flags_without_effect_are_refused_on_the_command_line(given, quoted):
+    with pytest.raises(ValueError, match=quoted):
+        _merge(**given)
+
+
+BAD = [
+    ({"model": "pconv"}, "'pconv'; there are pconv_unet"),
+    ({}, "perceptual_weight=0.05 and style_weight=1.0 need .*feature_run"),
+    ({"feature_run": "nowhere"}, "nowhere holds no run"),
+    ({"feature_run": "x", "feature_weights": "y"}, "'y' or feature_run='x', not both"),
+    (
+        {"feature_run": "x", "perceptual_weight": 0.0, "style_weight": 0.0},
+        "feature_run='x' has no effect with perceptual_weight=0.0",
+    ),
+    ({"model": "global_local", "feature_run": "x"}, "no effect with global_local"),
+    ({"feature_weights": "x", "feature_layers": "y"}, "'y' are those of a feature_run"),
+]
+# Those of losses without features
+BAD_OTHERS = [
+    ({"dataset": "no_such_set"}, "no_such_set"),
+    ({"validation_split": "middle"}, "middle"),
+    ({"validation_pictures": -1}, "validation_pictures must be at least 0, got -1"),
+    ({"mask_kinds": "spots"}, "'spots'; there are irregular"),
+    ({"mask_kinds": "files:nowhere"}, "'nowhere' is no folder"),
+    ({"hole_ratios": "0.2"}, "hole_ratios must be two numbers .* got '0.2'"),
+    ({"hole_ratios": "0.5,0.2"}, r"hole_ratios .* \(0.5, 0.2\)"),
+    ({"rectangle_sides": "0.1,0.2"}, "rectangle_sides.*is for rectangle masks"),
+    ({"image_size": 18}, "18.*multiples of 4"),
+    ({"builder_args": '{"critic": {}}'}, 'builder_args .*"network"'),
+    ({"batch_size": 25}, "1 times batch_size=25 .* more than the 24 of digits"),
+    ({"hole_weight": -1.0}, "weight hole must be >= 0, got -1.0"),
+    ({"second_stage_share": 1.5}, "second_stage_share .* 1.5"),
+    ({"second_stage_share": 1.0}, "starts at step 1 or later"),
+    ({"schedule": "cosine"}, "'cosine' cannot be combined with second_stage_share"),
+    ({"optimizer": "lamb"}, "sgd, rmsprop, adam .*'lamb'"),
+    ({"epochs": 0}, "epochs must be at least 1, got 0"),
+    ({"augmentation": "twist"}, "twist"),
+]
+
+
+@pytest.mark.parametrize(
+    ("flags", "quoted"),
+    [
+        *BAD,
+        *(
+            ({"perceptual_weight": 0.0, "style_weight": 0.0, **f}, q)
+            for f, q in BAD_OTHERS
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_bad_flags_are_quoted(data_dir, tmp_path, flags, quoted):
+    with pytest.raises(ValueError, match=quoted):
+        _train("reconstruction", tmp_path / "run", data_dir, **flags)
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.slow  # TensorFlow's start; the other refusals are quicker
+def test_errors_from_a_shell_are_one_line(finish, data_dir, tmp_path):
+    code, output, errors = finish(
+        APP, "--model=pconv_unet256", "--dataset=digits", f"--data_dir={data_dir}",
+        f"--output_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 1 and output == "" and len(errors.splitlines()) == 1
+    assert "perceptual_weight=0.05 and style_weight=120.0 need the features" in errors

@@ -1,0 +1,86 @@
+"""Picture files to pixels and back."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_cnns import data
+
+
+def _pixels(*shape):
+    return np.random.default_rng(0).integers(256, size=shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_written_is_read_to_the_bit(tmp_path, channels):
+    path = str(tmp_path / "new" / "picture.png")
+    pixels = _pixels(5, 7, channels)
+    data.write_picture(path, pixels)
+    np.testing.assert_array_equal(data.read_picture(path), pixels)
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["picture.png"]
+
+
+def test_modes(tmp_path):
+    """Palettes become colours, black and white grey, opaque alpha goes."""
+    path = str(tmp_path / "picture.png")
+    pixels = _pixels(4, 6, 3)
+    image = Image.fromarray(pixels)
+    image.putalpha(255)
+    image.save(path)
+    np.testing.assert_array_equal(data.read_picture(path), pixels)
+    Image.fromarray(pixels[..., 0] > 99).save(path)
+    expected = np.where(pixels[..., :1] > 99, 255, 0)
+    np.testing.assert_array_equal(data.read_picture(path), expected)
+    few = pixels // 128 * 255
+    Image.fromarray(few).quantize(8).save(path)
+    np.testing.assert_array_equal(data.read_picture(path), few)
+
+
+def test_pictures_are_upright(tmp_path):
+    """Orientation 6: the top of the scene is at the right of the file's pixels."""
+    path = str(tmp_path / "picture.png")
+    pixels = _pixels(4, 6, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(path, exif=exif)
+    np.testing.assert_array_equal(data.read_picture(path), np.rot90(pixels, -1))
+
+
+def test_what_cannot_be_kept_is_refused(tmp_path):
+    path = str(tmp_path / "picture.png")
+    image = Image.fromarray(_pixels(4, 6, 3))
+    half = image.copy()
+    half.putalpha(128)
+    deep = Image.fromarray(_pixels(4, 6).astype(np.uint16))
+    for bad, quoted in ((half, "transparent"), (deep, "8 bits .* mode I"),
+                        (image.convert("CMYK"), "mode CMYK")):  # fmt: skip
+        bad.save(path, format="TIFF" if bad.mode == "CMYK" else "PNG")
+        with pytest.raises(ValueError, match=f"picture.png .*{quoted}"):
+            data.read_picture(path)
+    image.save(path, format="GIF", save_all=True, append_images=[half.convert("L")])
+    with pytest.raises(ValueError, match="one frame, got 2"):
+        data.read_picture(path)
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n and nothing else")
+    with pytest.raises(ValueError, match="picture.png cannot be read"):
+        data.read_picture(path)
+    with pytest.raises(FileNotFoundError):
+        data.read_picture(path + ".png")
+
+
+def test_a_part_of_a_file_is_refused(tmp_path):
+    path = tmp_path / "picture.png"
+    Image.fromarray(_pixels(40, 60, 3)).save(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(ValueError, match="picture.png cannot be read"):
+        data.read_picture(str(path))
+
+
+def test_bad_pixels(tmp_path):
+    path = str(tmp_path / "picture.png")
+    for bad in (_pixels(4, 6), _pixels(4, 6, 2), _pixels(4, 6, 3).astype(float)):
+        with pytest.raises(ValueError, match="must be uint8 .*got"):
+            data.write_picture(path, bad)
+    with pytest.raises(ValueError, match="a .png file, got .*picture.jpg"):
+        data.write_picture(str(tmp_path / "picture.jpg"), _pixels(4, 6, 3))
+    assert not list(tmp_path.iterdir())

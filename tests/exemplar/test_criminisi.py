@@ -1,0 +1,209 @@
+"""Criminisi's fill against an implementation in plain loops, and its acceptance."""
+
+import numpy as np
+import pytest
+from skimage import color, data
+
+from keras_cnns import exemplar
+
+
+def _square_hole(shape=(48, 48), rows=(14, 34), columns=(14, 34)):
+    mask = np.ones(shape, bool)
+    mask[slice(*rows), slice(*columns)] = False
+    return mask
+
+
+def _bar(is_colour):
+    """A horizontal bar on flat ground, through the middle of the hole."""
+    image = np.full((48, 48, 3), (250, 250, 200), np.uint8)
+    image[21:27] = (10, 20, 60)
+    return image if is_colour else image[..., 0].copy()
+
+
+def _diagonal_stripes(is_colour):
+    rows, columns = np.indices((48, 48))
+    image = np.where((rows + columns) // 6 % 2, 240, 10).astype(np.uint8)
+    return np.stack([image, 255 - image, image // 2], -1) if is_colour else image
+
+
+def _mean_error(filled, image, mask):
+    return np.abs(filled.astype(float) - image)[~mask].mean()
+
+
+@pytest.mark.parametrize("is_colour", [False, True])
+@pytest.mark.parametrize("options", [{}, {"colour_space": "rgb"}, {"search_radius": 9}])
+@pytest.mark.parametrize("scene", [_bar, _diagonal_stripes])
+def test_structure_is_continued_exactly(scene, options, is_colour):
+    """The fact sheet: mean error 0, against more than 50 grey levels of mean fill."""
+    image, mask = scene(is_colour), _square_hole()
+    damaged = np.where(mask[..., None] if is_colour else mask, image, np.uint8(0))
+    filled = exemplar.fill_criminisi(damaged, mask, **options)
+    assert _mean_error(filled, image, mask) == 0
+    assert _mean_error(exemplar.fill_mean(damaged, mask), image, mask) > 50
+
+
+@pytest.mark.parametrize("is_colour", [False, True])
+def test_first_patch_is_next_to_the_bar_or_at_a_corner(is_colour):
+    """The bar's edges lie between rows 20 and 21, and 26 and 27; the reach is 4."""
+    image, mask = _bar(is_colour), _square_hole()
+    priorities = exemplar.front_priorities(image, mask)
+    row, column = np.unravel_index(priorities.argmax(), mask.shape)
+    assert 20 - 4 <= row <= 27 + 4 and column in (14, 33)
+    confidences = exemplar.front_priorities(image, mask, has_data_term=False)
+    found = np.unravel_index(confidences.argmax(), mask.shape)
+    assert found[0] in (14, 33) and found[1] in (14, 33)
+
+
+def test_priorities_by_hand():
+    """At a corner 56 of 81 pixels are known, at an edge 36; a step of 240 is halved."""
+    image, mask = _bar(False), _square_hole()
+    confidences = exemplar.front_priorities(image, mask, has_data_term=False)
+    assert confidences[14, 14] == pytest.approx(56 / 81)
+    assert confidences[24, 14] == pytest.approx(36 / 81)
+    front = np.isfinite(confidences)
+    assert front.sum() == 4 * 19 and not front[15:33, 15:33].any()
+    priorities = exemplar.front_priorities(image, mask)
+    # Central difference at the bar's edge; the hole's normal lies along the bar.
+    assert priorities[24, 14] == pytest.approx(36 / 81 * (120 / 255 + 0.001))
+    assert priorities[14, 24] == pytest.approx(36 / 81 * 0.001)
+
+
+def test_image_border_belongs_to_no_patch():
+    """A hole at the border: a patch counts only the pixels that lie in the image."""
+    image, mask = np.full((20, 20), 9, np.uint8), np.ones((20, 20), bool)
+    mask[0:3, 0:3] = False
+    confidences = exemplar.front_priorities(image, mask, 5, has_data_term=False)
+    # Around (0, 2): rows 0-2 and columns 0-4, of which 0-2 are unknown.
+    assert confidences[0, 2] == pytest.approx(6 / 15)
+    assert confidences[2, 2] == pytest.approx((25 - 9) / 25)
+
+
+def _windows(places, reach, shape):
+    for row, column in places:
+        yield (
+            slice(max(row - reach, 0), min(row + reach + 1, shape[0])),
+            slice(max(column - reach, 0), min(column + reach + 1, shape[1])),
+        )
+
+
+def _plain_gradient(grey, known, place):
+    """Central difference; a neighbour that is unknown is replaced by the pixel."""
+    gradient = []
+    for step in ((1, 0), (0, 1)):
+        ends = []
+        for sign in (1, -1):
+            near = (place[0] + sign * step[0], place[1] + sign * step[1])
+            inside = all(0 <= x < n for x, n in zip(near, known.shape))
+            ends.append(grey[near] if inside and known[near] else grey[place])
+        gradient.append((ends[0] - ends[1]) / 2)
+    return np.array(gradient)
+
+
+def _plain_normal(known, place):
+    padded = np.pad(known.astype(float), 1, mode="edge")
+    near = padded[place[0] : place[0] + 3, place[1] : place[1] + 3]
+    kernel = np.outer([-1, 0, 1], [1, 2, 1])
+    normal = np.array([(near * kernel).sum(), (near * kernel.T).sum()])
+    length = np.linalg.norm(normal)
+    return normal / length if length else normal
+
+
+def _plain_priority(grey, known, confidence, place, window):
+    gradients = [
+        _plain_gradient(grey, known, (row, column))
+        for row in range(window[0].start, window[0].stop)
+        for column in range(window[1].start, window[1].stop)
+        if known[row, column]
+    ]
+    down, across = max(gradients, key=lambda g: g @ g)
+    normal = _plain_normal(known, place)
+    data_term = abs(across * normal[0] - down * normal[1]) / 255 + 0.001
+    return np.round(confidence[window].sum() / confidence[window].size * data_term, 12)
+
+
+def _plain_source(values, current, known, source_known, place, window, reach):
+    """First fully known patch of the least difference over the known pixels."""
+    best, found = np.inf, None
+    counts = known[window][..., None]
+    rows = [r - place[0] for r in (window[0].start, window[0].stop)]
+    columns = [c - place[1] for c in (window[1].start, window[1].stop)]
+    for row in range(reach, known.shape[0] - reach):
+        for column in range(reach, known.shape[1] - reach):
+            (whole,) = _windows([(row, column)], reach, known.shape)
+            if source_known[whole].all():
+                part = (
+                    slice(row + rows[0], row + rows[1]),
+                    slice(column + columns[0], column + columns[1]),
+                )
+                distance = (((current[window] - values[part]) * counts) ** 2).sum()
+                if distance < best:
+                    best, found = distance, part
+    return found
+
+
+def _plain_fill(image, mask, size, values):
+    """The paper's algorithm, one pixel at a time."""
+    reach, known = size // 2, mask.copy()
+    image, current, confidence = image.copy(), values.copy(), mask.astype(float)
+    while not known.all():
+        grey = image.mean(axis=-1)
+        front = [
+            place
+            for place in map(tuple, np.argwhere(~known))
+            if known[next(_windows([place], 1, mask.shape))].any()
+        ]
+        windows = list(_windows(front, reach, mask.shape))
+        priorities = [
+            _plain_priority(grey, known, confidence, place, window)
+            for place, window in zip(front, windows)
+        ]
+        first = int(np.argmax(priorities))
+        place, window = front[first], windows[first]
+        part = _plain_source(values, current, known, mask, place, window, reach)
+        unknown = ~known[window]
+        term = confidence[window].sum() / unknown.size
+        image[window][unknown] = image[part][unknown]
+        current[window][unknown] = values[part][unknown]
+        confidence[window][unknown] = term
+        known[window] = True
+    return image
+
+
+@pytest.mark.parametrize("space", ["rgb", "lab", "grey"])
+@pytest.mark.parametrize("corner", [(100, 200), (250, 60)])
+def test_against_plain_loops(space, corner):
+    image = data.astronaut()[corner[0] :, corner[1] :][:22, :26]
+    mask = np.ones((22, 26), bool)
+    mask[7:15, 9:18] = mask[:5, 20:] = mask[20:, 3] = False
+    if space == "grey":
+        image = image[..., 1:2]
+    values = image.astype(float)
+    if space == "lab":
+        values = np.rint(color.rgb2lab(image) * 16)
+    expected = _plain_fill(image, mask, 5, values)
+    options = {} if space == "grey" else {"colour_space": space}
+    filled = exemplar.fill_criminisi(image, mask, patch_size=5, **options)
+    np.testing.assert_array_equal(filled, expected)
+
+
+def _origins(radius):
+    """Where each hole pixel was copied from, told by colours that name places."""
+    random = np.random.default_rng(0)
+    names = random.permutation(60)
+    image = np.zeros((60, 60, 3), np.uint8)
+    image[..., 0], image[..., 1] = 4 * names[:, np.newaxis], 4 * names
+    mask = _square_hole((60, 60), (24, 36), (24, 36))
+    options = {"colour_space": "rgb", "search_radius": radius}
+    filled = exemplar.fill_criminisi(image, mask, **options)
+    place_of = np.argsort(names)
+    places = place_of[filled[~mask][:, :2] // 4]
+    return np.abs(places - np.argwhere(~mask)).max()
+
+
+def test_sources_lie_within_the_radius():
+    assert _origins(None) > 16 >= _origins(16)
+
+
+def test_radius_without_a_source_is_doubled():
+    """From 9 x 9 patches, 1 pixel around the hole's edge holds no known one."""
+    assert 1 < _origins(1) <= 16
