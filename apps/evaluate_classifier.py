@@ -22,6 +22,7 @@ import numpy as np
 
 from keras_cnns import _files, data, export, metrics
 from keras_cnns.data import crops, sources
+from keras_cnns.trainers.runs import describe_run
 
 
 def run(
@@ -61,22 +62,31 @@ def run(
     )
     runs = [checkpoint] if isinstance(checkpoint, str) else checkpoint
     models = [saved_model] if saved_model else [folder for folder in runs if folder]
-    _show(report, views, len(models))
+    shown = [] if saved_model else [_views_of(run, views) for run in models]
+    _show(report, views, shown, len(models))
     if output_dir:
         record = {
             **report.to_json(),
             "protocol": protocol,
             "num_crops": views.num_crops,
-            "crop_ratio": views.crop_ratio,
-            "scales": views.scales,
             "num_models": len(models),
             "models": models,
+            "views": shown,
         }
         _files.write_text(os.path.join(output_dir, "report.json"), json.dumps(record))
         metrics.plot_confusion_matrix(
             report, os.path.join(output_dir, "confusion_matrix.png")
         )
     return report
+
+
+def _views_of(run_dir, views):
+    """The crop ratio and the scales that a run's pictures were shown with."""
+    feed = describe_run(run_dir).preprocessing
+    return {
+        "crop_ratio": views.effective_ratio(feed),
+        "scales": list(views.list_scales(feed)),
+    }
 
 
 def _whole_numbers(texts):
@@ -100,7 +110,7 @@ def _outputs_of(source, class_names):
     return np.array([known[name] for name in names])
 
 
-def _show(report, views, num_models):
+def _show(report, views, shown, num_models):
     width = max(map(len, report.class_names))
     print(f"{'class':{width}}  precision  recall  examples")
     for name, precision, recall, row in zip(
@@ -112,6 +122,9 @@ def _show(report, views, num_models):
         f"{_count(report.num_examples, 'example')}, {_count(num_models, 'model')}; "
         "95 % intervals in brackets"
     )
+    for one in {json.dumps(one): one for one in shown}.values():
+        ratio, scales = one["crop_ratio"] or "none", one["scales"] or "none"
+        print(f"crop ratio {ratio}, shorter sides {scales}")
     print(_share("top-1", report.top_1, report.top_1_interval))
     if report.top_5 is not None:
         print(_share("top-5", report.top_5, report.top_5_interval))

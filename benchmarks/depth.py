@@ -3,11 +3,12 @@
     python benchmarks/depth.py --json_file=depth.json
     python benchmarks/depth.py --comparisons=highway --train_split=train --epochs=20
 
-Fully connected highway networks and plain ones of equal depth and size, a ResNet with
-and without stochastic depth, a FractalNet and its deepest column. Within a comparison
-all rows have the same data, epochs and optimizer; ``apps/train_classifier.py`` trains
-each in a process of its own. A run that ends early, by a loss that is not finite for
-example, is in the table with what it said.
+Fully connected highway networks and plain ones of equal depth (wider, with some more
+parameters), a ResNet with and without stochastic depth, a FractalNet and its deepest
+column. Within a comparison all rows have the same data, epochs and optimizer, momentum
+in Nesterov's form; ``apps/train_classifier.py`` trains each in a process of its own. A
+run that ends early, by a loss that is not finite for example, is in the table with what
+it said.
 
 The loss is that of training in the last epoch, with blocks and columns left out where
 the network does so; accuracy is on the test split, with the last weights. The short

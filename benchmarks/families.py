@@ -168,9 +168,7 @@ def images_per_second(model, builder_args, values) -> float:
         classifier_activation=None,
         **builder_args,
     )
-    trainer = trainers.ClassificationTrainer(
-        network, auxiliary_weight=values.get("auxiliary_weight", 0.0)
-    )
+    trainer = trainers.ClassificationTrainer(network)
     trainer.compile(trainers.make_optimizer("sgd", 0.01))
     batch_size = values["batch_size"]
     random = np.random.default_rng(0)
@@ -221,6 +219,8 @@ def main(_):
     unknown = set(_FAMILIES.value) - set(FAMILIES)
     if unknown:
         raise app.UsageError(f"unknown {sorted(unknown)}; there are {list(FAMILIES)}")
+    if _SPEED.value and (_MINUTES.present or _DATA_DIR.present):
+        raise app.UsageError("--speed takes neither --minutes nor --data_dir")
     for family in _FAMILIES.value:
         results = _stored()
         entry = results.setdefault(family, {})

@@ -10,7 +10,8 @@ dense layers for one picture of the input size, counted on the built network. Th
 of a generator is the number of latents, a second input stands after a plus. The
 published figures are the papers' (or those of the code or weights that the row names),
 with their protocols; none of them was reproduced here. Figures of ours come from
-[`docs/fashion_mnist.json`](fashion_mnist.json), written by `benchmarks/families.py`.
+[`docs/fashion_mnist.json`](fashion_mnist.json), written by `benchmarks/families.py`;
+most are of smaller nets of the row's builder, by the arguments that stand there.
 
 | model | paper | parameters | MACs | input | published | weights | measured here |
 |---|---|---:|---:|---|---|---|---|
@@ -33,7 +34,9 @@ def markdown_row(info, macs: int, measured: dict) -> str:
     """
     results = [r for r in measured.values() if r.get("model") == info.name]
     ours = "; ".join(
-        f"{r['accuracy']:.2%} on Fashion-MNIST, {r['epochs']} epochs" for r in results
+        f"{r['accuracy']:.2%} on Fashion-MNIST, {r['epochs']} epochs, "
+        f"{r['params']:,} parameters"
+        for r in results
     )
     cells = [
         f"`{info.name}`",

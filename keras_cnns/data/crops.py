@@ -133,7 +133,7 @@ class Protocol:
             return self.scales
         if self.name in _SCALES:
             return tuple(round(s * size / _REFERENCE_SIZE) for s in _SCALES[self.name])
-        share = self.crop_ratio or preprocessing.crop_ratio or _USUAL_CROP_RATIO
+        share = self.effective_ratio(preprocessing)
         scale = round(size / share)
         if scale == size:
             raise ValueError(
@@ -142,6 +142,13 @@ class Protocol:
                 f"{_USUAL_CROP_RATIO}"
             )
         return (scale,)
+
+    def effective_ratio(self, preprocessing: Preprocessing) -> Optional[float]:
+        """The crop ratio that counts in the end; None where there is none."""
+        if self.name in _SCALES:
+            return None
+        usual = None if self.name == "1_crop" else _USUAL_CROP_RATIO
+        return self.crop_ratio or preprocessing.crop_ratio or usual
 
     def adapt(self, preprocessing: Preprocessing) -> Preprocessing:
         """The preprocessing of ``1_crop``: training's, with its own crop ratio."""

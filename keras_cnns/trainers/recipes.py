@@ -264,14 +264,14 @@ RECIPES = {
             **_IMAGENET,
             "nesterov": False,
             "learning_rate": 0.5,
-            "schedule": "cosine",
+            "schedule": "linear",
             "weight_decay": 4e-5,
             "label_smoothing": 0.1,
             "epochs": 240,
             "batch_size": 1024,
         },
         "arXiv 1707.01083, section 4, as the authors' released script has it: 3e5 "
-        "steps; its linear decay to 0 is a cosine here, its colour jitter is left out",
+        "steps; its colour jitter is left out",
     ),
 }
 

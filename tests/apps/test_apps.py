@@ -115,6 +115,15 @@ def test_protocols_and_ensembles(
     assert lower < single.top_1 < upper or single.top_1 == upper == 1
     record = json.loads((tmp_path / "report.json").read_text())
     assert record["protocol"] == protocol and record["num_crops"] == num_crops
+    # 8 pixels: 0.875 of 9; 256, 288, 320 and 352 of 224 in GoogLeNet's paper.
+    ratio, scales = {
+        "1_crop": (None, []),
+        "10_crop": (0.875, [9]),
+        "12_crop": (0.875, [9]),
+        "144_crop": (None, [9, 10, 11, 13]),
+        "dense_multi_scale": (None, [8, 9]),
+    }[protocol]
+    assert record["views"] == [{"crop_ratio": ratio, "scales": scales}] * 2
     assert record["num_models"] == 2 and record["models"] == [str(trained[0])] * 2
     for field in ("top_1", "top_5", "cross_entropy", "precision", "recall"):
         assert getattr(twice, field) == getattr(single, field)
@@ -299,10 +308,17 @@ def test_recipes_name_real_flags_and_are_accepted():
             last = flags.learning_rate * flags.decay_rate ** len(boundaries)
             assert float(rate(999)) == pytest.approx(last)
         optimizer = trainers.make_optimizer(
-            flags.optimizer, rate, momentum=flags.momentum, nesterov=flags.nesterov
+            flags.optimizer,
+            rate,
+            momentum=flags.momentum,
+            nesterov=flags.nesterov,
+            epsilon=flags.epsilon,
         )
         if flags.optimizer == "sgd":
             assert optimizer.nesterov == name.startswith(NESTEROV), name
+        if name == "inception_imagenet":  # arXiv 1512.00567, section 8
+            assert optimizer.get_config()["epsilon"] == 1.0
+            assert flags.ema_decay > 0 and flags.gradient_clip_norm == 2.0
 
 
 def test_list_models(capsys):

@@ -10,7 +10,9 @@ Deviations, each so that public weights load or published counts are met:
   biases and epsilon 1.001e-5, as its files have them. The biases are why their counts
   exceed 25,557,032, 44,549,160 and 60,192,808.
 - ``ResNet50V1_5`` and its kin take the form of torchvision and timm: stride 2 on the
-  3x3 convolution, no biases. Files of one form are refused by the other.
+  3x3 convolution, no biases. Files of one form are refused by the other. The general
+  builder's default form, the paper's, differs from the latter by the place of the
+  stride alone, which no file tells: give ``form="torch"`` with files of that one.
 - Depths 18 and 34 do not exist in ``keras.applications``: no biases, epsilon 1e-5,
   momentum 0.9, projection shortcuts with batch normalisation (option B), as in
   torchvision.
