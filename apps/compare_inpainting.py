@@ -26,7 +26,7 @@ import platform
 import flag_definitions
 import tqdm
 
-from keras_cnns import _files, data, inspection, metrics
+from keras_cnns import _files, data, exemplar, inspection, metrics
 
 
 def run(
@@ -38,7 +38,7 @@ def run(
     num_images=0,
     image_size=0,
     channels=0,
-    which="best",
+    which="last",
     batch_size=16,
     seed=0,
 ):
@@ -112,6 +112,17 @@ def _named(methods):
     return named
 
 
+def _checked(values, given):
+    """Refuses a flag of networks where there are none."""
+    methods = _named(values["methods"] or []).values()
+    if "which" in given and set(methods) <= set(exemplar.METHODS):
+        raise ValueError(
+            f"--which={values['which']} has no effect with --methods="
+            f"{','.join(values['methods'])}; leave it out, or add the folder of a run"
+        )
+    return values
+
+
 def _picture_shape(inpainters, source, image_size, channels):
     """(height, width, channels): as told, else the runs', else the data set's."""
     trained = {
@@ -159,4 +170,4 @@ def _write(result, protocol, output_dir):
 
 
 if __name__ == "__main__":
-    flag_definitions.start(run)
+    flag_definitions.start(run, _checked)

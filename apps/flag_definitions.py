@@ -158,7 +158,8 @@ TABLE = {
     ),
     "patch_size": (
         COUNT,
-        "height and width of what local critics see; 0: half of the picture's",
+        "height and width of the patches that local critics and discriminators see; "
+        "0: half of the picture's",
     ),
     "validation_pictures": (
         COUNT,

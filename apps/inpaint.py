@@ -32,7 +32,7 @@ _USED_BY = {"which": ("method", _OF_RUNS), "tile_size": ("method", _OF_RUNS)}
 
 
 def run(
-    input, mask, output, method="patch_match", which="best", tile_size=0, seed=0
+    input, mask, output, method="patch_match", which="last", tile_size=0, seed=0
 ) -> list:
     """Fills; the parameters are the flags.
 

@@ -11,7 +11,6 @@ TensorBoard and ``checkpoints/``, from which ``--resume`` goes on.
 
 import dataclasses
 import functools
-import json
 import os
 import types
 
@@ -160,7 +159,7 @@ def _description(flags, source, record):
         applications.model_info(flags.model)
         return runs.NetworkDescription(
             flags.model,
-            _builder_arguments(flags.builder_args),
+            runs.parse_builder_args(flags.builder_args),
             source.class_names,
             _preprocessing(flags, source),
             source.num_examples,
@@ -172,25 +171,6 @@ def _description(flags, source, record):
     ]
     run_setup.check_unchanged(stored, vars(flags), facts)
     return description
-
-
-def _builder_arguments(text):
-    try:
-        arguments = json.loads(text or "{}")
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise ValueError(
-            f'builder_args must be a JSON object such as {{"dropout_rate": 0.2}}, got '
-            f"{text!r}"
-        )
-    own = {"input_shape", "classes", "weights", "classifier_activation", "include_top"}
-    if own & set(arguments):
-        raise ValueError(
-            f"builder_args cannot set {', '.join(sorted(own & set(arguments)))}: data "
-            "and flags decide that"
-        )
-    return arguments
 
 
 def _preprocessing(flags, source):

@@ -153,7 +153,7 @@ def run(
             functools.partial(
                 data.load_inpainting_training,
                 source,
-                batch_size * inpainting_setup.critic_steps(flags),
+                batch_size * inpainting_setup.minibatches_per_step(flags),
                 augmentation=data.Augmentation(augmentation),
                 **feed,
             ),
@@ -187,7 +187,7 @@ def _check(flags, strategy):
 
 def _steps_per_epoch(flags, source):
     """Steps in which each picture is taken once."""
-    minibatches = inpainting_setup.critic_steps(flags)
+    minibatches = inpainting_setup.minibatches_per_step(flags)
     steps = source.num_examples // (flags.batch_size * minibatches)
     if not steps:
         raise ValueError(
@@ -300,6 +300,7 @@ def _with_defaults(values, given):
     }
     for used_by in (by_optimizer, inpainting_setup.USED_BY):
         flag_definitions.check_used(values, given, used_by, known)
+    inpainting_setup.check_idle(values, given)
     return values
 
 

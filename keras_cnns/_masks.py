@@ -20,11 +20,6 @@ HOLE_RATIO_BINS = (
 )
 
 
-def mask_of_holes(holes: np.ndarray) -> np.ndarray:
-    """The mask of holes that are given as bool ``(height, width)``, True in holes."""
-    return np.where(holes, np.float32(0), np.float32(1))[..., np.newaxis]
-
-
 def check_mask(mask) -> np.ndarray:
     """The mask as an array, refused where it is none.
 
@@ -41,11 +36,7 @@ def check_mask(mask) -> np.ndarray:
             "a mask must have the shape (height, width) or (height, width, 1), got "
             f"{array.shape}"
         )
-    is_other = (array != 0) & (array != 1)
-    if is_other.any():
-        raise ValueError(
-            f"a mask must hold 1 (valid) and 0 (hole) only, got {array[is_other][0]!r}"
-        )
+    _refuse_other_values("a mask", array)
     return array
 
 
@@ -64,9 +55,16 @@ def check_masks(masks, shape: tuple) -> np.ndarray:
         raise ValueError(
             f"masks must have the shape {(*shape[:3], 1)}, got {masks.shape}"
         )
-    if not np.isin(masks, (0, 1)).all():
-        raise ValueError("masks must hold 1 (valid) and 0 (hole) only")
+    _refuse_other_values("masks", masks)
     return masks
+
+
+def _refuse_other_values(name, array):
+    is_other = (array != 0) & (array != 1)
+    if is_other.any():
+        raise ValueError(
+            f"{name} must hold 1 (valid) and 0 (hole) only, got {array[is_other][0]!r}"
+        )
 
 
 def hole_ratio(mask) -> float:
@@ -87,63 +85,7 @@ def hole_ratio_bin(mask) -> Optional[tuple]:
     return next((b for b in HOLE_RATIO_BINS if b[0] < ratio <= b[1]), None)
 
 
-def is_range(value, low, high) -> bool:
-    """Whether a value is a pair of numbers that rise, or are equal, within bounds."""
-    try:
-        first, second = value
-        return bool(low <= first <= second <= high)
-    except (TypeError, ValueError):
-        return False
-
-
-def check_size(height: int, width: int, border: int) -> None:
-    """Refuses a mask without pixels, and a border that leaves no room for holes.
-
-    Raises:
-        ValueError: if either is so.
-    """
-    if min(height, width) < 1:
-        raise ValueError(f"a mask must have pixels, got the size {height}x{width}")
-    if not 0 <= border < min(height, width) / 2:
-        raise ValueError(
-            f"border must be at least 0 and less than half of {height}x{width}, got "
-            f"{border!r}"
-        )
-
-
-def hole_counts(height: int, width: int, hole_ratios: tuple, border: int) -> tuple:
-    """The fewest and the most hole pixels that a range of ratios allows.
-
-    At least one pixel stays valid.
-
-    Args:
-        height, width: size of the mask, in pixels.
-        hole_ratios: (low, high]: the share of pixels that are hole.
-        border: pixels along each side that stay valid.
-
-    Raises:
-        ValueError: if the size, the range or the border is bad, or no number of pixels
-            inside the border fits the range.
-    """
-    check_size(height, width, border)
-    if not is_range(hole_ratios, 0, 1) or hole_ratios[0] == hole_ratios[1]:
-        raise ValueError(
-            "hole_ratios must be (low, high) with 0 <= low < high <= 1, got "
-            f"{hole_ratios!r}"
-        )
-    low, high = hole_ratios
-    total = height * width
-    inside = (height - 2 * border) * (width - 2 * border)
-    # By the ratios themselves, since their products with the total are rounded.
-    fewest, most = int(low * total), int(high * total) + 1
-    while fewest / total <= low:
-        fewest += 1
-    while most / total > high:
-        most -= 1
-    most = min(most, inside, total - 1)
-    if fewest > most:
-        raise ValueError(
-            f"hole_ratios={hole_ratios!r} cannot be met: a mask of {height}x{width} "
-            f"with a border of {border} has {inside} of {total} pixels for holes"
-        )
-    return fewest, most
+def bin_name(ratios: tuple) -> str:
+    """What to call a bin (low, high] of hole ratios, such as ``"10%-20%"``."""
+    low, high = ratios
+    return f"{low:.0%}-{high:.0%}"

@@ -8,6 +8,7 @@ from keras_cnns.applications._registry import (
     extract_features,
     list_models,
     model_info,
+    stage_ends_of,
 )
 from keras_cnns.applications._vgg16 import vgg16_stages
 from keras_cnns.applications._weights import load as load_weights

@@ -4,9 +4,12 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns.applications._generative import check_image_shape
-from keras_cnns.applications._parts import head_dtype
 from keras_cnns.applications._registry import register_network
 from keras_cnns.layers import KnownPixels
+
+# Of batch normalisation: Torch's, in which the published networks were made.
+MOMENTUM = 0.9
+_EPSILON = 1e-5
 
 
 def check_divisible(image_shape, divisor, fixed_size=False) -> None:
@@ -50,10 +53,11 @@ def he_normal():
     return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
 
 
-def unit_tanh(x):
-    """(tanh(x) + 1) / 2; float32 under a 16-bit policy too."""
-    x = layers.Activation("tanh", dtype=head_dtype(), name="tanh")(x)
-    return layers.Rescaling(0.5, 0.5, dtype=head_dtype(), name="filled")(x)
+def normalised(x, name, momentum=MOMENTUM):
+    """Batch normalisation."""
+    return layers.BatchNormalization(
+        momentum=momentum, epsilon=_EPSILON, name=f"{name}_bn"
+    )(x)
 
 
 def register_inpainting(

@@ -279,16 +279,7 @@ def extract_features(model: keras.Model, levels, stage_ends=None) -> keras.Model
     Raises:
         ValueError: if a level does not exist, or the stage ends are not known.
     """
-    ends = stage_ends
-    if not ends:
-        info = model_info(model.name)
-        first = next(iter(inspect.signature(info.constructor).parameters))
-        if info.task == "classification" and first != "include_top":
-            raise ValueError(
-                f"{model.name} comes from a general builder: give the names of the "
-                "layers in which its stages end as stage_ends"
-            )
-        ends = info.stage_ends
+    ends = stage_ends or stage_ends_of(model.name)
     for level in levels:
         if not -len(ends) <= level < len(ends):
             raise ValueError(
@@ -297,3 +288,20 @@ def extract_features(model: keras.Model, levels, stage_ends=None) -> keras.Model
             )
     maps = [model.get_layer(ends[level]).output for level in levels]
     return keras.Model(model.input, maps, name=f"{model.name}_features")
+
+
+def stage_ends_of(name: str) -> tuple:
+    """Names of the layers in which the stages of a network end, finest first.
+
+    Raises:
+        ValueError: if the name is unknown, or that of a general builder, whose
+            architecture is its caller's.
+    """
+    info = model_info(name)
+    first = next(iter(inspect.signature(info.constructor).parameters))
+    if info.task == "classification" and first != "include_top":
+        raise ValueError(
+            f"{name} comes from a general builder: give the names of the layers in "
+            "which its stages end"
+        )
+    return info.stage_ends

@@ -55,7 +55,7 @@ def vgg16_stages(weights="imagenet"):
     path = _weights.resolve(weights, PUBLIC_WEIGHTS, include_top=False)
     is_state_dict = _state_dicts.is_state_dict(path)
     if is_state_dict:
-        stored = _state_dicts.read(path, _TORCH_NAMES)
+        stored, _ = _state_dicts.read(path, _TORCH_NAMES)
     else:
         stored = _weights.read(path)
     whole = keras.applications.VGG16(include_top=False, weights=None)

@@ -7,9 +7,7 @@ from keras_cnns.data.inpainting import (
 )
 from keras_cnns.data.masks import (
     HOLE_RATIO_BINS,
-    bounding_box,
     irregular_mask,
-    load_mask_files,
     read_mask,
     rectangle_mask,
     write_mask,
@@ -18,6 +16,7 @@ from keras_cnns.data.pictures import read_picture, write_picture
 from keras_cnns.data.pipeline import Augmentation, load, load_training
 from keras_cnns.data.preprocessing import (
     CONVENTIONS,
+    VALUE_RANGES,
     Preprocessing,
     measure_statistics,
 )
@@ -26,16 +25,15 @@ from keras_cnns.data.sources import Source, open_source
 __all__ = [
     "CONVENTIONS",
     "HOLE_RATIO_BINS",
+    "VALUE_RANGES",
     "Augmentation",
     "MaskRecipe",
     "Preprocessing",
     "Source",
-    "bounding_box",
     "irregular_mask",
     "load",
     "load_inpainting_evaluation",
     "load_inpainting_training",
-    "load_mask_files",
     "load_training",
     "measure_statistics",
     "open_source",

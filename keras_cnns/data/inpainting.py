@@ -11,8 +11,8 @@ from typing import Callable, Optional
 import numpy as np
 import tensorflow as tf
 
-from keras_cnns import _masks
 from keras_cnns.data import masks as mask_functions
+from keras_cnns.data.hole_sizes import is_range
 from keras_cnns.data.irregular_masks import ALL_RATIOS, irregular_mask
 from keras_cnns.data.pipeline import Augmentation, load_training, sharded_by_data
 from keras_cnns.data.preprocessing import Preprocessing
@@ -70,7 +70,7 @@ class MaskRecipe:
                 raise ValueError(
                     f"{field}={value!r} is for {kind} masks, but kinds={self.kinds!r}"
                 )
-            if not _masks.is_range(value, 0, 1) or not value[1]:
+            if not is_range(value, 0, 1) or not value[1]:
                 raise ValueError(
                     f"{field} must be (low, high) within 0 and 1, got {value!r}"
                 )
@@ -133,7 +133,7 @@ def _file_drawer(folder, height, width):
     packed = np.stack(
         [
             np.packbits(mask.astype(bool))
-            for mask in mask_functions.read_mask_files(folder, shape, resized=True)
+            for mask in mask_functions.read_mask_files(folder, shape)
         ]
     )
 

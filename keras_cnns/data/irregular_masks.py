@@ -8,9 +8,10 @@ occlusions in videos. Strokes that turn to and fro are the idea of Yu et al., ar
 import numpy as np
 from PIL import Image, ImageDraw
 
-from keras_cnns import _masks
+from keras_cnns._masks import HOLE_RATIO_BINS
+from keras_cnns.data.hole_sizes import hole_counts, mask_of_holes
 
-ALL_RATIOS = (_masks.HOLE_RATIO_BINS[0][0], _masks.HOLE_RATIO_BINS[-1][1])
+ALL_RATIOS = (HOLE_RATIO_BINS[0][0], HOLE_RATIO_BINS[-1][1])
 
 
 def irregular_mask(
@@ -41,7 +42,7 @@ def irregular_mask(
         ValueError: if the size, the range or the border is bad, or no number of pixels
             inside the border fits the range.
     """
-    fewest, most = _masks.hole_counts(height, width, hole_ratios, border)
+    fewest, most = hole_counts(height, width, hole_ratios, border)
     random = np.random.default_rng(seed)
     missing = random.integers(fewest, most, endpoint=True)
     inside = np.zeros((height, width), bool)
@@ -56,7 +57,7 @@ def irregular_mask(
             added = _nearest(added, start, missing)
         free &= ~added
         missing -= np.count_nonzero(added)
-    return _masks.mask_of_holes(inside & ~free)
+    return mask_of_holes(inside & ~free)
 
 
 def _nearest(pixels, start, count):

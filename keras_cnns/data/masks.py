@@ -11,18 +11,17 @@ from typing import Optional
 
 import numpy as np
 from absl import logging
-from PIL import Image, UnidentifiedImageError
 
-from keras_cnns import _files, _masks
+from keras_cnns import _masks
 from keras_cnns._masks import HOLE_RATIO_BINS
+from keras_cnns.data.hole_sizes import check_size, is_range, mask_of_holes
 from keras_cnns.data.irregular_masks import irregular_mask
+from keras_cnns.data.pictures import opened, write_picture
 from keras_cnns.data.sources import list_images
 
 __all__ = [
     "HOLE_RATIO_BINS",
-    "bounding_box",
     "irregular_mask",
-    "load_mask_files",
     "read_mask",
     "read_mask_files",
     "rectangle_mask",
@@ -58,14 +57,14 @@ def rectangle_mask(
         ValueError: if a range or the border is bad, a hole would not fit inside the
             border, or it would be the whole picture.
     """
-    _masks.check_size(height, width, border)
+    check_size(height, width, border)
     random = np.random.default_rng(seed)
     spans = []
     for name, length, range_ in (
         ("heights", height, heights),
         ("widths", width, widths),
     ):
-        if not _masks.is_range(range_, 1, length - 2 * border):
+        if not is_range(range_, 1, length - 2 * border):
             raise ValueError(
                 f"{name} must be (smallest, largest) within 1 and "
                 f"{length - 2 * border} pixels, got {range_!r}"
@@ -80,42 +79,19 @@ def rectangle_mask(
         )
     holes = np.zeros((height, width), bool)
     holes[tuple(spans)] = True
-    return _masks.mask_of_holes(holes)
+    return mask_of_holes(holes)
 
 
-def bounding_box(mask) -> Optional[tuple]:
-    """The smallest rectangle around all holes of a mask, as local critics need it.
-
-    Args:
-        mask: ``(height, width)`` or ``(height, width, 1)``, 1 = valid, 0 = hole.
-
-    Returns:
-        (top, left, height, width), in pixels; None if there is no hole.
-
-    Raises:
-        ValueError: if the mask has another shape or other values.
-    """
-    mask = _masks.check_mask(mask)
-    rows, columns = np.nonzero(mask.reshape(mask.shape[:2]) == 0)
-    if not len(rows):
-        return None
-    top, left = rows.min(), columns.min()
-    return tuple(map(int, (top, left, np.ptp(rows) + 1, np.ptp(columns) + 1)))
-
-
-def read_mask(
-    path: str, shape: Optional[tuple] = None, *, resized: bool = False
-) -> np.ndarray:
+def read_mask(path: str, shape: Optional[tuple] = None) -> np.ndarray:
     """A mask from a picture file, whose white pixels are holes.
 
     Colours are taken by their brightness, and transparency is not looked at. Grey
     values become hole from 128 on; a warning says so.
 
     Args:
-        path: PNG, BMP, GIF or JPEG file of 8 bits.
+        path: PNG, BMP, GIF or JPEG file of 8 bits and one frame, turned upright where
+            it says how.
         shape: (height, width) of the picture it is for; None for any.
-        resized: whether a mask of another size is brought to ``shape``, by its nearest
-            pixels and without regard to its aspect; otherwise it is refused.
 
     Returns:
         float32 ``(height, width, 1)``, 1 = valid. It may be without holes.
@@ -125,43 +101,51 @@ def read_mask(
             ``shape``, or is all hole.
         FileNotFoundError: if there is no such file.
     """
-    holes, is_grey = _read_holes(path, shape, resized)
+    holes, is_grey = _read_holes(path)
+    if shape is not None and holes.shape != tuple(shape):
+        raise ValueError(
+            f"mask {path} is {holes.shape[0]}x{holes.shape[1]} (height x width), "
+            f"but the picture is {shape[0]}x{shape[1]}"
+        )
+    _check_has_valid(holes, path)
     if is_grey:
         _warn_of_grey([path])
-    return _masks.mask_of_holes(holes)
+    return mask_of_holes(holes)
 
 
-def read_mask_files(
-    folder: str, shape: tuple, *, resized: bool = False
-) -> Iterator[np.ndarray]:
-    """Every mask in a folder, by name, one after the other; see ``load_mask_files``."""
-    paths = list_images(folder)
-    if not paths:
-        raise ValueError(f"{folder!r} is no folder, or holds no masks")
-    grey = []
-    for path in paths:
-        holes, is_grey = _read_holes(path, shape, resized)
-        grey += [path] * is_grey
-        yield _masks.mask_of_holes(holes)
-    if grey:
-        _warn_of_grey(grey)
+def read_mask_files(folder: str, shape: tuple) -> Iterator[np.ndarray]:
+    """Every mask in a folder, in the order of their names, one after the other.
 
-
-def load_mask_files(folder: str, shape: tuple, *, resized: bool = False) -> np.ndarray:
-    """All masks in a folder, in the order of their names.
+    Those of another size are brought to ``shape``, by their nearest pixels and without
+    regard to their aspect. One warning at the end is for all with grey values.
 
     Args:
         folder: holds picture files and nothing else.
-        shape, resized: as in ``read_mask``.
+        shape: (height, width) of the masks.
 
-    Returns:
-        float32 ``(count, height, width, 1)``, 1 = valid.
+    Yields:
+        float32 ``(height, width, 1)``, as ``read_mask`` returns them.
 
     Raises:
         ValueError: as ``read_mask`` for any of the files, or if the folder does not
             exist, is empty, or holds other files.
     """
-    return np.stack(list(read_mask_files(folder, shape, resized=resized)))
+    paths = list_images(folder)
+    if not paths:
+        raise ValueError(f"{folder!r} is no folder, or holds no masks")
+    grey = []
+    for path in paths:
+        holes, is_grey = _read_holes(path)
+        rows, columns = (
+            (np.arange(new) * 2 + 1) * old // (2 * new)
+            for new, old in zip(shape, holes.shape)
+        )
+        holes = holes[rows][:, columns]
+        _check_has_valid(holes, path)
+        grey += [path] * is_grey
+        yield mask_of_holes(holes)
+    if grey:
+        _warn_of_grey(grey)
 
 
 def write_mask(path: str, mask) -> None:
@@ -175,46 +159,29 @@ def write_mask(path: str, mask) -> None:
         ValueError: if the ending or the mask is bad.
         OSError: if the file cannot be written; nothing is left of it then.
     """
-    if not path.lower().endswith(".png"):
-        raise ValueError(f"a mask is written as a .png file, got {path!r}")
     mask = _masks.check_mask(mask)
-    pixels = np.where(mask.reshape(mask.shape[:2]) == 0, 255, 0).astype(np.uint8)
-    with _files.whole_file(path) as partial:
-        Image.fromarray(pixels).save(partial, format="PNG")
+    holes = mask.reshape(*mask.shape[:2], 1) == 0
+    write_picture(path, np.where(holes, np.uint8(255), np.uint8(0)))
 
 
-def _read_holes(path, shape, resized):
+def _read_holes(path):
     """(bool ``(height, width)`` with True in holes, whether there are grey values)."""
-    try:
-        with Image.open(path) as image:
-            if image.mode not in _EIGHT_BIT_MODES:
-                raise ValueError(
-                    f"mask {path} must have 8 bits per pixel and channel, got Pillow's "
-                    f"mode {image.mode}"
-                )
-            pixels = np.asarray(image.convert("L"))
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise ValueError(f"mask {path} cannot be read: {error}") from error
-    holes = pixels >= _THRESHOLD
-    if shape is not None and holes.shape != tuple(shape):
-        if not resized:
+    with opened(path, "mask") as image:
+        if image.mode not in _EIGHT_BIT_MODES:
             raise ValueError(
-                f"mask {path} is {holes.shape[0]}x{holes.shape[1]} (height x width), "
-                f"but the picture is {shape[0]}x{shape[1]}"
+                f"mask {path} must have 8 bits per pixel and channel, got Pillow's "
+                f"mode {image.mode}"
             )
-        rows, columns = (
-            (np.arange(new) * 2 + 1) * old // (2 * new)
-            for new, old in zip(shape, holes.shape)
-        )
-        holes = holes[rows][:, columns]
+        pixels = np.asarray(image.convert("L"))
+    return pixels >= _THRESHOLD, bool(((pixels != 0) & (pixels != 255)).any())
+
+
+def _check_has_valid(holes, path):
     if holes.all():
         raise ValueError(
             f"mask {path} is all hole (white): there is nothing to fill it from; valid "
             "pixels are black"
         )
-    return holes, bool(((pixels != 0) & (pixels != 255)).any())
 
 
 def _warn_of_grey(paths):

@@ -1,5 +1,7 @@
 """Single picture files: to pixels, and back without any loss."""
 
+import contextlib
+
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -8,6 +10,36 @@ from keras_cnns import _files
 # What is done to each of Pillow's modes; the others have no 8 bits or other colours.
 _CONVERTED = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB"}
 _OPAQUE = 255
+
+
+@contextlib.contextmanager
+def opened(path: str, kind: str = "picture"):
+    """A picture file, upright where it says how it was taken.
+
+    Args:
+        path: file that Pillow reads, of one frame. Of the multi-picture files of
+            cameras (MPO), whose further frames are previews or other views, it is the
+            first one.
+        kind: what to call it in errors.
+
+    Yields:
+        ``PIL.Image.Image``, of the file's own mode.
+
+    Raises:
+        ValueError: if the file is no picture, damaged, too large to be trusted, or has
+            several frames; also for what Pillow raises within the block.
+        FileNotFoundError: if there is no such file.
+    """
+    try:
+        with Image.open(path) as image:
+            num_frames = getattr(image, "n_frames", 1)
+            if num_frames > 1 and image.format != "MPO":
+                raise ValueError(f"{kind} {path} must have one frame, got {num_frames}")
+            yield ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{kind} {path} cannot be read: {error}") from error
 
 
 def read_picture(path: str) -> np.ndarray:
@@ -21,18 +53,12 @@ def read_picture(path: str) -> np.ndarray:
         uint8 ``(height, width, 1)`` of grey pictures, else ``(height, width, 3)``.
 
     Raises:
-        ValueError: if the file is no such picture, or damaged.
+        ValueError: if the file is no such picture, damaged, or too large to be trusted.
         FileNotFoundError: if there is no such file.
     """
-    try:
-        with Image.open(path) as image:
-            _check_kind(image, path)
-            upright = ImageOps.exif_transpose(image)
-            pixels = np.array(upright.convert(_CONVERTED[image.mode]))
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"picture {path} cannot be read: {error}") from error
+    with opened(path) as image:
+        _check_kind(image, path)
+        pixels = np.array(image.convert(_CONVERTED[image.mode]))
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
@@ -43,8 +69,6 @@ def _check_kind(image, path):
             f"picture {path} must be grey or RGB of 8 bits per channel, got Pillow's "
             f"mode {image.mode}"
         )
-    if getattr(image, "n_frames", 1) > 1:
-        raise ValueError(f"picture {path} must have one frame, got {image.n_frames}")
     has_alpha = image.mode in ("LA", "RGBA") or "transparency" in image.info
     if has_alpha and np.array(image.convert("RGBA"))[..., 3].min() < _OPAQUE:
         raise ValueError(

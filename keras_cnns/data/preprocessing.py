@@ -29,6 +29,18 @@ def decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
     return image
 
 
+# Lowest and highest value of a network's pictures, as the registry names the range.
+VALUE_RANGES = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
+
+
+def check_value_range(value_range) -> None:
+    """Refuses anything but a key of ``VALUE_RANGES``."""
+    if value_range not in VALUE_RANGES:
+        raise ValueError(
+            f"value_range must be one of {', '.join(VALUE_RANGES)}, got {value_range!r}"
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
     """Decoding, resizing and standardisation of pictures for one network.
@@ -63,6 +75,18 @@ class Preprocessing:
             raise ValueError(f"std must be positive, got {self.std!r}")
         if self.crop_ratio is not None and not 0 < self.crop_ratio <= 1:
             raise ValueError(f"crop_ratio must be in (0, 1], got {self.crop_ratio!r}")
+
+    @classmethod
+    def for_range(
+        cls, height: int, width: int, channels: int, value_range: str
+    ) -> "Preprocessing":
+        """What brings grey levels of 0 to 255 to a range of ``VALUE_RANGES``."""
+        check_value_range(value_range)
+        low, high = VALUE_RANGES[value_range]
+        std = 255 / (high - low)
+        return cls(
+            height, width, channels, ((0 - low) * std,) * channels, (std,) * channels
+        )
 
     @classmethod
     def from_json(cls, fields: dict) -> "Preprocessing":

@@ -355,6 +355,13 @@ def _common_channels(paths):
     return 1 if modes <= {"L", "1", "I;16"} else 3
 
 
+def _image_folders(folder):
+    """<folder>/<split>/<class> of all, or <folder>/<split> where none has classes."""
+    splits = [os.path.join(folder, split) for split in _subfolders(folder)]
+    classes = [os.path.join(s, label) for s in splits for label in _subfolders(s)]
+    return classes or splits
+
+
 @contextlib.contextmanager
 def naming_bad_images(name: str):
     """Within the block, a decoding error in an image folder names the file.
@@ -369,7 +376,6 @@ def naming_bad_images(name: str):
         yield
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
         if os.path.isdir(name):
-            for split in _subfolders(name):
-                for label in _subfolders(os.path.join(name, split)):
-                    check_image_contents(list_images(os.path.join(name, split, label)))
+            for folder in _image_folders(name):
+                check_image_contents(list_images(folder))
         raise

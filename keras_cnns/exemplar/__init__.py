@@ -9,11 +9,8 @@ bit, and are deterministic under the seed. Neither TensorFlow nor Keras is loade
 
 import numpy as np
 
-from keras_cnns.exemplar.criminisi import (
-    COLOUR_SPACES,
-    fill_criminisi,
-    front_priorities,
-)
+from keras_cnns.exemplar._inputs import image_fill
+from keras_cnns.exemplar.criminisi import fill_criminisi
 from keras_cnns.exemplar.patch_match import match_patches
 from keras_cnns.exemplar.patch_match_fill import fill_patch_match
 from keras_cnns.exemplar.simple_fills import fill_biharmonic, fill_mean, fill_nearest
@@ -55,7 +52,6 @@ def fill(
 
 
 __all__ = [
-    "COLOUR_SPACES",
     "METHODS",
     "fill",
     "fill_biharmonic",
@@ -63,6 +59,6 @@ __all__ = [
     "fill_mean",
     "fill_nearest",
     "fill_patch_match",
-    "front_priorities",
+    "image_fill",
     "match_patches",
 ]

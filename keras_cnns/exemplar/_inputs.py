@@ -43,7 +43,7 @@ def image_fill(function):
     def fill(image, mask, *, seed=0, progress=None, **given):
         image = check_image(image)
         known = check_mask(mask, image.shape)
-        check_seed(seed)
+        check_count("seed", seed, 0)
         _check_options(function.__name__, given, [p.name for p in options])
         shared = {"seed": seed, "progress": progress or _silent}
         if known.all():
@@ -105,25 +105,26 @@ def check_mask(mask, image_shape) -> np.ndarray:
     return known
 
 
+def check_count(name: str, value, lowest: int = 1) -> None:
+    """Refuses anything but a whole number of at least ``lowest``."""
+    if not _is_whole(value) or value < lowest:
+        raise ValueError(f"{name} must be a whole number >= {lowest}, got {value!r}")
+
+
 def check_odd(name: str, value) -> None:
     """Refuses anything but an odd whole number of at least 3."""
-    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_whole or value < 3 or value % 2 == 0:
+    if not _is_whole(value) or value < 3 or value % 2 == 0:
         raise ValueError(f"{name} must be an odd whole number >= 3, got {value!r}")
 
 
-def check_positive_count(name: str, value) -> None:
-    """Refuses anything but a whole number of at least 1."""
-    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_whole or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+def check_flag(name: str, value) -> None:
+    """Refuses anything but True and False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
 
 
-def check_seed(seed) -> None:
-    """Refuses anything but a whole number of at least 0."""
-    is_whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not is_whole or seed < 0:
-        raise ValueError(f"seed must be a whole number >= 0, got {seed!r}")
+def _is_whole(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _check_options(name, given, allowed):

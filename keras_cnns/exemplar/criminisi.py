@@ -3,13 +3,7 @@
 import numpy as np
 from skimage import color
 
-from keras_cnns.exemplar._inputs import (
-    check_image,
-    check_mask,
-    check_odd,
-    check_positive_count,
-    image_fill,
-)
+from keras_cnns.exemplar._inputs import check_count, check_flag, check_odd, image_fill
 from keras_cnns.exemplar.fill_front import FillFront
 from keras_cnns.exemplar.patches import PatchSearch, fully_known, usable_patch_size
 
@@ -80,11 +74,12 @@ def fill_criminisi(
             f"colour_space must be one of {sorted(COLOUR_SPACES)}, got {colour_space!r}"
         )
     if search_radius is not None:
-        check_positive_count("search_radius", search_radius)
+        check_count("search_radius", search_radius)
+    check_flag("has_data_term", has_data_term)
     size = usable_patch_size(mask, patch_size)
     space = colour_space if image.shape[2] == 3 else "rgb"
     search = _SourceSearch(COLOUR_SPACES[space](image), mask, size, search_radius)
-    front = FillFront(_grey(image), mask, size, has_data_term)
+    front = FillFront(image, mask, size, has_data_term)
     return _fill(image, search, front, size, progress)
 
 
@@ -99,7 +94,7 @@ def _fill(image, search, front, size, progress):
         copied = image[_window(source, size)]
         padded[_window(centre, size)][unknown] = copied[unknown]
         search.copy(source, centre, unknown)
-        num_filled += front.close(*centre, _grey(copied))
+        num_filled += front.close(*centre, copied)
         progress(num_filled / num_unknown)
         centre = front.first()
     return padded[reach:-reach, reach:-reach]
@@ -151,28 +146,3 @@ class _SourceSearch:
         """Makes the unknown pixels around one those of a source."""
         copied = self._values[_window(source, self._size)]
         self._current[_window(centre, self._size)][unknown] = copied[unknown]
-
-
-def front_priorities(image, mask, patch_size=9, has_data_term=True) -> np.ndarray:
-    """Priorities with which an exemplar fill begins.
-
-    Args:
-        image, mask: as of ``fill_criminisi``.
-        patch_size: odd.
-        has_data_term: as of ``fill_criminisi``.
-
-    Returns:
-        float64 ``(height, width)``; -infinity but for hole pixels next to known ones.
-
-    Raises:
-        ValueError: if an argument is bad.
-    """
-    image = check_image(image)
-    known = check_mask(mask, image.shape)
-    check_odd("patch_size", patch_size)
-    grey = _grey(image.reshape(*known.shape, -1))
-    return FillFront(grey, known, patch_size, has_data_term).priorities
-
-
-def _grey(image):
-    return image.mean(axis=-1, dtype=np.float64)

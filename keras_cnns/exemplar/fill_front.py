@@ -4,9 +4,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
-# Of the data term: the largest grey level, and what keeps flat areas in the race.
-_ALPHA = 255.0
+# Of the data term: the largest level of a channel, and what keeps flat areas in the
+# race.
+_LARGEST = 255.0
 _FLOOR = 1e-3
+# Of a priority, some seven digits: whatever rounding does is far behind them.
+_BITS = 24
 _EIGHT = np.ones((3, 3), bool)
 _SMOOTH = np.array([1.0, 2.0, 1.0])
 
@@ -20,12 +23,13 @@ class FillFront:
     gradient turned by 90 degrees, and the gradient the largest one within the patch,
     from known pixels alone: an unknown neighbour is replaced by the pixel itself, else
     the edge of the hole would pass for structure. The normal is that of the mask, by
-    Sobel's filter.
+    Sobel's filter. Gradients are those of the sum of the channels, in whole numbers, so
+    that ties are true ones.
 
     Outside of the image nothing is known; it does not count as part of a patch.
 
     Args:
-        grey: ``(height, width)`` in [0, 255]; what lies in the hole has no effect.
+        image: uint8 ``(height, width, channels)``; what lies in the hole has no effect.
         known: bool ``(height, width)``.
         patch_size: odd.
         has_data_term: whether D counts; without it the priority is C.
@@ -35,7 +39,7 @@ class FillFront:
     the usual implementations.
     """
 
-    def __init__(self, grey, known, patch_size, has_data_term=True):
+    def __init__(self, image, known, patch_size, has_data_term=True):
         self._reach = patch_size // 2
         self._has_data_term = has_data_term
         self._margin = self._reach + 1
@@ -43,7 +47,8 @@ class FillFront:
         self.num_unknown = int((~known).sum())
         self._known = np.pad(known, self._margin)
         self._inside = np.pad(np.ones(known.shape, bool), self._margin)
-        self._grey = np.pad(grey.astype(np.float64), self._margin)
+        self._largest = _LARGEST * image.shape[2]
+        self._levels = np.pad(_sum_of_channels(image), self._margin)
         self._confidence = self._known.astype(np.float64)
         self._gradient = np.zeros((2, *self._known.shape))
         self._magnitude = np.zeros(self._known.shape)
@@ -61,7 +66,8 @@ class FillFront:
     def first(self):
         """(row, column) of the highest priority, of equals the first; None at the end.
 
-        Priorities are compared to 12 digits, so that rounding decides nothing.
+        Priorities are compared by their first 24 bits, so that rounding, which differs
+        between machines, decides nothing, however small they are.
         """
         found = np.unravel_index(self.priorities.argmax(), self._shape)
         return None if self.priorities[found] == -np.inf else found
@@ -74,12 +80,12 @@ class FillFront:
         size = 2 * self._reach + 1
         return padded[row + 1 : row + 1 + size, column + 1 : column + 1 + size]
 
-    def close(self, row, column, grey) -> int:
+    def close(self, row, column, image) -> int:
         """Makes the patch around a pixel known and updates what is near it.
 
         Args:
             row, column: of the centre, in the image.
-            grey: ``(size, size)``, of which the unknown pixels are taken.
+            image: ``(size, size, channels)``, of which the unknown pixels are taken.
 
         Returns:
             How many pixels have become known.
@@ -89,7 +95,8 @@ class FillFront:
         filled = ~known & self._window(self._inside, row, column)
         value = confidence.sum() / self._areas[row, column]
         confidence[filled] = value
-        self._window(self._grey, row, column)[filled] = grey[filled]
+        levels = _sum_of_channels(image)
+        self._window(self._levels, row, column)[filled] = levels[filled]
         known[filled] = True
         num_filled = int(filled.sum())
         self._update(
@@ -126,15 +133,15 @@ class FillFront:
         rows = slice(top + margin - 1, bottom + margin + 1)
         columns = slice(left + margin - 1, right + margin + 1)
         known = self._known[rows, columns]
-        grey = self._grey[rows, columns]
+        levels = self._levels[rows, columns]
         for axis in (0, 1):
-            difference = np.zeros(grey.shape)
+            difference = np.zeros(levels.shape)
             for step in (1, -1):
                 place = [slice(rows.start, rows.stop), columns]
                 place[axis] = slice(place[axis].start + step, place[axis].stop + step)
                 place = tuple(place)
                 counts = known & self._known[place]
-                difference += step * np.where(counts, self._grey[place] - grey, 0)
+                difference += step * np.where(counts, self._levels[place] - levels, 0)
             self._gradient[axis][rows, columns] = difference / 2
         gradient = self._gradient[:, rows, columns]
         self._magnitude[rows, columns] = (gradient**2).sum(axis=0)
@@ -153,8 +160,8 @@ class FillFront:
             gradient = self._gradient[0][place], self._gradient[1][place]
             normal = self._normal(rows, columns)
             strength = np.abs(gradient[1] * normal[0] - gradient[0] * normal[1])
-            priority = priority * (strength / _ALPHA + _FLOOR)
-        return np.round(priority, 12)
+            priority = priority * (strength / self._largest + _FLOOR)
+        return _rounded(priority)
 
     def _normal(self, rows, columns):
         """Unit normals (down, across) of the hole's edge; 0 where it has none."""
@@ -170,3 +177,13 @@ class FillFront:
         length = np.hypot(down, across)
         length[length == 0] = 1
         return down / length, across / length
+
+
+def _sum_of_channels(image):
+    return image.sum(axis=-1, dtype=np.float64)
+
+
+def _rounded(values):
+    """The numbers with so many bits of mantissa."""
+    mantissas, exponents = np.frexp(values)
+    return np.ldexp(np.rint(np.ldexp(mantissas, _BITS)), exponents - _BITS)

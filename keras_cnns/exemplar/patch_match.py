@@ -10,7 +10,7 @@ Whatever is tried replaces a match only where it is nearer, so that no distance 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from keras_cnns.exemplar._inputs import check_odd, check_positive_count, check_seed
+from keras_cnns.exemplar._inputs import check_count, check_odd
 
 _JUMPS = (8, 4, 2, 1)
 _DIRECTIONS = ((1, 0), (0, 1), (-1, 0), (0, -1))
@@ -59,24 +59,40 @@ class PatchField:
         self.distances = np.full(len(places), np.inf, np.float32)
         self._take_nearer(self.matches, everything)
 
-    def set_matches(self, matches, chosen) -> None:
-        """Replaces some matches, which must be usable, whatever their distance."""
+    def set_matches(self, matches, chosen) -> np.ndarray:
+        """Replaces some matches by others where these are usable, near or not.
+
+        Args:
+            matches: ``(2, count)``; unusable ones are passed over.
+            chosen: ``(count,)``, to which target patches they belong.
+
+        Returns:
+            Which of the field's matches were replaced, bool.
+        """
+        matches, chosen = self._usable_of(matches, chosen)
         self.distances[chosen] = np.inf
         self._take_nearer(matches, chosen)
+        replaced = np.zeros(len(self.distances), bool)
+        replaced[chosen] = True
+        return replaced
 
     def try_matches(self, matches, chosen) -> None:
         """Replaces matches by others where these are usable and nearer.
 
         Args:
-            matches: ``(2, count)``; unusable ones are passed over.
-            chosen: ``(count,)``, to which target patches they belong.
+            matches, chosen: as of ``set_matches``.
         """
+        others = (matches != self.matches[:, chosen]).any(axis=0)
+        matches, chosen = self._usable_of(matches[:, others], chosen[others])
+        self._take_nearer(matches, chosen)
+
+    def _usable_of(self, matches, chosen):
+        """Those that lie in the source image and may be found."""
         limits = np.array(self._usable.shape)[:, np.newaxis]
         keep = ((matches >= 0) & (matches < limits)).all(axis=0)
-        keep &= (matches != self.matches[:, chosen]).any(axis=0)
         matches, chosen = matches[:, keep], chosen[keep]
         keep = self._usable[tuple(matches)]
-        self._take_nearer(matches[:, keep], chosen[keep])
+        return matches[:, keep], chosen[keep]
 
     def _take_nearer(self, matches, chosen):
         """Compares row by row and drops what is already farther than the present."""
@@ -167,8 +183,8 @@ def match_patches(
     size and the number of iterations are unverified: the paper was not at hand.
     """
     check_odd("patch_size", patch_size)
-    check_positive_count("num_iterations", num_iterations)
-    check_seed(seed)
+    check_count("num_iterations", num_iterations)
+    check_count("seed", seed, 0)
     target = _check_numbers("target", target, patch_size)
     source = _check_numbers("source", source, patch_size)
     if target.shape[2] != source.shape[2]:

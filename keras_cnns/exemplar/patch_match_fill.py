@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-from keras_cnns.exemplar._inputs import check_odd, check_positive_count, image_fill
+from keras_cnns.exemplar._inputs import check_count, check_odd, image_fill
 from keras_cnns.exemplar.criminisi import fill_criminisi
 from keras_cnns.exemplar.patch_match import PatchField
 from keras_cnns.exemplar.patches import fully_known, usable_patch_size
@@ -76,8 +76,8 @@ def fill_patch_match(
     are our choice.
     """
     check_odd("patch_size", patch_size)
-    check_positive_count("num_rounds", num_rounds)
-    check_positive_count("smallest_side", smallest_side)
+    check_count("num_rounds", num_rounds)
+    check_count("smallest_side", smallest_side)
     size = usable_patch_size(mask, patch_size)
     levels = _pyramid(image, mask, size, smallest_side)
     random = np.random.default_rng(seed)
@@ -174,15 +174,7 @@ def _refine(level, size, random, coarse_estimate, coarse_field):
     chosen = np.flatnonzero(found >= 0)
     shift = coarse_field.matches[:, found[chosen]] - halves[:, chosen]
     matches = field.corners[:, chosen] + 2 * shift
-    usable = fully_known(level.known, size)
-    limits = np.array(usable.shape)[:, np.newaxis]
-    inside = ((matches >= 0) & (matches < limits)).all(axis=0)
-    matches, chosen = matches[:, inside], chosen[inside]
-    keep = usable[tuple(matches)]
-    matches, chosen = matches[:, keep], chosen[keep]
-    field.set_matches(matches, chosen)
-    taken_over = np.zeros(len(field.distances), bool)
-    taken_over[chosen] = True
+    taken_over = field.set_matches(matches, chosen)
     return _vote(level, field, estimate, size, taken_over), field
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import restoration
 
-from keras_cnns.exemplar._inputs import image_fill
+from keras_cnns.exemplar._inputs import check_flag, image_fill
 
 
 @image_fill
@@ -65,6 +65,7 @@ def fill_biharmonic(image, mask, split_into_regions=False):
     Source: Damelin and Hoang, "On surface completion and image inpainting by biharmonic
     functions: numerical aspects", 2018, as scikit-image has it.
     """
+    check_flag("split_into_regions", split_into_regions)
     surface = restoration.inpaint_biharmonic(
         image, ~mask, split_into_regions=split_into_regions, channel_axis=-1
     )

@@ -16,10 +16,10 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_cnns.data import VALUE_RANGES
 from keras_cnns.data.preprocessing import decode_image
 from keras_cnns.export import saved_model, verification
 from keras_cnns.trainers import inpainting_runs
-from keras_cnns.trainers.completion import RANGES
 
 _WHITE = 128  # and more is hole on disk, as in keras_cnns.data.read_mask
 
@@ -33,7 +33,7 @@ class _ServedInpainter(tf.Module):
         self._network = functools.partial(network, training=False)
         self._weights = network.variables
         self._feed = preprocessing
-        self._range = RANGES[value_range]
+        self._range = VALUE_RANGES[value_range]
         size = (preprocessing.height, preprocessing.width)
         shapes = ((*size, preprocessing.channels), (*size, 1))
         pictures, masks = (
@@ -67,8 +67,9 @@ class _ServedInpainter(tf.Module):
         self.serve_images = serve_images
 
     def _fill(self, images, known):
-        """What the network makes of pictures, within their range."""
+        """What the network makes of known pixels, within their range."""
         masks = tf.cast(known, tf.float32)
+        images = tf.where(known, images, 0.0)
         final = tf.nest.flatten(self._network([images, masks]))[0]
         return tf.clip_by_value(tf.cast(final, tf.float32), *self._range)
 
@@ -152,8 +153,9 @@ def _verification_cases(network, preprocessing, value_range):
     for i, mask in enumerate(masks):
         mask[i : i + height // 2, width // 4 : width // 2] = 0
     images = preprocessing.standardize(pixels).numpy()
-    low, high = RANGES[value_range]
-    output = tf.nest.flatten(network([images, masks], training=False))[0]
+    low, high = VALUE_RANGES[value_range]
+    known = np.where(masks > 0, images, np.float32(0))
+    output = tf.nest.flatten(network([known, masks], training=False))[0]
     output = np.clip(np.asarray(output, np.float32), low, high)
     levels = np.rint(255 * (output - low) / (high - low)).astype(np.uint8)
     holes = (255 * (1 - masks)).astype(np.uint8)

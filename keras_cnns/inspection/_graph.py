@@ -1,7 +1,13 @@
-"""Networks as graphs of layers: copies of them, and where their activations are."""
+"""Networks as graphs of layers: copies, where activations are, what sizes they take."""
 
+import fractions
+import math
+
+import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
+
+from keras_cnns.layers import ContextualAttention
 
 _CONVOLUTIONS = (layers.Conv2D, layers.SeparableConv2D, layers.DepthwiseConv2D)
 _ACTIVATIONS = (
@@ -92,6 +98,40 @@ def _check_single_place(layer):
             f"layer {layer.name!r} is used in {len(layer.inbound_nodes)} places; a "
             "network in which every layer has one place is needed"
         )
+
+
+def size_divisor(network) -> int:
+    """What the sides of a network's pictures are multiples of.
+
+    Where layers halve maps, here by strides, and others bring them back to the size of
+    what they are joined with, only such sides fit. Attention wants multiples of its
+    rate.
+
+    Args:
+        network: model of the functional API, in which every layer has one place.
+
+    Raises:
+        ValueError: if ``network`` is another kind of model, or a layer is used in
+            several places.
+    """
+    check_functional(network)
+    shrunk, divisor = {}, 1  # how many times smaller maps are, by the tensor's id
+    for layer in network.layers:  # in order: inputs come before what they go into
+        given = [shrunk.get(id(x), 1) for x in tf.nest.flatten(tensor_before(layer))]
+        factor = max(given) * _shrinking(layer)
+        shrunk.update((id(x), factor) for x in tf.nest.flatten(layer.output))
+        rate = layer.rate if isinstance(layer, ContextualAttention) else 1
+        divisor = math.lcm(divisor, fractions.Fraction(factor * rate).numerator)
+    return divisor
+
+
+def _shrinking(layer):
+    """How many times smaller a layer makes the height of its maps; below 1: larger."""
+    if isinstance(layer, layers.UpSampling2D):
+        return fractions.Fraction(1, layer.size[0])
+    stride = getattr(_innermost(layer), "strides", (1, 1))[0]
+    is_transposed = isinstance(_innermost(layer), layers.Conv2DTranspose)
+    return fractions.Fraction(1, stride) if is_transposed else stride
 
 
 def convolution_activations(network) -> list:

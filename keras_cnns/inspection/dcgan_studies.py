@@ -10,6 +10,7 @@ import os
 import numpy as np
 from tensorflow import keras
 
+from keras_cnns.data import VALUE_RANGES
 from keras_cnns.inspection import duplicates, latent_walks
 from keras_cnns.inspection._graph import convolution_activations
 from keras_cnns.inspection.batch_norm_statistics import remeasure_batch_norm
@@ -62,7 +63,8 @@ class StudiedNetworks:
 
     def as_unit(self, pictures) -> np.ndarray:
         """Pictures in [0, 1]."""
-        return (pictures + 1) / 2 if self.value_range == "signed" else pictures
+        low, high = VALUE_RANGES[self.value_range]
+        return (pictures - low) / (high - low)
 
     def discriminators(self) -> dict:
         """Trained and untrained one, normalised by the statistics of ``images``."""
@@ -250,7 +252,7 @@ def study_arithmetic(study, positive, negative=()) -> dict:
         study.generate,
         [study.latents[list(numbers)] for numbers in positive],
         [study.latents[list(numbers)] for numbers in negative],
-        value_range=(-1, 1) if study.value_range == "signed" else (0, 1),
+        value_range=VALUE_RANGES[study.value_range],
         seed=study.seed,
     )
     rows = [

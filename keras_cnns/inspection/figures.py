@@ -4,10 +4,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_cnns import _files
-from keras_cnns.applications._parts import check_choice, check_count
+from keras_cnns.applications._parts import check_count
+from keras_cnns.data import VALUE_RANGES
+from keras_cnns.data.preprocessing import check_value_range
 
-# Smallest and largest value by the name that ``ModelInfo.preprocessing`` has.
-VALUE_RANGES = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
 _GAP, _WHITE, _BLACK = 2, 255, 0
 _TEXT_MARGIN = 3
 
@@ -73,7 +73,7 @@ def to_bytes(images, value_range="signed") -> np.ndarray:
         ValueError: if the shape is another, there are no images, or values are no
             numbers.
     """
-    check_choice("value_range", value_range, tuple(VALUE_RANGES))
+    check_value_range(value_range)
     images = np.asarray(images, np.float32)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not images.size:
         raise ValueError(

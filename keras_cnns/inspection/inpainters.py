@@ -7,14 +7,13 @@ a new uint8 image, in which valid pixels are untouched to the bit. A mask withou
 gives a copy, one without valid pixels is refused.
 """
 
-import math
 import os
 
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns import _masks, exemplar
-from keras_cnns.exemplar._inputs import image_fill
+from keras_cnns.inspection._graph import size_divisor
 from keras_cnns.inspection.figures import to_bytes
 from keras_cnns.inspection.tiles import paint_tiles
 from keras_cnns.layers import ContextualAttention
@@ -89,7 +88,7 @@ class NetworkInpainter:
         ValueError: if the folder holds no such run, or an argument is bad.
     """
 
-    def __init__(self, run_dir: str, which: str = "best", tile_size: int = 0):
+    def __init__(self, run_dir: str, which: str = "last", tile_size: int = 0):
         network, description = inpainting_runs.load_network(
             run_dir, which, size=(None, None)
         )
@@ -97,9 +96,9 @@ class NetworkInpainter:
         self.protocol = {"run": run_dir, "which": which, "model": description.model}
         self._feed = description.preprocessing
         self._value_range = description.value_range
-        self._divisor = _divisor(description)
+        self._divisor = size_divisor(network)
         self._tile = self._tile_sides(tile_size, network)
-        self._fill = image_fill(self._fill_one)
+        self._fill = exemplar.image_fill(self._fill_one)
 
         @tf.function(input_signature=[tf.TensorSpec(x.shape) for x in network.inputs])
         def paint(images, masks):
@@ -136,7 +135,7 @@ class NetworkInpainter:
         return np.where(masks == 1, images, self._painted(images * (masks == 1), masks))
 
     def _fill_one(self, image, mask, progress):
-        """As ``image_fill`` wants it."""
+        """As ``exemplar.image_fill`` wants it."""
         masks = mask.astype(np.float32)[np.newaxis, ..., np.newaxis]
         return self._painted(image[np.newaxis], masks, progress)[0]
 
@@ -186,28 +185,7 @@ class NetworkInpainter:
         return tuple(max(largest, size) for size in multiples)
 
 
-def _divisor(description):
-    """The smallest side that a network takes: it takes all its multiples too.
-
-    It divides the sides of the pictures that the network was trained with.
-    """
-    common = math.gcd(*description.image_shape[:2])
-    for side in range(1, common):
-        if common % side == 0 and _takes(description, side):
-            return side
-    return common
-
-
-def _takes(description, side):
-    """Whether the network can be built for pictures of a size."""
-    try:
-        description.build_network((side, side))
-    except ValueError:  # at the trained size it could
-        return False
-    return True
-
-
-def open_inpainter(method: str, which: str = "best", tile_size: int = 0):
+def open_inpainter(method: str, which: str = "last", tile_size: int = 0):
     """The inpainter that a method's name or a run's folder stands for.
 
     Args:

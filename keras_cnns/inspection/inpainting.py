@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from keras_cnns.inspection.figures import VALUE_RANGES, picture_grid
+from keras_cnns.data import VALUE_RANGES
+from keras_cnns.data.preprocessing import check_value_range
+from keras_cnns.inspection.figures import picture_grid
 
 # Small pictures are shown at about this height, in pixels.
 _SHOWN_HEIGHT = 128
@@ -34,7 +36,8 @@ def inpainting_grid(
             f"pictures of {images.shape} cannot be shown beside masks of {masks.shape} "
             f"and filled pictures of {shapes}"
         )
-    grey = sum(VALUE_RANGES.get(value_range, (0, 1))) / 2
+    check_value_range(value_range)
+    grey = sum(VALUE_RANGES[value_range]) / 2
     shown = {
         "input": np.where(masks > 0, images, grey),
         **columns,

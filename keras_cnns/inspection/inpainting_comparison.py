@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from keras_cnns import metrics
+from keras_cnns._masks import bin_name
 from keras_cnns.data import (
     HOLE_RATIO_BINS,
     MaskRecipe,
@@ -50,7 +51,7 @@ class Comparison:
             self.masks,
             {label: _unit(pictures) for label, pictures in self.filled.items()},
             path,
-            row_labels=[_bin_name(ratios) for ratios in HOLE_RATIO_BINS],
+            row_labels=[bin_name(ratios) for ratios in HOLE_RATIO_BINS],
         )
 
 
@@ -135,10 +136,10 @@ class _Tally:
                 filled = inpainter.fill_batch(truth, masks, seed=seed)
             except ValueError as error:
                 raise ValueError(
-                    f"{label}, holes {_bin_name(ratios)}: {error}"
+                    f"{label}, holes {bin_name(ratios)}: {error}"
                 ) from error
             seconds = time.perf_counter() - start
-            self._seconds[label, _bin_name(ratios)] += (seconds, len(truth))
+            self._seconds[label, bin_name(ratios)] += (seconds, len(truth))
             self.measurements += metrics.measure_inpainting(
                 label, truth, filled, masks, value_range=_RANGE
             )
@@ -154,11 +155,6 @@ class _Tally:
         for (label, name), (seconds, count) in self._seconds.items():
             result[label][name] = float(seconds / count)
         return dict(result)
-
-
-def _bin_name(ratios):
-    """As the table names it."""
-    return f"{ratios[0]:.0%}-{ratios[1]:.0%}"
 
 
 def _unit(pictures):

@@ -14,7 +14,7 @@ from keras_cnns.metrics.image_quality import mean_absolute_error, psnr, ssim
 
 # Name of the bin of masks that are in none: hardly any hole, or more than 60 %.
 OTHER_RATIOS = "other"
-_BIN_NAMES = {b: f"{b[0]:.0%}-{b[1]:.0%}" for b in _masks.HOLE_RATIO_BINS}
+_BIN_NAMES = {b: _masks.bin_name(b) for b in _masks.HOLE_RATIO_BINS}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -116,6 +116,23 @@ class LatentTrainer(AdversarialTrainer):
         """The batch in ``discriminator_steps`` equal parts: [(pictures, labels)]."""
         return part(data, self.discriminator_steps)
 
+    def update_generator(self, noise, images, labels) -> None:
+        """The last lines of the papers' algorithms, by ``generator_objective``.
+
+        Args:
+            noise: ``StepNoise``.
+            images, labels: the discriminator's last minibatch, for its size and
+                conditions.
+        """
+        self.minimize(
+            self.generator_objective,
+            self.generator,
+            self.generator_optimizer,
+            noise.latents(self.latents, len(images)),
+            labels,
+            self.disturbance(noise, images),
+        )
+
     def generate(self, latents, labels, training=True):
         """The generator's pictures, float32; conditional networks use ``labels``."""
         given = [latents, labels] if self.is_conditional else latents

@@ -4,11 +4,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import losses
+from keras_cnns import _masks, losses
+from keras_cnns.data import VALUE_RANGES
+from keras_cnns.data.preprocessing import check_value_range
 from keras_cnns.trainers.stepwise import StepwiseTrainer
 
-# Lowest and highest value of a network's pictures, as the registry names the range.
-RANGES = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
 # A picture that is filled without any error has no finite ratio; it counts as 100 dB.
 _LEAST_ERROR = 1e-10
 
@@ -35,7 +35,7 @@ class CompletionTrainer(StepwiseTrainer):
     num_outputs = 1
 
     def __init__(self, network, *opponents, value_range="unit", **options):
-        check_range(value_range)
+        check_value_range(value_range)
         _check_network(network, self.num_outputs)
         super().__init__(network, *opponents, **options)
         self.value_range = value_range
@@ -48,13 +48,17 @@ class CompletionTrainer(StepwiseTrainer):
         return [*super().metrics, *self._quality]
 
     def paint(self, images, masks, training=True) -> list:
-        """What the network makes of known pixels, float32; the final pictures first."""
-        outputs = self.network([images, masks], training=training)
+        """What the network makes of known pixels, float32; the final pictures first.
+
+        Whatever the network does with masks, what lies under the hole never gets to it.
+        """
+        known = tf.where(masks > 0, images, tf.zeros_like(images))
+        outputs = self.network([known, masks], training=training)
         return [tf.cast(output, tf.float32) for output in tf.nest.flatten(outputs)]
 
     def test_step(self, data):
         images, masks = data
-        low, high = RANGES[self.value_range]
+        low, high = VALUE_RANGES[self.value_range]
         output = tf.clip_by_value(self.paint(images, masks, False)[0], low, high)
         error = losses.composite(output, images, masks) - tf.cast(images, tf.float32)
         error /= high - low
@@ -84,45 +88,23 @@ class CompletionTrainer(StepwiseTrainer):
             there are any: known pixels as they are, the hole within the range.
 
         Raises:
-            ValueError: if masks have another shape, or values between 0 and 1.
+            ValueError: if there are no pictures, masks have another shape, or a value
+                that is neither 0 nor 1.
         """
         images = np.asarray(images, np.float32)
-        masks = np.asarray(masks, np.float32)
-        check_masks(images, masks)
+        if images.ndim != 4 or not len(images):
+            raise ValueError(
+                "images must have the shape (count, height, width, channels), got "
+                f"{images.shape}"
+            )
+        masks = _masks.check_masks(masks, images.shape).astype(np.float32)
         made = []
         with self.averaged_weights():
             for first in range(0, len(images), batch_size):
                 batch = slice(first, first + batch_size)
                 made.append(self.paint(images[batch], masks[batch], False)[0].numpy())
-        output = np.clip(np.concatenate(made), *RANGES[self.value_range])
+        output = np.clip(np.concatenate(made), *VALUE_RANGES[self.value_range])
         return np.where(masks > 0, images, output)
-
-
-def check_masks(images, masks) -> None:
-    """Refuses masks that do not belong to pictures, and those that are not binary.
-
-    Raises:
-        ValueError: if shapes differ, there is no picture, or a value is not 0 or 1.
-    """
-    if images.ndim != 4 or not len(images) or masks.shape != (*images.shape[:3], 1):
-        raise ValueError(
-            "images must have the shape (count, height, width, channels) and masks "
-            f"(count, height, width, 1), got {images.shape} and {masks.shape}"
-        )
-    grey = masks[(masks != 0) & (masks != 1)]
-    if grey.size:
-        raise ValueError(
-            "masks must be 1 for known pixels and 0 in the hole, got the value "
-            f"{grey[0]:g}"
-        )
-
-
-def check_range(value_range) -> None:
-    """Refuses anything but a key of ``RANGES``."""
-    if value_range not in RANGES:
-        raise ValueError(
-            f"value_range must be one of {', '.join(RANGES)}, got {value_range!r}"
-        )
 
 
 def _check_network(network, num_outputs):
@@ -149,7 +131,7 @@ def square_size(network, position) -> int:
     """Height and width of the square pictures that a network takes.
 
     Args:
-        network: a critic.
+        network: a critic or a discriminator.
         position: of the input among those of the network.
 
     Raises:
@@ -170,15 +152,15 @@ def check_adversarial_weight(weight) -> None:
         raise ValueError(f"adversarial_weight must be >= 0, got {weight!r}")
 
 
-def check_critic(critic, num_inputs, num_outputs) -> None:
-    """Refuses a critic of other inputs or outputs.
+def check_opponent(network, num_inputs, num_outputs) -> None:
+    """Refuses a critic or a discriminator of other inputs or outputs.
 
     Raises:
         ValueError: if it does not give one value per example by each output.
     """
-    given = [tuple(tensor.shape[1:]) for tensor in critic.outputs]
-    if len(critic.inputs) != num_inputs or given != [(1,)] * num_outputs:
+    given = [tuple(tensor.shape[1:]) for tensor in network.outputs]
+    if len(network.inputs) != num_inputs or given != [(1,)] * num_outputs:
         raise ValueError(
-            f"{critic.name} must take {num_inputs} inputs and give {num_outputs} "
-            f"values for each example, takes {len(critic.inputs)} and gives {given}"
+            f"{network.name} must take {num_inputs} inputs and give {num_outputs} "
+            f"values for each example, takes {len(network.inputs)} and gives {given}"
         )

@@ -13,10 +13,14 @@ from keras_cnns.trainers.adversarial import (
 from keras_cnns.trainers.completion import (
     CompletionTrainer,
     check_adversarial_weight,
-    check_critic,
+    check_opponent,
     square_size,
 )
-from keras_cnns.trainers.wasserstein import check_penalized, input_gradients
+from keras_cnns.trainers.wasserstein import (
+    check_penalized,
+    penalized_critic_loss,
+    sum_of_means,
+)
 
 
 class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
@@ -73,7 +77,7 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
         seed=0,
     ):
         for critic in (global_critic, local_critic):
-            check_critic(critic, 1, 1)
+            check_opponent(critic, 1, 1)
             check_penalized(critic, penalty_weight)
         super().__init__(
             network,
@@ -148,31 +152,22 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
         output = tf.stop_gradient(self.paint(images, masks)[0])
         reals = self._views(images, masks)
         fakes = self._views(losses.composite(output, images, masks), masks)
-        difference = _total(losses.wasserstein_critic_loss, self._judge(reals, fakes))
-        between = [
-            real + share * (fake - real)
-            for real, fake, share in zip(reals, fakes, (global_shares, local_shares))
-        ]
-        gradients = input_gradients(
-            lambda views: self.discriminator(views, training=True),
-            between,
-            self.discriminator_optimizer,
+        return penalized_critic_loss(
+            self._judge,
+            reals,
+            fakes,
+            [global_shares, local_shares],
+            optimizer=self.discriminator_optimizer,
+            penalty_weight=self._penalty_weight,
+            weights=self._views(1 - masks, masks),
         )
-        holes = self._views(1 - masks, masks)
-        inside = [(gradient * hole,) for gradient, hole in zip(gradients, holes)]
-        penalty = _total(losses.gradient_penalty, inside)
-        loss = difference + self._penalty_weight * penalty
-        return loss, {
-            "critic_loss": loss,
-            "gradient_penalty": penalty,
-            "wasserstein_estimate": -difference,
-        }
 
     def generator_objective(self, images, masks):
         """Scores of the filled picture, and the differences of both stages."""
         refined, coarse = self.paint(images, masks)
         filled = self._views(losses.composite(refined, images, masks), masks)
-        adversarial = _total(losses.wasserstein_generator_loss, self._judge(filled))
+        scores = self._judge(filled)
+        adversarial = sum_of_means(losses.wasserstein_generator_loss, scores)
 
         def both(loss, **options):
             on_refined, on_coarse = (
@@ -192,9 +187,9 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
             "valid": valid,
         }
 
-    def _judge(self, *views):
-        """Scores of each critic: (global, ...) and (local, ...), in the order given."""
-        return zip(*(self.discriminator(view, training=True) for view in views))
+    def _judge(self, views):
+        """Scores of the global and the local critic."""
+        return self.discriminator(views, training=True)
 
     def _views(self, images, masks):
         """What the global and the local critic see."""
@@ -210,8 +205,3 @@ def join_critics(global_critic, local_critic):
     inputs = [keras.Input(c.input_shape[1:]) for c in (global_critic, local_critic)]
     scores = [global_critic(inputs[0]), local_critic(inputs[1])]
     return keras.Model(inputs, scores, name="critics")
-
-
-def _total(loss, scores):
-    """Sum over both critics of the mean loss."""
-    return tf.add_n([tf.reduce_mean(loss(*values)) for values in scores])

@@ -10,9 +10,9 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications
-from keras_cnns.data import CONVENTIONS, Preprocessing
+from keras_cnns.data import CONVENTIONS, VALUE_RANGES, Preprocessing
+from keras_cnns.data.preprocessing import check_value_range
 from keras_cnns.trainers import runs
-from keras_cnns.trainers.completion import RANGES, check_range
 
 _NUM_STAGES = 3
 
@@ -45,7 +45,7 @@ class FeatureNetwork:
     def __init__(
         self, name, network, preprocessing: Preprocessing, layers, value_range="unit"
     ):
-        check_range(value_range)
+        check_value_range(value_range)
         names = [layer.name for layer in network.layers]
         for layer in layers:
             if layer not in names:
@@ -81,18 +81,26 @@ class FeatureNetwork:
         Raises:
             ValueError: if pictures have another number of channels.
         """
+        self.check_channels(images.shape[-1])
         channels = self._preprocessing.channels
-        if images.shape[-1] not in (1, channels):
-            raise ValueError(
-                f"{self.name} takes pictures of {channels} channels, got "
-                f"{images.shape[-1]}"
-            )
-        low, high = RANGES[self.value_range]
+        low, high = VALUE_RANGES[self.value_range]
         levels = 255 * (tf.cast(images, tf.float32) - low) / (high - low)
         if images.shape[-1] != channels:
             levels = tf.repeat(levels, channels, axis=-1)
         maps = self._model(self._preprocessing.standardize(levels), training=False)
         return tf.nest.flatten(maps)
+
+    def check_channels(self, channels) -> None:
+        """Refuses pictures of other channels than the network's, but for one.
+
+        Raises:
+            ValueError: naming both numbers.
+        """
+        wanted = self._preprocessing.channels
+        if channels not in (1, wanted):
+            raise ValueError(
+                f"{self.name} takes pictures of {wanted} channels, got {channels}"
+            )
 
     def record(self) -> dict:
         """What ``run.json`` tells of it."""
@@ -145,24 +153,25 @@ def run_features(
     Args:
         run_dir: folder that ``apps/train_classifier.py`` wrote.
         size: (height, width) of the pictures; left open, where the network can.
-        layers: names of other layers, finest first; empty takes the registry's.
+        layers: names of other layers, finest first; empty takes the registry's,
+            which networks of general builders do not have.
         which: ``"best"`` or ``"last"`` epoch.
         value_range: ``"unit"`` or ``"signed"``.
 
     Raises:
         ValueError: if the folder holds no such run, or the network does not take that
-            size or has no such layers.
+            size, has no such layers, or none are given nor known.
     """
     with _in_float32():
         network, description = runs.load_run(run_dir, which, size)
-        stages = applications.model_info(description.model).stage_ends[:_NUM_STAGES]
+        layers = layers or applications.stage_ends_of(description.model)[:_NUM_STAGES]
         flags, _ = runs.read_record(run_dir)
         trained_on = " ".join(flags.get(key, "?") for key in ("dataset", "train_split"))
         return FeatureNetwork(
             f"{description.model}, {which} epoch on {trained_on}",
             network,
             description.preprocessing,
-            layers or stages,
+            layers,
             value_range,
         )
 

@@ -74,15 +74,7 @@ class GAN(LatentTrainer):
     def train_step(self, data):
         """Algorithm 1: k updates of the discriminator, then one of the generator."""
         noise = self.step_noise()
-        images, labels = self.train_discriminator(data, noise)
-        self.minimize(
-            self.generator_objective,
-            self.generator,
-            self.generator_optimizer,
-            noise.latents(self.latents, len(images)),
-            labels,
-            self.disturbance(noise, images),
-        )
+        self.update_generator(noise, *self.train_discriminator(data, noise))
         return self.finish_step()
 
     def train_discriminator(self, data, noise):

@@ -1,24 +1,12 @@
 """The networks of a GAN's run: described, built and read again."""
 
 import dataclasses
-import json
 
 from keras_cnns import applications
 from keras_cnns.data import Preprocessing
 from keras_cnns.data.sources import UNLABELLED
 from keras_cnns.trainers import generative_models, runs
 from keras_cnns.trainers.step_noise import Latents
-
-# Mean and deviation on grey levels of 0 to 255 that give the range of a network.
-_SCALES = {
-    "signed": (127.5, 127.5),
-    "unit": (0.0, 255.0),
-    "unbounded": (127.5, 127.5),
-}
-
-
-# What builder arguments may not change: data and flags decide it.
-_DECIDED = {"image_shape", "classes", "name", "output_activation"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,54 +89,20 @@ def describe(
         raise ValueError(f"{model} wants labels, which {source.name} does not have")
     height, width = (image_size, image_size) if image_size else info.input_shape[:2]
     channels = channels or source.image_shape[2] or 3
-    mean, std = _SCALES[info.preprocessing]
+    # What is unbounded gets pictures in [-1, 1].
+    value_range = "unit" if info.preprocessing == "unit" else "signed"
     return GenerativeDescription(
         model=model,
         trainer=trainer,
-        builder_args=parse_builder_args(
+        builder_args=runs.parse_builder_args_by_role(
             builder_args,
             {"generator": {"filters": [256, 128, 64]}, "discriminator": {}},
         ),
         class_names=source.class_names,
-        preprocessing=Preprocessing(
-            height, width, channels, (mean,) * channels, (std,) * channels
-        ),
-        value_range="unit" if info.preprocessing == "unit" else "signed",
+        preprocessing=Preprocessing.for_range(height, width, channels, value_range),
+        value_range=value_range,
         num_examples=source.num_examples,
     )
-
-
-def parse_builder_args(text: str, example: dict) -> dict:
-    """Changes of two networks' architectures.
-
-    Args:
-        text: JSON object of an object for each role; empty for no changes.
-        example: such a value that has all roles, for the message.
-
-    Raises:
-        ValueError: if it is no such object, or changes what data and flags decide.
-    """
-    try:
-        arguments = json.loads(text or "{}")
-    except ValueError:
-        arguments = None
-    is_fine = isinstance(arguments, dict) and all(
-        role in example and isinstance(changes, dict)
-        for role, changes in arguments.items()
-    )
-    if not is_fine:
-        raise ValueError(
-            f"builder_args must be a JSON object such as {json.dumps(example)}, got "
-            f"{text!r}"
-        )
-    for role, changes in arguments.items():
-        own = _DECIDED & set(changes)
-        if own:
-            raise ValueError(
-                f"builder_args of the {role} cannot set {', '.join(sorted(own))}: "
-                "data and flags decide that"
-            )
-    return arguments
 
 
 def load_networks(run_dir: str):

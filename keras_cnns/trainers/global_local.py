@@ -1,4 +1,4 @@
-"""Globally and locally consistent completion: three phases against one critic."""
+"""Globally and locally consistent completion: three phases against a discriminator."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ from keras_cnns.trainers.adversarial import AdversarialTrainer
 from keras_cnns.trainers.completion import (
     CompletionTrainer,
     check_adversarial_weight,
-    check_critic,
+    check_opponent,
     square_size,
 )
 
@@ -68,7 +68,7 @@ class GlobalLocalTrainer(CompletionTrainer, AdversarialTrainer):
             enable_xla=enable_xla,
             seed=seed,
         )
-        check_critic(discriminator, 2, 1)
+        check_opponent(discriminator, 2, 1)
         check_adversarial_weight(adversarial_weight)
         for name, count in (
             ("completion_steps", completion_steps),

@@ -73,7 +73,8 @@ class InpaintingModel:
 
     Attributes:
         network: registry name; the registry has its pictures' size and range.
-        critics: registry names by role, which is that of the weight file as well.
+        opponents: registry names by role, that of the trainer's argument and of the
+            weight file.
         trainer: key of ``TRAINERS``.
         masks: arguments of ``keras_cnns.data.MaskRecipe``.
         flags: flag values of ``apps/train_inpainter.py`` that the source gives.
@@ -81,7 +82,7 @@ class InpaintingModel:
     """
 
     network: str
-    critics: dict
+    opponents: dict
     trainer: str
     masks: dict
     flags: dict
@@ -229,7 +230,8 @@ def trainer_options(trainer: str, flags: dict, total_steps: int) -> dict:
         total_steps: of the whole run, which shares are taken of.
 
     Raises:
-        ValueError: if a share is not in [0, 1], or a weight is bad.
+        ValueError: if a share is not in [0, 1] or leaves its own phase or the one of
+            both networks without a step, or a weight is bad.
     """
     options = {name: flags[name] for name in _OWN[trainer]}
     if trainer in _WITH_FEATURES:
@@ -237,22 +239,33 @@ def trainer_options(trainer: str, flags: dict, total_steps: int) -> dict:
             **{field: flags[flag] for field, flag in _OF_RECONSTRUCTION.items()}
         )
     if trainer == "reconstruction":
-        share = _share(flags, "second_stage_share")
-        first = round((1 - share) * total_steps)
-        options["second_stage_start"] = first if share else 0
+        steps = _steps_of(flags, "second_stage_share", total_steps)
+        options["second_stage_start"] = total_steps - steps if steps else 0
     if trainer == "global_local":
-        for option, flag in (
-            ("completion_steps", "completion_share"),
-            ("discriminator_alone_steps", "discriminator_alone_share"),
-        ):
-            options[option] = round(_share(flags, flag) * total_steps)
+        shares = ("completion_share", "discriminator_alone_share")
+        steps = [_steps_of(flags, flag, total_steps) for flag in shares]
+        if sum(steps) >= total_steps:
+            told = " and ".join(f"{flag}={flags[flag]}" for flag in shares)
+            raise ValueError(
+                f"{told} leave none of {total_steps} steps for training both networks; "
+                "their sum must be less than 1"
+            )
+        options["completion_steps"], options["discriminator_alone_steps"] = steps
     return options
 
 
-def _share(flags, name):
-    if not 0 <= flags[name] <= 1:
-        raise ValueError(f"{name} must be a share in [0, 1], got {flags[name]!r}")
-    return flags[name]
+def _steps_of(flags, name, total_steps):
+    """A phase's steps; none only if its share is 0."""
+    share = flags[name]
+    if not 0 <= share <= 1:
+        raise ValueError(f"{name} must be a share in [0, 1], got {share!r}")
+    steps = round(share * total_steps)
+    if share and not steps:
+        raise ValueError(
+            f"{name}={share} of {total_steps} steps is none; give a larger share, 0 "
+            "for no such phase, or more steps"
+        )
+    return steps
 
 
 def two_stage_rate(first: float, second: float, second_stage_start: int):

@@ -5,10 +5,6 @@ import dataclasses
 from keras_cnns import applications
 from keras_cnns.data import Preprocessing
 from keras_cnns.trainers import inpainting_models, runs
-from keras_cnns.trainers.generative_runs import parse_builder_args
-
-# Mean and deviation on grey levels of 0 to 255 that give the range of a network.
-_SCALES = {"signed": 127.5, "unit": 0.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +15,7 @@ class InpaintingDescription(runs.Description):
         model: key of ``inpainting_models.MODELS``.
         builder_args: ``{"network": {…}, "discriminator": {…}}``, changes of their
             architectures, by role.
-        patch_size: height and width of the patches that local critics see.
+        patch_size: height and width of the patches that opponents see.
         feature_network: what ``FeatureNetwork.record`` tells; None where the losses
             use no features.
         class_names: tuple of names of the pictures' classes.
@@ -65,10 +61,10 @@ class InpaintingDescription(runs.Description):
         Raises:
             ValueError: if a builder argument is bad.
         """
-        critics = inpainting_models.find_model(self.model).critics
+        opponents = inpainting_models.find_model(self.model).opponents
         patches = (self.patch_size, self.patch_size, self.preprocessing.channels)
         built = [self.build_network()]
-        for role, name in critics.items():
+        for role, name in opponents.items():
             shapes = {"image_shape": self.image_shape}
             if role == "local_critic":
                 shapes = {"image_shape": patches}
@@ -94,9 +90,9 @@ def describe(
     Args:
         model: key of ``inpainting_models.MODELS``.
         source: ``Source`` of the training split.
-        builder_args: JSON object of changes for ``network`` and the critics by role.
+        builder_args: JSON object of changes for ``network`` and its opponents by role.
         image_size: height and width of the pictures; 0 takes the model's.
-        patch_size: of the patches that local critics see; 0: half of the picture's.
+        patch_size: of the patches that opponents see; 0: half of the picture's.
         channels: 1 or 3; 0 takes the data's.
         feature_network: ``FeatureNetwork`` of the losses; None: none.
 
@@ -113,12 +109,11 @@ def describe(
             f"{patch_size!r}"
         )
     channels = channels or source.image_shape[2] or 3
-    mean = _SCALES[info.preprocessing]
     example = {
         "network": {"filters": [32, 64]},
-        **{role: {} for role in row.critics},
+        **{role: {} for role in row.opponents},
     }
-    arguments = parse_builder_args(builder_args, example)
+    arguments = runs.parse_builder_args_by_role(builder_args, example)
     own = [role for role in arguments if "local_shape" in arguments[role]]
     if own:
         raise ValueError(
@@ -131,15 +126,15 @@ def describe(
         patch_size=patch_size,
         feature_network=feature_network and feature_network.record(),
         class_names=source.class_names,
-        preprocessing=Preprocessing(
-            height, width, channels, (mean,) * channels, (255.0 - mean,) * channels
+        preprocessing=Preprocessing.for_range(
+            height, width, channels, info.preprocessing
         ),
         value_range=info.preprocessing,
         num_examples=source.num_examples,
     )
 
 
-def load_network(run_dir: str, which: str = "best", size=None):
+def load_network(run_dir: str, which: str = "last", size=None):
     """The trained network of a run, with its averaged weights.
 
     Args:

@@ -31,6 +31,33 @@ USED_BY = {
 }
 
 
+# Flags that do nothing where all of others are 0 or empty.
+_WITHOUT = {
+    "second_stage_learning_rate": ("second_stage_share",),
+    "compare_composite": ("perceptual_weight", "style_weight"),
+    "validation_pictures": ("validation_split",),
+}
+
+
+def check_idle(values: dict, given) -> None:
+    """Refuses flags that were given for what other flags switch off.
+
+    Args:
+        values: of all flags.
+        given: names of those on the command line.
+
+    Raises:
+        ValueError: naming the flags.
+    """
+    for flag, needed in _WITHOUT.items():
+        if flag in given and not any(values[name] for name in needed):
+            off = " and ".join(f"--{name}={values[name]}" for name in needed)
+            raise ValueError(
+                f"--{flag}={values[flag]} has no effect with {off}; leave it out, or "
+                f"set {' or '.join(needed)}"
+            )
+
+
 def source_flags(model: str, given=()) -> dict:
     """Flag values that the source of a model gives, those of its holes among them.
 
@@ -75,8 +102,8 @@ def _parse_range(name, text):
     return low, high
 
 
-def critic_steps(flags) -> int:
-    """Minibatches that a step takes, one for each update of a critic."""
+def minibatches_per_step(flags) -> int:
+    """Minibatches that a step takes, one for each update of an opponent."""
     users = USED_BY["discriminator_steps"][1]
     return flags.discriminator_steps if flags.model in users else 1
 
@@ -156,6 +183,8 @@ def make_trainer(flags, description, features, steps_per_epoch):
     """
     kind = inpainting_models.find_model(description.model).trainer
     networks = description.build()
+    if features is not None:
+        features.check_channels(description.preprocessing.channels)
     if flags.sync_batch_norm:
         networks = tuple(map(distribution.synchronize_batch_norm, networks))
     options = inpainting_models.trainer_options(

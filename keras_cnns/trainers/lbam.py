@@ -11,14 +11,13 @@ from keras_cnns.trainers.adversarial import (
 from keras_cnns.trainers.completion import (
     CompletionTrainer,
     check_adversarial_weight,
-    check_critic,
+    check_opponent,
 )
 from keras_cnns.trainers.reconstruction import Reconstruction, ReconstructionWeights
-from keras_cnns.trainers.wasserstein import check_penalized, input_gradients
+from keras_cnns.trainers.wasserstein import check_penalized, penalized_critic_loss
 
 # Plain L1 of the picture, and features of the output alone.
 PAPER_WEIGHTS = ReconstructionWeights(1.0, 1.0, 0.05, 120.0, 0.0, of_composite=False)
-RELEASED_WEIGHTS = ReconstructionWeights(1.0, 6.0, 0.01, 120.0, 0.0)
 
 
 class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
@@ -32,10 +31,10 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
 
     Args:
         network: as ``CompletionTrainer`` takes it, one output.
-        critic: ``[pictures, masks]`` to scores ``(batch, 1)``, without batch
-            normalisation, which would tie each example's gradient to the others.
-        loss_weights: ``ReconstructionWeights``; ``PAPER_WEIGHTS`` if left out,
-            ``RELEASED_WEIGHTS`` are those of the code.
+        discriminator: the critic, ``[pictures, masks]`` to scores ``(batch, 1)``;
+            without batch normalisation, which would tie each example's gradient to the
+            others.
+        loss_weights: ``ReconstructionWeights``; ``PAPER_WEIGHTS`` if left out.
         feature_network: ``FeatureNetwork``, where the weights ask for features.
         adversarial_weight: of the critic's score.
         penalty_weight: lambda.
@@ -56,7 +55,7 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
     def __init__(
         self,
         network,
-        critic,
+        discriminator,
         *,
         loss_weights=PAPER_WEIGHTS,
         feature_network=None,
@@ -71,7 +70,7 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
         reconstruction = Reconstruction(loss_weights, feature_network, value_range)
         super().__init__(
             network,
-            critic,
+            discriminator,
             value_range=value_range,
             metric_names=(
                 "critic_loss",
@@ -85,9 +84,9 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
             enable_xla=enable_xla,
             seed=seed,
         )
-        check_penalized(critic, penalty_weight)
+        check_penalized(discriminator, penalty_weight)
         check_discriminator_steps(discriminator_steps)
-        check_critic(critic, 2, 1)
+        check_opponent(discriminator, 2, 1)
         check_adversarial_weight(adversarial_weight)
         self._reconstruction = reconstruction
         self._adversarial_weight = adversarial_weight
@@ -126,23 +125,14 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
     def critic_objective(self, images, masks, shares):
         """E D(filled) - E D(true) with the penalty between them."""
         fakes = tf.stop_gradient(self.paint(images, masks)[0])
-        difference = tf.reduce_mean(
-            losses.wasserstein_critic_loss(
-                self._judge(images, masks), self._judge(fakes, masks)
-            )
+        return penalized_critic_loss(
+            lambda pictures: self._judge(pictures, masks),
+            images,
+            fakes,
+            shares,
+            optimizer=self.discriminator_optimizer,
+            penalty_weight=self._penalty_weight,
         )
-        gradients = input_gradients(
-            lambda between: self._judge(between, masks),
-            images + shares * (fakes - images),
-            self.discriminator_optimizer,
-        )
-        penalty = tf.reduce_mean(losses.gradient_penalty(gradients))
-        loss = difference + self._penalty_weight * penalty
-        return loss, {
-            "critic_loss": loss,
-            "gradient_penalty": penalty,
-            "wasserstein_estimate": -difference,
-        }
 
     def generator_objective(self, images, masks):
         """The reconstruction losses and -E D(filled), weighted."""

@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from keras_cnns import losses
-from keras_cnns.trainers.completion import check_range
+from keras_cnns.data.preprocessing import check_value_range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Reconstruction:
     """
 
     def __init__(self, weights, feature_network=None, value_range="unit"):
-        check_range(value_range)
+        check_value_range(value_range)
         if weights.needs_features and feature_network is None:
             raise ValueError(
                 "the perceptual and the style loss need a feature_network; give one, "

@@ -5,7 +5,6 @@ import dataclasses
 from keras_cnns import applications
 from keras_cnns.data import Preprocessing
 from keras_cnns.trainers import runs
-from keras_cnns.trainers.generative_runs import parse_builder_args
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,11 +130,9 @@ def describe(
     example = {"refiner": {"filters": 32}, "discriminator": {}}
     return RefinementDescription(
         model=model,
-        builder_args=parse_builder_args(builder_args, example),
+        builder_args=runs.parse_builder_args_by_role(builder_args, example),
         class_names=source.class_names,
-        preprocessing=Preprocessing(
-            *size, channels, (127.5,) * channels, (127.5,) * channels
-        ),
+        preprocessing=Preprocessing.for_range(*size, channels, "signed"),
         num_examples=source.num_examples,
         num_real_examples=real_source.num_examples,
     )

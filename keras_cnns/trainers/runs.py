@@ -25,6 +25,17 @@ _PACKAGES = [
 ]
 
 
+# What builder arguments may not change: data and flags decide it.
+_DECIDED = {
+    "include_top",
+    "weights",
+    "input_shape",
+    "classes",
+    "classifier_activation",
+}
+_DECIDED_OF_OTHERS = {"image_shape", "classes", "name", "output_activation"}
+
+
 class Description:
     """What ``run.json`` tells of a run's networks; dataclasses derive from it.
 
@@ -88,6 +99,67 @@ class NetworkDescription(Description):
             weights=weights,
             classifier_activation=classifier_activation,
             **builder_args,
+        )
+
+
+def parse_builder_args(text: str) -> dict:
+    """Further arguments of a classifier's constructor.
+
+    Args:
+        text: JSON object; empty for none.
+
+    Raises:
+        ValueError: if it is no such object, or sets what data and flags decide.
+    """
+    arguments = _parse_object(text)
+    if not isinstance(arguments, dict):
+        raise _not_such_as({"dropout_rate": 0.2}, text)
+    _check_undecided("builder_args", arguments, _DECIDED)
+    return arguments
+
+
+def parse_builder_args_by_role(text: str, example: dict) -> dict:
+    """Changes of the architectures of networks that are no classifiers.
+
+    Args:
+        text: JSON object of an object for each role; empty for no changes.
+        example: such a value that has all roles, for the message.
+
+    Raises:
+        ValueError: if it is no such object, or changes what data and flags decide.
+    """
+    arguments = _parse_object(text)
+    is_fine = isinstance(arguments, dict) and all(
+        role in example and isinstance(changes, dict)
+        for role, changes in arguments.items()
+    )
+    if not is_fine:
+        raise _not_such_as(example, text)
+    for role, changes in arguments.items():
+        _check_undecided(f"builder_args of the {role}", changes, _DECIDED_OF_OTHERS)
+    return arguments
+
+
+def _parse_object(text):
+    """The value of JSON text, that of ``{}`` if it is empty; None if it is none."""
+    try:
+        return json.loads(text or "{}")
+    except ValueError:
+        return None
+
+
+def _not_such_as(example, text):
+    return ValueError(
+        f"builder_args must be a JSON object such as {json.dumps(example)}, got "
+        f"{text!r}"
+    )
+
+
+def _check_undecided(what, arguments, decided):
+    if decided & set(arguments):
+        raise ValueError(
+            f"{what} cannot set {', '.join(sorted(decided & set(arguments)))}: data "
+            "and flags decide that"
         )
 
 

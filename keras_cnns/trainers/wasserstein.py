@@ -1,4 +1,4 @@
-"""What Wasserstein trainers share: the generator's part, and the gradient penalty's."""
+"""What Wasserstein trainers share: the generator's loss, and the penalised critic's."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -10,22 +10,6 @@ from keras_cnns.trainers.stepwise import is_loss_scaled
 
 class WassersteinTrainer(LatentTrainer):
     """A generator that raises the critic's scores of its pictures."""
-
-    def update_generator(self, noise, images, labels) -> None:
-        """The last lines of the papers' algorithms.
-
-        Args:
-            noise: ``StepNoise``.
-            images, labels: the critic's last minibatch, for its size and conditions.
-        """
-        self.minimize(
-            self.generator_objective,
-            self.generator,
-            self.generator_optimizer,
-            noise.latents(self.latents, len(images)),
-            labels,
-            self.disturbance(noise, images),
-        )
 
     def generator_objective(self, latents, labels, on_fake):
         """Mean of -f(G(z)), and what is reported."""
@@ -52,19 +36,60 @@ def check_penalized(critic, penalty_weight) -> None:
             )
 
 
-def input_gradients(score, inputs, optimizer):
-    """Gradient of each example's score by its input.
+def penalized_critic_loss(
+    score, reals, fakes, shares, *, optimizer, penalty_weight, weights=None
+):
+    """E f(fake) - E f(real) and the gradient penalty on the way between the two.
 
-    In 16 bits it would vanish like any other gradient, so it is scaled as well.
+    Several critics, each with pictures of its own, are summed up.
 
     Args:
-        score: function of ``inputs`` to scores; of several, the sum is derived.
-        inputs: tensor ``(batch, ...)``, or a list of them.
-        optimizer: the critic's.
+        score: function of pictures to scores, ``(batch, 1)``; of a list, to a list.
+        reals, fakes: pictures ``(batch, ...)``, or a list with those of each critic.
+        shares: how far from real to fake the penalty is taken, in [0, 1]; in the form
+            of ``reals``.
+        optimizer: the critic's; where it scales the loss, the gradients by pictures are
+            scaled as well: in 16 bits they would vanish like any other.
+        penalty_weight: lambda.
+        weights: factors of the gradients before their norm is taken, in the form of
+            ``reals``; None: 1.
 
     Returns:
-        In the form of ``inputs``.
+        (loss, dict of ``critic_loss``, ``gradient_penalty`` before its weight and
+        ``wasserstein_estimate``), scalars.
+
+    Source: Gulrajani et al., arXiv 1704.00028, equation 3.
     """
+    scores = score(reals), score(fakes)
+    difference = sum_of_means(losses.wasserstein_critic_loss, *scores)
+    between = tf.nest.map_structure(
+        lambda real, fake, share: real + share * (fake - real), reals, fakes, shares
+    )
+    gradients = _input_gradients(score, between, optimizer)
+    if weights is not None:
+        gradients = tf.nest.map_structure(tf.multiply, gradients, weights)
+    penalty = sum_of_means(losses.gradient_penalty, gradients)
+    loss = difference + penalty_weight * penalty
+    return loss, {
+        "critic_loss": loss,
+        "gradient_penalty": penalty,
+        "wasserstein_estimate": -difference,
+    }
+
+
+def sum_of_means(loss, *values):
+    """The mean of a loss, ``(batch,)``, summed over critics.
+
+    Args:
+        loss: function of ``values``.
+        *values: tensors, or lists with one for each critic.
+    """
+    by_critic = zip(*map(tf.nest.flatten, values))
+    return tf.add_n([tf.reduce_mean(loss(*each)) for each in by_critic])
+
+
+def _input_gradients(score, inputs, optimizer):
+    """Gradient of each example's score by its input, in the form of ``inputs``."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         scores = score(inputs)

@@ -2,11 +2,10 @@
 
 import tensorflow as tf
 
-from keras_cnns import losses
 from keras_cnns.trainers.wasserstein import (
     WassersteinTrainer,
     check_penalized,
-    input_gradients,
+    penalized_critic_loss,
 )
 
 
@@ -94,20 +93,11 @@ class WassersteinGANGP(WassersteinTrainer):
         """Mean of f(G(z)) - f(x) with the penalty, and what is reported."""
         reals = images + on_real
         fakes = tf.stop_gradient(self.generate(latents, labels)) + on_fake
-        difference = tf.reduce_mean(
-            losses.wasserstein_critic_loss(
-                self.discriminate(reals, labels), self.discriminate(fakes, labels)
-            )
+        return penalized_critic_loss(
+            lambda pictures: self.discriminate(pictures, labels),
+            reals,
+            fakes,
+            shares,
+            optimizer=self.discriminator_optimizer,
+            penalty_weight=self._penalty_weight,
         )
-        gradients = input_gradients(
-            lambda between: self.discriminate(between, labels),
-            reals + shares * (fakes - reals),
-            self.discriminator_optimizer,
-        )
-        penalty = tf.reduce_mean(losses.gradient_penalty(gradients))
-        loss = difference + self._penalty_weight * penalty
-        return loss, {
-            "critic_loss": loss,
-            "gradient_penalty": penalty,
-            "wasserstein_estimate": -difference,
-        }

@@ -66,3 +66,84 @@ def test_defaults_and_the_architecture_are_not_refused():
         include_top=False, dropout_rate=None, depth_multiplier=0.1
     )
     assert faces.output_shape[-1] > 0
+
+
+# Inpainting: the general builders and the named constructors of every family.
+FAMILIES = {
+    applications.model_info(name).constructor.__module__
+    for name in applications.list_models("inpainting")
+}
+BUILDERS = sorted(
+    name
+    for name in vars(applications)
+    if hasattr(getattr(applications, name), "__module__")
+    and getattr(applications, name).__module__ in FAMILIES
+)
+OPTIONS = sorted(
+    (name, option)
+    for name in BUILDERS
+    for option in inspect.signature(getattr(applications, name)).parameters
+    if option != "name"
+)
+
+
+@pytest.mark.parametrize(("builder", "option"), OPTIONS)
+def test_nonsense_is_refused_by_inpainting_builders(builder, option):
+    constructor = getattr(applications, builder)
+    default = inspect.signature(constructor).parameters[option].default
+    for value in ("nonsense", [], True, float("nan")):
+        wrong = 1 if isinstance(default, bool) and value is True else value
+        with pytest.raises(ValueError, match=f"{option}.*{re.escape(repr(wrong))}"):
+            constructor(**{option: wrong})
+
+
+@pytest.mark.parametrize(
+    ("builder", "arguments", "quoted"),
+    [
+        ("UNet", {"image_shape": (570, 572, 1)}, r"\(570, 572, 1\).*188.*16"),
+        ("UNet", {"image_shape": (172, 172, 1)}, r"\(172, 172, 1\).*188.*16"),
+        ("UNetSame", {"dropout_rate": 1.0}, "1.0"),
+        (
+            "UNet",
+            {"image_shape": (100, 96, 1), "padding": "same"},
+            r"\(100, 96, 1\).*multiples of 16",
+        ),
+        ("PartialConvUNet", {"image_shape": (28, 28, 1)}, r"\(28, 28, 1\).*256"),
+        ("PartialConvUNet", {"kernel_sizes": (7, 5)}, r"kernel_sizes=\(7, 5\)"),
+        ("PartialConvUNet", {"filters": (64, 0)}, r"\(64, 0\)"),
+        ("PartialConvUNet", {"convolution": "gated"}, "convolution.*'gated'"),
+        ("LearnableAttentionUNet", {"image_shape": (64, 192, 3)}, "64, 192.*128"),
+        ("LearnableAttentionUNet", {"filters": (64,)}, r"two levels.*\(64,\)"),
+        ("LearnableAttentionUNet", {"mask_learning": "none"}, "'none'"),
+        ("LearnableAttentionUNet", {"attention": "reverse"}, "'reverse'"),
+        ("LearnableAttentionUNet", {"activation": "tanh"}, "'tanh'"),
+        (
+            "LearnableAttentionUNet",
+            {"mask_learning": "fixed", "activation": "relu"},
+            "activation='relu' has no effect",
+        ),
+        ("TwoColumnDiscriminator", {"image_shape": (None, 256, 3)}, "None"),
+        ("TwoColumnDiscriminator", {"image_shape": (96, 96, 3)}, "96, 96.*64"),
+        ("CompletionNetwork", {"image_shape": (30, 32, 3)}, r"\(30, 32, 3\).* 4"),
+        ("CompletionNetwork", {"filters": (64,)}, r"two levels.*\(64,\)"),
+        ("CompletionNetwork", {"dilation_rates": (2, 0)}, r"\(2, 0\)"),
+        ("CompletionNetwork", {"fill_value": -0.5}, "fill_value.*-0.5"),
+        ("CompletionNetwork", {"fill_value": [0.5, 0.5]}, r"3 channels.*\[0.5, 0.5\]"),
+        ("ContextDiscriminator", {"image_shape": (None, 64, 3)}, "None"),
+        ("ContextDiscriminator", {"local_shape": (512, 64, 3)}, r"\(512, 64, 3\)"),
+        ("ContextDiscriminator", {"local_shape": (64, 64, 1)}, r"\(64, 64, 1\).*chann"),
+        ("ContextDiscriminator", {"global_filters": ()}, r"global_filters.*\(\)"),
+        ("ContextDiscriminator", {"units": 0}, "units.*0"),
+        ("CoarseToFineNetwork", {"image_shape": (60, 64, 3)}, r"\(60, 64, 3\).* 8;"),
+        ("CoarseToFineNetwork", {"filters": (32, 64)}, r"three levels.*\(32, 64\)"),
+        ("CoarseToFineNetwork", {"dilation_rates": 2}, "dilation_rates.*2"),
+        ("CoarseToFineNetwork", {"attention_rate": 0}, "attention_rate.*0"),
+        ("CoarseToFineNetwork", {"masked_scores": "one"}, "masked_scores.*'one'"),
+        ("CoarseToFineNetwork", {"mask_sampling": None}, "mask_sampling.*None"),
+        ("StridedCritic", {"image_shape": (None, 64, 3)}, "None"),
+        ("StridedCritic", {"filters": 64}, "filters.*64"),
+    ],
+)
+def test_bad_arguments_are_quoted(builder, arguments, quoted):
+    with pytest.raises(ValueError, match=quoted):
+        getattr(applications, builder)(**arguments)

@@ -204,21 +204,3 @@ def test_mixed_precision_xla_and_config():
         assert one.dtype == tf.float32 and np.isfinite(one).all()
         np.testing.assert_array_equal(again, one)
         np.testing.assert_allclose(other, one, atol=5e-3)
-
-
-@pytest.mark.parametrize(
-    ("builder", "arguments", "quoted"),
-    [
-        ("CoarseToFineNetwork", {"image_shape": (60, 64, 3)}, r"\(60, 64, 3\).* 8;"),
-        ("CoarseToFineNetwork", {"filters": (32, 64)}, r"three levels.*\(32, 64\)"),
-        ("CoarseToFineNetwork", {"dilation_rates": 2}, "dilation_rates.*2"),
-        ("CoarseToFineNetwork", {"attention_rate": 0}, "attention_rate.*0"),
-        ("CoarseToFineNetwork", {"masked_scores": "one"}, "masked_scores.*'one'"),
-        ("CoarseToFineNetwork", {"mask_sampling": None}, "mask_sampling.*None"),
-        ("StridedCritic", {"image_shape": (None, 64, 3)}, "None"),
-        ("StridedCritic", {"filters": 64}, "filters.*64"),
-    ],
-)
-def test_bad_arguments_are_quoted(builder, arguments, quoted):
-    with pytest.raises(ValueError, match=quoted):
-        getattr(applications, builder)(**arguments)

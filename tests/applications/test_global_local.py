@@ -198,23 +198,3 @@ def test_mixed_precision_xla_and_config():
     np.testing.assert_array_equal(copy([images, masks]), model([images, masks]))
     compiled = tf.function(model, jit_compile=True)([images, masks])
     np.testing.assert_allclose(compiled, model([images, masks]), atol=5e-3)
-
-
-@pytest.mark.parametrize(
-    ("builder", "arguments", "quoted"),
-    [
-        ("CompletionNetwork", {"image_shape": (30, 32, 3)}, r"\(30, 32, 3\).* 4"),
-        ("CompletionNetwork", {"filters": (64,)}, r"two levels.*\(64,\)"),
-        ("CompletionNetwork", {"dilation_rates": (2, 0)}, r"\(2, 0\)"),
-        ("CompletionNetwork", {"fill_value": -0.5}, "fill_value.*-0.5"),
-        ("CompletionNetwork", {"fill_value": [0.5, 0.5]}, r"3 channels.*\[0.5, 0.5\]"),
-        ("ContextDiscriminator", {"image_shape": (None, 64, 3)}, "None"),
-        ("ContextDiscriminator", {"local_shape": (512, 64, 3)}, r"\(512, 64, 3\)"),
-        ("ContextDiscriminator", {"local_shape": (64, 64, 1)}, r"\(64, 64, 1\).*chann"),
-        ("ContextDiscriminator", {"global_filters": ()}, r"global_filters.*\(\)"),
-        ("ContextDiscriminator", {"units": 0}, "units.*0"),
-    ],
-)
-def test_bad_arguments_are_quoted(builder, arguments, quoted):
-    with pytest.raises(ValueError, match=quoted):
-        getattr(applications, builder)(**arguments)

@@ -70,6 +70,15 @@ def test_other_sizes_of_the_valid_form(size, labels):
             applications.create_variant("unet", image_shape=(size, wrong, 3))
 
 
+def test_a_head_of_three_leaves_the_size():
+    """Only the levels are without padding; the labels are those of the figure."""
+    model = applications.create_variant(
+        "unet", filters=(2, 2, 2, 2, 2), head_filters=3, classes=1
+    )
+    assert model.get_layer("head").kernel.shape == (3, 3, 2, 3)
+    assert model.output_shape == (None, 388, 388, 1)
+
+
 def test_dropout_ends_the_last_two_levels():
     model = applications.create_variant("unet_same", filters=(2, 2, 2, 2, 2))
     dropped = {x.name: x.rate for x in model.layers if hasattr(x, "rate")}

@@ -23,7 +23,7 @@ import train_classifier
 from PIL import Image
 
 from keras_cnns import applications, data, trainers
-from keras_cnns.trainers import optimizers
+from keras_cnns.trainers import optimizers, runs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NET = {"units": [1, 1], "block": "basic", "filters": 8, "stem": "small"}
@@ -155,9 +155,9 @@ def test_crop_ratio_of_the_evaluation(trained, data_dir):
 
 
 def test_ensembles_where_they_make_no_sense(trained, tmp_path):
-    runs = [str(trained[0]), str(trained[0])]
+    folders = [str(trained[0]), str(trained[0])]
     with pytest.raises(ValueError, match="one run is exported at a time, got 2"):
-        export_model.run(checkpoint=runs, export_dir=str(tmp_path))
+        export_model.run(checkpoint=folders, export_dir=str(tmp_path))
 
 
 def test_predict_from_run_and_export(trained, data_dir, tmp_path, capsys):
@@ -291,7 +291,7 @@ def test_recipes_name_real_flags_and_are_accepted():
         flags = {key: p.default for key, p in parameters.items()}
         flags = types.SimpleNamespace(**{**flags, **values})
         data.Augmentation(flags.augmentation)
-        arguments = train_classifier._builder_arguments(flags.builder_args)
+        arguments = runs.parse_builder_args(flags.builder_args)
         constructor = applications.model_info(model).constructor
         assert set(arguments) <= set(inspect.signature(constructor).parameters)
         assert ("aux_heads" in arguments) == (flags.auxiliary_weight > 0), name

@@ -98,7 +98,7 @@ def test_table_json_and_grid(compared, folders, capsys):
         stored = json.load(file)
     assert stored["dataset"] == "digits" and stored["image_shape"] == [16, 16, 1]
     assert stored["num_images"] == 5 and "seed 4" in stored["masks"]
-    dark = {"run": str(folders / "dark"), "which": "best", "model": "masked_unet"}
+    dark = {"run": str(folders / "dark"), "which": "last", "model": "masked_unet"}
     assert stored["methods"]["dark"] == dark
     assert stored["methods"]["mean"] == {"exemplar": "mean"}
     seconds = stored["seconds_per_picture"]
@@ -142,6 +142,16 @@ def test_runs_of_different_sizes(folders, data_dir, tmp_path):
     result = compare_inpainting.run(image_size=20, **{**flags, "num_images": 1})
     assert result.truth.shape == (6, 20, 20, 1)
     np.testing.assert_array_equal(result.filled["dark"], result.filled["large"])
+
+
+def test_the_epoch_of_no_run_is_refused(folders):
+    values = {"methods": ["mean", "a=nearest"], "which": "best"}
+    message = "--which=best has no effect with --methods=mean,a=nearest; leave it out"
+    with pytest.raises(ValueError, match=message):
+        compare_inpainting._checked(values, {"methods", "which"})
+    assert compare_inpainting._checked(values, {"methods"}) is values
+    values["methods"].append(str(folders / "dark"))
+    assert compare_inpainting._checked(values, {"methods", "which"}) is values
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_it_leaves_everything_it_promises(trained):
 def test_validation_measures_composites_of_the_kept_weights(trained, data_dir):
     """Its numbers once more, by NumPy, from the weights of the last epoch."""
     run_dir, _, _ = trained
-    network, description = inpainting_runs.load_network(str(run_dir), "last")
+    network, description = inpainting_runs.load_network(str(run_dir))
     source = data.open_source("digits", "test[:20]", data_dir)
     feed = description.preprocessing
     levels = [feed(source.read(c)).numpy() for c, _ in source.examples]
@@ -235,8 +235,8 @@ def test_every_kind_of_trainer_trains(data_dir, tmp_path, kind, files, reported)
     (grid,) = (tmp_path / "samples").iterdir()
     Image.open(grid).verify()
     with pytest.raises(ValueError, match="no best.h5: .* or none was validated"):
-        inpainting_runs.load_network(str(tmp_path))
-    network, _ = inpainting_runs.load_network(str(tmp_path), "last")
+        inpainting_runs.load_network(str(tmp_path), "best")
+    network, _ = inpainting_runs.load_network(str(tmp_path))
     assert len(network.outputs) == 1 + (kind == "contextual_attention")
 
 
@@ -357,11 +357,57 @@ def test_the_source_fills_in_what_the_command_line_leaves_open():
             {"model": "lbam", "optimizer": "sgd", "discriminator_beta_1": 0.5},
             "--discriminator_beta_1=0.5.*sgd",
         ),
+        (
+            {
+                "model": "pconv_unet",
+                "second_stage_share": 0.0,
+                "second_stage_learning_rate": 1e-5,
+            },
+            "--second_stage_learning_rate=1e-05 .* --second_stage_share=0.0;",
+        ),
+        (
+            {
+                "model": "pconv_unet",
+                "perceptual_weight": 0.0,
+                "style_weight": 0.0,
+                "compare_composite": False,
+            },
+            "--compare_composite=False .*perceptual_weight=0.0 and --style_weight=0.0",
+        ),
+        (
+            {"model": "lbam", "validation_split": "", "validation_pictures": 9},
+            "--validation_pictures=9 .* --validation_split=;",
+        ),
     ],
 )
 def test_flags_without_effect_are_refused_on_the_command_line(given, quoted):
     with pytest.raises(ValueError, match=quoted):
         _merge(**given)
+
+
+def test_flags_with_an_effect_are_not_refused():
+    stages = {"second_stage_share": 0.5, "second_stage_learning_rate": 1e-5}
+    features = {"perceptual_weight": 0.0, "compare_composite": False}
+    merged = _merge(model="pconv_unet", validation_pictures=9, **stages, **features)
+    assert merged["style_weight"] == 120 and merged["validation_split"] == "test"
+    idle = {"second_stage_share": 0.0, "style_weight": 0.0, "validation_split": ""}
+    assert _merge(model="pconv_unet", perceptual_weight=0.0, **idle)["epochs"] == 10
+
+
+def test_features_of_other_channels_are_refused_before_the_run_is_recorded(
+    data_dir, tmp_path
+):
+    flags = {
+        "channels": 3,
+        "feature_run": _write_classifier(tmp_path / "classifier"),
+        "feature_layers": LAYERS,
+    }
+    with pytest.raises(ValueError, match="takes pictures of 1 channels, got 3"):
+        _train("reconstruction", tmp_path / "run", data_dir, **flags)
+    assert not (tmp_path / "run" / "run.json").exists()
+    flags["feature_layers"] = ""
+    with pytest.raises(ValueError, match="resnet comes from a general builder"):
+        _train("reconstruction", tmp_path / "run", data_dir, **flags)
 
 
 BAD = [

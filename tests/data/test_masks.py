@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from keras_cnns import data, metrics
 from keras_cnns.data import masks
@@ -110,6 +111,7 @@ def test_bad_irregular_masks_are_refused(arguments, quoted):
         data.irregular_mask(**{"height": 10, "width": 10, "seed": 0, **arguments})
 
 
+@pytest.mark.slow
 def test_irregular_masks_are_fast_enough_for_training():
     """At least 300 a second and core; measured: 970, and 410 in the dearest bin."""
     start = time.process_time()
@@ -125,9 +127,10 @@ def test_rectangles():
             12, 20, seed, heights=(3, 5), widths=(4, 4), border=2
         )
         _assert_is_mask(mask, 12, 20)
-        top, left, height, width = data.bounding_box(mask)
+        rows, columns, _ = ndimage.find_objects((mask == 0).astype(int))[0]
+        top, left = rows.start, columns.start
+        height, width = rows.stop - top, columns.stop - left
         assert _holes(mask) == height * width
-        assert not mask[top : top + height, left : left + width].any()
         assert 2 <= top <= 10 - height and 2 <= left <= 18 - width
         sizes.add((height, width))
         corners.add((top, left))
@@ -155,17 +158,6 @@ def test_bad_rectangles_are_refused(arguments, quoted):
         data.rectangle_mask(
             8, 8, 0, **{"heights": (2, 3), "widths": (2, 3), **arguments}
         )
-
-
-def test_bounding_box():
-    mask = np.ones((6, 7, 1), np.float32)
-    assert data.bounding_box(mask) is None
-    mask[1, 3] = mask[4, 2] = 0
-    assert data.bounding_box(mask) == data.bounding_box(mask[..., 0]) == (1, 2, 4, 2)
-    with pytest.raises(ValueError, match=r"\(6, 7, 3\)"):
-        data.bounding_box(np.ones((6, 7, 3)))
-    with pytest.raises(ValueError, match="0.5"):
-        data.bounding_box(np.full((6, 7), 0.5))
 
 
 def test_white_on_disk_is_hole(tmp_path):
@@ -206,9 +198,11 @@ def test_grey_values_are_thresholded_with_one_warning(tmp_path, caplog):
     _save(tmp_path / "b.png", [[0, 255, 0]] * 2)
     _save(tmp_path / "c.png", [[9, 255, 0]] * 2)
     with caplog.at_level("WARNING", logger="absl"):
-        loaded = data.load_mask_files(str(tmp_path), (2, 3))
-    assert loaded.shape == (3, 2, 3, 1) and loaded.dtype == np.float32
-    np.testing.assert_array_equal(loaded[2, ..., 0], [[1, 0, 1]] * 2)
+        loaded = list(masks.read_mask_files(str(tmp_path), (2, 3)))
+    assert len(loaded) == 3
+    for one in loaded:
+        _assert_is_mask(one, 2, 3)
+    np.testing.assert_array_equal(loaded[2][..., 0], [[1, 0, 1]] * 2)
     assert len(caplog.records) == 1
     assert "a.png (and 1 more) has grey values" in caplog.text
 
@@ -220,10 +214,13 @@ def test_masks_of_another_size(tmp_path):
     _save(path, pixels)
     with pytest.raises(ValueError, match="mask.png is 4x6 .*picture is 8x6"):
         data.read_mask(str(path), (8, 6))
-    large = data.read_mask(str(path), (8, 12), resized=True)
+    (large,) = masks.read_mask_files(str(tmp_path), (8, 12))
     assert large[:4, :6].sum() == 0 and large.sum() == 96 - 24
-    small = data.read_mask(str(path), (2, 2), resized=True)
+    (small,) = masks.read_mask_files(str(tmp_path), (2, 2))
     np.testing.assert_array_equal(small[..., 0], [[0, 1], [1, 1]])
+    _save(path, np.full((5, 5), 255))
+    with pytest.raises(ValueError, match="mask.png is all hole"):
+        list(masks.read_mask_files(str(tmp_path), (8, 12)))
 
 
 def test_extreme_masks(tmp_path):
@@ -255,10 +252,34 @@ def test_bad_files_are_named(tmp_path):
         data.read_mask(str(bad))
     for folder in (tmp_path / "empty", tmp_path / "none"):
         with pytest.raises(ValueError, match="is no folder, or holds no masks"):
-            data.load_mask_files(str(folder), (3, 3))
+            list(masks.read_mask_files(str(folder), (3, 3)))
     (tmp_path / "notes.txt").write_text("no mask")
     with pytest.raises(ValueError, match="notes.txt"):
-        data.load_mask_files(str(tmp_path), (3, 3))
+        list(masks.read_mask_files(str(tmp_path), (3, 3)))
+
+
+def test_masks_are_upright(tmp_path):
+    """Orientation 6: the top of the scene is at the right of the file's pixels."""
+    path = str(tmp_path / "mask.png")
+    holes = np.zeros((4, 6), np.uint8)
+    holes[0, :4] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(holes).save(path, exif=exif)
+    mask = data.read_mask(path, (6, 4))
+    np.testing.assert_array_equal(mask[..., 0], np.rot90(holes, -1) == 0)
+
+
+def test_animations_and_giant_files_are_no_masks(tmp_path, monkeypatch):
+    path = str(tmp_path / "mask.gif")
+    frames = [Image.new("L", (5, 4), level) for level in (0, 255)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match="mask .*mask.gif must have one frame, got 2"):
+        data.read_mask(path)
+    frames[0].save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9)  # twice that is refused
+    with pytest.raises(ValueError, match=r"mask.gif cannot be read: .*\(20 pixels\)"):
+        data.read_mask(path)
 
 
 def test_only_lossless_files_are_written(tmp_path):

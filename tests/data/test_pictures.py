@@ -68,6 +68,34 @@ def test_what_cannot_be_kept_is_refused(tmp_path):
         data.read_picture(path + ".png")
 
 
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PNG", "WEBP"])
+def test_animations_are_refused(tmp_path, kind):
+    path = str(tmp_path / "picture")
+    frames = [Image.new("RGB", (5, 4), colour) for colour in ("red", "blue", "lime")]
+    frames[0].save(path, kind, save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match="picture .* must have one frame, got 3"):
+        data.read_picture(path)
+
+
+def test_of_a_cameras_several_pictures_the_first_is_read(tmp_path):
+    path = str(tmp_path / "picture.jpg")
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    frames[0].save(path, "MPO", save_all=True, append_images=frames[1:])
+    with Image.open(path) as image:
+        assert image.format == "MPO" and image.n_frames == 2
+    pixels = data.read_picture(path).astype(int)
+    assert pixels.shape == (16, 16, 3)
+    assert np.abs(pixels - (255, 0, 0)).max() <= 3  # JPEG loses a little
+
+
+def test_giant_pictures_are_refused(tmp_path, monkeypatch):
+    path = str(tmp_path / "picture.png")
+    Image.new("L", (30, 10)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # twice that is refused
+    with pytest.raises(ValueError, match=r"picture.png cannot be read: .*300 pixels"):
+        data.read_picture(path)
+
+
 def test_a_part_of_a_file_is_refused(tmp_path):
     path = tmp_path / "picture.png"
     Image.fromarray(_pixels(40, 60, 3)).save(path)

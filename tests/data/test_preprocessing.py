@@ -76,6 +76,17 @@ def test_statistics_against_numpy(data_dir):
     np.testing.assert_allclose(measured.std[0], pixels.std(), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("value_range", "low"), [("unit", 0), ("signed", -1)])
+def test_ranges_hold_all_grey_levels(value_range, low):
+    feed = data.Preprocessing.for_range(4, 5, 3, value_range)
+    assert (feed.height, feed.width, feed.channels) == (4, 5, 3)
+    levels = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
+    np.testing.assert_array_equal(feed.standardize(levels), [[low] * 3, [1] * 3])
+    assert data.VALUE_RANGES[value_range] == (low, 1)
+    with pytest.raises(ValueError, match="one of unit, signed, got 'byte'"):
+        data.Preprocessing.for_range(4, 5, 3, "byte")
+
+
 def test_survives_json():
     preprocess = data.Preprocessing(9, 8, 3, **data.CONVENTIONS["caffe"])
     stored = json.loads(json.dumps(dataclasses.asdict(preprocess)))

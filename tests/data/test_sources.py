@@ -190,6 +190,23 @@ def test_an_image_cut_short_is_named_when_decoding_fails(folder):
         _pixels(source, 3)
 
 
+def test_an_image_cut_short_is_named_without_classes(tmp_path):
+    for split in ("test", "train"):
+        (tmp_path / split).mkdir()
+        for i in range(3):
+            noise = np.random.default_rng(i).integers(256, size=(12, 12, 3))
+            path = tmp_path / split / f"{split}_{i}.png"
+            Image.fromarray(noise.astype(np.uint8)).save(path)
+    bad = tmp_path / "train" / "train_1.png"
+    bad.write_bytes(bad.read_bytes()[:120])
+    source = data.open_source(str(tmp_path), "train", labelled=False)
+    with (
+        pytest.raises(ValueError, match="corrupt or no image: .*train_1.png"),
+        sources.naming_bad_images(str(tmp_path)),
+    ):
+        _pixels(source, 3)
+
+
 def test_empty_folder(tmp_path):
     (tmp_path / "train" / "cat").mkdir(parents=True)
     with pytest.raises(ValueError, match="holds no images"):

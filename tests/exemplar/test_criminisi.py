@@ -1,10 +1,15 @@
 """Criminisi's fill against an implementation in plain loops, and its acceptance."""
 
+import functools
+import math
+
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from skimage import color, data
 
 from keras_cnns import exemplar
+from keras_cnns.exemplar.fill_front import FillFront
 
 
 def _square_hole(shape=(48, 48), rows=(14, 34), columns=(14, 34)):
@@ -42,14 +47,19 @@ def test_structure_is_continued_exactly(scene, options, is_colour):
     assert _mean_error(exemplar.fill_mean(damaged, mask), image, mask) > 50
 
 
+def _first_priorities(image, mask, patch_size=9, has_data_term=True):
+    planes = image.reshape(*mask.shape, -1)
+    return FillFront(planes, mask, patch_size, has_data_term).priorities
+
+
 @pytest.mark.parametrize("is_colour", [False, True])
 def test_first_patch_is_next_to_the_bar_or_at_a_corner(is_colour):
     """The bar's edges lie between rows 20 and 21, and 26 and 27; the reach is 4."""
     image, mask = _bar(is_colour), _square_hole()
-    priorities = exemplar.front_priorities(image, mask)
+    priorities = _first_priorities(image, mask)
     row, column = np.unravel_index(priorities.argmax(), mask.shape)
     assert 20 - 4 <= row <= 27 + 4 and column in (14, 33)
-    confidences = exemplar.front_priorities(image, mask, has_data_term=False)
+    confidences = _first_priorities(image, mask, has_data_term=False)
     found = np.unravel_index(confidences.argmax(), mask.shape)
     assert found[0] in (14, 33) and found[1] in (14, 33)
 
@@ -57,12 +67,12 @@ def test_first_patch_is_next_to_the_bar_or_at_a_corner(is_colour):
 def test_priorities_by_hand():
     """At a corner 56 of 81 pixels are known, at an edge 36; a step of 240 is halved."""
     image, mask = _bar(False), _square_hole()
-    confidences = exemplar.front_priorities(image, mask, has_data_term=False)
+    confidences = _first_priorities(image, mask, has_data_term=False)
     assert confidences[14, 14] == pytest.approx(56 / 81)
     assert confidences[24, 14] == pytest.approx(36 / 81)
     front = np.isfinite(confidences)
     assert front.sum() == 4 * 19 and not front[15:33, 15:33].any()
-    priorities = exemplar.front_priorities(image, mask)
+    priorities = _first_priorities(image, mask)
     # Central difference at the bar's edge; the hole's normal lies along the bar.
     assert priorities[24, 14] == pytest.approx(36 / 81 * (120 / 255 + 0.001))
     assert priorities[14, 24] == pytest.approx(36 / 81 * 0.001)
@@ -72,7 +82,7 @@ def test_image_border_belongs_to_no_patch():
     """A hole at the border: a patch counts only the pixels that lie in the image."""
     image, mask = np.full((20, 20), 9, np.uint8), np.ones((20, 20), bool)
     mask[0:3, 0:3] = False
-    confidences = exemplar.front_priorities(image, mask, 5, has_data_term=False)
+    confidences = _first_priorities(image, mask, 5, has_data_term=False)
     # Around (0, 2): rows 0-2 and columns 0-4, of which 0-2 are unknown.
     assert confidences[0, 2] == pytest.approx(6 / 15)
     assert confidences[2, 2] == pytest.approx((25 - 9) / 25)
@@ -86,7 +96,7 @@ def _windows(places, reach, shape):
         )
 
 
-def _plain_gradient(grey, known, place):
+def _plain_gradient(levels, known, place):
     """Central difference; a neighbour that is unknown is replaced by the pixel."""
     gradient = []
     for step in ((1, 0), (0, 1)):
@@ -94,9 +104,9 @@ def _plain_gradient(grey, known, place):
         for sign in (1, -1):
             near = (place[0] + sign * step[0], place[1] + sign * step[1])
             inside = all(0 <= x < n for x, n in zip(near, known.shape))
-            ends.append(grey[near] if inside and known[near] else grey[place])
+            ends.append(levels[near if inside and known[near] else place])
         gradient.append((ends[0] - ends[1]) / 2)
-    return np.array(gradient)
+    return gradient
 
 
 def _plain_normal(known, place):
@@ -108,65 +118,79 @@ def _plain_normal(known, place):
     return normal / length if length else normal
 
 
-def _plain_priority(grey, known, confidence, place, window):
+def _first_bits(value):
+    """A number with 24 bits of mantissa, as wide as those of float32."""
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(round(mantissa * 2**24), exponent - 24)
+
+
+def _plain_priority(gradient_at, largest, known, confidence, place, window):
     gradients = [
-        _plain_gradient(grey, known, (row, column))
+        gradient_at((row, column))
         for row in range(window[0].start, window[0].stop)
         for column in range(window[1].start, window[1].stop)
         if known[row, column]
     ]
-    down, across = max(gradients, key=lambda g: g @ g)
+    down, across = max(gradients, key=lambda g: g[0] ** 2 + g[1] ** 2)
     normal = _plain_normal(known, place)
-    data_term = abs(across * normal[0] - down * normal[1]) / 255 + 0.001
-    return np.round(confidence[window].sum() / confidence[window].size * data_term, 12)
+    data_term = abs(across * normal[0] - down * normal[1]) / largest + 0.001
+    mean_confidence = math.fsum(confidence[window].flat) / known[window].size
+    return _first_bits(mean_confidence * data_term)
 
 
 def _plain_source(values, current, known, source_known, place, window, reach):
     """First fully known patch of the least difference over the known pixels."""
-    best, found = np.inf, None
-    counts = known[window][..., None]
-    rows = [r - place[0] for r in (window[0].start, window[0].stop)]
-    columns = [c - place[1] for c in (window[1].start, window[1].stop)]
-    for row in range(reach, known.shape[0] - reach):
-        for column in range(reach, known.shape[1] - reach):
-            (whole,) = _windows([(row, column)], reach, known.shape)
-            if source_known[whole].all():
-                part = (
-                    slice(row + rows[0], row + rows[1]),
-                    slice(column + columns[0], column + columns[1]),
-                )
-                distance = (((current[window] - values[part]) * counts) ** 2).sum()
-                if distance < best:
-                    best, found = distance, part
-    return found
+    size = 2 * reach + 1
+    rows, columns = (
+        slice(part.start - middle + reach, part.stop - middle + reach)
+        for part, middle in zip(window, place)
+    )
+    parts = sliding_window_view(values, (size, size), axis=(0, 1))[..., rows, columns]
+    wanted = np.moveaxis(current[window], -1, 0)
+    distances = ((parts - wanted) ** 2 * known[window]).sum((2, 3, 4))
+    usable = sliding_window_view(source_known, (size, size)).all((2, 3))
+    distances[~usable] = np.inf
+    top, left = np.unravel_index(distances.argmin(), distances.shape)
+    return (
+        slice(top + rows.start, top + rows.stop),
+        slice(left + columns.start, left + columns.stop),
+    )
 
 
 def _plain_fill(image, mask, size, values):
-    """The paper's algorithm, one pixel at a time."""
-    reach, known = size // 2, mask.copy()
+    """The paper's algorithm, one pixel at a time, everything anew for each patch.
+
+    Returns the filled image and the patches' centres, in their order.
+    """
+    reach, known, order = size // 2, mask.copy(), []
     image, current, confidence = image.copy(), values.copy(), mask.astype(float)
     while not known.all():
-        grey = image.mean(axis=-1)
+        levels = image.sum(axis=-1).astype(float)  # whole numbers: ties are true ones
         front = [
             place
             for place in map(tuple, np.argwhere(~known))
             if known[next(_windows([place], 1, mask.shape))].any()
         ]
         windows = list(_windows(front, reach, mask.shape))
+        largest = 255 * image.shape[2]
+        gradient_at = functools.lru_cache(maxsize=None)(
+            functools.partial(_plain_gradient, levels, known)
+        )
         priorities = [
-            _plain_priority(grey, known, confidence, place, window)
+            _plain_priority(gradient_at, largest, known, confidence, place, window)
             for place, window in zip(front, windows)
         ]
         first = int(np.argmax(priorities))
         place, window = front[first], windows[first]
         part = _plain_source(values, current, known, mask, place, window, reach)
         unknown = ~known[window]
-        term = confidence[window].sum() / unknown.size
+        term = math.fsum(confidence[window].flat) / unknown.size
         image[window][unknown] = image[part][unknown]
         current[window][unknown] = values[part][unknown]
         confidence[window][unknown] = term
         known[window] = True
-    return image
+        order.append(tuple(map(int, place)))
+    return image, order
 
 
 @pytest.mark.parametrize("space", ["rgb", "lab", "grey"])
@@ -180,9 +204,36 @@ def test_against_plain_loops(space, corner):
     values = image.astype(float)
     if space == "lab":
         values = np.rint(color.rgb2lab(image) * 16)
-    expected = _plain_fill(image, mask, 5, values)
+    expected, _ = _plain_fill(image, mask, 5, values)
     options = {} if space == "grey" else {"colour_space": space}
     filled = exemplar.fill_criminisi(image, mask, patch_size=5, **options)
+    np.testing.assert_array_equal(filled, expected)
+
+
+def _level_stripes():
+    """Level stripes, along which all is alike."""
+    rows = np.arange(120)[:, np.newaxis, np.newaxis] // 6 % 2 * 200 + 20
+    return np.broadcast_to(rows, (120, 120, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "scene", [lambda: data.astronaut()[60:180, 150:270], _level_stripes]
+)
+def test_small_patches_in_a_deep_hole_against_plain_loops(scene, monkeypatch):
+    """Also with ties all along, and confidences that fall far towards the middle."""
+    image, mask = scene(), np.ones((120, 120), bool)
+    mask[40:84, 36:80] = False
+    centres, close = [], FillFront.close
+
+    def recorded_close(front, row, column, colours):
+        centres.append((int(row), int(column)))
+        return close(front, row, column, colours)
+
+    monkeypatch.setattr(FillFront, "close", recorded_close)
+    options = {"patch_size": 3, "colour_space": "rgb"}
+    filled = exemplar.fill_criminisi(image, mask, **options)
+    expected, order = _plain_fill(image, mask, 3, image.astype(float))
+    assert centres == order
     np.testing.assert_array_equal(filled, expected)
 
 

@@ -143,6 +143,8 @@ def test_bad_patch_size(method, size):
     [
         ("criminisi", "colour_space", "hsv"),
         ("criminisi", "search_radius", 0),
+        ("criminisi", "has_data_term", 1),
+        ("biharmonic", "split_into_regions", "no"),
         ("patch_match", "num_rounds", 0),
         ("patch_match", "smallest_side", -3),
     ],

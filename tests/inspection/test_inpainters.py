@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_cnns import exemplar, inspection
 from keras_cnns.inspection import tiles
+from keras_cnns.inspection._graph import size_divisor
 from keras_cnns.trainers import inpainting_runs
 
 METHODS = [*exemplar.METHODS, "run"]
@@ -180,6 +181,28 @@ def test_tiles_are_multiples_of_what_the_network_halves(
         inspection.open_inpainter(str(tmp_path), tile_size=divisor + 1)
 
 
+@pytest.mark.parametrize(
+    ("model", "net", "divisor"),
+    [
+        ("masked_unet", {}, 8),  # three halvings
+        ("pconv_unet", {"filters": [2, 3, 4, 5]}, 16),
+        ("lbam", {}, 4),
+        ("global_local", {"filters": [2, 3, 4, 5]}, 8),  # none in the first level
+        ("contextual_attention", {}, 8),  # a quarter, attention on half of that
+        ("contextual_attention", {"attention_rate": 3}, 12),
+    ],
+)
+def test_sizes_that_a_network_takes(model, net, divisor):
+    """By the graph of its layers; the builders say the same."""
+    arguments = {"channels": 1, "size": 6 * divisor, **net}
+    description = constant_inpainter.describe(model, **arguments)
+    assert size_divisor(description.build_network((None, None))) == divisor
+    description.build_network((divisor, 3 * divisor))
+    for size in range(1, divisor):
+        with pytest.raises(ValueError, match=f"multiples of {divisor};"):
+            description.build_network((divisor, size))
+
+
 def test_a_picture_larger_than_a_tile(tmp_path):
     """Without a choice, attention sees twice the trained size; multiples of 12 here."""
     constant_inpainter.write_run(
@@ -242,8 +265,8 @@ def test_bad_methods(tmp_path, folder):
         inspection.open_inpainter("median")
     with pytest.raises(ValueError, match="holds no run"):
         inspection.open_inpainter(str(tmp_path))
-    with pytest.raises(ValueError, match="no last.h5"):
-        inspection.open_inpainter(str(folder), "last")
+    with pytest.raises(ValueError, match="no best.h5"):
+        inspection.open_inpainter(str(folder), "best")
     with pytest.raises(ValueError, match="multiple of 8, or 0, got -8"):
         inspection.open_inpainter(str(folder), tile_size=-8)
     with pytest.raises(ValueError, match="one of .*'mean'.*, got 'Mean'"):

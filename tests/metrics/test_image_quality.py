@@ -119,24 +119,6 @@ def test_equal_pictures():
     assert metrics.mean_absolute_error(truth, images, value_range=(0, 1))[1] == 0
 
 
-def test_errors_in_holes_only():
-    truth = np.zeros((2, 4, 4, 3))
-    images = np.full_like(truth, 0.5)
-    images[0, 0, 0] = 1  # the one hole of the first picture
-    masks = np.ones((2, 4, 4, 1), np.float32)
-    masks[0, 0, 0] = 0
-    error = metrics.mean_absolute_error(truth, images, value_range=(-1, 1), masks=masks)
-    np.testing.assert_array_equal(error, [0.5, np.nan])
-    with pytest.raises(ValueError, match=r"\(2, 4, 4, 1\), got \(2, 4, 4\)"):
-        metrics.mean_absolute_error(
-            truth, images, value_range=(-1, 1), masks=masks[..., 0]
-        )
-    with pytest.raises(ValueError, match="1 .valid. and 0 .hole. only"):
-        metrics.mean_absolute_error(
-            truth, images, value_range=(-1, 1), masks=masks * 0.5
-        )
-
-
 @pytest.mark.parametrize("score", ["psnr", "ssim", "mean_absolute_error"])
 def test_bad_input_is_refused(score):
     score = getattr(metrics, score)

@@ -154,6 +154,8 @@ def test_bad_input():
         measure("ours", truth, np.zeros((1, 20, 20, 3)), masks, value_range=(0, 1))
     with pytest.raises(ValueError, match="masks must have the shape"):
         measure("ours", truth, truth, masks[0], value_range=(0, 1))
+    with pytest.raises(ValueError, match="1 .valid. and 0 .hole. only, got 0.25"):
+        measure("ours", truth, truth, masks * 0.25, value_range=(0, 1))
     with pytest.raises(ValueError, match="nan"):
         measure("ours", truth, truth * np.nan, masks, value_range=(0, 1))
     with pytest.raises(ValueError, match="no measurements"):

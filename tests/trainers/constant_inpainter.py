@@ -9,6 +9,7 @@ from keras_cnns.trainers import inpainting_runs, runs
 
 _ARGUMENTS = {
     "masked_unet": {"filters": [2, 3, 4]},
+    "pconv_unet": {"filters": [2, 3, 4]},
     "lbam": {"filters": [2, 3]},
     "global_local": {"filters": [2, 3], "dilation_rates": [2]},
     "contextual_attention": {"filters": [2, 3, 4], "dilation_rates": [2]},
@@ -20,8 +21,19 @@ class _Source:
     class_names, image_shape, num_examples = ("a", "b"), (8, 8, 1), 10
 
 
+def describe(model, *, size, channels, **net):
+    """The description of such a run; the arguments are those of ``write_run``."""
+    return inpainting_runs.describe(
+        model,
+        _Source(),
+        builder_args=json.dumps({"network": {**_ARGUMENTS[model], **net}}),
+        image_size=size,
+        channels=channels,
+    )
+
+
 def write_run(folder, colour=None, *, model="masked_unet", size=16, channels=3, **net):
-    """Makes the folder of a run with ``best.h5``.
+    """Makes the folder of a run with ``last.h5``.
 
     Args:
         folder: path.
@@ -35,13 +47,7 @@ def write_run(folder, colour=None, *, model="masked_unet", size=16, channels=3, 
     Returns:
         The description of the run.
     """
-    description = inpainting_runs.describe(
-        model,
-        _Source(),
-        builder_args=json.dumps({"network": {**_ARGUMENTS[model], **net}}),
-        image_size=size,
-        channels=channels,
-    )
+    description = describe(model, size=size, channels=channels, **net)
     network = description.build_network()
     if colour is not None:
         painted = network.outputs[0].node.layer  # maybe the last activation
@@ -50,5 +56,5 @@ def write_run(folder, colour=None, *, model="masked_unet", size=16, channels=3, 
         network.set_weights([np.zeros_like(w) for w in network.get_weights()])
         painted.bias.assign(np.array(colour, np.float32))
     runs.write_record(str(folder), {}, description)
-    applications.save_weights(network, str(folder / "best.h5"))
+    applications.save_weights(network, str(folder / "last.h5"))
     return description

@@ -1,9 +1,10 @@
-"""Trains tiny inpainting networks for a few steps; prints JSON.
+"""Trains tiny inpainting networks for a few steps; prints JSON, a list.
 
-Runs in its own process, because devices must be set up first:
-``python inpainting_steps.py '{"kind": "lbam", "devices": 2, "xla": true}'``.
+Runs in its own process, because devices must be set up first; one for many trainings:
+``python inpainting_steps.py '[{"kind": "lbam"}, {"kind": "lbam", "devices": 2}]'``.
 """
 
+import functools
 import json
 import sys
 
@@ -116,14 +117,19 @@ def batches(count=STEPS, seed=5):
     return images, masks
 
 
-def main(kind, devices=1, xla=False, policy="float32", features=False):
-    if devices > 1:
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        configuration = [tf.config.LogicalDeviceConfiguration()] * devices
-        tf.config.set_logical_device_configuration(cpu, configuration)
+@functools.lru_cache
+def _make_strategy(name):
+    """One for all trainings: sums of two mirrored ones get into each other's way."""
     from keras_cnns import trainers
 
-    strategy = trainers.make_strategy("mirrored" if devices > 1 else "one_device")
+    return trainers.make_strategy(name)
+
+
+def train(kind, devices=1, xla=False, policy="float32", features=False):
+    """What becomes of a trainer in a few steps, as JSON values."""
+    from keras_cnns import trainers
+
+    strategy = _make_strategy("mirrored" if devices > 1 else "one_device")
     keras.utils.set_random_seed(7)
     keras.mixed_precision.set_global_policy(policy)
     with strategy.scope():
@@ -147,17 +153,20 @@ def main(kind, devices=1, xla=False, policy="float32", features=False):
         for name, network in trainer.networks.items()
     }
     averages = [a.numpy().ravel().tolist() for a in trainer.average.averages]
-    print(
-        json.dumps(
-            {
-                "replicas": strategy.num_replicas_in_sync,
-                "steps": steps,
-                "quality": quality,
-                "weights": {**weights, "averages": averages},
-            }
-        )
-    )
+    return {
+        "replicas": strategy.num_replicas_in_sync,
+        "steps": steps,
+        "quality": quality,
+        "weights": {**weights, "averages": averages},
+    }
+
+
+def main(trainings):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    devices = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, devices)
+    print(json.dumps([train(**options) for options in trainings]))
 
 
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    main(json.loads(sys.argv[1]))

@@ -61,21 +61,25 @@ def _sigmoid(values):
 REALS = np.array([[1.0], [2.0], [4.0], [-1.0]], np.float32)
 
 
-@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
-def test_gan_step_is_algorithm_1(loss):
-    trainer = _compiled(trainers.GAN(*_linear(), latents=1, generator_loss=loss))
+@pytest.mark.parametrize(
+    ("loss", "steps"), [("minimax", 1), ("non_saturating", 1), ("non_saturating", 2)]
+)
+def test_gan_step_is_algorithm_1(loss, steps):
+    options = {"generator_loss": loss, "discriminator_steps": steps}
+    trainer = _compiled(trainers.GAN(*_linear(), latents=1, **options))
     _train_once(trainer, REALS)
     a, w, b = 0.5, 0.8, 0.0
-    first, second = _draws(["latents", "latents"], 4)
-    fakes = a * first
-    on_real, on_fake = _sigmoid(w * REALS + b) - 1, _sigmoid(w * fakes + b)
-    w, b = (
-        w - RATE * np.mean(on_real * REALS + on_fake * fakes),
-        b - RATE * np.mean(on_real + on_fake),
-    )
-    d = _sigmoid(w * a * second + b)
+    *draws, last = _draws(["latents"] * (steps + 1), 4 // steps)
+    for reals, latents in zip(np.split(REALS, steps), draws):
+        fakes = a * latents
+        on_real, on_fake = _sigmoid(w * reals + b) - 1, _sigmoid(w * fakes + b)
+        w, b = (
+            w - RATE * np.mean(on_real * reals + on_fake * fakes),
+            b - RATE * np.mean(on_real + on_fake),
+        )
+    d = _sigmoid(w * a * last + b)
     slope = -d if loss == "minimax" else d - 1
-    a = a - RATE * np.mean(slope * w * second)
+    a = a - RATE * np.mean(slope * w * last)
     np.testing.assert_allclose(_weights(trainer), (a, w, b), rtol=1e-5)
 
 
@@ -94,21 +98,29 @@ def test_wgan_step_is_algorithm_1_with_clipping():
     np.testing.assert_allclose(_weights(trainer), (a, w, b), rtol=1e-5)
 
 
-def test_wgan_gp_step_is_algorithm_1():
-    """The gradient of a linear critic is w, so the penalty is (|w| - 1)^2."""
+@pytest.mark.parametrize("steps", [1, 2])
+def test_wgan_gp_step_is_algorithm_1(steps):
+    """The gradient of a linear critic is w, so the penalty is (|w| - 1)^2.
+
+    Each update of the critic has its own part of the batch, and its own latents.
+    """
     trainer = _compiled(
         trainers.WassersteinGANGP(
-            *_linear(), latents=1, discriminator_steps=1, penalty_weight=3.0
+            *_linear(), latents=1, discriminator_steps=steps, penalty_weight=3.0
         )
     )
     history = _train_once(trainer, REALS)
-    latents, _, again = _draws(["latents", "uniform", "latents"], 4)
-    a, w = 0.5, 0.8
-    penalty = (w - 1) ** 2
-    w = w - RATE * (np.mean(a * latents - REALS) + 3 * 2 * (w - 1))
-    a = a + RATE * np.mean(w * again)
+    draws = _draws(["latents", "uniform"] * steps + ["latents"], 4 // steps)
+    a, w, penalties = 0.5, 0.8, []
+    for reals, latents in zip(np.split(REALS, steps), draws[:-1:2]):
+        penalties.append((w - 1) ** 2)
+        w = w - RATE * (np.mean(a * latents - reals) + 3 * 2 * (w - 1))
+    a = a + RATE * np.mean(w * draws[-1])
+    assert len(set(np.concatenate(draws).ravel())) == 4 // steps * len(draws)
     np.testing.assert_allclose(_weights(trainer), (a, w, 0.0), rtol=1e-4)
-    np.testing.assert_allclose(history["gradient_penalty"], [penalty], rtol=1e-4)
+    np.testing.assert_allclose(
+        history["gradient_penalty"], [np.mean(penalties)], rtol=1e-4
+    )
 
 
 class _Squares(keras.layers.Layer):

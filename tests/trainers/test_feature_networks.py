@@ -62,6 +62,10 @@ def test_grey_pictures_are_repeated_and_gradients_reach_them(vgg16):
     assert not features._model.trainable_weights
     with pytest.raises(ValueError, match="3 channels, got 2"):
         features(images[..., :1] * tf.ones([2]))
+    features.check_channels(1)
+    features.check_channels(3)
+    with pytest.raises(ValueError, match="3 channels, got 4"):
+        features.check_channels(4)
 
 
 def test_files_with_the_classifier_and_of_other_networks(vgg16, tmp_path):

@@ -54,7 +54,7 @@ def test_a_row_trains_by_its_papers_flags(model):
     assert set(SMALL) == set(inpainting_models.MODELS)
     description = _describe(model)
     networks = description.build()
-    assert len(networks) == 1 + len(row.critics)
+    assert len(networks) == 1 + len(row.opponents)
     options = inpainting_models.trainer_options(row.trainer, row.flags, 1000)
     if "loss_weights" in options:
         options["feature_network"] = inpainting_steps.make_features(trainers)
@@ -71,7 +71,7 @@ def test_a_row_trains_by_its_papers_flags(model):
         value_range=description.value_range,
         **options,
     )
-    count = 2 if row.critics else 1
+    count = 2 if row.opponents else 1
     trainer.compile(
         *(keras.optimizers.SGD(1e-3, jit_compile=False) for _ in range(count))
     )
@@ -105,9 +105,9 @@ def test_weights_of_a_run_come_back(tmp_path):
     network, global_critic, local_critic = description.build()
     assert global_critic.input_shape[1:] == (32, 32, 1)
     assert local_critic.input_shape[1:] == (16, 16, 1)
-    with pytest.raises(ValueError, match="no best.h5"):
+    with pytest.raises(ValueError, match="no last.h5"):
         inpainting_runs.load_network(str(tmp_path))
-    applications.save_weights(network, str(tmp_path / "best.h5"))
+    applications.save_weights(network, str(tmp_path / "last.h5"))
     again, read = inpainting_runs.load_network(str(tmp_path), size=(64, 48))
     assert read == description and again.output_shape[0][1:] == (64, 48, 1)
     for a, b in zip(network.get_weights(), again.get_weights()):
@@ -139,6 +139,23 @@ def test_bad_names_and_rates():
     flags = {**inpainting_models.MODELS["global_local"].flags, "completion_share": 2}
     with pytest.raises(ValueError, match="completion_share .* got 2"):
         inpainting_models.trainer_options("global_local", flags, 100)
+    for changes, quoted in (
+        ({"completion_share": 0.001}, "completion_share=0.001 of 100 steps is none"),
+        ({"discriminator_alone_share": 0.004}, "alone_share=0.004 of 100 steps is"),
+        ({"completion_share": 0.98}, "=0.98 and .*=0.02 leave none of 100 steps"),
+        ({"completion_share": 0.7, "discriminator_alone_share": 0.6}, "=0.7 and .*0.6"),
+    ):
+        flags = {**inpainting_models.MODELS["global_local"].flags, **changes}
+        with pytest.raises(ValueError, match=quoted):
+            inpainting_models.trainer_options("global_local", flags, 100)
+    flags |= {"completion_share": 0, "discriminator_alone_share": 0}
+    options = inpainting_models.trainer_options("global_local", flags, 100)
+    assert options["completion_steps"] == options["discriminator_alone_steps"] == 0
+    flags = inpainting_models.MODELS["pconv_unet"].flags
+    with pytest.raises(
+        ValueError, match="second_stage_share=0.33.* of 1 steps is none"
+    ):
+        inpainting_models.trainer_options("reconstruction", flags, 1)
     with pytest.raises(ValueError, match="step 1 or later, got 0.1, 0.2 and 0"):
         inpainting_models.two_stage_rate(0.1, 0.2, 0)
     with pytest.raises(ValueError, match="'best' or 'last', got 'first'"):

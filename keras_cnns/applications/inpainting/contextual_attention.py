@@ -28,7 +28,6 @@ from keras_cnns.applications._inpainting import (
     register_inpainting,
 )
 from keras_cnns.applications._parts import (
-    check_choice,
     check_count,
     check_counts,
     head_dtype,
@@ -131,8 +130,14 @@ def CoarseToFineNetwork(
     Raises:
         ValueError: if an argument is bad; the message quotes it.
     """
-    _check(filters, dilation_rates, masked_scores, mask_sampling)
+    _check(filters, dilation_rates)
     check_count("attention_rate", attention_rate)
+    attend = ContextualAttention(
+        rate=attention_rate,
+        masked_scores=masked_scores,
+        mask_sampling=mask_sampling,
+        name="attention",
+    )
     check_divisible(image_shape, 4 * attention_rate)
     images, masks, known = masked_inputs(image_shape)
     hole = holes(masks)
@@ -147,12 +152,7 @@ def CoarseToFineNetwork(
     x = _encoder(pasted, filters, "dilated")
     dilated = _dilated(x, filters[2], dilation_rates, "refined")
     x = _encoder(pasted, filters, "attentive", last_activation="relu")
-    x = ContextualAttention(
-        rate=attention_rate,
-        masked_scores=masked_scores,
-        mask_sampling=mask_sampling,
-        name="attention",
-    )([x, x, masks])
+    x = attend([x, x, masks])
     x = _conv(x, filters[2], "attentive_conv7")
     x = _conv(x, filters[2], "attentive_conv8")
     x = layers.Concatenate(name="branches")([dilated, x])
@@ -160,13 +160,11 @@ def CoarseToFineNetwork(
     return keras.Model([images, masks], [refined, coarse], name=name)
 
 
-def _check(filters, dilation_rates, masked_scores, mask_sampling):
+def _check(filters, dilation_rates):
     check_counts("filters", filters)
     if len(filters) != 3:
         raise ValueError(f"filters must be of three levels, got {filters!r}")
     check_counts("dilation_rates", dilation_rates)
-    check_choice("masked_scores", masked_scores, ("zero", "excluded"))
-    check_choice("mask_sampling", mask_sampling, ("nearest", "minimum"))
 
 
 def StridedCritic(

@@ -15,9 +15,11 @@ dense layers.
 The completion network takes pictures of any size, the discriminator of one size. It
 takes ``[images, patches]``: whoever trains cuts the patches, from the same pictures.
 
-Deviations: the discriminator gives logits, the published one ends in a sigmoid. Where a
-stride of 2 leaves one row of padding too many, TensorFlow puts it at the end, Torch at
-the start. Initial weights, which the authors do not name, are Glorot's uniform ones.
+Deviations: the hole is filled with mid-grey, 0.5, unless ``fill_value`` is given, not
+with that mean colour. The discriminator gives logits, the published one ends in a
+sigmoid. Where a stride of 2 leaves one row of padding too many, TensorFlow puts it at
+the end, Torch at the start. Initial weights, which the authors do not name, are
+Glorot's uniform ones.
 """
 
 from tensorflow import keras
@@ -28,6 +30,7 @@ from keras_cnns.applications._inpainting import (
     check_divisible,
     holes,
     masked_inputs,
+    normalised,
     register_inpainting,
 )
 from keras_cnns.applications._parts import (
@@ -38,16 +41,9 @@ from keras_cnns.applications._parts import (
 )
 from keras_cnns.applications._registry import register_network
 
-# Torch's, in which the published network was made.
-_MOMENTUM = 0.9
-_EPSILON = 1e-5
-
 
 def _normalised_relu(x, name):
-    x = layers.BatchNormalization(
-        momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{name}_bn"
-    )(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
+    return layers.ReLU(name=f"{name}_relu")(normalised(x, name))
 
 
 def _rows(filters, dilation_rates):

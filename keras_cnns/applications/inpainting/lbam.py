@@ -32,8 +32,8 @@ from keras_cnns.applications._inpainting import (
     check_divisible,
     holes,
     masked_inputs,
+    normalised,
     register_inpainting,
-    unit_tanh,
 )
 from keras_cnns.applications._parts import (
     check_choice,
@@ -48,8 +48,6 @@ from keras_cnns.layers import (
 )
 
 _ACTIVATIONS = ("asymmetric_gaussian", "sigmoid", "relu", "leaky_relu", "conv3x3")
-_MOMENTUM = 0.9
-_EPSILON = 1e-5
 # a, mu, gamma_left, gamma_right of the maps at the start
 _FORWARD = (1.1, 2.0, 1.0, 1.0)
 _REVERSE = (1.1, 1.0, 0.5, 0.5)
@@ -82,13 +80,17 @@ def _up(x, filters, name, dtype=None):
     )(x)
 
 
-def _activate(x, normalised, name):
+def _activate(x, batch_norm, name):
     """LeakyReLU, after batch normalisation where asked for."""
-    if normalised:
-        x = layers.BatchNormalization(
-            momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{name}_bn"
-        )(x)
+    if batch_norm:
+        x = normalised(x, name)
     return layers.LeakyReLU(LEAK, name=f"{name}_lrelu")(x)
+
+
+def _unit_tanh(x):
+    """(tanh(x) + 1) / 2; float32 under a 16-bit policy too."""
+    x = layers.Activation("tanh", dtype=head_dtype(), name="tanh")(x)
+    return layers.Rescaling(0.5, 0.5, dtype=head_dtype(), name="filled")(x)
 
 
 def _attention(x, activation, initial_values, name):
@@ -223,7 +225,7 @@ def LearnableAttentionUNet(
         x = _gated_join(skips[level - 1], x, forward[level - 1], back, step)
         x = _activate(x, batch_norm, step)
     x = _up(x, image_shape[2], "decoder0", dtype=head_dtype())
-    return keras.Model([images, masks], unit_tanh(x), name=name)
+    return keras.Model([images, masks], _unit_tanh(x), name=name)
 
 
 def _check(filters, mask_learning, attention, activation):

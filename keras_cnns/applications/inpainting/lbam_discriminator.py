@@ -17,12 +17,10 @@ from keras_cnns.applications._dcgan import LEAK, small_normal
 from keras_cnns.applications._inpainting import (
     check_divisible,
     holes,
+    normalised,
     register_inpainting,
 )
 from keras_cnns.applications._parts import check_counts, check_flag, head_dtype
-
-_MOMENTUM = 0.9
-_EPSILON = 1e-5
 
 
 def TwoColumnDiscriminator(
@@ -67,9 +65,7 @@ def TwoColumnDiscriminator(
                 name=f"{step}_conv",
             )(x)
             if batch_norm and level > 1:
-                x = layers.BatchNormalization(
-                    momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{step}_bn"
-                )(x)
+                x = normalised(x, step)
             x = layers.LeakyReLU(LEAK, name=f"{step}_lrelu")(x)
         columns.append(x)
     x = layers.Concatenate(name="columns")(columns)

@@ -28,17 +28,22 @@ from tensorflow.keras import layers
 
 from keras_cnns.applications._generative import check_same_length
 from keras_cnns.applications._inpainting import (
+    MOMENTUM,
     check_divisible,
     he_normal,
     masked_inputs,
+    normalised,
     register_inpainting,
 )
-from keras_cnns.applications._parts import check_counts, check_rate, head_dtype
+from keras_cnns.applications._parts import (
+    check_choice,
+    check_counts,
+    check_rate,
+    head_dtype,
+)
 from keras_cnns.layers import MaskedConcatenate, PartialConv2D
 
 _LEAK = 0.2
-_MOMENTUM = 0.9
-_EPSILON = 1e-5
 
 
 def _partial_conv(maps, filters, size, name, **kwargs):
@@ -69,13 +74,11 @@ def _join_plain(maps, skip, name):
     return [layers.Concatenate(name=f"{name}_join")([*maps, *skip])]
 
 
-def _activate(maps, normalised, momentum, leak, name):
+def _activate(maps, batch_norm, momentum, leak, name):
     """Batch normalisation and (Leaky)ReLU of the features; masks stay."""
     x, *masks = maps
-    if normalised:
-        x = layers.BatchNormalization(
-            momentum=momentum, epsilon=_EPSILON, name=f"{name}_bn"
-        )(x)
+    if batch_norm:
+        x = normalised(x, name, momentum)
     # a slope of 0 is a ReLU
     return [layers.ReLU(negative_slope=leak, name=f"{name}_relu")(x), *masks]
 
@@ -127,10 +130,11 @@ def PartialConvUNet(
     image_shape=(512, 512, 3),
     filters=(64, 128, 256, 512, 512, 512, 512, 512),
     kernel_sizes=None,
-    batch_norm_momentum=_MOMENTUM,
+    convolution="partial",
+    batch_norm_momentum=MOMENTUM,
     name="partial_conv_unet",
 ):
-    """General builder of the U-Nets of partial convolutions.
+    """General builder of the U-Nets of partial convolutions and of their plain twins.
 
     Args:
         image_shape: ``(height, width, channels)``; height and width may be None, and
@@ -138,6 +142,8 @@ def PartialConvUNet(
             take two.
         filters: of each level on the way down, and of the same sizes on the way up.
         kernel_sizes: on the way down, as many; None is 7, 5, 5 and then 3s.
+        convolution: ``"partial"``, or ``"plain"``, which sees the masks as one more
+            channel of the pictures.
         batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
         name: model name.
 
@@ -151,56 +157,19 @@ def PartialConvUNet(
     """
     kernel_sizes = _kernel_sizes(filters, kernel_sizes)
     check_divisible(image_shape, 2 ** len(filters))
+    check_choice("convolution", convolution, _KINDS)
     check_rate("batch_norm_momentum", batch_norm_momentum)
     images, masks, known = masked_inputs(image_shape)
+    maps = [known, masks]
+    if convolution == "plain":
+        maps = [layers.Concatenate(name="known_and_masks")(maps)]
     x = _levels(
-        [known, masks],
+        maps,
         filters,
         kernel_sizes,
         image_shape[2],
         batch_norm_momentum,
-        "partial",
-    )
-    return keras.Model([images, masks], x, name=name)
-
-
-def PlainMaskedUNet(
-    image_shape=(512, 512, 3),
-    filters=(64, 128, 256, 512, 512, 512, 512, 512),
-    kernel_sizes=None,
-    batch_norm_momentum=_MOMENTUM,
-    name="plain_masked_unet",
-):
-    """General builder of the plain twins; they see the masks as one more channel.
-
-    Args:
-        image_shape: ``(height, width, channels)``; height and width may be None, and
-            are multiples of 2 to the power of the number of levels.
-        filters: of each level on the way down, and of the same sizes on the way up.
-        kernel_sizes: on the way down, as many; None is 7, 5, 5 and then 3s.
-        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
-        name: model name.
-
-    Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` in [0, 1]
-        and masks ``(batch, height, width, 1)``, 1 at known pixels, to pictures of the
-        same shape, float32, not bounded. What is under the holes has no effect.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
-    """
-    kernel_sizes = _kernel_sizes(filters, kernel_sizes)
-    check_divisible(image_shape, 2 ** len(filters))
-    check_rate("batch_norm_momentum", batch_norm_momentum)
-    images, masks, known = masked_inputs(image_shape)
-    pictures = layers.Concatenate(name="known_and_masks")([known, masks])
-    x = _levels(
-        [pictures],
-        filters,
-        kernel_sizes,
-        image_shape[2],
-        batch_norm_momentum,
-        "plain",
+        convolution,
     )
     return keras.Model([images, masks], x, name=name)
 
@@ -212,29 +181,24 @@ _SEVEN = (64, 128, 256, 512, 512, 512, 512)
 # levels, biases 899 + 512*(1 + 2*l), gains and shifts 2*896 + 2*512*(1 + 2*l).
 _VARIANTS = {
     "PConvUNet": {
-        "builder": PartialConvUNet,
         "size": 512,
         "filters": (*_SEVEN, 512),
         "params": 32_865_236,  # 32_848_849 + 5_507 + 10_880
-        "paper": _PAPER,
         "min_size": 256,
     },
     "PConvUNet256": {
-        "builder": PartialConvUNet,
         "size": 256,
         "filters": _SEVEN,
         "params": 25_784_276,  # 25_770_961 + 4_483 + 8_832
-        "paper": _PAPER,
         "min_size": 128,
         "note": "seven levels, as public ports have for 256x256",
     },
     "MaskedUNet": {
-        "builder": PlainMaskedUNet,
+        "convolution": "plain",
         "size": 512,
         "filters": (*_SEVEN, 512),
         # the masks are one more channel: 49*64 + 9*3 more
         "params": 32_868_399,
-        "paper": _PAPER,
         "min_size": 256,
         "note": "not in the paper: the same table with plain convolutions",
     },
@@ -244,13 +208,19 @@ _VARIANTS = {
 def _variant(function_name, name):
     row = dict(_VARIANTS[function_name])
     filters, size = row.pop("filters"), row.pop("size")
+    architecture = {
+        "filters": filters,
+        "kernel_sizes": None,
+        "convolution": row.pop("convolution", "partial"),
+    }
     shape = (size, size, 3)
     return register_inpainting(
-        row.pop("builder"),
+        PartialConvUNet,
         function_name,
-        architecture={"filters": filters, "kernel_sizes": None},
+        architecture=architecture,
         image_shape=shape,
         name=name,
+        paper=_PAPER,
         preprocessing="unit",
         output_shape=shape,
         stage_ends=tuple(f"encoder{i}_relu" for i in range(1, len(filters) + 1)),
@@ -262,4 +232,4 @@ PConvUNet = _variant("PConvUNet", "pconv_unet")
 PConvUNet256 = _variant("PConvUNet256", "pconv_unet256")
 MaskedUNet = _variant("MaskedUNet", "masked_unet")
 
-__all__ = ["PartialConvUNet", "PlainMaskedUNet", *_VARIANTS]
+__all__ = ["PartialConvUNet", *_VARIANTS]

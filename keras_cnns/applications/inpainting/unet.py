@@ -116,9 +116,9 @@ def UNet(
         image_shape: ``(height, width, channels)``; height and width may be None.
         filters: of each level, finest first.
         classes: channels of the logits; 1 is a yes or no.
-        padding: ``"valid"`` or ``"same"``, of the 3x3 convolutions.
+        padding: ``"valid"`` or ``"same"``, of the levels' 3x3 convolutions.
         upsampling: ``"deconvolution"``, 2x2, or ``"nearest"`` and a 2x2 convolution.
-        head_filters: of a 3x3 convolution before the last; 0 for none.
+        head_filters: of a padded 3x3 convolution before the last; 0 for none.
         dropout_rate: share dropped at the ends of the last two levels, in [0, 1).
         skips: whether the expanding path sees the contracting one's maps.
         name: model name.
@@ -150,7 +150,7 @@ def UNet(
             x = layers.Concatenate(name=f"decoder{level}_join")([skip, x])
         x = _two_convs(x, width, padding, f"decoder{level}")
     if head_filters:
-        x = _conv(x, head_filters, 3, padding, "head")
+        x = _conv(x, head_filters, 3, "same", "head")
     x = layers.Conv2D(
         classes,
         1,
