@@ -27,6 +27,19 @@ def _adam(rate, beta_1=0.5, beta_2=0.999):
     return trainers.make_optimizer("adam", rate, beta_1=beta_1, beta_2=beta_2)
 
 
+def _glorot(network):
+    """With Keras' usual kernels.
+
+    The papers' own, within 0.05 and 0.005 whatever the width, belong to wider layers
+    and to rates of 0.1: on these toys the generator collapses with them.
+    """
+    initializer = keras.initializers.GlorotUniform(seed=0)
+    for weight in network.trainable_weights:
+        if len(weight.shape) > 1:
+            weight.assign(initializer(weight.shape))
+    return network
+
+
 def _fit(trainer, points, batch_size, steps, labels=None):
     """Trains on batches drawn from the points; gives the metrics of every step."""
     labels = np.zeros((len(points), 0), np.float32) if labels is None else labels
@@ -167,7 +180,11 @@ def _digits():
 
 
 def test_a_conditional_gan_draws_the_digit_it_is_asked_for():
-    """As a support vector machine trained on real digits reads them."""
+    """As a support vector machine trained on real digits reads them.
+
+    The discriminator's dropout, the paper's, is needed: without it the generator learns
+    to ignore the labels.
+    """
     images, labels, one_hot = _digits()
     flat = images.reshape(len(images), -1)
     order = np.random.default_rng(0).permutation(len(flat))
@@ -181,13 +198,12 @@ def test_a_conditional_gan_draws_the_digit_it_is_asked_for():
     )  # fmt: skip
     discriminator = applications.CGANDiscriminator(
         image_units=128, label_units=64, joint_units=128, **maxout,
-        image_shape=(8, 8, 1), dropout_rate=0.0,
+        image_shape=(8, 8, 1),
     )  # fmt: skip
-    trainer = trainers.ConditionalGAN(
-        generator, discriminator, latents=trainers.Latents(100, "unit_uniform")
-    )
-    trainer.compile(_adam(2e-4), _adam(2e-4))
-    _fit(trainer, images, 64, 4000, labels=one_hot)
+    networks = _glorot(generator), _glorot(discriminator)
+    trainer = trainers.ConditionalGAN(*networks, latents=100)
+    trainer.compile(_adam(1e-3), _adam(1e-3))
+    _fit(trainer, images, 64, 6000, labels=one_hot)
     asked = np.arange(1000) % 10
     made = trainer.sample(1000, labels=asked).reshape(1000, -1)
     read = reader.predict(made)
@@ -205,27 +221,38 @@ def test_a_conditional_gan_draws_the_digit_it_is_asked_for():
 
 
 def test_tags_of_a_picture_cover_its_words():
-    """The paper's second experiment on a toy: three words for each of five pictures."""
+    """The paper's second experiment on a toy: three words for each of five pictures.
+
+    Its generator adds what it makes of the latents to what it makes of the picture, so
+    the words lie in the same three directions from the middle of each picture's. They
+    are points: without instance noise only one of the three is found.
+    """
     random = np.random.default_rng(0)
     codes = random.normal(size=(5, 32)).astype(np.float32)
-    words = random.normal(size=(15, 16)).astype(np.float32)
-    words /= np.linalg.norm(words, axis=1, keepdims=True)
+    middles = random.normal(0, 32**-0.5, size=(5, 1, 16))
+    directions = random.normal(0, 32**-0.5, size=(3, 16))
+    words = (middles + directions).reshape(15, 16).astype(np.float32)
     picture = random.integers(0, 5, 20_000)
     word = 3 * picture + random.integers(0, 3, 20_000)
     sizes = {"code_size": 32, "word_size": 16, "dropout_rate": 0.0}
-    generator = applications.CGANWordGenerator(64, 64, **sizes)
-    discriminator = applications.CGANWordDiscriminator(64, 64, 64, **sizes)
-    trainer = trainers.ConditionalGAN(generator, discriminator, latents=100)
-    trainer.compile(_adam(5e-4), _adam(5e-4))
+    generator = _glorot(applications.CGANWordGenerator(64, 64, **sizes))
+    discriminator = _glorot(applications.CGANWordDiscriminator(64, 64, 64, **sizes))
+    trainer = trainers.ConditionalGAN(
+        generator,
+        discriminator,
+        latents=100,
+        instance_noise=trainers.InstanceNoise(0.3, 0.1, 3000),
+    )
+    trainer.compile(_adam(1e-3), _adam(1e-3))
     _fit(trainer, words[word], 128, 3000, labels=codes[picture])
-    covered = []
+    covered, right = [], []
     for i in range(5):
         latents = trainer.latents.draw(100, [0, i])
         made = generator([latents, tf.repeat(codes[i : i + 1], 100, 0)]).numpy()
-        made /= np.linalg.norm(made, axis=1, keepdims=True)
-        nearest = (made @ words.T).argmax(1)
+        nearest = ((made[:, None] - words) ** 2).sum(-1).argmin(1)
         covered.append(set(range(3 * i, 3 * i + 3)) <= set(nearest))
-    assert np.mean(covered) >= 0.8
+        right.append(np.mean(nearest // 3 == i))
+    assert np.mean(covered) >= 0.8 and min(right) >= 0.95
 
 
 def test_dcgan_draws_all_digits():
