@@ -241,7 +241,7 @@ def test_tags_of_a_picture_cover_its_words():
         generator,
         discriminator,
         latents=100,
-        instance_noise=trainers.InstanceNoise(0.3, 0.1, 3000),
+        instance_noise=trainers.InstanceNoise(0.5, 0.2, 3000),
     )
     trainer.compile(_adam(1e-3), _adam(1e-3))
     _fit(trainer, words[word], 128, 3000, labels=codes[picture])
