@@ -187,6 +187,7 @@ def test_tiles_are_multiples_of_what_the_network_halves(
         ("masked_unet", {}, 8),  # three halvings
         ("pconv_unet", {"filters": [2, 3, 4, 5]}, 16),
         ("lbam", {}, 4),
+        ("lbam", {"mask_learning": "fixed"}, 4),
         ("global_local", {"filters": [2, 3, 4, 5]}, 8),  # none in the first level
         ("contextual_attention", {}, 8),  # a quarter, attention on half of that
         ("contextual_attention", {"attention_rate": 3}, 12),
