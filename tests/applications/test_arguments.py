@@ -68,10 +68,11 @@ def test_defaults_and_the_architecture_are_not_refused():
     assert faces.output_shape[-1] > 0
 
 
-# Inpainting: the general builders and the named constructors of every family.
+# Other tasks: the general builders and the named constructors of every family.
 FAMILIES = {
     applications.model_info(name).constructor.__module__
-    for name in applications.list_models("inpainting")
+    for task in ("generative", "inpainting")
+    for name in applications.list_models(task)
 }
 BUILDERS = sorted(
     name
@@ -88,7 +89,7 @@ OPTIONS = sorted(
 
 
 @pytest.mark.parametrize(("builder", "option"), OPTIONS)
-def test_nonsense_is_refused_by_inpainting_builders(builder, option):
+def test_nonsense_is_refused_by_builders_of_other_tasks(builder, option):
     constructor = getattr(applications, builder)
     default = inspect.signature(constructor).parameters[option].default
     for value in ("nonsense", [], True, float("nan")):

@@ -208,30 +208,6 @@ def test_bad_arguments_are_quoted(builder, arguments, quoted):
         getattr(applications, builder)(**arguments)
 
 
-BUILDERS = sorted(
-    name
-    for name in vars(applications)
-    if hasattr(getattr(applications, name), "__module__")
-    and getattr(applications, name).__module__ in {_family(n) for n in NAMES}
-)
-OPTIONS = sorted(
-    (name, option)
-    for name in BUILDERS
-    for option in inspect.signature(getattr(applications, name)).parameters
-    if option != "name"
-)
-
-
-@pytest.mark.parametrize(("builder", "option"), OPTIONS)
-def test_nonsense_is_refused_by_name(builder, option):
-    constructor = getattr(applications, builder)
-    default = inspect.signature(constructor).parameters[option].default
-    for value in ("nonsense", [], True, float("nan")):
-        wrong = 1 if isinstance(default, bool) and value is True else value
-        with pytest.raises(ValueError, match=f"{option}.*{re.escape(repr(wrong))}"):
-            constructor(**{option: wrong})
-
-
 @pytest.mark.parametrize(
     ("builder", "arguments"),
     [
