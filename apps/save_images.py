@@ -3,7 +3,8 @@
     python apps/save_images.py --dataset=digits --split=test --output_dir=digits_files
 
 writes ``digits_files/test/<class>/<number>.png``, in a second for the digits; such a
-folder is itself a data set for every app.
+folder is itself a data set for every app. Pictures without labels, those of
+``photographs`` for one, are written to ``<split>/<number>.png``.
 """
 
 import os
@@ -22,16 +23,19 @@ def run(dataset, output_dir, split="test", data_dir=None, num_images=0):
     Returns:
         Paths of the files.
     """
-    source = data.open_source(dataset, split, data_dir)
+    source = data.open_source(dataset, split, data_dir, labelled=False)
+    is_labelled = source.class_names != (sources.UNLABELLED,)
     paths = []
     for content, label in source.examples.take(num_images or -1):
         encoded = source.read(content).numpy()
         ending = next(
             e for start, e in _FIRST_BYTES.items() if encoded.startswith(start)
         )
-        name = sources.folder_name(source.class_names[int(label)])
         folder = split.partition("[")[0]
-        path = os.path.join(output_dir, folder, name, f"{len(paths):06d}.{ending}")
+        if is_labelled:
+            name = sources.folder_name(source.class_names[int(label)])
+            folder = os.path.join(folder, name)
+        path = os.path.join(output_dir, folder, f"{len(paths):06d}.{ending}")
         with _files.whole_file(path) as partial, open(partial, "wb") as file:
             file.write(encoded)
         paths.append(path)

@@ -188,6 +188,23 @@ def test_predict_from_run_and_export(trained, data_dir, tmp_path, capsys):
     assert first[0]["image"] in capsys.readouterr().out
 
 
+def test_pictures_without_labels_are_saved_without_class_folders(tmp_path):
+    source, saved = tmp_path / "source" / "train", tmp_path / "saved"
+    source.mkdir(parents=True)
+    for value in (10, 200):
+        pixels = np.full((8, 8, 3), value, np.uint8)
+        data.write_picture(str(source / f"{value}.png"), pixels)
+    paths = save_images.run(
+        dataset=str(source.parent), split="train", output_dir=str(saved)
+    )
+    assert paths == [str(saved / "train" / f"00000{i}.png") for i in (0, 1)]
+    for path, value in zip(paths, (10, 200)):
+        content = (source / f"{value}.png").read_bytes()
+        assert pathlib.Path(path).read_bytes() == content
+    again = data.open_source(str(saved), "train", labelled=False)
+    assert again.num_examples == 2
+
+
 def test_export_app(trained, tmp_path):
     path = export_model.run(
         checkpoint=str(trained[0]), export_dir=str(tmp_path), export_name="other"
