@@ -37,6 +37,32 @@ def data_dir(tmp_path_factory):
 
 
 @pytest.fixture
+def assert_same_by_xla():
+    """Checks outputs and gradients of a network that XLA compiles against plain ones."""
+    import numpy as np
+    import tensorflow as tf
+
+    def outputs_and_gradients(network, inputs):
+        with tf.GradientTape() as tape:
+            outputs = tf.nest.flatten(network(inputs))
+            loss = tf.add_n([tf.reduce_sum(output**2) for output in outputs])
+        return outputs, tape.gradient(loss, network.trainable_weights)
+
+    def check(network, inputs, atol):
+        plain, compiled = (
+            tf.function(outputs_and_gradients, jit_compile=xla)(network, inputs)
+            for xla in (False, True)
+        )
+        for first, second in zip(plain[0], compiled[0]):
+            np.testing.assert_allclose(second, first, rtol=1e-3, atol=atol)
+        for first, second in zip(plain[1], compiled[1]):
+            size = np.abs(first).max()
+            np.testing.assert_allclose(second, first, atol=1e-3 * size + 1e-7)
+
+    return check
+
+
+@pytest.fixture
 def start():
     """Starts a command of Python in its own process; ends it with the test."""
     processes = []

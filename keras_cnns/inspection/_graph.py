@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.layers import ContextualAttention
+from keras_cnns.layers import ContextualAttention, NearestUpsampling2D
 
 _CONVOLUTIONS = (layers.Conv2D, layers.SeparableConv2D, layers.DepthwiseConv2D)
 _ACTIVATIONS = (
@@ -127,8 +127,8 @@ def size_divisor(network) -> int:
 
 def _shrinking(layer):
     """How many times smaller a layer makes the height of its maps; below 1: larger."""
-    if isinstance(layer, layers.UpSampling2D):
-        return fractions.Fraction(1, layer.size[0])
+    if isinstance(layer, NearestUpsampling2D):
+        return fractions.Fraction(1, layer.size)
     strides = getattr(_innermost(layer), "strides", 1)  # one number in layers of ours
     stride = strides if isinstance(strides, int) else strides[0]
     is_transposed = isinstance(_innermost(layer), layers.Conv2DTranspose)

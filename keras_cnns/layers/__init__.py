@@ -15,6 +15,7 @@ from keras_cnns.layers.local_response_normalization import LocalResponseNormaliz
 from keras_cnns.layers.mask_renormalization import MaskRenormalization
 from keras_cnns.layers.mask_update import MaskUpdate
 from keras_cnns.layers.masked_concatenate import MaskedConcatenate
+from keras_cnns.layers.nearest_upsampling import NearestUpsampling2D
 from keras_cnns.layers.partial_conv import PartialConv2D
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "MaskRenormalization",
     "MaskUpdate",
     "MaskedConcatenate",
+    "NearestUpsampling2D",
     "PartialConv2D",
 ]

@@ -188,6 +188,13 @@ def test_xla_gives_the_same(name):
     np.testing.assert_allclose(compiled(images), model(images), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow  # some ten seconds each
+@pytest.mark.parametrize("name", SMALLEST_OF_FAMILY)
+def test_gradients_by_xla_are_the_same(name, assert_same_by_xla):
+    model = _built(name)
+    assert_same_by_xla(model, _images(model), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", FRAME)
 @pytest.mark.parametrize(
     ("arguments", "quoted"),

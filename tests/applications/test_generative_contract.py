@@ -139,11 +139,9 @@ def test_rebuilds_from_its_config_and_reads_its_weights(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", SMALLEST)
-def test_xla_gives_the_same(name):
+def test_xla_gives_the_same(name, assert_same_by_xla):
     model = applications.create_model(name)
-    inputs = _inputs(model)
-    compiled = tf.function(model, jit_compile=True)
-    np.testing.assert_allclose(compiled(inputs), model(inputs), rtol=1e-3, atol=1e-5)
+    assert_same_by_xla(model, _inputs(model), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

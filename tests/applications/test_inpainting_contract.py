@@ -188,13 +188,9 @@ def test_rebuilds_from_its_config_and_reads_its_weights(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", SMALLEST)
-def test_xla_gives_the_same(name):
+def test_xla_gives_the_same(name, assert_same_by_xla):
     model = _shared(name)
-    inputs = _inputs(model, name)
-    compiled = tf.function(model, jit_compile=True)
-    outputs = (tf.nest.flatten(f(inputs)) for f in (compiled, model))
-    for fast, plain in zip(*outputs):
-        np.testing.assert_allclose(fast, plain, rtol=1e-3, atol=1e-4)
+    assert_same_by_xla(model, _inputs(model, name), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -152,6 +152,11 @@ CASES = {
             np.concatenate([first, first, second], axis=-1),
         ],
     ),
+    "NearestUpsampling2D": (
+        {"size": 3},
+        (2, 4, 3, 2),
+        lambda x: x.repeat(3, axis=1).repeat(3, axis=2),
+    ),
     "PartialConv2D": (
         {
             "filters": 2,
@@ -306,6 +311,8 @@ def test_channel_padding_refuses_to_remove_channels():
         ("MaskRenormalization", {"kernel_size": 0}, "kernel_size.*got 0"),
         ("MaskRenormalization", {"kernel_size": 4, "strides": 1.5}, "strides.*1.5"),
         ("MaskUpdate", {"exponent": 0}, "exponent.*got 0"),
+        ("NearestUpsampling2D", {"size": 0}, "size.*got 0"),
+        ("NearestUpsampling2D", {"size": (2, 2)}, r"size.*got \(2, 2\)"),
         (
             "PartialConv2D",
             {"filters": 2, "kernel_size": 3, "padding": "causal"},

@@ -31,6 +31,7 @@ from keras_cnns.applications._parts import (
     check_rate,
 )
 from keras_cnns.applications._registry import register_network
+from keras_cnns.layers import NearestUpsampling2D
 
 _EPSILON = 1e-5
 
@@ -64,7 +65,7 @@ def _halve(x, name):
 
 
 def _double(x, name):
-    return layers.UpSampling2D(2, name=name)(x)
+    return NearestUpsampling2D(2, name=name)(x)
 
 
 def _block(x, filters, normalise, name, resample=None, first_bias=True):

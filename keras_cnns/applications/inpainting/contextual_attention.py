@@ -32,7 +32,7 @@ from keras_cnns.applications._parts import (
     check_counts,
     head_dtype,
 )
-from keras_cnns.layers import ContextualAttention
+from keras_cnns.layers import ContextualAttention, NearestUpsampling2D
 
 _LEAK = 0.2
 # The level whose width each encoder's six convolutions have.
@@ -87,10 +87,10 @@ def _decoder(x, filters, channels, name, output_name):
     """Up to the picture's size, clipped to its range; float32 in every policy."""
     x = _conv(x, filters[2], f"{name}_conv1")
     x = _conv(x, filters[2], f"{name}_conv2")
-    x = layers.UpSampling2D(name=f"{name}_upsample1")(x)
+    x = NearestUpsampling2D(name=f"{name}_upsample1")(x)
     x = _conv(x, filters[1], f"{name}_conv3")
     x = _conv(x, filters[1], f"{name}_conv4")
-    x = layers.UpSampling2D(name=f"{name}_upsample2")(x)
+    x = NearestUpsampling2D(name=f"{name}_upsample2")(x)
     x = _conv(x, filters[0], f"{name}_conv5")
     x = _conv(x, max(filters[0] // 2, 1), f"{name}_conv6")
     x = _conv(x, channels, f"{name}_conv7", activation=None)

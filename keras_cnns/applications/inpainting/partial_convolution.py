@@ -41,7 +41,7 @@ from keras_cnns.applications._parts import (
     check_rate,
     head_dtype,
 )
-from keras_cnns.layers import MaskedConcatenate, PartialConv2D
+from keras_cnns.layers import MaskedConcatenate, NearestUpsampling2D, PartialConv2D
 
 _LEAK = 0.2
 
@@ -87,7 +87,7 @@ def _double(maps, name):
     """Nearest upsampling of features and masks."""
     kinds = ("upsample", "upsample_masks")
     return [
-        layers.UpSampling2D(name=f"{name}_{kind}")(x) for kind, x in zip(kinds, maps)
+        NearestUpsampling2D(name=f"{name}_{kind}")(x) for kind, x in zip(kinds, maps)
     ]
 
 

@@ -36,6 +36,7 @@ from keras_cnns.applications._parts import (
     check_rate,
     head_dtype,
 )
+from keras_cnns.layers import NearestUpsampling2D
 
 
 def _conv(x, filters, size, padding, name):
@@ -58,7 +59,7 @@ def _two_convs(x, filters, padding, name):
 def _double(x, filters, upsampling, name):
     """Twice the size."""
     if upsampling == "nearest":
-        x = layers.UpSampling2D(name=f"{name}_upsample")(x)
+        x = NearestUpsampling2D(name=f"{name}_upsample")(x)
         return _conv(x, filters, 2, "same", f"{name}_up")
     return layers.Conv2DTranspose(
         filters,
