@@ -133,7 +133,7 @@ def run(
         record = runs.read_record(output_dir, kind) if resume else None
         with strategy.scope():
             features = inpainting_setup.make_feature_network(flags)
-            description = _description(flags, source, features, record)
+            description = _description(flags, source, recipe, features, record)
             trainer = inpainting_setup.make_trainer(
                 flags, description, features, steps_per_epoch
             )
@@ -198,7 +198,7 @@ def _steps_per_epoch(flags, source):
     return steps
 
 
-def _description(flags, source, features, record):
+def _description(flags, source, recipe, features, record):
     """The networks and how they are fed: from the record, else from the flags."""
     if record is None:
         return inpainting_runs.describe(
@@ -209,11 +209,13 @@ def _description(flags, source, features, record):
             patch_size=flags.patch_size,
             channels=flags.channels,
             feature_network=features,
+            num_mask_files=recipe.num_files,
         )
     stored, description = record
     facts = [
         ("classes of the data", description.class_names, source.class_names),
         ("number of examples", description.num_examples, source.num_examples),
+        ("number of mask files", description.num_mask_files, recipe.num_files),
         (
             "feature network",
             description.feature_network,

@@ -16,7 +16,7 @@ from keras_cnns.data.hole_sizes import is_range
 from keras_cnns.data.irregular_masks import ALL_RATIOS, irregular_mask
 from keras_cnns.data.pipeline import Augmentation, load_training, sharded_by_data
 from keras_cnns.data.preprocessing import Preprocessing
-from keras_cnns.data.sources import Source
+from keras_cnns.data.sources import Source, list_images
 
 # Shares of a picture's side: holes of 96 to 128 pixels in pictures of 256, of Iizuka et
 # al., "Globally and Locally Consistent Image Completion", 2017.
@@ -83,6 +83,14 @@ class MaskRecipe:
     def kind_list(self) -> list:
         """The kinds, one by one."""
         return [name.strip() for name in self.kinds.split(",")]
+
+    @property
+    def num_files(self) -> int:
+        """How many masks are in the folders that are there now."""
+        folders = (
+            name[len(_FILES) :] for name in self.kind_list if name.startswith(_FILES)
+        )
+        return sum(len(list_images(folder)) for folder in folders)
 
     def drawer(self, height: int, width: int) -> Callable:
         """The function that draws masks of one size; files are read now.

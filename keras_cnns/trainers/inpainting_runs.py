@@ -22,6 +22,7 @@ class InpaintingDescription(runs.Description):
         preprocessing: how pictures become inputs.
         value_range: ``"signed"`` or ``"unit"``, of the pictures.
         num_examples: size of the training split, which sets the steps of an epoch.
+        num_mask_files: masks that holes are taken from; 0 where they are drawn.
     """
 
     model: str
@@ -32,6 +33,7 @@ class InpaintingDescription(runs.Description):
     preprocessing: Preprocessing
     value_range: str
     num_examples: int
+    num_mask_files: int = 0
 
     @property
     def image_shape(self) -> tuple:
@@ -84,6 +86,7 @@ def describe(
     patch_size=0,
     channels=0,
     feature_network=None,
+    num_mask_files=0,
 ) -> InpaintingDescription:
     """The description of a new run.
 
@@ -95,6 +98,7 @@ def describe(
         patch_size: of the patches that opponents see; 0: half of the picture's.
         channels: 1 or 3; 0 takes the data's.
         feature_network: ``FeatureNetwork`` of the losses; None: none.
+        num_mask_files: of the masks' recipe.
 
     Raises:
         ValueError: if an argument is bad.
@@ -131,6 +135,7 @@ def describe(
         ),
         value_range=info.preprocessing,
         num_examples=source.num_examples,
+        num_mask_files=num_mask_files,
     )
 
 

@@ -319,6 +319,19 @@ def test_a_run_is_not_resumed_as_another(trained, tmp_path):
         train_inpainter.run(**{**flags, "resume": False})
 
 
+def test_masks_must_not_become_more_or_less(trained, tmp_path):
+    run_dir, _, flags = trained
+    data.write_mask(str(tmp_path / "masks" / "0.png"), np.eye(8))
+    flags = {**flags, "deterministic": False, "resume": True}
+    flags |= {"mask_kinds": f"files:{tmp_path / 'masks'}", "output_dir": str(tmp_path)}
+    record = json.loads((run_dir / "run.json").read_text())
+    record["flags"].update(flags)
+    record["network"]["num_mask_files"] = 2
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="number of mask files was 2, is 1"):
+        train_inpainter.run(**flags)
+
+
 def _merge(**given):
     parameters = inspect.signature(train_inpainter.run).parameters
     values = {

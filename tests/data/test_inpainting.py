@@ -121,6 +121,7 @@ def test_masks_from_files(tmp_path, test):
     for i, mask in enumerate(known):
         data.write_mask(str(tmp_path / f"{i}.png"), mask)
     recipe = data.MaskRecipe(f"files:{tmp_path}")
+    assert recipe.num_files == 3 and data.MaskRecipe().num_files == 0
     _, masks = _evaluation(test, masks=recipe)
     found = {mask.tobytes() for mask in masks}
     assert found == {mask.tobytes() for mask in known}
