@@ -38,7 +38,7 @@ def data_dir(tmp_path_factory):
 
 @pytest.fixture
 def assert_same_by_xla():
-    """Checks a network that XLA compiles, outputs and gradients, against the plain one."""
+    """Checks outputs and gradients of a network compiled by XLA against plain ones."""
     import numpy as np
     import tensorflow as tf
 
