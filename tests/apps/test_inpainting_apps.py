@@ -302,6 +302,40 @@ def test_a_killed_run_resumes_to_the_bit(
     _assert_same_run(straight, killed)
 
 
+@pytest.mark.slow  # three processes each
+@pytest.mark.parametrize("kind", SMALL)
+def test_two_workers_train_as_one(start, finish, cluster, data_dir, tmp_path, kind):
+    """By the command line, with the same global batches; statistics are common.
+
+    One step of the opponent each: of several, workers part the batch otherwise.
+    """
+    flags = _flags(kind, "", data_dir, epochs=2, sync_batch_norm=True)
+    if kind == "reconstruction":
+        flags |= {"perceptual_weight": 0, "style_weight": 0}
+    if kind in ("lbam", "contextual_attention"):
+        flags["discriminator_steps"] = 1
+    del flags["output_dir"]
+    command = [APP, *(f"--{name}={value}" for name, value in flags.items())]
+    one, two = tmp_path / "one", tmp_path / "two"
+    spread = [*command, f"--output_dir={two}", "--distribution_strategy=multi_worker"]
+    workers = [start(*spread, TF_CONFIG=config) for config in cluster()]
+    for worker in workers:
+        _, errors = worker.communicate(timeout=300)
+        assert worker.returncode == 0, errors[-2000:]
+    code, _, errors = finish(*command, f"--output_dir={one}")
+    assert code == 0, errors[-2000:]
+    tables = []
+    for folder in (one, two):
+        with open(folder / "metrics.csv") as file:
+            rows = [{**row, "seconds": "0"} for row in csv.DictReader(file)]
+        # A phase that has not come yet leaves its columns empty.
+        tables.append([[float(x or 0) for x in row.values()] for row in rows])
+    np.testing.assert_allclose(tables[1], tables[0], rtol=1e-4, atol=1e-4)
+    networks = [inpainting_runs.load_network(str(folder))[0] for folder in (one, two)]
+    for first, second in zip(*(network.get_weights() for network in networks)):
+        np.testing.assert_allclose(second, first, atol=1e-4)
+
+
 def test_a_run_is_not_resumed_as_another(trained, tmp_path):
     run_dir, _, flags = trained
     # Not in this process: it would stay deterministic
