@@ -129,6 +129,8 @@ def _shrinking(layer):
     """How many times smaller a layer makes the height of its maps; below 1: larger."""
     if isinstance(layer, NearestUpsampling2D):
         return fractions.Fraction(1, layer.size)
+    if isinstance(layer, layers.UpSampling2D):
+        return fractions.Fraction(1, layer.size[0])
     strides = getattr(_innermost(layer), "strides", 1)  # one number in layers of ours
     stride = strides if isinstance(strides, int) else strides[0]
     is_transposed = isinstance(_innermost(layer), layers.Conv2DTranspose)

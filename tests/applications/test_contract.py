@@ -191,7 +191,7 @@ def test_xla_gives_the_same(name):
     np.testing.assert_allclose(compiled(images), model(images), rtol=1e-3, atol=1e-5)
 
 
-# Some ten seconds each; of a DPN, a bundle of convolutions per block, ten minutes.
+# Some ten seconds each; a DPN, of bundles of convolutions, takes over nine minutes.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in SMALLEST_OF_FAMILY if not _is_large(n)])
 def test_gradients_by_xla_are_the_same(name, assert_same_by_xla):

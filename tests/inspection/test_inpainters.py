@@ -4,8 +4,9 @@ import constant_inpainter
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow import keras
 
-from keras_cnns import exemplar, inspection
+from keras_cnns import exemplar, inspection, layers
 from keras_cnns.inspection import tiles
 from keras_cnns.inspection._graph import size_divisor
 from keras_cnns.trainers import inpainting_runs
@@ -202,6 +203,16 @@ def test_sizes_that_a_network_takes(model, net, divisor):
     for size in range(1, divisor):
         with pytest.raises(ValueError, match=f"multiples of {divisor};"):
             description.build_network((divisor, size))
+
+
+@pytest.mark.parametrize(
+    "enlarge", [keras.layers.UpSampling2D, layers.NearestUpsampling2D]
+)
+def test_both_upsamplings_undo_a_halving(enlarge):
+    images = keras.Input((None, None, 1))
+    x = enlarge()(keras.layers.Conv2D(1, 3, strides=2, padding="same")(images))
+    x = keras.layers.Conv2D(1, 3, strides=2, padding="same")(x)
+    assert size_divisor(keras.Model(images, x)) == 2
 
 
 def test_a_picture_larger_than_a_tile(tmp_path):

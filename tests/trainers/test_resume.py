@@ -118,7 +118,7 @@ train_classifier.main()
 
 
 def test_killed_within_a_checkpoint(straight, finish, data_dir, tmp_path):
-    """In the third epoch, the second checkpoint after its beginning."""
+    """At the first checkpoint of the third epoch."""
     flags = _flags(data_dir, tmp_path)
     code, _, _ = finish("-c", KILLED_WITHIN_CHECKPOINT, *flags)
     assert code == -signal.SIGKILL
