@@ -6,7 +6,7 @@ One BN-Inception at a quarter of its width, 28x28 Fashion-MNIST, stochastic grad
 descent with momentum at a constant rate: without batch normalisation, with it at the
 same rate, and with it at five times that rate; the same initial kernels and the same
 batches each time. ``batch_norm.json`` gets the test accuracy at fixed intervals, on the
-first pictures of the test set only, to save time; ``batch_norm.png`` the three curves.
+first images of the test set only, to save time; ``batch_norm.png`` the three curves.
 
 Ioffe, Szegedy, arXiv 1502.03167, figure 2 and section 4.2.1, did so on ImageNet.
 """
@@ -32,7 +32,7 @@ _FACTOR = flags.DEFINE_float("rate_factor", 5.0, "of the rate in the third run")
 _BATCH = flags.DEFINE_integer("batch_size", 64, "examples per step")
 _STEPS = flags.DEFINE_integer("steps", 700, "training steps of each run")
 _INTERVAL = flags.DEFINE_integer("interval", 50, "steps between evaluations")
-_PICTURES = flags.DEFINE_integer("test_pictures", 2000, "how many are evaluated")
+_IMAGES = flags.DEFINE_integer("test_images", 2000, "how many are evaluated")
 _TARGET = flags.DEFINE_float("target", 0.8, "accuracy whose steps are counted")
 _SEED = flags.DEFINE_integer("seed", 0, "of weights and batches")
 
@@ -97,10 +97,10 @@ def plot(results, path):
         axes.plot(result["steps"], result["accuracy"], marker=".", label=name)
     axes.axhline(_TARGET.value, color="grey", linewidth=0.8, linestyle="--")
     axes.set_xlabel("training steps")
-    axes.set_ylabel(f"accuracy on {_PICTURES.value:,} test pictures")
+    axes.set_ylabel(f"accuracy on {_IMAGES.value:,} test images")
     axes.grid(alpha=0.3)
     axes.legend(title="batch normalisation")
-    with _files.whole_file(path) as partial:
+    with _files.atomic_file(path) as partial:
         figure.savefig(partial, format="png", dpi=110, bbox_inches="tight")
 
 
@@ -116,7 +116,7 @@ def main(_):
         preprocessing=preprocessing,
         data_dir=_DATA_DIR.value,
     )
-    test = test.unbatch().take(_PICTURES.value).batch(_BATCH.value).cache()
+    test = test.unbatch().take(_IMAGES.value).batch(_BATCH.value).cache()
     results = {}
     for name, batch_norm, rate in runs():
         print(f"batch normalisation: {name}", flush=True)
@@ -143,7 +143,7 @@ def main(_):
     print(f"steps are those to {_TARGET.value:.0%}; everything is in {_OUTPUT.value}")
 
 
-_SETTINGS = (_BATCH, _STEPS, _INTERVAL, _PICTURES, _TARGET, _SEED)
+_SETTINGS = (_BATCH, _STEPS, _INTERVAL, _IMAGES, _TARGET, _SEED)
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("output_dir")

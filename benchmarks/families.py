@@ -26,6 +26,7 @@ import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
 import tensorflow as tf  # isort: skip
 
+from keras_cnns import inference
 from keras_cnns import _files, applications, trainers
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -198,7 +199,7 @@ def train(family, speed, minutes, data_dir) -> dict:
         started = time.perf_counter()
         subprocess.run([sys.executable, _APP, *command], check=True)
         total = time.perf_counter() - started
-        network, _ = trainers.load_run(folder, "last")
+        network, _ = inference.load_classifier(folder, "last")
         with open(os.path.join(folder, "metrics.csv"), encoding="utf-8") as file:
             *_, last = csv.DictReader(file)
     return {

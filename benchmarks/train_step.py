@@ -3,7 +3,7 @@
     python benchmarks/train_step.py --json_file=xla.json
 
 One process, the same batch, steps of both kinds in turn (A B A B ...), medians of the
-rounds after a warm-up. Speeds of the GANs count the pictures that the discriminator is
+rounds after a warm-up. Speeds of the GANs count the images that the discriminator is
 shown. Takes some ten minutes on two cores. Needs the extra ``bench``.
 """
 
@@ -37,13 +37,13 @@ def _classifier(model, **builder_args):
     return make
 
 
-def _adversary(kind, model, opponent, latent_size):
+def _adversary(kind, model, discriminator, latent_size):
     """The same of a GAN with its paper's number of discriminator steps."""
 
     def make(enable_xla):
         trainer = kind(
             applications.create_model(f"{model}_generator"),
-            applications.create_model(f"{model}_{opponent}"),
+            applications.create_model(f"{model}_{discriminator}"),
             latents=latent_size,
             enable_xla=enable_xla,
         )
@@ -53,7 +53,7 @@ def _adversary(kind, model, opponent, latent_size):
     return make
 
 
-# name: (function that makes the trainer, shape of a picture, pictures per step)
+# name: (function that makes the trainer, shape of an image, images per step)
 STEPS = {
     "DenseNet-BC k=24 28x28x1": (
         _classifier(

@@ -1,7 +1,8 @@
 """CNNs and GANs of the classic literature, in Keras on TensorFlow 2.
 
 Sub-packages load on first use, so ``import keras_cnns`` costs nothing:
-``keras_cnns.applications.DenseNet121()`` builds a network.
+``keras_cnns.applications.DenseNet121()`` builds a network, and
+``keras_cnns.open_run(folder)`` opens a finished training.
 
 TensorFlow's start-up messages are kept off the terminal; set the environment
 variable ``TF_CPP_MIN_LOG_LEVEL`` yourself (0 shows everything) to have them back.
@@ -16,22 +17,29 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _SUBPACKAGES = (
     "applications",
+    "commands",
     "data",
     "exemplar",
     "export",
+    "figures",
+    "inference",
     "inspection",
     "layers",
     "losses",
     "metrics",
+    "runs",
+    "tasks",
     "trainers",
 )
 
 
 def __getattr__(name):
+    if name == "open_run":
+        return importlib.import_module(f"{__name__}.tasks").open_run
     if name in _SUBPACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted([*globals(), *_SUBPACKAGES])
+    return sorted([*globals(), *_SUBPACKAGES, "open_run"])

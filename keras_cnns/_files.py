@@ -12,7 +12,7 @@ def partial_name(path: str) -> str:
 
 
 @contextlib.contextmanager
-def whole_file(path: str):
+def atomic_file(path: str):
     """Gives a temporary path; renames it to ``path`` when the block succeeds.
 
     Raises:
@@ -32,7 +32,7 @@ def whole_file(path: str):
 
 
 @contextlib.contextmanager
-def whole_folder(path: str):
+def atomic_folder(path: str):
     """Gives a temporary empty folder; renames it to ``path`` when the block succeeds.
 
     Raises:
@@ -52,5 +52,5 @@ def whole_folder(path: str):
 
 def write_text(path: str, text: str) -> None:
     """Writes a whole text file, or nothing."""
-    with whole_file(path) as partial, open(partial, "w", encoding="utf-8") as file:
+    with atomic_file(path) as partial, open(partial, "w", encoding="utf-8") as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""What a mask is, and the shares of hole in which inpainting is compared.
+"""What a mask is, and the fractions of hole in which inpainting is compared.
 
 Everywhere in this package a mask is float32 ``(height, width, 1)`` with 1 at valid
 pixels and 0 in holes.
@@ -41,11 +41,11 @@ def check_mask(mask) -> np.ndarray:
 
 
 def check_masks(masks, shape: tuple) -> np.ndarray:
-    """Masks of a batch of pictures, float64, 1 = valid, 0 = hole.
+    """Masks of a batch of images, float64, 1 = valid, 0 = hole.
 
     Args:
         masks: ``(batch, height, width, 1)``.
-        shape: of the pictures, ``(batch, height, width, channels)``.
+        shape: of the images, ``(batch, height, width, channels)``.
 
     Raises:
         ValueError: if their shape does not suit, or they hold anything but 0 and 1.
@@ -68,7 +68,7 @@ def _refuse_other_values(name, array):
 
 
 def hole_ratio(mask) -> float:
-    """The share of pixels that are hole, 0 to 1.
+    """The fraction of pixels that are hole, 0 to 1.
 
     Args, Raises: as ``check_mask``.
     """

@@ -130,7 +130,7 @@ def cluster():
 @pytest.fixture
 def wait_for_step():
     """Waits until a run has written a checkpoint of a step or of a later one."""
-    from keras_cnns.trainers import checkpoints
+    from keras_cnns.runs import checkpoints
 
     def wait(process, run_dir, step):
         folder = str(run_dir / "checkpoints")

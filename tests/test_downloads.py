@@ -63,7 +63,7 @@ def server():
         ("/unknown_length", f"sha256:{SHA256}"),
     ],
 )
-def test_whole_file_is_kept_and_asked_for_once(path, checksum, server, tmp_path):
+def test_atomic_file_is_kept_and_asked_for_once(path, checksum, server, tmp_path):
     first = _downloads.fetch(server + path, checksum, str(tmp_path))
     asked = len(_Handler.requests)
     assert first == _downloads.fetch(server + path, checksum, str(tmp_path))

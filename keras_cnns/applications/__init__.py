@@ -1,18 +1,5 @@
 """Functional-API builders: ``keras_cnns.applications.DenseNet121()`` and its kin."""
 
-from keras_cnns.applications._costs import count_macs
-from keras_cnns.applications._registry import (
-    ModelInfo,
-    create_model,
-    create_variant,
-    extract_features,
-    list_models,
-    model_info,
-    stage_ends_of,
-)
-from keras_cnns.applications._vgg16 import vgg16_stages
-from keras_cnns.applications._weights import load as load_weights
-from keras_cnns.applications._weights import save as save_weights
 from keras_cnns.applications.classification.all_cnn import *
 from keras_cnns.applications.classification.bn_inception import *
 from keras_cnns.applications.classification.densenet import *
@@ -30,6 +17,18 @@ from keras_cnns.applications.classification.resnet import *
 from keras_cnns.applications.classification.resnet_in_resnet import *
 from keras_cnns.applications.classification.shufflenet import *
 from keras_cnns.applications.classification.stochastic_depth import *
+from keras_cnns.applications.classification.vgg import vgg16_stages
+from keras_cnns.applications.frame.costs import count_macs
+from keras_cnns.applications.frame.registry import (
+    ModelInfo,
+    create_model,
+    extract_features,
+    list_models,
+    model_info,
+    stage_ends_of,
+)
+from keras_cnns.applications.frame.weight_files import load as load_weights
+from keras_cnns.applications.frame.weight_files import save as save_weights
 from keras_cnns.applications.generative.cgan import *
 from keras_cnns.applications.generative.cgan_tag import *
 from keras_cnns.applications.generative.dcgan import *

@@ -1,5 +1,6 @@
 """Data sets and input pipelines: ``load(name, split, batch_size)``."""
 
+from keras_cnns.data.images import read_image, to_bytes, write_image
 from keras_cnns.data.inpainting import (
     MaskRecipe,
     load_inpainting_evaluation,
@@ -12,34 +13,55 @@ from keras_cnns.data.masks import (
     rectangle_mask,
     write_mask,
 )
-from keras_cnns.data.pictures import read_picture, write_picture
-from keras_cnns.data.pipeline import Augmentation, load, load_training
+from keras_cnns.data.pipeline import (
+    Augmentation,
+    augmented_input,
+    load,
+    load_training,
+    read_images,
+)
 from keras_cnns.data.preprocessing import (
     CONVENTIONS,
     VALUE_RANGES,
     Preprocessing,
     measure_statistics,
 )
-from keras_cnns.data.sources import Source, open_source
+from keras_cnns.data.sources import (
+    UNLABELLED,
+    Layout,
+    Source,
+    list_images,
+    naming_bad_images,
+    open_source,
+)
+from keras_cnns.data.stream import training_stream
 
 __all__ = [
     "CONVENTIONS",
     "HOLE_RATIO_BINS",
+    "UNLABELLED",
     "VALUE_RANGES",
     "Augmentation",
+    "Layout",
     "MaskRecipe",
     "Preprocessing",
     "Source",
+    "augmented_input",
     "irregular_mask",
+    "list_images",
     "load",
     "load_inpainting_evaluation",
     "load_inpainting_training",
     "load_training",
     "measure_statistics",
+    "naming_bad_images",
     "open_source",
+    "read_image",
+    "read_images",
     "read_mask",
-    "read_picture",
     "rectangle_mask",
+    "to_bytes",
+    "training_stream",
+    "write_image",
     "write_mask",
-    "write_picture",
 ]

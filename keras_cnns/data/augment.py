@@ -1,7 +1,7 @@
-"""Random changes of training pictures, each a pure function of a seed.
+"""Random changes of training images, each a pure function of a seed.
 
-An operation takes one standardised picture ``(height, width, channels)``, a seed of
-two integers and its number, and returns a picture of the same size. Zero is the mean
+An operation takes one standardised image ``(height, width, channels)``, a seed of
+two integers and its number, and returns an image of the same size. Zero is the mean
 of the data, so padding and cut-out leave mean grey.
 """
 
@@ -42,7 +42,7 @@ OPERATIONS = {
 
 
 def random_resized_crop(image, seed, height, width):
-    """A random part of a picture, resized: 8 to 100 % of its area, aspect 3/4 to 4/3.
+    """A random part of an image, resized: 8 to 100 % of its area, aspect 3/4 to 4/3.
 
     Args:
         image: float32 pixels ``(any height, any width, channels)``.
@@ -73,7 +73,7 @@ def mixup(images, labels, seed, alpha):
         images: ``(batch, height, width, channels)``.
         labels: probabilities ``(batch, classes)``.
         seed: two integers.
-        alpha: parameter of the Beta distribution that the share is drawn from.
+        alpha: parameter of the Beta distribution that the fraction is drawn from.
 
     Source: Zhang et al., arXiv 1710.09412.
     """
@@ -81,6 +81,6 @@ def mixup(images, labels, seed, alpha):
     first, second = (
         tf.random.stateless_gamma([], seed=seeds[i], alpha=alpha) for i in (0, 1)
     )
-    share = first / tf.maximum(first + second, 1e-30)
-    blend = lambda x: share * x + (1 - share) * tf.roll(x, 1, axis=0)  # noqa: E731
+    fraction = first / tf.maximum(first + second, 1e-30)
+    blend = lambda x: fraction * x + (1 - fraction) * tf.roll(x, 1, axis=0)  # noqa: E731
     return blend(images), blend(labels)

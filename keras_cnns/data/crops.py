@@ -1,14 +1,14 @@
-"""What of a picture a network is shown when it is evaluated as in the papers.
+"""What of an image a network is shown when it is evaluated as in the papers.
 
 ======================  ================================================================
 ``1_crop``              the one input of training: central crop, resized
-``10_crop``             the picture resized so that the input is ``crop_ratio`` of its
+``10_crop``             the image resized so that the input is ``crop_ratio`` of its
                         shorter side; its four corners and its centre
-``12_crop``             the central square of that picture: four corners, centre, and
+``12_crop``             the central square of that image: four corners, centre, and
                         the square itself resized
 ``144_crop``            the same of the first, the central and the last square (left to
                         right, or top to bottom) at four scales
-``dense_multi_scale``   the whole picture, aspect kept, at several scales, for a network
+``dense_multi_scale``   the whole image, aspect kept, at several scales, for a network
                         that takes any size; no mirrored ones
 ======================  ================================================================
 
@@ -41,10 +41,10 @@ _SCALES = {
 
 
 class Window(NamedTuple):
-    """One crop of a picture that was resized with its aspect kept.
+    """One crop of an image that was resized with its aspect kept.
 
     Attributes:
-        scale: shorter side of the resized picture.
+        scale: shorter side of the resized image.
         top, left, height, width: what is cut out of it, in its pixels; resized to the
             input where it is larger.
         mirrored: whether left and right are swapped.
@@ -60,13 +60,13 @@ class Window(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How often, and how, each picture is shown to a network.
+    """How often, and how, each image is shown to a network.
 
     Attributes:
         name: one of ``PROTOCOLS``.
-        crop_ratio: the input's share of the shorter side (``1_crop``, ``10_crop``,
+        crop_ratio: the input's fraction of the shorter side (``1_crop``, ``10_crop``,
             ``12_crop``); None takes the preprocessing's, and where the crops must be
-            smaller than the picture 0.875.
+            smaller than the image 0.875.
         scales: shorter sides for ``dense_multi_scale``; empty takes the usual ones.
 
     Raises:
@@ -104,18 +104,18 @@ class Protocol:
 
     @property
     def is_dense(self) -> bool:
-        """Whether the network sees whole pictures of several sizes."""
+        """Whether the network sees whole images of several sizes."""
         return self.name == "dense_multi_scale"
 
     @property
     def num_crops(self) -> int:
-        """How often each picture is shown."""
+        """How often each image is shown."""
         if self.is_dense:
             return len(self.scales or _SCALES[self.name])
         return int(self.name.partition("_")[0])
 
     def list_scales(self, preprocessing: Preprocessing) -> tuple:
-        """Shorter sides of the resized pictures; none for ``1_crop``.
+        """Shorter sides of the resized images; none for ``1_crop``.
 
         Raises:
             ValueError: if the input is not a square, but for ``1_crop``, or the crops
@@ -133,13 +133,13 @@ class Protocol:
             return self.scales
         if self.name in _SCALES:
             return tuple(round(s * size / _REFERENCE_SIZE) for s in _SCALES[self.name])
-        share = self.effective_ratio(preprocessing)
-        scale = round(size / share)
+        fraction = self.effective_ratio(preprocessing)
+        scale = round(size / fraction)
         if scale == size:
             raise ValueError(
-                f"with crop_ratio={share!r} and an input of {size}x{size} the crops of "
-                f"the protocol {self.name!r} coincide; give a smaller ratio, such as "
-                f"{_USUAL_CROP_RATIO}"
+                f"with crop_ratio={fraction!r} and an input of {size}x{size} the crops "
+                f"of the protocol {self.name!r} coincide; give a smaller ratio, such "
+                f"as {_USUAL_CROP_RATIO}"
             )
         return (scale,)
 
@@ -158,16 +158,16 @@ class Protocol:
 
 
 def list_windows(name: str, height: int, width: int, size: int, scales) -> list:
-    """The crops of a picture, in the order of the protocol's description.
+    """The crops of an image, in the order of the protocol's description.
 
     Args:
         name: ``"10_crop"``, ``"12_crop"`` or ``"144_crop"``.
-        height, width: of the picture.
+        height, width: of the image.
         size: height and width of the crops.
-        scales: shorter sides to resize the picture to, each at least ``size``.
+        scales: shorter sides to resize the image to, each at least ``size``.
 
     Returns:
-        List of ``Window``, a mirrored one after each plain one. Squares of a picture
+        List of ``Window``, a mirrored one after each plain one. Squares of an image
         that is a square itself coincide, and so do their windows.
 
     Raises:
@@ -187,7 +187,7 @@ def list_windows(name: str, height: int, width: int, size: int, scales) -> list:
 
 
 def resized_shape(height: int, width: int, scale: int) -> tuple:
-    """(height, width) of a picture whose shorter side becomes ``scale``."""
+    """(height, width) of an image whose shorter side becomes ``scale``."""
     shorter = min(height, width)
     return round(height * scale / shorter), round(width * scale / shorter)
 
@@ -227,14 +227,14 @@ def _corners_and_centre(box, size):
 
 
 def resize_to_scale(image, scale: int) -> tf.Tensor:
-    """Resizes a picture with its aspect kept.
+    """Resizes an image with its aspect kept.
 
     Args:
         image: pixels ``(height, width, channels)`` of known shape, 0 to 255.
         scale: the new shorter side.
 
     Returns:
-        float32 pixels, 0 to 255, bilinear; the picture itself where it fits already.
+        float32 pixels, 0 to 255, bilinear; the image itself where it fits already.
     """
     image = tf.cast(image, tf.float32)
     return _resize(image, resized_shape(*image.shape[:2], scale))
@@ -249,7 +249,7 @@ def _resize(image, shape):
 def iterate_crops(
     image, preprocessing: Preprocessing, windows: Iterable
 ) -> Iterator[np.ndarray]:
-    """Cuts crops out of a picture one by one, so that memory holds no more.
+    """Cuts crops out of an image one by one, so that memory holds no more.
 
     Args:
         image: pixels ``(height, width, channels)`` of known shape, 0 to 255.
@@ -270,7 +270,7 @@ def iterate_crops(
 
 
 def make_crops(image, preprocessing: Preprocessing, protocol: Protocol) -> np.ndarray:
-    """All crops of a picture at once.
+    """All crops of an image at once.
 
     Args:
         image: pixels ``(height, width, channels)`` of known shape, 0 to 255.
@@ -285,7 +285,7 @@ def make_crops(image, preprocessing: Preprocessing, protocol: Protocol) -> np.nd
 
 
 def windows_of(image, preprocessing: Preprocessing, protocol: Protocol) -> list:
-    """The windows of a protocol on one picture; see ``list_windows``."""
+    """The windows of a protocol on one image; see ``list_windows``."""
     scales = protocol.list_scales(preprocessing)
     height, width = image.shape[:2]
     return list_windows(protocol.name, height, width, preprocessing.height, scales)

@@ -39,7 +39,7 @@ def hole_counts(height: int, width: int, hole_ratios: tuple, border: int) -> tup
 
     Args:
         height, width: size of the mask, in pixels.
-        hole_ratios: (low, high]: the share of pixels that are hole.
+        hole_ratios: (low, high]: the fraction of pixels that are hole.
         border: pixels along each side that stay valid.
 
     Raises:

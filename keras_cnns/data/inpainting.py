@@ -1,7 +1,7 @@
-"""Pictures and masks into batches ``(images, masks)``.
+"""Images and masks into batches ``(images, masks)``.
 
 As elsewhere, the stream of training batches is a pure function of the seed and the
-step. The masks of an evaluation hang on the seed and the picture's place alone, so all
+step. The masks of an evaluation depend on the seed and the image's place alone, so all
 methods see the same holes.
 """
 
@@ -14,11 +14,12 @@ import tensorflow as tf
 from keras_cnns.data import masks as mask_functions
 from keras_cnns.data.hole_sizes import is_range
 from keras_cnns.data.irregular_masks import ALL_RATIOS, irregular_mask
-from keras_cnns.data.pipeline import Augmentation, load_training, sharded_by_data
+from keras_cnns.data.pipeline import Augmentation, load_training
 from keras_cnns.data.preprocessing import Preprocessing
 from keras_cnns.data.sources import Source, list_images
+from keras_cnns.data.stream import sharded_by_data
 
-# Shares of a picture's side: holes of 96 to 128 pixels in pictures of 256, of Iizuka et
+# Fractions of an image's side: holes of 96 to 128 pixels in images of 256, of Iizuka et
 # al., "Globally and Locally Consistent Image Completion", 2017.
 _RECTANGLE_SIDES = (0.375, 0.5)
 _FILES = "files:"
@@ -29,16 +30,16 @@ _NO_AUGMENTATION = Augmentation()
 
 @dataclasses.dataclass(frozen=True)
 class MaskRecipe:
-    """Where the masks of a set of pictures come from.
+    """Where the masks of a set of images come from.
 
     Attributes:
-        kinds: comma-separated: ``irregular``, ``rectangle``, ``files:FOLDER`` (pictures
-            whose white pixels are holes, brought to the pictures' size). Of several,
+        kinds: comma-separated: ``irregular``, ``rectangle``, ``files:FOLDER`` (images
+            whose white pixels are holes, brought to the images' size). Of several,
             one is drawn for every mask, with equal chances.
-        hole_ratios: (low, high]: share of hole of irregular masks; None: from 0.01 to
-            0.6.
-        rectangle_sides: (smallest, largest): sides of rectangles, as shares of the
-            picture's; None: from 0.375 to 0.5.
+        hole_ratios: (low, high]: fraction of hole of irregular masks; None: from 0.01
+            to 0.6.
+        rectangle_sides: (smallest, largest): sides of rectangles, as fractions of the
+            image's; None: from 0.375 to 0.5.
         border: pixels along the sides that stay valid, not for files.
 
     Raises:
@@ -108,7 +109,7 @@ class MaskRecipe:
         drawers = [self._drawer_of(name, height, width) for name in self.kind_list]
 
         def draw(seed):
-            # The kind has its own generator: it must not hang on the shapes' one.
+            # The kind has its own generator: it must not depend on the shapes' one.
             seed = np.atleast_1d(seed).tolist()
             kind = np.random.default_rng([*seed, len(drawers)]).integers(len(drawers))
             return drawers[kind](seed)
@@ -123,7 +124,7 @@ class MaskRecipe:
         if name == "rectangle":
             sides = self.rectangle_sides or _RECTANGLE_SIDES
             heights, widths = (
-                tuple(max(1, round(share * length)) for share in sides)
+                tuple(max(1, round(fraction * length)) for fraction in sides)
                 for length in (height, width)
             )
             return lambda seed: mask_functions.rectangle_mask(
@@ -167,11 +168,11 @@ def load_inpainting_training(
 
     Args:
         source: the training split; labels are not looked at.
-        batch_size: pictures per batch, over all replicas.
+        batch_size: images per batch, over all replicas.
         start_step: batches to leave out at the beginning of the stream.
-        preprocessing: how pictures become inputs.
-        masks: where the masks come from; every picture gets another one every time.
-        augmentation: what is done to pictures at random; no mixup or smoothed labels.
+        preprocessing: how images become inputs.
+        masks: where the masks come from; every image gets another one every time.
+        augmentation: what is done to images at random; no mixup or smoothed labels.
         seed: of everything random, >= 0.
 
     Returns:
@@ -188,7 +189,7 @@ def load_inpainting_training(
             f"label_smoothing={augmentation.label_smoothing!r}"
         )
     _check_seed(seed)
-    pictures = load_training(
+    images = load_training(
         source,
         batch_size,
         start_step,
@@ -202,7 +203,7 @@ def load_inpainting_training(
         return batch[0], draw_masks(step * batch_size, batch[0])
 
     return (
-        pictures.enumerate(start_step)
+        images.enumerate(start_step)
         # As in load_training: counting has made the stream one of finite length.
         .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         .map(add_masks, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -219,18 +220,18 @@ def load_inpainting_evaluation(
     num_examples: Optional[int] = None,
     seed: int = 0,
 ) -> tf.data.Dataset:
-    """Every picture once, in order, each with its own mask that never changes.
+    """Every image once, in order, each with its own mask that never changes.
 
     For one bin of hole ratios, the recipe is
     ``MaskRecipe(hole_ratios=masks.HOLE_RATIO_BINS[i])``.
 
     Args:
         source: the split; labels are not looked at.
-        batch_size: pictures per batch, the last one may have fewer; masks do not hang
+        batch_size: images per batch, the last one may have fewer; masks do not depend
             on it.
-        preprocessing: how pictures become inputs.
+        preprocessing: how images become inputs.
         masks: where the masks come from.
-        num_examples: how many pictures to take from the beginning; None for all.
+        num_examples: how many images to take from the beginning; None for all.
         seed: of the masks, >= 0.
 
     Returns:

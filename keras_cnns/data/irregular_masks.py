@@ -22,7 +22,7 @@ def irregular_mask(
     hole_ratios: tuple = ALL_RATIOS,
     border: int = 0,
 ) -> np.ndarray:
-    """Irregular holes of a share that lies in a given range.
+    """Irregular holes of a fraction that lies in a given range.
 
     The number of hole pixels is drawn first, evenly from the range. Shapes are added
     until it is reached; of the last one, only the part nearest to its start is taken.
@@ -32,7 +32,7 @@ def irregular_mask(
     Args:
         height, width: size of the mask, in pixels.
         seed: whole number >= 0, or several; the mask is a function of it.
-        hole_ratios: (low, high]: the share of pixels that are hole.
+        hole_ratios: (low, high]: the fraction of pixels that are hole.
         border: pixels along each side that stay valid.
 
     Returns:
@@ -73,8 +73,8 @@ def _nearest(pixels, start, count):
 def _draw_shape(height, width, start, random):
     """A shape of random kind, bool ``(height, width)``; its start belongs to it."""
     image = Image.new("L", (width, height))
-    shape = _SHAPES[random.choice(len(_SHAPES), p=_SHARES)]
-    # Sizes are shares of the shorter side; points are (x, y).
+    shape = _SHAPES[random.choice(len(_SHAPES), p=_FRACTIONS)]
+    # Sizes are fractions of the shorter side; points are (x, y).
     shape(ImageDraw.Draw(image), np.array(start[::-1]), min(height, width), random)
     pixels = np.array(image, bool)
     pixels[start] = True
@@ -126,4 +126,4 @@ def _pixels(length):
 
 
 _SHAPES = (_stroke, _ellipse, _walk)
-_SHARES = (0.5, 0.2, 0.3)
+_FRACTIONS = (0.5, 0.2, 0.3)

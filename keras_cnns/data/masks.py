@@ -1,7 +1,7 @@
 """Masks of holes: drawn at random, rectangles, and files.
 
 Everywhere in this package a mask is float32 ``(height, width, 1)`` with 1 at valid
-pixels and 0 in holes. On disk it is a picture whose white pixels, 128 and more, are
+pixels and 0 in holes. On disk it is an image whose white pixels, 128 and more, are
 holes; ``read_mask`` and ``write_mask`` are the places that turn one into the other.
 """
 
@@ -15,8 +15,8 @@ from absl import logging
 from keras_cnns import _masks
 from keras_cnns._masks import HOLE_RATIO_BINS
 from keras_cnns.data.hole_sizes import check_size, is_range, mask_of_holes
+from keras_cnns.data.images import opened, write_image
 from keras_cnns.data.irregular_masks import irregular_mask
-from keras_cnns.data.pictures import opened, write_picture
 from keras_cnns.data.sources import list_images
 
 __all__ = [
@@ -55,7 +55,7 @@ def rectangle_mask(
 
     Raises:
         ValueError: if a range or the border is bad, a hole would not fit inside the
-            border, or it would be the whole picture.
+            border, or it would be the whole image.
     """
     check_size(height, width, border)
     random = np.random.default_rng(seed)
@@ -83,7 +83,7 @@ def rectangle_mask(
 
 
 def read_mask(path: str, shape: Optional[tuple] = None) -> np.ndarray:
-    """A mask from a picture file, whose white pixels are holes.
+    """A mask from an image file, whose white pixels are holes.
 
     Colours are taken by their brightness, and transparency is not looked at. Grey
     values become hole from 128 on; a warning says so.
@@ -91,13 +91,13 @@ def read_mask(path: str, shape: Optional[tuple] = None) -> np.ndarray:
     Args:
         path: PNG, BMP, GIF or JPEG file of 8 bits and one frame, turned upright where
             it says how.
-        shape: (height, width) of the picture it is for; None for any.
+        shape: (height, width) of the image it is for; None for any.
 
     Returns:
         float32 ``(height, width, 1)``, 1 = valid. It may be without holes.
 
     Raises:
-        ValueError: if the file is no picture of 8 bits, has another size than
+        ValueError: if the file is no image of 8 bits, has another size than
             ``shape``, or is all hole.
         FileNotFoundError: if there is no such file.
     """
@@ -105,7 +105,7 @@ def read_mask(path: str, shape: Optional[tuple] = None) -> np.ndarray:
     if shape is not None and holes.shape != tuple(shape):
         raise ValueError(
             f"mask {path} is {holes.shape[0]}x{holes.shape[1]} (height x width), "
-            f"but the picture is {shape[0]}x{shape[1]}"
+            f"but the image is {shape[0]}x{shape[1]}"
         )
     _check_has_valid(holes, path)
     if is_grey:
@@ -120,7 +120,7 @@ def read_mask_files(folder: str, shape: tuple) -> Iterator[np.ndarray]:
     regard to their aspect. One warning at the end is for all with grey values.
 
     Args:
-        folder: holds picture files and nothing else.
+        folder: holds image files and nothing else.
         shape: (height, width) of the masks.
 
     Yields:
@@ -161,7 +161,7 @@ def write_mask(path: str, mask) -> None:
     """
     mask = _masks.check_mask(mask)
     holes = mask.reshape(*mask.shape[:2], 1) == 0
-    write_picture(path, np.where(holes, np.uint8(255), np.uint8(0)))
+    write_image(path, np.where(holes, np.uint8(255), np.uint8(0)))
 
 
 def _read_holes(path):

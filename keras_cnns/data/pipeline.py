@@ -1,18 +1,16 @@
-"""Sources into batches.
-
-Training batches are an endless stream that is a pure function of the seed and the
-step: the stream that starts at step s is the one from step 0 without its first s
-batches, which is what makes a run resumable to the bit.
-"""
+"""Sources of labelled images into batches ``(images, labels)``."""
 
 import dataclasses
 from typing import Optional
 
+import numpy as np
 import tensorflow as tf
 
+from keras_cnns._checks import check_count
 from keras_cnns.data import augment
 from keras_cnns.data.preprocessing import Preprocessing
 from keras_cnns.data.sources import Source, open_source
+from keras_cnns.data.stream import sharded_by_data, training_stream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Augmentation:
             ``"pad_crop:4,flip,cutout:8"``; ``"random_resized_crop"``, first, replaces
             the resizing. Empty for none.
         mixup_alpha: parameter of mixup's Beta distribution; 0 for none.
-        label_smoothing: share of each label spread evenly over the classes, [0, 1).
+        label_smoothing: fraction of each label spread evenly over the classes, [0, 1).
     """
 
     operations: str = ""
@@ -82,7 +80,7 @@ def load(
     Args:
         name, split, data_dir: as in ``open_source``.
         batch_size: examples per batch; the last batch may be smaller.
-        preprocessing: how pictures become inputs.
+        preprocessing: how images become inputs.
 
     Returns:
         Dataset of (images ``(batch, height, width, channels)`` float32, labels
@@ -117,16 +115,11 @@ def load_training(
 ) -> tf.data.Dataset:
     """The endless stream of training batches, from any step on.
 
-    Every epoch has its own order and augmentation, drawn from ``seed``; the examples
-    that do not fill a batch at its end are left out.
-
     Args:
-        source: the training split.
-        batch_size: examples per batch, over all replicas.
-        start_step: batches to leave out at the beginning of the stream.
-        preprocessing: how pictures become inputs.
+        source: the training split, whose targets are labels.
+        batch_size, start_step, seed: as ``training_stream`` takes them.
+        preprocessing: how images become inputs.
         augmentation: what is done to them at random.
-        seed: of everything random.
 
     Returns:
         Dataset as ``load`` gives, of whole batches only.
@@ -134,69 +127,41 @@ def load_training(
     Raises:
         ValueError: if there are fewer examples than one batch.
     """
-    steps_per_epoch = source.num_examples // batch_size
-    if not steps_per_epoch:
-        raise ValueError(
-            f"batch_size={batch_size} is larger than the {source.num_examples} "
-            f"examples of {source.name} {source.split}"
-        )
-    start_epoch, start_batch = divmod(start_step, steps_per_epoch)
-    start_epoch, start_batch = tf.constant([start_epoch, start_batch], tf.int64)
-    used = steps_per_epoch * batch_size
-    fold = tf.random.experimental.stateless_fold_in
-
-    def epoch_examples(epoch):
-        # Of this function's graph only: the order must not hang on the global seed.
-        tf.compat.v1.set_random_seed(1)
-        epoch_seed = fold(tf.constant([seed, 0], tf.int64), epoch)
-        order_seed = tf.random.stateless_uniform(
-            [], epoch_seed, maxval=tf.int64.max, dtype=tf.int64
-        )
-        skipped = tf.where(epoch == start_epoch, start_batch * batch_size, 0)
-        return (
-            source.examples.shuffle(
-                source.shuffle_buffer,
-                seed=order_seed,
-                reshuffle_each_iteration=False,
-            )
-            .enumerate()
-            .take(used)
-            .skip(skipped)
-            .map(lambda i, example: (fold(epoch_seed, i), *example))
-        )
-
     depth = len(source.class_names)
 
-    def example(example_seed, content, label):
-        image = _training_image(
+    def transform(example_seed, content, label):
+        image = augmented_input(
             source.read(content), example_seed, preprocessing, augmentation
         )
-        return example_seed, image, tf.one_hot(label, depth)
+        return image, tf.one_hot(label, depth)
 
     def finish(seeds, images, labels):
         smoothing = augmentation.label_smoothing
         labels = labels * (1 - smoothing) + smoothing / depth
         if augmentation.mixup_alpha:
-            batch_seed = fold(seeds[0], -1)
+            batch_seed = tf.random.experimental.stateless_fold_in(seeds[0], -1)
             images, labels = augment.mixup(
                 images, labels, batch_seed, augmentation.mixup_alpha
             )
         return images, labels
 
-    epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
-    return sharded_by_data(
-        epochs.flat_map(epoch_examples)
-        # Known to be endless, batches keep their static size under several workers.
-        .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        .map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
-        .map(finish)
-        .prefetch(tf.data.AUTOTUNE)
+    return training_stream(
+        source, batch_size, start_step, transform, finish=finish, seed=seed
     )
 
 
-def _training_image(content, seed, preprocessing, augmentation):
-    """One encoded picture to one augmented input."""
+def augmented_input(content, seed, preprocessing, augmentation):
+    """One encoded image to one input, changed at random.
+
+    Args:
+        content: encoded bytes.
+        seed: two integers that decide what is random.
+        preprocessing: ``Preprocessing``.
+        augmentation: ``Augmentation``; only its operations matter.
+
+    Returns:
+        float32 ``(height, width, channels)``.
+    """
     fold = tf.random.experimental.stateless_fold_in
     image = preprocessing.decode(content)
     if augmentation.crops_at_random:
@@ -214,9 +179,26 @@ def _training_image(content, seed, preprocessing, augmentation):
     return image
 
 
-def sharded_by_data(dataset):
-    """Workers share each global batch, whatever files it came from."""
-    options = tf.data.Options()
-    policy = tf.data.experimental.AutoShardPolicy.DATA
-    options.experimental_distribute.auto_shard_policy = policy
-    return dataset.with_options(options)
+def read_images(source: Source, preprocessing: Preprocessing, count: int = 0) -> tuple:
+    """The first images of a split as arrays.
+
+    Args:
+        source: the split; another order is that of its ``examples``.
+        preprocessing: how images become inputs.
+        count: how many, at most; 0: all.
+
+    Returns:
+        (images ``(count, height, width, channels)`` float32, targets as the source has
+        them), NumPy.
+
+    Raises:
+        ValueError: if ``count`` is negative.
+    """
+    check_count("count", count, 0)
+    examples = source.examples.take(count or -1).map(
+        lambda content, target: (preprocessing(source.read(content)), target),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    batches = list(examples.batch(256).as_numpy_iterator())
+    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)

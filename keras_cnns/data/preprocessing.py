@@ -1,8 +1,9 @@
-"""How a picture becomes a network's input, the same in training, use and serving."""
+"""How an image becomes a network's input, the same in training, use and serving."""
 
 import dataclasses
 from typing import Optional
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -29,7 +30,7 @@ def decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
     return image
 
 
-# Lowest and highest value of a network's pictures, as the registry names the range.
+# Lowest and highest value of a network's images, as the registry names the range.
 VALUE_RANGES = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
 
 
@@ -43,7 +44,7 @@ def check_value_range(value_range) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """Decoding, resizing and standardisation of pictures for one network.
+    """Decoding, resizing and standardisation of images for one network.
 
     Attributes:
         height, width: size of the input, in pixels.
@@ -51,8 +52,8 @@ class Preprocessing:
         mean, std: per channel, on grey levels of 0 to 255, in the order of the
             network's channels; the input is ``(pixels - mean) / std``.
         reverse_channels: whether the network wants blue, green, red.
-        crop_ratio: share of the shorter side that the central square keeps before it
-            is resized; None resizes the whole picture without regard to its aspect.
+        crop_ratio: fraction of the shorter side that the central square keeps before it
+            is resized; None resizes the whole image without regard to its aspect.
     """
 
     height: int
@@ -87,6 +88,36 @@ class Preprocessing:
         return cls(
             height, width, channels, ((0 - low) * std,) * channels, (std,) * channels
         )
+
+    @property
+    def value_range(self) -> str:
+        """The key of ``VALUE_RANGES`` that ``for_range`` made it for.
+
+        Raises:
+            ValueError: if its inputs are in no such range.
+        """
+        for name in VALUE_RANGES:
+            same = Preprocessing.for_range(*self.shape, name)
+            if np.allclose([same.mean, same.std], [self.mean, self.std]):
+                return name
+        raise ValueError(
+            f"inputs by mean {self.mean!r} and std {self.std!r} have none of the "
+            f"ranges {', '.join(VALUE_RANGES)}"
+        )
+
+    @property
+    def shape(self) -> tuple:
+        """(height, width, channels) of the input."""
+        return (self.height, self.width, self.channels)
+
+    def with_size(self, height: int, width: int) -> "Preprocessing":
+        """The same for inputs of another size."""
+        return dataclasses.replace(self, height=height, width=width)
+
+    @classmethod
+    def plain(cls, height: int, width: int, channels: int) -> "Preprocessing":
+        """What leaves grey levels of 0 to 255 as they are."""
+        return cls(height, width, channels, (0.0,) * channels, (1.0,) * channels)
 
     @classmethod
     def from_json(cls, fields: dict) -> "Preprocessing":
@@ -181,9 +212,9 @@ def measure_statistics(source, height, width, channels, limit=20_000) -> Preproc
         limit: how many examples to look at.
 
     Raises:
-        ValueError: if the pictures are all of one colour in some channel.
+        ValueError: if the images are all of one colour in some channel.
     """
-    plain = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
+    plain = Preprocessing.plain(height, width, channels)
     examples = source.examples
     if source.num_examples > limit:  # which need not come in random order
         examples = examples.shuffle(source.shuffle_buffer, seed=1).take(limit)
@@ -204,7 +235,7 @@ def measure_statistics(source, height, width, channels, limit=20_000) -> Preproc
     std = (squares / count - mean**2) ** 0.5
     if not (std > 0).all():
         raise ValueError(
-            f"the pictures of {source.name!r} do not vary (std {std}); they cannot be "
+            f"the images of {source.name!r} do not vary (std {std}); they cannot be "
             "standardised"
         )
     return Preprocessing(

@@ -7,6 +7,7 @@ import io
 import logging as py_logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Optional
 
 import tensorflow as tf
@@ -30,6 +31,22 @@ _OUR_BUILDERS = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Layout:
+    """Where the image and the target of a TFDS example are.
+
+    Attributes:
+        image: name of the feature with the image.
+        target: function of an example, a dict of features, to its target: any structure
+            of tensors.
+        class_names: tuple of names of classes.
+    """
+
+    image: str
+    target: Callable
+    class_names: tuple
+
+
+@dataclasses.dataclass(frozen=True)
 class Source:
     """One split of a data set, in a fixed order.
 
@@ -38,8 +55,9 @@ class Source:
         split: split name.
         num_examples: number of examples.
         class_names: tuple of names, by label.
-        image_shape: ``(height, width, channels)``; None where pictures differ.
-        examples: ``tf.data.Dataset`` of (``read``'s input, int64 label).
+        image_shape: ``(height, width, channels)``; None where images differ.
+        examples: ``tf.data.Dataset`` of (``read``'s input, target): the int64 label, or
+            what else a ``Layout`` makes of an example.
         read: maps an example's first component to encoded image bytes.
         shuffle_buffer: how many unread examples fit a gibibyte.
     """
@@ -55,7 +73,12 @@ class Source:
 
 
 def open_source(
-    name: str, split: str, data_dir: Optional[str] = None, *, labelled: bool = True
+    name: str,
+    split: str,
+    data_dir: Optional[str] = None,
+    *,
+    labelled: bool = True,
+    layout: Optional[Callable] = None,
 ) -> Source:
     """Finds a data set, preparing it where that is needed.
 
@@ -69,8 +92,10 @@ def open_source(
             for ``fashion_mnist`` it may also hold the IDX files.
         labelled: whether labels are needed. If not, sets without them will do as well:
             TFDS names with one image feature, or one called ``image``, and folders
-            ``<folder>/<split>/<image>``; all pictures are of the class ``UNLABELLED``
+            ``<folder>/<split>/<image>``; all images are of the class ``UNLABELLED``
             then.
+        layout: for other targets than labels, of TFDS names: function of a builder's
+            ``info`` to its ``Layout``; raises ValueError where there are none.
 
     Raises:
         ValueError: if the name, the split or the kind of data is not usable.
@@ -78,18 +103,18 @@ def open_source(
     """
     is_ours = name in _OUR_BUILDERS or name == "fashion_mnist"
     if os.path.isdir(name) and not is_ours:
+        if layout:
+            raise ValueError(f"the image folder {name!r} has no targets but labels")
         return _folder_source(name, split, labelled)
     if os.sep in name and not name.startswith("huggingface:"):
         raise ValueError(f"the folder {name!r} does not exist")
+    layout = layout or functools.partial(_label_layout, name, labelled)
     with _quiet():
         if name == "fashion_mnist":
-            return _fashion_mnist(split, data_dir)
-        if name in _OUR_BUILDERS:
-            make_builder = functools.partial(_OUR_BUILDERS[name], data_dir=data_dir)
-            return _tfds_source(name, split, make_builder, labelled=labelled)
-        return _tfds_source(
-            name, split, lambda: _tfds_builder(name, data_dir), labelled=labelled
-        )
+            return _fashion_mnist(split, data_dir, layout)
+        make_builder = _OUR_BUILDERS.get(name) or functools.partial(_tfds_builder, name)
+        make_builder = functools.partial(make_builder, data_dir=data_dir)
+        return _tfds_source(name, split, make_builder, layout)
 
 
 @contextlib.contextmanager
@@ -106,7 +131,7 @@ def _quiet():
         logging.set_verbosity(verbosity)
 
 
-def _fashion_mnist(split, data_dir):
+def _fashion_mnist(split, data_dir, layout):
     """Prepared official data, else local IDX files, else the official download."""
 
     def official():
@@ -119,11 +144,12 @@ def _fashion_mnist(split, data_dir):
         for folder in (data_dir, fashion_mnist_idx.DEBIAN_FOLDER):
             is_there = folder and fashion_mnist_idx.find_idx_files(folder)
             if local().is_prepared() or is_there:
-                return _tfds_source("fashion_mnist", split, local, manual_dir=folder)
+                return _tfds_source("fashion_mnist", split, local, layout, folder)
     return _tfds_source(
         "fashion_mnist",
         split,
         official,
+        layout,
         hint="; or put its four IDX files into data_dir, or install Debian's package "
         f"dataset-fashion-mnist (looked in {data_dir} and "
         f"{fashion_mnist_idx.DEBIAN_FOLDER})",
@@ -141,10 +167,10 @@ def _tfds_builder(name, data_dir):
         ) from error
 
 
-def _tfds_source(name, split, make_builder, manual_dir=None, hint="", labelled=True):
+def _tfds_source(name, split, make_builder, layout, manual_dir=None, hint=""):
     """A source from a TFDS builder of images."""
     builder = make_builder()
-    image_key, label_key = _feature_keys(name, builder, labelled)
+    found = layout(builder.info)
     if not builder.is_prepared():
         try:
             _prepare(name, builder, manual_dir, hint)
@@ -160,39 +186,37 @@ def _tfds_source(name, split, make_builder, manual_dir=None, hint="", labelled=T
         ) from error
     if not info.num_examples:
         raise ValueError(f"{name} has no examples in the split {split!r}")
-    no_label = tf.constant(0, tf.int64)
     # Files are read in order, so the order of examples is the same in every run.
     examples = builder.as_dataset(
         split=split,
-        decoders={image_key: tfds.decode.SkipDecoding()},
+        decoders={found.image: tfds.decode.SkipDecoding()},
         read_config=tfds.ReadConfig(try_autocache=False),
-    ).map(lambda example: (example[image_key], example.get(label_key, no_label)))
+    ).map(lambda example: (example[found.image], found.target(example)))
     whole = builder.info.splits[split.split("[")[0].split("+")[0]]
     mean_bytes = max(1, whole.num_bytes // max(1, whole.num_examples))
     return Source(
         name=name,
         split=split,
         num_examples=info.num_examples,
-        class_names=tuple(builder.info.features[label_key].names)
-        if label_key
-        else (UNLABELLED,),
-        image_shape=tuple(builder.info.features[image_key].shape),
+        class_names=found.class_names,
+        image_shape=tuple(builder.info.features[found.image].shape),
         examples=examples,
         read=tf.identity,
         shuffle_buffer=min(info.num_examples, max(1024, _SHUFFLE_BYTES // mean_bytes)),
     )
 
 
-def _feature_keys(name, builder, labelled):
-    """Names of the features with picture and label; None for no label."""
-    features, keys = builder.info.features, builder.info.supervised_keys
+def _label_layout(name, labelled, info):
+    """Image and label; where labels are not needed, the image alone will do."""
+    features, keys = info.features, info.supervised_keys
     if (
         keys is not None
         and len(keys) == 2
         and isinstance(features[keys[0]], tfds.features.Image)
         and isinstance(features[keys[1]], tfds.features.ClassLabel)
     ):
-        return keys
+        names = tuple(features[keys[1]].names)
+        return Layout(keys[0], lambda example: example[keys[1]], names)
     if labelled:
         raise ValueError(
             f"data set {name!r} is not one of labelled images: its supervised keys "
@@ -204,7 +228,8 @@ def _feature_keys(name, builder, labelled):
             f"data set {name!r} has no image feature, or none that is the one: "
             f"{images!r} of {list(features)!r}"
         )
-    return ("image" if "image" in images else images[0]), None
+    image = "image" if "image" in images else images[0]
+    return Layout(image, lambda example: tf.constant(0, tf.int64), (UNLABELLED,))
 
 
 def _prepare(name, builder, manual_dir, hint):
@@ -347,7 +372,7 @@ def folder_name(class_name: str) -> str:
 
 
 def _common_channels(paths):
-    """1 if all pictures are grey, else 3."""
+    """1 if all images are grey, else 3."""
     modes = set()
     for path in paths:
         with Image.open(path) as image:
@@ -370,7 +395,7 @@ def naming_bad_images(name: str):
         name: data set name or folder; only folders are looked through.
 
     Raises:
-        ValueError: naming the picture that cannot be decoded.
+        ValueError: naming the image that cannot be decoded.
     """
     try:
         yield

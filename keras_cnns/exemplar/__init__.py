@@ -36,7 +36,7 @@ def fill(
             1 = valid, 0 = hole.
         method: one of ``METHODS``.
         seed: of what is drawn, a whole number.
-        progress: called with the share done, rising to 1, or None.
+        progress: called with the fraction done, rising to 1, or None.
         **options: those of the method.
 
     Returns:

@@ -6,11 +6,12 @@ import inspect
 import numpy as np
 
 from keras_cnns import _masks
+from keras_cnns._checks import check_count
 
 _SHARED = ("seed", "progress")
 
 
-def _silent(share):
+def _silent(fraction):
     """Stands in for a progress that nobody wants to see."""
 
 
@@ -30,10 +31,10 @@ def image_fill(function):
       1 = valid, 0 = hole.
     - seed: of what is drawn, a whole number; a fill that draws nothing is the same
       under each.
-    - progress: called with the share done, rising to 1, or None.
+    - progress: called with the fraction done, rising to 1, or None.
 
     It returns a new uint8 image of the given shape, in which valid pixels are untouched
-    to the bit, and raises ``ValueError`` where an argument is bad.
+    bit-exactly, and raises ``ValueError`` where an argument is bad.
     """
     own = inspect.signature(function).parameters
     taken = [name for name in _SHARED if name in own]
@@ -88,7 +89,7 @@ def check_mask(mask, image_shape) -> np.ndarray:
 
     Raises:
         ValueError: if the mask has another size, a value other than 0 and 1, or no
-            known pixel.
+            valid pixel.
     """
     mask = _masks.check_mask(mask)
     if mask.shape[:2] != tuple(image_shape[:2]):
@@ -103,28 +104,6 @@ def check_mask(mask, image_shape) -> np.ndarray:
             "and there is nothing to fill it from (1 = valid, 0 = hole)"
         )
     return known
-
-
-def check_count(name: str, value, lowest: int = 1) -> None:
-    """Refuses anything but a whole number of at least ``lowest``."""
-    if not _is_whole(value) or value < lowest:
-        raise ValueError(f"{name} must be a whole number >= {lowest}, got {value!r}")
-
-
-def check_odd(name: str, value) -> None:
-    """Refuses anything but an odd whole number of at least 3."""
-    if not _is_whole(value) or value < 3 or value % 2 == 0:
-        raise ValueError(f"{name} must be an odd whole number >= 3, got {value!r}")
-
-
-def check_flag(name: str, value) -> None:
-    """Refuses anything but True and False."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, got {value!r}")
-
-
-def _is_whole(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _check_options(name, given, allowed):

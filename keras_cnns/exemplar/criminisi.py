@@ -3,7 +3,8 @@
 import numpy as np
 from skimage import color
 
-from keras_cnns.exemplar._inputs import check_count, check_flag, check_odd, image_fill
+from keras_cnns._checks import check_count, check_flag, check_odd
+from keras_cnns.exemplar._inputs import image_fill
 from keras_cnns.exemplar.fill_front import FillFront
 from keras_cnns.exemplar.patches import PatchSearch, fully_known, usable_patch_size
 
@@ -48,7 +49,7 @@ def fill_criminisi(
             ``(height, width, 3)``.
         mask: ``(height, width)`` or ``(height, width, 1)``; 1 = valid, 0 = hole.
         seed: has no effect, as nothing is drawn.
-        progress: called with the share of the hole that is filled.
+        progress: called with the fraction of the hole that is filled.
         patch_size: height and width of a patch, odd, in pixels: a little more than the
             largest element of the texture. Where no such patch is fully known, the next
             smaller odd size with one is taken and a warning logged.

@@ -21,7 +21,7 @@ class FillFront:
     ``C(p) * D(p)``; C(p) is the mean confidence in the patch around p, in which unknown
     pixels count 0; ``D(p) = |isophote . normal| / 255 + 0.001``. The isophote is the
     gradient turned by 90 degrees, and the gradient the largest one within the patch,
-    from known pixels alone: an unknown neighbour is replaced by the pixel itself, else
+    from valid pixels alone: an unknown neighbour is replaced by the pixel itself, else
     the edge of the hole would pass for structure. The normal is that of the mask, by
     Sobel's filter. Gradients are those of the sum of the channels, in whole numbers, so
     that ties are true ones.

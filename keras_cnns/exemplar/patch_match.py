@@ -10,7 +10,7 @@ Whatever is tried replaces a match only where it is nearer, so that no distance 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from keras_cnns.exemplar._inputs import check_count, check_odd
+from keras_cnns._checks import check_count, check_odd
 
 _JUMPS = (8, 4, 2, 1)
 _DIRECTIONS = ((1, 0), (0, 1), (-1, 0), (0, -1))
@@ -167,8 +167,8 @@ def match_patches(
         seed: of the random matches.
         usable: which source patches may be found, by top left corner, bool
             ``(height - patch_size + 1, width - patch_size + 1)``; None: all.
-        progress: called after each iteration with the share done and the mean distance,
-            or None.
+        progress: called after each iteration with the fraction done and the mean
+            distance, or None.
 
     Returns:
         (matches, distances): the rows and columns of the found patches' top left
@@ -199,8 +199,8 @@ def match_patches(
     for iteration in range(num_iterations):
         field.improve()
         if progress is not None:
-            share = (iteration + 1) / num_iterations
-            progress(share, float(field.distances.mean(dtype=np.float64)))
+            fraction = (iteration + 1) / num_iterations
+            progress(fraction, float(field.distances.mean(dtype=np.float64)))
     return (
         field.matches.reshape(2, *wanted.shape),
         field.distances.reshape(wanted.shape),

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-from keras_cnns.exemplar._inputs import check_count, check_odd, image_fill
+from keras_cnns._checks import check_count, check_odd
+from keras_cnns.exemplar._inputs import image_fill
 from keras_cnns.exemplar.criminisi import fill_criminisi
 from keras_cnns.exemplar.patch_match import PatchField
 from keras_cnns.exemplar.patches import fully_known, usable_patch_size
@@ -55,7 +56,7 @@ def fill_patch_match(
             ``(height, width, 3)``.
         mask: ``(height, width)`` or ``(height, width, 1)``; 1 = valid, 0 = hole.
         seed: of the random matches.
-        progress: called with the share of the work that is done.
+        progress: called with the fraction of the work that is done.
         patch_size: height and width of a patch, odd, in pixels of each level. Where no
             such patch is fully known, the next smaller odd size with one is taken and
             a warning logged.
@@ -71,7 +72,7 @@ def fill_patch_match(
 
     Source: Barnes et al., SIGGRAPH 2009, after Wexler, Shechtman and Irani, "Space-time
     completion of video", PAMI 29(3), 2007, for the alternation and the weight by
-    distance from the known pixels (unverified: the papers were not at hand). The weight
+    distance from the valid pixels (unverified: the papers were not at hand). The weight
     by the match's distance, the start on the coarsest level and the numbers of rounds
     are our choice.
     """
@@ -97,7 +98,7 @@ def fill_patch_match(
 
 
 class _Work:
-    """Tells the share of the work, taking a round's cost as the hole's size."""
+    """Tells the fraction of the work, taking a round's cost as the hole's size."""
 
     def __init__(self, levels, rounds, progress):
         self._progress = progress

@@ -52,7 +52,7 @@ def usable_patch_size(known, size) -> int:
             return smaller
     raise ValueError(
         f"no patch of {_SMALLEST} x {_SMALLEST} is fully known in an image of "
-        f"{known.shape[0]} x {known.shape[1]} with {int(known.sum())} known pixels: "
+        f"{known.shape[0]} x {known.shape[1]} with {int(known.sum())} valid pixels: "
         'there is nothing to copy; "mean", "nearest" and "biharmonic" need no patch'
     )
 

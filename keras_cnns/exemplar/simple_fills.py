@@ -4,12 +4,13 @@ import numpy as np
 from scipy import ndimage
 from skimage import restoration
 
-from keras_cnns.exemplar._inputs import check_flag, image_fill
+from keras_cnns._checks import check_flag
+from keras_cnns.exemplar._inputs import image_fill
 
 
 @image_fill
 def fill_mean(image, mask):
-    """Fills a hole with the mean colour of the known pixels, rounded.
+    """Fills a hole with the mean colour of the valid pixels, rounded.
 
     Args:
         image: uint8 ``(height, width)``, ``(height, width, 1)`` or
@@ -30,7 +31,7 @@ def fill_mean(image, mask):
 
 @image_fill
 def fill_nearest(image, mask):
-    """Fills each pixel of a hole with the nearest known pixel, by Euclidean distance.
+    """Fills each pixel of a hole with the nearest valid pixel, by Euclidean distance.
 
     Args:
         image, mask, seed, progress: as of ``fill_mean``.

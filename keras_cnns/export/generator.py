@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_cnns.export import saved_model, verification
-from keras_cnns.trainers import generative_runs
 
 
 class _ServedGenerator(tf.Module):
@@ -65,10 +64,10 @@ def export_generator(generator, latents, export_dir: str, name: str):
         name: model name in the path.
 
     Returns:
-        (the version's folder, largest relative difference of a picture on reloading).
+        (the version's folder, largest relative difference of an image on reloading).
 
     Raises:
-        ValueError: if the pictures of the reloaded model are not the generator's.
+        ValueError: if the images of the reloaded model are not the generator's.
         OSError: if it cannot be written.
     """
     served = _ServedGenerator(generator, latents)
@@ -92,16 +91,3 @@ def export_generator(generator, latents, export_dir: str, name: str):
             verification.Case("sample", asked, "images", expected),
         ],
     )
-
-
-def export_generator_run(run_dir: str, export_dir: str, name: str = ""):
-    """Exports the generator of a run; see ``export_generator``.
-
-    Args:
-        run_dir: folder that ``apps/train_gan.py`` wrote.
-        export_dir: folder that gets ``<name>/<version>/``.
-        name: model name in the path; empty takes that of the generator.
-    """
-    generator, _, latents, description = generative_runs.load_networks(run_dir)
-    name = name or f"{description.model}_generator"
-    return export_generator(generator, latents, export_dir, name)

@@ -1,12 +1,12 @@
 """Inpainting networks as SavedModels: ``<export_dir>/<name>/<version>/``.
 
-Two signatures. ``serving_default`` takes pictures in the network's range and masks (1
-for known pixels, 0 in the hole; what is between counts as known from 0.5 on) and gives
-the filled pictures. ``serve_images`` takes encoded pictures of any size, each with an
+Two signatures. ``serving_default`` takes images in the network's range and masks (1
+for valid pixels, 0 in the hole; what is between counts as known from 0.5 on) and gives
+the filled images. ``serve_images`` takes encoded images of any size, each with an
 encoded mask of its size whose white pixels, 128 and more, are the hole, and gives PNG
-files of those sizes. Both leave known pixels as they are.
+files of those sizes. Both leave valid pixels as they are.
 
-The network sees a picture in its own size. What is resized are the known pixels alone,
+The network sees an image in its own size. What is resized are the valid pixels alone,
 so that nothing from under the hole gets into them.
 """
 
@@ -19,7 +19,6 @@ import tensorflow as tf
 from keras_cnns.data import VALUE_RANGES
 from keras_cnns.data.preprocessing import decode_image
 from keras_cnns.export import saved_model, verification
-from keras_cnns.trainers import inpainting_runs
 
 _WHITE = 128  # and more is hole on disk, as in keras_cnns.data.read_mask
 
@@ -32,17 +31,17 @@ class _ServedInpainter(tf.Module):
         # Not the network itself: its layers need not be traced one by one.
         self._network = functools.partial(network, training=False)
         self._weights = network.variables
-        self._feed = preprocessing
+        self._preprocessing = preprocessing
         self._range = VALUE_RANGES[value_range]
         size = (preprocessing.height, preprocessing.width)
         shapes = ((*size, preprocessing.channels), (*size, 1))
-        pictures, masks = (
+        images, masks = (
             tf.TensorSpec([None, *shape], name=name)
             for shape, name in zip(shapes, ("images", "masks"))
         )
         strings = tf.TensorSpec([None], tf.string)
 
-        @tf.function(input_signature=[pictures, masks])
+        @tf.function(input_signature=[images, masks])
         def serving_default(images, masks):
             known = masks >= 0.5
             return {"images": tf.where(known, images, self._fill(images, known))}
@@ -67,7 +66,7 @@ class _ServedInpainter(tf.Module):
         self.serve_images = serve_images
 
     def _fill(self, images, known):
-        """What the network makes of known pixels, within their range."""
+        """What the network makes of valid pixels, within their range."""
         masks = tf.cast(known, tf.float32)
         images = tf.where(known, images, 0.0)
         final = tf.nest.flatten(self._network([images, masks]))[0]
@@ -75,13 +74,13 @@ class _ServedInpainter(tf.Module):
 
     def _decode(self, image_bytes, mask_bytes):
         """Grey levels of 0 to 255, and where they are known, ``(height, width, 1)``."""
-        pixels = decode_image(image_bytes, self._feed.channels)
+        pixels = decode_image(image_bytes, self._preprocessing.channels)
         known = decode_image(mask_bytes, 1) < _WHITE
         checks = [
             tf.debugging.assert_equal(
                 tf.shape(known)[:2],
                 tf.shape(pixels)[:2],
-                "a mask must have the size of its picture",
+                "a mask must have the size of its image",
             ),
             tf.debugging.Assert(
                 tf.reduce_any(known),
@@ -92,21 +91,27 @@ class _ServedInpainter(tf.Module):
             return tf.identity(pixels), known
 
     def _read(self, image_bytes, mask_bytes):
-        """One picture and its mask in the network's size."""
+        """One image and its mask in the network's size."""
         pixels, known = self._decode(image_bytes, mask_bytes)
-        weights = tf.repeat(tf.cast(known, tf.float32), self._feed.channels, axis=-1)
-        levels = self._feed.resize(tf.cast(pixels, tf.float32) * weights)
-        shares = self._feed.resize(weights)
-        images = self._feed.standardize(tf.math.divide_no_nan(levels, shares))
-        return images, tf.cast(shares[..., :1] > 0.5, tf.float32)
+        weights = tf.repeat(
+            tf.cast(known, tf.float32), self._preprocessing.channels, axis=-1
+        )
+        levels = self._preprocessing.resize(tf.cast(pixels, tf.float32) * weights)
+        fractions = self._preprocessing.resize(weights)
+        images = self._preprocessing.standardize(
+            tf.math.divide_no_nan(levels, fractions)
+        )
+        return images, tf.cast(fractions[..., :1] > 0.5, tf.float32)
 
     def _write(self, image_bytes, mask_bytes, filled):
-        """The PNG file of one picture in its own size."""
+        """The PNG file of one image in its own size."""
         pixels, known = self._decode(image_bytes, mask_bytes)
         low, high = self._range
         levels = 255 * (filled - low) / (high - low)
         size = tf.shape(pixels)[:2]
-        fits = tf.reduce_all(size == (self._feed.height, self._feed.width))
+        fits = tf.reduce_all(
+            size == (self._preprocessing.height, self._preprocessing.width)
+        )
         levels = tf.cond(
             fits, lambda: levels, lambda: tf.image.resize(levels, size, antialias=True)
         )
@@ -120,18 +125,18 @@ def export_inpainter(
     """Exports an inpainting network for TF Serving; verified in a fresh process.
 
     Args:
-        network: ``keras.Model``, ``[pictures, masks]`` to pictures, or to a list of
+        network: ``keras.Model``, ``[images, masks]`` to images, or to a list of
             them, the final ones first.
         export_dir: folder that gets ``<name>/<version>/``, the next version.
         name: model name in the path.
         preprocessing: ``Preprocessing`` of the network.
-        value_range: ``"unit"`` or ``"signed"``, of its pictures.
+        value_range: ``"unit"`` or ``"signed"``, of its images.
 
     Returns:
-        (the version's folder, largest relative difference of a picture on reloading).
+        (the version's folder, largest relative difference of an image on reloading).
 
     Raises:
-        ValueError: if the pictures of the reloaded model are not the network's.
+        ValueError: if the images of the reloaded model are not the network's.
         OSError: if it cannot be written.
     """
     return saved_model.write_version(
@@ -143,7 +148,7 @@ def export_inpainter(
 
 
 def _verification_cases(network, preprocessing, value_range):
-    """Random pictures with rectangular holes, and the right answers."""
+    """Random images with rectangular holes, and the right answers."""
     random = np.random.default_rng(0)
     height, width = preprocessing.height, preprocessing.width
     pixels = random.integers(
@@ -160,8 +165,8 @@ def _verification_cases(network, preprocessing, value_range):
     levels = np.rint(255 * (output - low) / (high - low)).astype(np.uint8)
     holes = (255 * (1 - masks)).astype(np.uint8)
     encoded = {
-        name: [tf.io.encode_png(picture).numpy() for picture in pictures]
-        for name, pictures in (("image_bytes", pixels), ("mask_bytes", holes))
+        name: [tf.io.encode_png(image).numpy() for image in images]
+        for name, images in (("image_bytes", pixels), ("mask_bytes", holes))
     }
     return [
         verification.Case(
@@ -174,24 +179,3 @@ def _verification_cases(network, preprocessing, value_range):
             "serve_images", encoded, "image_bytes", np.where(masks > 0, pixels, levels)
         ),
     ]
-
-
-def export_inpainter_run(
-    run_dir: str, export_dir: str, *, which: str = "last", name: str = ""
-):
-    """Exports the network of a run; see ``export_inpainter``.
-
-    Args:
-        run_dir: folder that ``apps/train_inpainter.py`` wrote.
-        export_dir: folder that gets ``<name>/<version>/``.
-        which: ``"best"`` or ``"last"`` epoch.
-        name: model name in the path; empty takes the run's.
-    """
-    network, description = inpainting_runs.load_network(run_dir, which)
-    return export_inpainter(
-        network,
-        export_dir,
-        name or description.model,
-        preprocessing=description.preprocessing,
-        value_range=description.value_range,
-    )

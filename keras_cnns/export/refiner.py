@@ -1,6 +1,6 @@
-"""Refiners of simulated pictures as SavedModels: ``<export_dir>/<name>/<version>/``.
+"""Refiners of simulated images as SavedModels: ``<export_dir>/<name>/<version>/``.
 
-The signature ``serving_default`` takes pictures in [-1, 1] and gives refined ones.
+The signature ``serving_default`` takes images in [-1, 1] and gives refined ones.
 """
 
 import os
@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_cnns.export import saved_model, verification
-from keras_cnns.trainers import refinement_models
 
 
 class _ServedRefiner(tf.Module):
@@ -18,9 +17,9 @@ class _ServedRefiner(tf.Module):
     def __init__(self, refiner):
         super().__init__()
         self._weights = refiner.variables
-        pictures = tf.TensorSpec(refiner.input_shape, name="images")
+        images = tf.TensorSpec(refiner.input_shape, name="images")
 
-        @tf.function(input_signature=[pictures])
+        @tf.function(input_signature=[images])
         def serving_default(images):
             return {"images": refiner(images, training=False)}
 
@@ -31,15 +30,15 @@ def export_refiner(refiner, export_dir: str, name: str):
     """Exports a refiner for TF Serving and verifies it in a fresh process.
 
     Args:
-        refiner: ``keras.Model``, pictures to pictures of the same shape.
+        refiner: ``keras.Model``, images to images of the same shape.
         export_dir: folder that gets ``<name>/<version>/``, the next version.
         name: model name in the path.
 
     Returns:
-        (the version's folder, largest relative difference of a picture on reloading).
+        (the version's folder, largest relative difference of an image on reloading).
 
     Raises:
-        ValueError: if the pictures of the reloaded model are not the refiner's.
+        ValueError: if the images of the reloaded model are not the refiner's.
         OSError: if it cannot be written.
     """
     random = np.random.default_rng(0)
@@ -53,15 +52,3 @@ def export_refiner(refiner, export_dir: str, name: str):
         ("serving_default",),
         [case],
     )
-
-
-def export_refiner_run(run_dir: str, export_dir: str, name: str = ""):
-    """Exports the refiner of a run; see ``export_refiner``.
-
-    Args:
-        run_dir: folder that ``apps/refine_images.py`` wrote.
-        export_dir: folder that gets ``<name>/<version>/``.
-        name: model name in the path; empty takes that of the refiner.
-    """
-    refiner, description = refinement_models.load_refiner(run_dir)
-    return export_refiner(refiner, export_dir, name or f"{description.model}_refiner")

@@ -13,7 +13,6 @@ from absl import logging
 
 from keras_cnns import _files
 from keras_cnns.export import verification, warmup
-from keras_cnns.trainers import runs
 
 LABELS = "labels.txt"
 
@@ -135,7 +134,7 @@ def write_version(folder, served, signatures, cases, add_files=None):
     """
     path = os.path.join(folder, str(_next_version(folder)))
     try:
-        with _files.whole_folder(path) as new:
+        with _files.atomic_folder(path) as new:
             verbosity = logging.get_verbosity()
             logging.set_verbosity(logging.ERROR)
             try:
@@ -155,7 +154,7 @@ def write_version(folder, served, signatures, cases, add_files=None):
 
 
 def _verification_cases(network, preprocessing):
-    """Random pictures of the input size and of others, with the right answers."""
+    """Random images of the input size and of others, with the right answers."""
     random = np.random.default_rng(0)
     height, width = preprocessing.height, preprocessing.width
     encoded = []
@@ -178,29 +177,6 @@ def _verification_cases(network, preprocessing):
 def _next_version(folder):
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return 1 + max([int(n) for n in names if n.isdigit()], default=0)
-
-
-def export_run(
-    run_dir: str, export_dir: str, *, which="last", name="", warmup_requests=1
-):
-    """Exports the trained network of a run; see ``export_saved_model``.
-
-    Args:
-        run_dir: folder of the run.
-        export_dir: folder that gets ``<name>/<version>/``.
-        which: ``"best"`` or ``"last"`` epoch.
-        name: model name in the path; empty takes the registry name.
-        warmup_requests: number of warm-up requests; 0 for none.
-    """
-    network, description = runs.load_run(run_dir, which)
-    return export_saved_model(
-        network,
-        export_dir,
-        name or description.model,
-        preprocessing=description.preprocessing,
-        class_names=description.class_names,
-        warmup_requests=warmup_requests,
-    )
 
 
 def find_saved_model(path: str) -> str:

@@ -23,9 +23,9 @@ class Case:
 
     Attributes:
         signature: its name.
-        inputs: NumPy arrays by argument name; encoded pictures as arrays of bytes.
+        inputs: NumPy arrays by argument name; encoded images as arrays of bytes.
         output: name of the output that is compared.
-        expected: its value; for encoded pictures, uint8 pixels ``(batch, height, width,
+        expected: its value; for encoded images, uint8 pixels ``(batch, height, width,
             channels)``, of which any may differ by one level.
     """
 

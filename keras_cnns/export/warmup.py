@@ -21,12 +21,12 @@ def check_available() -> None:
 
 
 def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> None:
-    """Stores requests for both signatures with batches of 1, 2, ... pictures.
+    """Stores requests for both signatures with batches of 1, 2, ... images.
 
     Args:
         path: folder of the SavedModel version.
         name: model name that the requests carry.
-        preprocessing: ``Preprocessing``, for the size of the pictures.
+        preprocessing: ``Preprocessing``, for the size of the images.
         count: number of requests per signature, at least 1.
 
     Raises:

@@ -3,7 +3,7 @@
 import numpy as np
 from tensorflow import keras
 
-from keras_cnns.inspection._graph import copy_network, tensor_before
+from keras_cnns._graph import copy_network, tensor_before
 
 
 def remeasure_batch_norm(network, batches) -> keras.Model:

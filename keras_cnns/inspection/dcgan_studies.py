@@ -1,4 +1,4 @@
-"""The studies of DCGAN's paper: each writes pictures and gives numbers for JSON.
+"""The studies of DCGAN's paper: each writes images and gives numbers for JSON.
 
 Source: Radford et al., arXiv 1511.06434: duplicates in section 4.1.1, features in 5.1,
 walks in 6.1, filters in 6.2, windows in 6.3.1, arithmetic in 6.3.2.
@@ -10,12 +10,12 @@ import os
 import numpy as np
 from tensorflow import keras
 
+from keras_cnns._graph import convolution_activations
 from keras_cnns.data import VALUE_RANGES
+from keras_cnns.figures.grids import around_grey, image_grid
 from keras_cnns.inspection import duplicates, latent_walks
-from keras_cnns.inspection._graph import convolution_activations
 from keras_cnns.inspection.batch_norm_statistics import remeasure_batch_norm
 from keras_cnns.inspection.discriminator_features import discriminator_features
-from keras_cnns.inspection.figures import around_grey, picture_grid
 from keras_cnns.inspection.filter_dropping import drop_filters, object_filters
 from keras_cnns.inspection.guided_backpropagation import (
     guided_copy,
@@ -28,7 +28,7 @@ _WALK_STEPS = 16
 _NUM_FILTERS, _NUM_EXAMPLES = 6, 4
 _NUM_GROUPS, _GROUP_SIZE = 10, 8
 _LARGEST_THUMBNAIL = 32
-_SHOWN_SIZE = 48  # small pictures are shown at least half this large, in pixels
+_SHOWN_SIZE = 48  # small images are shown at least half this large, in pixels
 # Raw pixels are fewer than features and get larger penalties to choose from as well.
 _PIXEL_PENALTIES = (*C_VALUES, 2e-2, 5e-2, 1e-1)
 
@@ -38,13 +38,13 @@ class StudiedNetworks:
     """A trained GAN of convolutions, without labels, and what it is studied on.
 
     Attributes:
-        generator: latents to pictures.
-        discriminator: pictures to logits.
+        generator: latents to images.
+        discriminator: images to logits.
         untrained: a discriminator of equal layers with fresh weights.
-        images: training pictures ``(count, height, width, channels)``.
-        value_range: ``"signed"`` or ``"unit"``, of all pictures.
+        images: training images ``(count, height, width, channels)``.
+        value_range: ``"signed"`` or ``"unit"``, of all images.
         latents: those of the numbered samples ``(num_samples, latent_size)``.
-        output_dir: folder for the pictures.
+        output_dir: folder for the images.
         seed: of everything random but the auto-encoder's weights.
     """
 
@@ -58,13 +58,13 @@ class StudiedNetworks:
     seed: int = 0
 
     def generate(self, latents) -> np.ndarray:
-        """Pictures of latents, in inference mode."""
+        """Images of latents, in inference mode."""
         return self.generator.predict(latents, verbose=0)
 
-    def as_unit(self, pictures) -> np.ndarray:
-        """Pictures in [0, 1]."""
+    def as_unit(self, images) -> np.ndarray:
+        """Images in [0, 1]."""
         low, high = VALUE_RANGES[self.value_range]
-        return (pictures - low) / (high - low)
+        return (images - low) / (high - low)
 
     def discriminators(self) -> dict:
         """Trained and untrained one, normalised by the statistics of ``images``."""
@@ -75,13 +75,13 @@ class StudiedNetworks:
         return {name: remeasure_batch_norm(net, batches) for name, net in found.items()}
 
     def show(self, rows, name, value_range=None, **labels) -> None:
-        """Writes rows of pictures, those of different lengths filled up with white."""
+        """Writes rows of images, those of different lengths filled up with white."""
         columns = max(map(len, rows))
         whole = [
             np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]))])
             for row in rows
         ]
-        picture_grid(
+        image_grid(
             np.concatenate(whole),
             os.path.join(self.output_dir, name),
             columns=columns,
@@ -98,11 +98,11 @@ def _has_batch_norm(network):
 
 def show_samples(study) -> None:
     """``samples.png``: a sample's number is that of its row plus that of its column."""
-    pictures = study.generate(study.latents)
-    starts = range(0, len(pictures), 10)
-    columns = min(10, len(pictures))
+    images = study.generate(study.latents)
+    starts = range(0, len(images), 10)
+    columns = min(10, len(images))
     study.show(
-        [pictures[start : start + 10] for start in starts],
+        [images[start : start + 10] for start in starts],
         "samples.png",
         row_labels=starts,
         column_labels=[f"+{i}" for i in range(columns)],
@@ -156,7 +156,7 @@ def study_walks(study, points) -> dict:
         points: latents ``(count, latent_size)``; the paper has 9.
 
     Returns:
-        Dict with ``jumps``, the largest step of each line as a share of the way, and
+        Dict with ``jumps``, the largest step of each line as a fraction of the way, and
         ``even_step``, that of even steps.
     """
     images = study.generate(latent_walks.walk(points, _WALK_STEPS))
@@ -170,11 +170,11 @@ def study_walks(study, points) -> dict:
 def study_filters(study) -> dict:
     """``filters_trained.png`` and ``filters_untrained.png``: what excites maps.
 
-    A row is one of the first 6 maps of the last convolution: the training pictures that
+    A row is one of the first 6 maps of the last convolution: the training images that
     excite it most, each with its guided gradient at its right.
 
     Returns:
-        Dict with ``layer``, and by network numbers of the pictures and responses.
+        Dict with ``layer``, and by network numbers of the images and responses.
     """
     layer = convolution_activations(study.discriminator)[-1]
     num_maps = study.discriminator.get_layer(layer).output.shape[-1]
@@ -191,33 +191,33 @@ def study_filters(study) -> dict:
             pairs = np.stack([study.as_unit(shown), around_grey(gradients)], axis=1)
             rows.append(pairs.reshape(-1, *shown.shape[1:]))
         study.show(rows, f"filters_{name}.png", "unit", row_labels=units)
-        results[name] = {"pictures": order.tolist(), "responses": responses.tolist()}
+        results[name] = {"images": order.tolist(), "responses": responses.tolist()}
     return results
 
 
 def study_duplicates(study, epochs=40) -> dict:
-    """``duplicates.png``: groups of training pictures of one hash, a group in a row.
+    """``duplicates.png``: groups of training images of one hash, a group in a row.
 
     Args:
         study: ``StudiedNetworks``.
         epochs: of the auto-encoder that hashes.
 
     Returns:
-        Dict with ``num_images``, ``removed`` and ``groups``, numbers of pictures, and
+        Dict with ``num_images``, ``removed`` and ``groups``, numbers of images, and
         ``agreeing_copies`` and ``agreeing_pairs``, of ``collision_rates``. Without any
-        group there is no picture.
+        group there is no image.
     """
-    pictures = study.as_unit(study.images)
-    size = min(_LARGEST_THUMBNAIL, *pictures.shape[1:3])
-    thumbnails = duplicates.central_thumbnails(pictures, size)
+    images = study.as_unit(study.images)
+    size = min(_LARGEST_THUMBNAIL, *images.shape[1:3])
+    thumbnails = duplicates.central_thumbnails(images, size)
     autoencoder = duplicates.train_deduplicator(thumbnails, epochs)
     found = duplicates.find_duplicates(autoencoder, thumbnails)
     copies, pairs = duplicates.collision_rates(autoencoder, thumbnails, seed=study.seed)
-    rows = [pictures[list(group[:_GROUP_SIZE])] for group in found.groups]
+    rows = [images[list(group[:_GROUP_SIZE])] for group in found.groups]
     if rows:
         study.show(rows[:_NUM_GROUPS], "duplicates.png", "unit")
     return {
-        "num_images": len(pictures),
+        "num_images": len(images),
         "removed": found.removed.tolist(),
         "groups": [list(group) for group in found.groups],
         "agreeing_copies": copies,
@@ -228,7 +228,7 @@ def study_duplicates(study, epochs=40) -> dict:
 def study_arithmetic(study, positive, negative=()) -> dict:
     """``arithmetic.png``: sums of concepts, in latents and in pixels.
 
-    A row for each concept, its samples and the picture of their mean; then the sum and
+    A row for each concept, its samples and the image of their mean; then the sum and
     8 neighbours; then the same sum of pixels.
 
     Args:
@@ -274,7 +274,7 @@ def study_windows(study, boxes, layer_name="") -> dict:
         boxes: of the object in samples ``(sample, top, left, bottom, right)``, as of
             ``object_filters``.
         layer_name: layer of the generator; empty: the second-highest convolution below
-            the pictures, or the only one.
+            the images, or the only one.
 
     Returns:
         Dict with ``layer``, ``filters`` (dropped), ``num_filters`` (of all),

@@ -3,12 +3,8 @@
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._parts import check_count
-from keras_cnns.inspection._graph import (
-    check_functional,
-    convolution_activations,
-    output_of,
-)
+from keras_cnns._checks import check_count
+from keras_cnns._graph import check_functional, convolution_activations, output_of
 from keras_cnns.layers import AdaptiveMaxPooling2D
 
 

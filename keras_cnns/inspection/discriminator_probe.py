@@ -16,8 +16,11 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns import losses
-from keras_cnns.applications._parts import check_count, check_counts, check_positive
-from keras_cnns.inspection.frozen_generator import FrozenGeneratorGAN, OpponentTraining
+from keras_cnns._checks import check_count, check_counts, check_positive
+from keras_cnns.inspection.frozen_generator import (
+    DiscriminatorTraining,
+    FrozenGeneratorGAN,
+)
 from keras_cnns.trainers import InstanceNoise
 
 
@@ -42,7 +45,7 @@ class ProbeRecord:
     Attributes:
         step: number of its updates.
         loss: mean of -log D(x) - log(1 - D(G(z))); log 4 for equal distributions.
-        accuracy: share of real and generated examples told right, in [0, 1].
+        accuracy: fraction of real and generated examples told right, in [0, 1].
         jensen_shannon: estimate log 2 - loss / 2 of the divergence, at most log 2; a
             lower bound but for the error of the sample.
         original: ``GradientStatistics`` of log(1 - D(G(z))), by the generator's
@@ -178,7 +181,7 @@ def probe_discriminator(
     trainer = FrozenGeneratorGAN(
         generator, discriminator, latents=latents, instance_noise=noise, seed=seed
     )
-    training = OpponentTraining(
+    training = DiscriminatorTraining(
         trainer, keras.optimizers.Adam(learning_rate), images, batch_size, seed
     )
     measure = _Measurement(

@@ -6,8 +6,8 @@ image's hash; of the images with one hash the first is kept. Comparing hashes ta
 linear in their number. The paper removed about 275,000 of some 3 million bedrooms, with
 less than 1 % of a sample being no duplicates.
 
-What share of the hashes of near-copies agrees, and of the hashes of different images,
-depends on the data and on how long the auto-encoder is trained: both are worth
+What fraction of the hashes of near-copies agrees, and of the hashes of different
+images, depends on the data and on how long the auto-encoder is trained: both are worth
 measuring (``collision_rates``) before images are thrown away.
 """
 
@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
+from keras_cnns._checks import check_count, check_positive
 from keras_cnns.applications import DeduplicationAutoencoder
-from keras_cnns.applications._parts import check_count, check_positive
 
 _CODE = "code"
 
@@ -171,8 +171,8 @@ def collision_rates(
         seed: of the noise.
 
     Returns:
-        Share of the images whose hash is that of their copy, and share of the pairs of
-        different images with equal hashes; both in [0, 1].
+        Fraction of the images whose hash is that of their copy, and fraction of the
+        pairs of different images with equal hashes; both in [0, 1].
 
     Raises:
         ValueError: if there are fewer than two images, or an argument is bad.

@@ -7,13 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._parts import check_count, check_positive
-from keras_cnns.inspection._graph import (
-    check_functional,
-    copy_network,
-    copy_of,
-    output_of,
-)
+from keras_cnns._checks import check_count, check_positive
+from keras_cnns._graph import check_functional, copy_network, copy_of, output_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +19,7 @@ class ObjectFilters:
         filters: indices of the maps with positive weight, in order.
         weights: of the logistic regression, one per map.
         bias: of the logistic regression.
-        accuracy: share of its own examples that it tells right, in [0, 1].
+        accuracy: fraction of its own examples that it tells right, in [0, 1].
         num_positives, num_negatives: positions inside boxes and elsewhere that it saw.
     """
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns.applications._parts import check_count
+from keras_cnns._checks import check_count
 from keras_cnns.trainers import GAN, WassersteinGANGP
 
 
@@ -31,7 +31,7 @@ class FrozenGeneratorWassersteinGANGP(_FrozenGenerator, WassersteinGANGP):
     """The critic's part of WGAN-GP's algorithm 1; arguments are its trainer's."""
 
 
-class OpponentTraining:
+class DiscriminatorTraining:
     """Trains the discriminator of a trainer above, as many steps at a time as wanted.
 
     Args:

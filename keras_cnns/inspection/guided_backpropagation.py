@@ -5,13 +5,8 @@ import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._parts import check_count
-from keras_cnns.inspection._graph import (
-    check_functional,
-    copy_network,
-    copy_of,
-    output_of,
-)
+from keras_cnns._checks import check_count
+from keras_cnns._graph import check_functional, copy_network, copy_of, output_of
 
 _RECTIFIERS = (layers.ReLU, layers.LeakyReLU, layers.PReLU)
 _RECTIFIER_FUNCTIONS = (

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_cnns.applications._parts import check_choice, check_count, check_positive
+from keras_cnns._checks import check_choice, check_count, check_positive
 
 PATHS = ("straight", "spherical")
 
@@ -36,14 +36,14 @@ def interpolate(first, second, num_points, path="straight") -> np.ndarray:
     if num_points < 2:
         raise ValueError(f"num_points must be at least 2, got {num_points!r}")
     check_choice("path", path, PATHS)
-    share = np.linspace(0, 1, num_points).reshape(-1, *[1] * first.ndim)
-    weights = (1 - share, share)
+    fraction = np.linspace(0, 1, num_points).reshape(-1, *[1] * first.ndim)
+    weights = (1 - fraction, fraction)
     if path == "spherical":
-        weights = _spherical_weights(first.ravel(), second.ravel(), share)
+        weights = _spherical_weights(first.ravel(), second.ravel(), fraction)
     return (weights[0] * first + weights[1] * second).astype(np.float32)
 
 
-def _spherical_weights(first, second, share):
+def _spherical_weights(first, second, fraction):
     lengths = np.linalg.norm(first) * np.linalg.norm(second)
     if lengths == 0:
         raise ValueError("a spherical path needs latents other than 0")
@@ -51,9 +51,9 @@ def _spherical_weights(first, second, share):
     if np.pi - angle < 1e-6:
         raise ValueError("a spherical path between opposite latents is not determined")
     if angle < 1e-6:
-        return 1 - share, share
-    return np.sin((1 - share) * angle) / np.sin(angle), (
-        np.sin(share * angle) / np.sin(angle)
+        return 1 - fraction, fraction
+    return np.sin((1 - fraction) * angle) / np.sin(angle), (
+        np.sin(fraction * angle) / np.sin(angle)
     )
 
 
@@ -236,7 +236,7 @@ def vector_arithmetic(
 
 
 def interpolation_jumps(images) -> float:
-    """The largest step of an interpolation, as a share of the way from end to end.
+    """The largest step of an interpolation, as a fraction of the way from end to end.
 
     A straight line at even speed over ``n`` images gives ``1 / (n - 1)``, a single jump
     1; more than 1 is possible on a way with detours.

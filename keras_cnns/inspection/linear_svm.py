@@ -7,7 +7,7 @@ import numpy as np
 from sklearn import model_selection
 from sklearn.svm import LinearSVC
 
-from keras_cnns.applications._parts import check_count, check_positive, check_rate
+from keras_cnns._checks import check_count, check_positive, check_rate
 
 # Of the public code for SVHN.
 C_VALUES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
@@ -18,7 +18,7 @@ class SvmResult:
     """Accuracy on the test examples.
 
     Attributes:
-        accuracy: share of the test examples that are told right, in [0, 1].
+        accuracy: fraction of the test examples that are told right, in [0, 1].
         c: the penalty that was chosen.
         validation_accuracies: accuracy on the examples held out, by penalty.
     """
@@ -53,7 +53,7 @@ def svm_accuracy(
     test_features,
     test_labels,
     c_values=C_VALUES,
-    held_out_share=0.2,
+    held_out_fraction=0.2,
     seed=0,
 ) -> SvmResult:
     """Trains a linear SVM with squared hinge loss and tests it.
@@ -82,10 +82,10 @@ def svm_accuracy(
     train = _examples("train", train_features, train_labels)
     test = _examples("test", test_features, test_labels)
     _check_penalties(c_values)
-    check_rate("held_out_share", held_out_share, "(0, 1)")
+    check_rate("held_out_fraction", held_out_fraction, "(0, 1)")
     kept, held_out = model_selection.train_test_split(
         np.arange(len(train[1])),
-        test_size=held_out_share,
+        test_size=held_out_fraction,
         stratify=train[1],
         random_state=seed,
     )

@@ -14,15 +14,15 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import losses
-from keras_cnns.applications._parts import check_count, check_positive
+from keras_cnns._checks import check_count, check_positive
 from keras_cnns.inspection.discriminator_probe import (
     dense_discriminator,
     generator_gradient,
 )
 from keras_cnns.inspection.frozen_generator import (
+    DiscriminatorTraining,
     FrozenGeneratorGAN,
     FrozenGeneratorWassersteinGANGP,
-    OpponentTraining,
 )
 from keras_cnns.trainers import Latents
 
@@ -145,7 +145,9 @@ def estimate_distances(
         trainers,
         (keras.optimizers.Adam(learning_rate), keras.optimizers.Adam(falling, 0.5)),
     ):
-        OpponentTraining(trainer, optimizer, reals, batch_size, seed).advance(num_steps)
+        DiscriminatorTraining(trainer, optimizer, reals, batch_size, seed).advance(
+            num_steps
+        )
     networks = [trainer.discriminator for trainer in trainers]
     return _estimates(distance, exact, generator, networks, points)
 

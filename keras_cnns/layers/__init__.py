@@ -9,7 +9,6 @@ from keras_cnns.layers.dual_stream_convolution import DualStreamConv2D
 from keras_cnns.layers.fractal_drop_path import FractalDropPath
 from keras_cnns.layers.fractal_join import FractalJoin
 from keras_cnns.layers.grouped_convolution import GroupedConv2D
-from keras_cnns.layers.known_pixels import KnownPixels
 from keras_cnns.layers.learnable_mask import LearnableMaskActivation
 from keras_cnns.layers.local_response_normalization import LocalResponseNormalization
 from keras_cnns.layers.mask_renormalization import MaskRenormalization
@@ -17,6 +16,7 @@ from keras_cnns.layers.mask_update import MaskUpdate
 from keras_cnns.layers.masked_concatenate import MaskedConcatenate
 from keras_cnns.layers.nearest_upsampling import NearestUpsampling2D
 from keras_cnns.layers.partial_conv import PartialConv2D
+from keras_cnns.layers.valid_pixels import ValidPixels
 
 __all__ = [
     "AdaptiveAveragePooling2D",
@@ -29,7 +29,7 @@ __all__ = [
     "FractalJoin",
     "GroupedConv2D",
     "LocalResponseNormalization",
-    "KnownPixels",
+    "ValidPixels",
     "LearnableMaskActivation",
     "MaskRenormalization",
     "MaskUpdate",

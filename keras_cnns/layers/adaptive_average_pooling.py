@@ -35,7 +35,7 @@ class AdaptiveAveragePooling2D(keras.layers.Layer):
         return tf.einsum("bhwc,ih,jw->bijc", inputs, rows, columns)
 
     def _weights_of(self, length, dtype):
-        """Matrix ``(size, length)``: the share of each row in each window's mean."""
+        """Matrix ``(size, length)``: the fraction of each row in each window's mean."""
         window = tf.range(self.size)[:, tf.newaxis]
         first = window * length // self.size
         end = -(-(window + 1) * length // self.size)

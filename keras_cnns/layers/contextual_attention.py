@@ -5,24 +5,13 @@ import math
 import tensorflow as tf
 from tensorflow import keras
 
+from keras_cnns._checks import check_choice, check_count, check_odd
+
 MASKED_SCORES = ("zero", "excluded")
 MASK_SAMPLINGS = ("nearest", "minimum")
 _SMALLEST_NORM = 1e-4
 # Each pixel lies in two patches along either axis.
 _COPIES = 4
-
-
-def _check_count(name, value, is_odd=False):
-    whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
-    if not whole or (is_odd and value % 2 == 0):
-        kind = "positive odd" if is_odd else "positive"
-        raise ValueError(f"{name} must be a {kind} whole number, got {value!r}")
-
-
-def _check_choice(name, value, choices):
-    if not isinstance(value, str) or value not in choices:
-        known = " or ".join(map(repr, choices))
-        raise ValueError(f"{name} must be {known}, got {value!r}")
 
 
 def _windows(maps, size):
@@ -115,7 +104,7 @@ class ContextualAttention(keras.layers.Layer):
        calls neighbours are those in the list of places: after the last place of a row
        follows the first of the next.
     4. A place of the background is valid where its patch is known all over; outside of
-       the picture counts as known. A softmax over the background, of the scores times
+       the image counts as known. A softmax over the background, of the scores times
        ``softmax_factor``, gives the attention; what is not valid gets none.
     5. Patches of the background at full size, ``2 * rate`` wide and ``rate`` apart, are
        put in, weighted by attention, added up where they overlap, and divided by 4.
@@ -145,7 +134,7 @@ class ContextualAttention(keras.layers.Layer):
         background: ``(batch, background height, background width, channels)``.
         masks: ``(batch, mask height, mask width, 1)`` of the background, 1 (0.5 and
             above) for known, 0 for holes; as large as the background or a whole number
-            of times larger, such as masks of pictures. No gradient goes to them.
+            of times larger, such as masks of images. No gradient goes to them.
         Heights and widths of the first two are multiples of ``rate``.
 
     Output shape: that of the foreground. With ``return_attention`` a list of it and the
@@ -157,7 +146,7 @@ class ContextualAttention(keras.layers.Layer):
 
     Source: Yu, Lin, Yang, Shen, Lu, Huang, arXiv 1801.07892, section 4.1, and the
     authors' code. Deviation: that thins out with aligned corners, which takes the first
-    row of each pair in the upper half of the picture and the second below; here it is
+    row of each pair in the upper half of the image and the second below; here it is
     always the first.
     """
 
@@ -173,9 +162,9 @@ class ContextualAttention(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_count("patch_size", patch_size, is_odd=True)
-        _check_count("rate", rate)
-        _check_count("propagation_size", propagation_size, is_odd=True)
+        check_odd("patch_size", patch_size, 1)
+        check_count("rate", rate)
+        check_odd("propagation_size", propagation_size, 1)
         is_number = isinstance(softmax_factor, (int, float)) and not isinstance(
             softmax_factor, bool
         )
@@ -183,8 +172,8 @@ class ContextualAttention(keras.layers.Layer):
             raise ValueError(
                 f"softmax_factor must be a positive number, got {softmax_factor!r}"
             )
-        _check_choice("masked_scores", masked_scores, MASKED_SCORES)
-        _check_choice("mask_sampling", mask_sampling, MASK_SAMPLINGS)
+        check_choice("masked_scores", masked_scores, MASKED_SCORES)
+        check_choice("mask_sampling", mask_sampling, MASK_SAMPLINGS)
         if not isinstance(return_attention, bool):
             raise ValueError(
                 f"return_attention must be True or False, got {return_attention!r}"

@@ -44,7 +44,7 @@ class FractalDropPath(keras.layers.Layer):
     """
 
     def __init__(
-        self, columns, blocks, drop_rate=0.15, global_share=0.5, seed=None, **kwargs
+        self, columns, blocks, drop_rate=0.15, global_fraction=0.5, seed=None, **kwargs
     ):
         super().__init__(**kwargs)
         for name, value, least in (("columns", columns, 2), ("blocks", blocks, 1)):
@@ -54,12 +54,14 @@ class FractalDropPath(keras.layers.Layer):
                 )
         if not 0 <= drop_rate < 1:
             raise ValueError(f"drop_rate must be in [0, 1), got {drop_rate!r}")
-        if not 0 <= global_share <= 1:
-            raise ValueError(f"global_share must be in [0, 1], got {global_share!r}")
+        if not 0 <= global_fraction <= 1:
+            raise ValueError(
+                f"global_fraction must be in [0, 1], got {global_fraction!r}"
+            )
         self.columns = columns
         self.blocks = blocks
         self.drop_rate = drop_rate
-        self.global_share = global_share
+        self.global_fraction = global_fraction
         self.seed = seed
         widths = np.array(fractal_joins(columns) * blocks)
         self._takes = np.arange(columns) >= columns - widths[:, np.newaxis]
@@ -100,7 +102,7 @@ class FractalDropPath(keras.layers.Layer):
         values = tf.where(self._takes, tf.reshape(values, self._takes.shape), -np.inf)
         largest = tf.reduce_max(values, axis=1, keepdims=True)
         locally = values >= tf.minimum(_quantile(self.drop_rate), largest)
-        is_global = mode[0] < _quantile(self.global_share)
+        is_global = mode[0] < _quantile(self.global_fraction)
         return tf.where(is_global, globally, locally & self._takes)
 
     def compute_output_shape(self, input_shape):
@@ -112,7 +114,7 @@ class FractalDropPath(keras.layers.Layer):
             "columns": self.columns,
             "blocks": self.blocks,
             "drop_rate": self.drop_rate,
-            "global_share": self.global_share,
+            "global_fraction": self.global_fraction,
             "seed": self.seed,
         }
 

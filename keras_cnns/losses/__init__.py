@@ -11,6 +11,7 @@ from keras_cnns.losses.adversarial import (
     wasserstein_generator_loss,
 )
 from keras_cnns.losses.inpainting import (
+    DISTANCES,
     check_discount,
     composite,
     discounted_l1,
@@ -18,14 +19,15 @@ from keras_cnns.losses.inpainting import (
     gram_matrix,
     hole_l1,
     hole_mean_squared_error,
-    known_l1,
     perceptual,
     style,
     total_variation,
     valid_l1,
+    valid_mean_l1,
 )
 
 __all__ = [
+    "DISTANCES",
     "check_discount",
     "composite",
     "discounted_l1",
@@ -35,7 +37,7 @@ __all__ = [
     "gram_matrix",
     "hole_l1",
     "hole_mean_squared_error",
-    "known_l1",
+    "valid_mean_l1",
     "local_adversarial_loss",
     "minimax_generator_loss",
     "non_saturating_generator_loss",

@@ -73,10 +73,10 @@ def gradient_penalty(gradients):
 
 
 def self_regularization(refined, originals):
-    """Summed absolute differences of refined pictures to their originals.
+    """Summed absolute differences of refined images to their originals.
 
     Args:
-        refined, originals: ``(batch, height, width, channels)``, pictures or features.
+        refined, originals: ``(batch, height, width, channels)``, images or features.
 
     Returns:
         ``(batch,)``.

@@ -1,6 +1,6 @@
 """Inpainting losses: one value per example, in float32.
 
-Masks are 1 where a pixel is known and 0 in the hole. Pictures and masks may have 16
+Masks are 1 where a pixel is known and 0 in the hole. Images and masks may have 16
 bits; they are cast before anything is computed.
 """
 
@@ -10,12 +10,12 @@ DISTANCES = ("axis", "euclidean")
 
 
 def composite(output, images, masks):
-    """Known pixels from the picture, the hole from a network's output.
+    """Valid pixels from the image, the hole from a network's output.
 
     Args:
         output: ``(batch, height, width, channels)``, what the network made.
-        images: the complete pictures, of the same shape.
-        masks: ``(batch, height, width, 1)``, 1 for known pixels.
+        images: the complete images, of the same shape.
+        masks: ``(batch, height, width, 1)``, 1 for valid pixels.
 
     Returns:
         float32, of the shape of ``images``.
@@ -25,9 +25,9 @@ def composite(output, images, masks):
 
 
 def valid_l1(output, images, masks):
-    """Absolute differences on known pixels, ``(batch,)``; arguments of ``composite``.
+    """Absolute differences on valid pixels, ``(batch,)``; arguments of ``composite``.
 
-    They are averaged over all values of a picture, those of the hole among them.
+    They are averaged over all values of an image, those of the hole among them.
 
     Source: Liu et al., arXiv 1804.07723, section 3.3, L_valid.
     """
@@ -46,24 +46,24 @@ def hole_mean_squared_error(output, images, masks):
     """Squared differences in the hole, ``(batch,)``, averaged over all values.
 
     Source: Iizuka et al., SIGGRAPH 2017, equation 2, which has the sum of squares; the
-    mean, as of Torch's criterion, does not hang on the pictures' size (unverified which
+    mean, as of Torch's criterion, does not depend on the images' size (unverified which
     one their weight of the other loss belongs to).
     """
     difference = _float32(output) - _float32(images)
     return _mean((1 - _float32(masks)) * difference**2)
 
 
-def known_l1(output, images, masks):
+def valid_mean_l1(output, images, masks):
     """Mean absolute difference over known values alone, ``(batch,)``; 0 without any.
 
     Source: released code of Yu et al., arXiv 1801.07892, ``ae_loss``; the code divides
-    by the share of known pixels of the whole batch, here it is each picture's own.
+    by the fraction of valid pixels of the whole batch, here it is each image's own.
     """
     return _weighted_mean(_distance(output, images), _float32(masks))
 
 
 def discounted_l1(output, images, masks, discount=0.9, distance="axis"):
-    """Absolute differences in the hole, those far from known pixels counting less.
+    """Absolute differences in the hole, those far from valid pixels counting less.
 
     Each value has the weight ``discount ** d``, d the distance in pixels from the
     nearest known one, so 1 next to it. The weighted differences are summed and divided
@@ -108,12 +108,12 @@ def distance_to_known(masks, distance="axis"):
     """Distance of each pixel from the nearest known one, in pixels.
 
     Args:
-        masks: ``(batch, height, width, 1)``, 1 for known pixels.
+        masks: ``(batch, height, width, 1)``, 1 for valid pixels.
         distance: ``"axis"`` or ``"euclidean"``.
 
     Returns:
-        float32 of the same shape: 0 for known pixels; infinite where the row and the
-        column (for ``"euclidean"``, the whole picture) have no known pixel.
+        float32 of the same shape: 0 for valid pixels; infinite where the row and the
+        column (for ``"euclidean"``, the whole image) have no valid pixel.
 
     Raises:
         ValueError: if ``distance`` is something else.
@@ -172,12 +172,12 @@ def perceptual(features, targets):
 
     Args:
         features: list of maps ``(batch, height, width, channels)``, of what was made.
-        targets: those of the true pictures.
+        targets: those of the true images.
 
     Returns:
         ``(batch,)``.
 
-    Source: Liu et al., arXiv 1804.07723, equation 2, for one of its two pictures.
+    Source: Liu et al., arXiv 1804.07723, equation 2, for one of its two images.
     """
     return tf.add_n([_mean(_distance(f, t)) for f, t in zip(features, targets)])
 
@@ -226,12 +226,12 @@ def total_variation(composites, masks):
 
     Args:
         composites: ``(batch, height, width, channels)``, float of any range.
-        masks: ``(batch, height, width, 1)``, 1 for known pixels.
+        masks: ``(batch, height, width, 1)``, 1 for valid pixels.
 
     Returns:
         ``(batch,)``: the differences down and across, of pairs that both lie in the
         hole dilated by one pixel (all eight neighbours), summed and divided by the
-        number of all values of a picture.
+        number of all values of an image.
 
     Source: Liu et al., arXiv 1804.07723, equation 6.
     """

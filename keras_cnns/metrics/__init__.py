@@ -1,4 +1,4 @@
-"""Evaluations, and the figures that show them."""
+"""Evaluations: Keras metrics and pure functions; scores carry their protocol."""
 
 from keras_cnns._masks import hole_ratio, hole_ratio_bin
 from keras_cnns.metrics.classification import (
@@ -12,13 +12,6 @@ from keras_cnns.metrics.discrepancy import (
     kernel_distance,
     median_distance,
     mmd_rbf,
-)
-from keras_cnns.metrics.figures import (
-    Panel,
-    plot_confusion_matrix,
-    plot_learning_curves,
-    plot_panels,
-    plot_training_curves,
 )
 from keras_cnns.metrics.generative import (
     frechet_distance,
@@ -54,7 +47,6 @@ __all__ = [
     "GenerativeReport",
     "KernelDistance",
     "Measurement",
-    "Panel",
     "ParzenEstimate",
     "Protocol",
     "QualityRow",
@@ -74,10 +66,6 @@ __all__ = [
     "mmd_rbf",
     "parzen_estimate",
     "parzen_log_likelihood",
-    "plot_confusion_matrix",
-    "plot_learning_curves",
-    "plot_panels",
-    "plot_training_curves",
     "precision_recall",
     "psnr",
     "quality_markdown",

@@ -55,15 +55,6 @@ def check_pair(first_name: str, first, second_name: str, second, min_count=2) ->
     return first, second
 
 
-def check_count(name: str, value, smallest: int = 1) -> None:
-    """Refuses anything but a whole number of at least ``smallest``."""
-    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_whole or value < smallest:
-        raise ValueError(
-            f"{name} must be a whole number of at least {smallest}, got {value!r}"
-        )
-
-
 def centred(first: np.ndarray, second: np.ndarray) -> tuple:
     """Both in float64, less the mean of the first: distances lose fewer digits so."""
     mean = first.mean(axis=0, dtype=np.float64)

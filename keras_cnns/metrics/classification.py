@@ -15,9 +15,9 @@ class ClassificationReport:
 
     Attributes:
         num_examples: number of examples.
-        top_1, top_5: share of correct answers, and of right classes among the five
+        top_1, top_5: fraction of correct answers, and of right classes among the five
             most probable; ``top_5`` is None with five classes or fewer.
-        top_1_interval, top_5_interval: Wilson's 95 % intervals of these shares.
+        top_1_interval, top_5_interval: Wilson's 95 % intervals of these fractions.
         cross_entropy: mean of ``-log p(right class)``, in nats.
         class_names: names by label.
         confusion: counts ``(true class, predicted class)``.
@@ -41,12 +41,12 @@ class ClassificationReport:
 
 
 def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tuple:
-    """Wilson's score interval of a share, without continuity correction.
+    """Wilson's score interval of a fraction, without continuity correction.
 
     Args:
         successes: how many of the trials succeeded.
         total: how many there were.
-        confidence: probability that such intervals hold the true share.
+        confidence: probability that such intervals hold the true fraction.
 
     Returns:
         (lower, upper) bound, in [0, 1].
@@ -59,7 +59,7 @@ def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tup
     inference", JASA 22, 1927.
     """
     if not 0 <= successes <= total or not total:
-        raise ValueError(f"{successes!r} of {total!r} is no share")
+        raise ValueError(f"{successes!r} of {total!r} is no fraction")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1), got {confidence!r}")
     z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)

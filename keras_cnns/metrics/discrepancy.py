@@ -8,10 +8,10 @@ from typing import Optional
 
 import numpy as np
 
+from keras_cnns._checks import check_count
 from keras_cnns.metrics._vectors import (
     ROUNDING,
     centred,
-    check_count,
     check_pair,
     check_vectors,
     row_blocks,
@@ -88,8 +88,8 @@ def kernel_distance(
     if num_subsets > 1:
         deviation = float(np.std(values, ddof=1))
     if num_subsets > 1 and subset_size < smaller:
-        share = subset_size / (smaller - subset_size) + 1 / num_subsets
-        error = deviation * share**0.5
+        fraction = subset_size / (smaller - subset_size) + 1 / num_subsets
+        error = deviation * fraction**0.5
     return KernelDistance(float(np.mean(values)), deviation, error)
 
 

@@ -8,10 +8,10 @@ came about.
 
 import numpy as np
 
+from keras_cnns._checks import check_count
 from keras_cnns.metrics._vectors import (
     ROUNDING,
     centred,
-    check_count,
     check_pair,
     check_vectors,
     row_blocks,
@@ -27,12 +27,12 @@ def inception_score(probabilities, num_splits: int = 1) -> tuple:
     """Inception Score: are answers sure, and of all classes alike?
 
     ``exp(mean_x KL(p(y|x) || p(y)))``, from 1 to the number of classes. It never sees a
-    real picture.
+    real image.
 
     Args:
         probabilities: ``(count, classes)``; rows sum to 1.
         num_splits: the score is taken of so many consecutive parts, whose sizes differ
-            by one at most. Small parts read lower; pictures sorted by class want one
+            by one at most. Small parts read lower; images sorted by class want one
             part, or shuffling before.
 
     Returns:
@@ -124,13 +124,13 @@ def _covariance_root(features, mean):
 
 
 def precision_recall(real, generated, num_neighbours: int = 3) -> tuple:
-    """Shares of generated examples that look real, and of real ones that are reached.
+    """Fractions of generated examples that look real, and of real ones reached.
 
     A set's region is the union of balls around its members, each up to the member's
-    k-th nearest other member. Precision is the share of generated vectors in the real
-    region, recall that of real vectors in the generated region. A set against another
-    from the same distribution scores below 1. Vectors nearer than a millionth of the
-    largest one's length count as equal.
+    k-th nearest other member. Precision is the fraction of generated vectors in the
+    real region, recall that of real vectors in the generated region. A set against
+    another from the same distribution scores below 1. Vectors nearer than a millionth
+    of the largest one's length count as equal.
 
     Args:
         real, generated: ``(count, dimension)``; as many of each, because a region
@@ -160,13 +160,13 @@ def precision_recall(real, generated, num_neighbours: int = 3) -> tuple:
         )
     real, generated = centred(real, generated)
     return (
-        _share_inside(generated, real, num_neighbours),
-        _share_inside(real, generated, num_neighbours),
+        _fraction_inside(generated, real, num_neighbours),
+        _fraction_inside(real, generated, num_neighbours),
     )
 
 
-def _share_inside(points, members, num_neighbours):
-    """Share of the points that lie in a ball around one of the members."""
+def _fraction_inside(points, members, num_neighbours):
+    """Fraction of the points that lie in a ball around one of the members."""
     norms = squared_norms(members)
     slack = ROUNDING * max(norms.max(), squared_norms(points).max())
     radii = np.empty(len(members))

@@ -1,4 +1,4 @@
-"""Scores of a generator, kept together with the protocol that they hang on."""
+"""Scores of a generator, kept together with the protocol that they depend on."""
 
 import dataclasses
 from typing import Optional
@@ -6,7 +6,8 @@ from typing import Optional
 import numpy as np
 from absl import logging
 
-from keras_cnns.metrics._vectors import check_count, check_pair
+from keras_cnns._checks import check_count
+from keras_cnns.metrics._vectors import check_pair
 from keras_cnns.metrics.discrepancy import kernel_distance, median_distance, mmd_rbf
 from keras_cnns.metrics.generative import (
     frechet_distance,
@@ -22,8 +23,8 @@ class Protocol:
     Attributes:
         embedding: the network that gives the features, and the layer.
         embedding_checksum: of its weights and preprocessing.
-        resize: how pictures get to the network's size.
-        picture_shape: of real and generated ones before that, such as ``"28x28x1"``.
+        resize: how images get to the network's size.
+        image_shape: of real and generated ones before that, such as ``"28x28x1"``.
         real_data: data set, split and part that the real examples are from.
         num_real, num_generated: how many examples there are of each.
         kid_subset_size, kid_num_subsets: as ``kernel_distance`` takes them.
@@ -35,7 +36,7 @@ class Protocol:
     embedding: str
     embedding_checksum: str
     resize: str
-    picture_shape: str
+    image_shape: str
     real_data: str
     num_real: int
     num_generated: int
@@ -177,8 +178,8 @@ def evaluate_features(
     Args:
         real: features of real examples ``(num_real, dimension)``.
         other_real: features of further real examples, none of them among ``real``,
-            ``(num_generated, dimension)``: as many as generated, because scores hang on
-            the count.
+            ``(num_generated, dimension)``: as many as generated, because scores depend
+            on the count.
         generated: features of generated examples ``(num_generated, dimension)``.
         protocol: embedding, counts and settings.
         other_real_probabilities, generated_probabilities: the embedding's answers

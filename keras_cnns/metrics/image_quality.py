@@ -1,4 +1,4 @@
-"""How near pictures are to the truth: PSNR, SSIM, mean absolute error.
+"""How near images are to the truth: PSNR, SSIM, mean absolute error.
 
 All are in float64, take batches, and refuse values outside of the range that is stated.
 Structural similarity is scikit-image's, with the settings that papers on inpainting
@@ -16,10 +16,10 @@ def psnr(truth, images, *, value_range: tuple) -> np.ndarray:
 
     Args:
         truth, images: arrays or tensors ``(batch, height, width, channels)``.
-        value_range: (lowest, highest) value that pictures can have, such as (0, 255).
+        value_range: (lowest, highest) value that images can have, such as (0, 255).
 
     Returns:
-        float64 ``(batch,)``; infinity where both pictures are equal.
+        float64 ``(batch,)``; infinity where both images are equal.
 
     Raises:
         ValueError: if shapes differ, or a value is not finite or out of range.
@@ -34,12 +34,12 @@ def ssim(truth, images, *, value_range: tuple) -> np.ndarray:
     """Structural similarity, at most 1.
 
     Gaussian window of 11x11 with a deviation of 1.5, population covariances, K1 = 0.01,
-    K2 = 0.03, the mean over all places whose window lies within the picture (5 pixels
+    K2 = 0.03, the mean over all places whose window lies within the image (5 pixels
     of border are dropped) and over the channels. Values are counted from the lowest of
-    the range, because ratios of means are taken: pictures score the same in (-1, 1) and
+    the range, because ratios of means are taken: images score the same in (-1, 1) and
     in (0, 255).
 
-    Args, Returns, Raises: as ``psnr``, and refuses pictures smaller than 11x11.
+    Args, Returns, Raises: as ``psnr``, and refuses images smaller than 11x11.
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", 2004, section III.
@@ -47,7 +47,7 @@ def ssim(truth, images, *, value_range: tuple) -> np.ndarray:
     truth, images = _check_pair(truth, images, value_range)
     if min(truth.shape[1:3]) < _SSIM_WINDOW:
         raise ValueError(
-            f"structural similarity needs pictures of at least {_SSIM_WINDOW}x"
+            f"structural similarity needs images of at least {_SSIM_WINDOW}x"
             f"{_SSIM_WINDOW}, got {truth.shape[1]}x{truth.shape[2]}"
         )
     return np.array(
@@ -68,7 +68,7 @@ def ssim(truth, images, *, value_range: tuple) -> np.ndarray:
 
 
 def mean_absolute_error(truth, images, *, value_range: tuple) -> np.ndarray:
-    """Mean absolute difference, as a share of the range: 0.02 is the papers' "l1 2 %".
+    """Mean absolute difference, a fraction of the range: 0.02 is the papers' "l1 2 %".
 
     Args:
         truth, images, value_range: as in ``psnr``.

@@ -1,4 +1,4 @@
-"""Inpainting methods side by side: image quality by method and share of hole."""
+"""Inpainting methods side by side: image quality by method and fraction of hole."""
 
 import csv
 import dataclasses
@@ -19,15 +19,15 @@ _BIN_NAMES = {b: _masks.bin_name(b) for b in _masks.HOLE_RATIO_BINS}
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """Quality of one filled picture: valid pixels as they were, holes from a method.
+    """Quality of one filled image: valid pixels as they were, holes from a method.
 
     Attributes:
         method: name of the method.
-        hole_ratio: share of pixels that are hole.
+        hole_ratio: fraction of pixels that are hole.
         hole_ratio_bin: its bin, such as ``"10%-20%"``, or ``"other"``.
-        psnr: in dB; infinity if the picture equals the truth.
+        psnr: in dB; infinity if the image equals the truth.
         ssim: structural similarity.
-        mean_absolute_error: share of the range, over all pixels.
+        mean_absolute_error: fraction of the range, over all pixels.
     """
 
     method: str
@@ -44,7 +44,7 @@ class QualityRow:
 
     Attributes:
         method, hole_ratio_bin: as of its measurements.
-        count: pictures.
+        count: images.
         num_identical: those that equal the truth. Their PSNR is infinite and no part
             of the mean.
         psnr: mean of the others, in dB; None if there are no others.
@@ -61,22 +61,22 @@ class QualityRow:
 
 
 def measure_inpainting(method, truth, outputs, masks, *, value_range: tuple) -> list:
-    """Scores of a batch of filled pictures.
+    """Scores of a batch of filled images.
 
     Args:
         method: name of the method.
-        truth: complete pictures ``(batch, height, width, channels)``.
+        truth: complete images ``(batch, height, width, channels)``.
         outputs: what the method gives, of the same shape. What it has at valid pixels
             is not looked at: the composite with the truth is scored.
         masks: ``(batch, height, width, 1)``, 1 = valid, 0 = hole.
-        value_range: (lowest, highest) value that pictures can have.
+        value_range: (lowest, highest) value that images can have.
 
     Returns:
-        List of ``Measurement``, one for every picture.
+        List of ``Measurement``, one for every image.
 
     Raises:
         ValueError: if shapes do not belong together, a value is out of range, or the
-            pictures are smaller than 11x11.
+            images are smaller than 11x11.
     """
     truth = np.asarray(truth)
     masks = _masks.check_masks(masks, truth.shape)
@@ -109,7 +109,7 @@ def summarize_inpainting(measurements) -> list:
 
     Returns:
         List of ``QualityRow``: methods in the order in which they first occur, bins by
-        ratio and ``"other"`` last; no rows for bins without pictures.
+        ratio and ``"other"`` last; no rows for bins without images.
 
     Raises:
         ValueError: if there are no measurements.
@@ -167,7 +167,7 @@ def write_quality_json(path: str, rows, **protocol) -> None:
     Args:
         path: file to write, whole or not at all.
         rows: list of ``QualityRow``.
-        **protocol: what the scores hang on, such as data set, masks and their seed;
+        **protocol: what the scores depend on, such as data set, masks and their seed;
             JSON values.
 
     Raises:
@@ -185,7 +185,7 @@ def quality_markdown(rows) -> str:
 
     Returns:
         Lines of text. A cell has PSNR in dB, SSIM and mean absolute error in percent;
-        the last line has the numbers of pictures.
+        the last line has the numbers of images.
     """
     table = {(row.method, row.hole_ratio_bin): row for row in rows}
     methods = list(dict.fromkeys(row.method for row in rows))
@@ -199,7 +199,7 @@ def quality_markdown(rows) -> str:
             [method.replace("|", r"\|"), *(cells[name][i] for name in bins)]
             for i, method in enumerate(methods)
         ),
-        ["pictures", *(_count(name, rows) for name in bins)],
+        ["images", *(_count(name, rows) for name in bins)],
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -213,7 +213,7 @@ def _column(name, methods, table):
         ("ssim", "{:.4f}".format, max),
         ("mean_absolute_error", "{:.2%}".format, min),
     ):
-        # Of a row without a mean, all pictures are identical.
+        # Of a row without a mean, all images are identical.
         values = [
             row and (math.inf if getattr(row, field) is None else getattr(row, field))
             for row in column
@@ -225,6 +225,6 @@ def _column(name, methods, table):
 
 
 def _count(name, rows):
-    """Pictures in a bin; all numbers, where methods differ."""
+    """Images in a bin; all numbers, where methods differ."""
     counts = sorted({row.count for row in rows if row.hole_ratio_bin == name})
     return ", ".join(map(str, counts))

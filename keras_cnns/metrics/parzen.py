@@ -12,9 +12,9 @@ import dataclasses
 import numpy as np
 from absl import logging
 
+from keras_cnns._checks import check_count
 from keras_cnns.metrics._vectors import (
     centred,
-    check_count,
     check_pair,
     check_vectors,
     squared_distances,

@@ -14,12 +14,11 @@ class AdversarialTrainer(StepwiseTrainer):
     hands to ``minimize``.
 
     Args:
-        generator: latents, or what it refines, to pictures.
-        discriminator: pictures to logits or scores.
+        generator: latents, or what it refines, to images.
+        discriminator: images to logits or scores.
         instance_noise: ``InstanceNoise`` on all that the discriminator sees, in both
             networks' updates; None: none.
-        ema_decay: of the weight average of the generator that sampling uses; 0: none.
-        **options: of ``StepwiseTrainer``.
+        **options: of ``StepwiseTrainer``; sampling uses the averaged weights.
     """
 
     def __init__(
@@ -28,10 +27,9 @@ class AdversarialTrainer(StepwiseTrainer):
         discriminator,
         *,
         instance_noise=None,
-        ema_decay=0.0,
         **options,
     ):
-        super().__init__(generator, ema_decay=ema_decay, **options)
+        super().__init__(generator, **options)
         if self._enable_xla:
             distribution.check_compilable(discriminator)
         self.generator = generator
@@ -67,7 +65,7 @@ class AdversarialTrainer(StepwiseTrainer):
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def disturbance(self, noise, images):
-        """Instance noise for a batch of pictures: to be added to them; 0 without."""
+        """Instance noise for a batch of images: to be added to them; 0 without."""
         if self._instance_noise is None:
             return tf.zeros([1] * images.shape.rank)
         deviation = self._instance_noise.deviation(self.step)
@@ -78,8 +76,8 @@ class LatentTrainer(AdversarialTrainer):
     """An adversarial trainer whose generator starts from latents.
 
     Args:
-        generator: latents ``(batch, size)``, or ``[latents, labels]``, to pictures.
-        discriminator: pictures, or ``[pictures, labels]``, to ``(batch, 1)``.
+        generator: latents ``(batch, size)``, or ``[latents, labels]``, to images.
+        discriminator: images, or ``[images, labels]``, to ``(batch, 1)``.
         latents: ``Latents`` or the size of normal ones.
         discriminator_steps: discriminator updates for each of the generator. Each takes
             its own share of the batch: feed batches of that many minibatches.
@@ -113,7 +111,7 @@ class LatentTrainer(AdversarialTrainer):
         return steps, steps * discriminator_steps
 
     def minibatches(self, data):
-        """The batch in ``discriminator_steps`` equal parts: [(pictures, labels)]."""
+        """The batch in ``discriminator_steps`` equal parts: [(images, labels)]."""
         return part(data, self.discriminator_steps)
 
     def update_generator(self, noise, images, labels) -> None:
@@ -134,7 +132,7 @@ class LatentTrainer(AdversarialTrainer):
         )
 
     def generate(self, latents, labels, training=True):
-        """The generator's pictures, float32; conditional networks use ``labels``."""
+        """The generator's images, float32; conditional networks use ``labels``."""
         given = [latents, labels] if self.is_conditional else latents
         return tf.cast(self.generator(given, training=training), tf.float32)
 
@@ -144,7 +142,7 @@ class LatentTrainer(AdversarialTrainer):
         return self.discriminator(given, training=training)
 
     def sample(self, count, *, seed=0, labels=None, batch_size=100):
-        """Generated pictures, by the averaged weights where there are any.
+        """Generated images, by the averaged weights where there are any.
 
         Args:
             count: how many.
@@ -170,7 +168,7 @@ class LatentTrainer(AdversarialTrainer):
 
 
 def sample_generator(generator, latents, count, *, seed=0, labels=None, batch_size=100):
-    """Pictures of a generator; the arguments are those of ``LatentTrainer.sample``."""
+    """Images of a generator; the arguments are those of ``LatentTrainer.sample``."""
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count!r}")
     is_conditional = len(generator.inputs) > 1
@@ -189,13 +187,11 @@ def sample_generator(generator, latents, count, *, seed=0, labels=None, batch_si
     inputs = [latents.draw(count, tf.constant([seed, -1], tf.int64))]
     if is_conditional:
         inputs.append(tf.one_hot(labels, generator.inputs[1].shape[-1]))
-    pictures = []
+    images = []
     for first in range(0, count, batch_size):
         batch = [values[first : first + batch_size] for values in inputs]
-        pictures.append(
-            generator(batch if is_conditional else batch[0], training=False)
-        )
-    return tf.concat(pictures, 0).numpy()
+        images.append(generator(batch if is_conditional else batch[0], training=False))
+    return tf.concat(images, 0).numpy()
 
 
 def check_discriminator_steps(count) -> None:
@@ -208,7 +204,7 @@ def part(data, parts) -> list:
     """A batch in as many equal parts as the discriminator takes steps.
 
     Args:
-        data: (pictures, labels or masks).
+        data: (images, labels or masks).
         parts: how many.
 
     Returns:
@@ -220,7 +216,7 @@ def part(data, parts) -> list:
     count = data[0].shape[0]
     if count is None or count % parts:
         raise ValueError(
-            f"a batch of {count} pictures per replica cannot be parted into "
+            f"a batch of {count} images per replica cannot be parted into "
             f"{parts} discriminator steps; give whole batches (drop_remainder) of a "
             "multiple of that; several workers know the size of an endless stream only "
             "(repeat)"
@@ -248,11 +244,11 @@ def _check_networks(generator, discriminator, latents, is_conditional):
         None not in (m, s) and m != s for m, s in zip(made, seen)
     ):
         raise ValueError(
-            f"{generator.name} makes pictures of {made}, {discriminator.name} takes "
+            f"{generator.name} makes images of {made}, {discriminator.name} takes "
             f"{seen}"
         )
     if discriminator.output_shape[1:] != (1,):
         raise ValueError(
-            f"{discriminator.name} must give one value for each picture, gives "
+            f"{discriminator.name} must give one value for each image, gives "
             f"{discriminator.output_shape[1:]}"
         )

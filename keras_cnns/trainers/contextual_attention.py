@@ -1,4 +1,4 @@
-"""Coarse-to-fine filling against a critic of the picture and one of the hole."""
+"""Coarse-to-fine filling against a critic of the image and one of the hole."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -10,10 +10,10 @@ from keras_cnns.trainers.adversarial import (
     check_discriminator_steps,
     part,
 )
-from keras_cnns.trainers.completion import (
-    CompletionTrainer,
+from keras_cnns.trainers.inpainting import (
+    InpaintingTrainer,
     check_adversarial_weight,
-    check_opponent,
+    check_discriminator,
     square_size,
 )
 from keras_cnns.trainers.wasserstein import (
@@ -23,36 +23,36 @@ from keras_cnns.trainers.wasserstein import (
 )
 
 
-class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
+class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
     """Two Wasserstein critics, penalised in the hole alone, and L1 of both stages.
 
     It reports ``critic_loss`` (penalties included), ``gradient_penalty`` (the sum of
     both before their weight), ``wasserstein_estimate`` (the sum of both),
     ``generator_loss`` (the weighted sum), ``adversarial_loss``, ``hole`` (the
-    discounted differences) and ``valid`` (the known pixels'), each with its coarse part
+    discounted differences) and ``valid`` (the valid pixels'), each with its coarse part
     weighted.
 
     Args:
-        network: ``[pictures, masks]`` to ``[refined, coarse]`` pictures.
-        global_critic: pictures to scores ``(batch, 1)``.
+        network: ``[images, masks]`` to ``[refined, coarse]`` images.
+        global_critic: images to scores ``(batch, 1)``.
         local_critic: patches around the hole to scores ``(batch, 1)``; its input gives
             their size. Both without batch normalisation.
         adversarial_weight: of the critics' scores.
         hole_weight, valid_weight: of the differences in the hole and outside.
-        coarse_weight: of the coarse picture's differences, against 1 of the refined.
+        coarse_weight: of the coarse image's differences, against 1 of the refined.
         discount, distance: as ``losses.discounted_l1`` takes them.
         penalty_weight: lambda.
         discriminator_steps: critic updates for each of the network; feed batches of
             that many minibatches.
         value_range: ``"unit"`` or ``"signed"``.
-        ema_decay, enable_xla, seed: as in ``StepwiseTrainer``.
+        **options: of ``StepwiseTrainer``.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
 
     Source: Yu et al., arXiv 1801.07892, algorithm 1 and section 3; weights and discount
     of the released code's first version. Differences in the hole are averaged over
-    each picture's own hole, there over the local patch.
+    each image's own hole, there over the local patch.
     """
 
     num_outputs = 2
@@ -72,12 +72,10 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
         penalty_weight=10.0,
         discriminator_steps=5,
         value_range="signed",
-        ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
+        **options,
     ):
         for critic in (global_critic, local_critic):
-            check_opponent(critic, 1, 1)
+            check_discriminator(critic, 1, 1)
             check_penalized(critic, penalty_weight)
         super().__init__(
             network,
@@ -92,9 +90,7 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
                 "hole",
                 "valid",
             ),
-            ema_decay=ema_decay,
-            enable_xla=enable_xla,
-            seed=seed,
+            **options,
         )
         check_discriminator_steps(discriminator_steps)
         check_adversarial_weight(adversarial_weight)
@@ -125,7 +121,7 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
         """Algorithm 1: updates of both critics, a minibatch each, then the network's.
 
         Args:
-            data: (true pictures, masks).
+            data: (true images, masks).
         """
         noise = self.step_noise()
         for images, masks in part(data, self.discriminator_steps):
@@ -147,7 +143,7 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
         )
         return self.finish_step()
 
-    def critic_objective(self, images, masks, global_shares, local_shares):
+    def critic_objective(self, images, masks, global_fractions, local_fractions):
         """Each critic's E f(filled) - E f(true), with its penalty in the hole."""
         output = tf.stop_gradient(self.paint(images, masks)[0])
         reals = self._views(images, masks)
@@ -156,14 +152,14 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
             self._judge,
             reals,
             fakes,
-            [global_shares, local_shares],
+            [global_fractions, local_fractions],
             optimizer=self.discriminator_optimizer,
             penalty_weight=self._penalty_weight,
             weights=self._views(1 - masks, masks),
         )
 
     def generator_objective(self, images, masks):
-        """Scores of the filled picture, and the differences of both stages."""
+        """Scores of the filled image, and the differences of both stages."""
         refined, coarse = self.paint(images, masks)
         filled = self._views(losses.composite(refined, images, masks), masks)
         scores = self._judge(filled)
@@ -177,7 +173,7 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
             return on_refined + self._coarse_weight * on_coarse
 
         hole = both(losses.discounted_l1, **self._discount)
-        valid = both(losses.known_l1)
+        valid = both(losses.valid_mean_l1)
         terms = (adversarial, hole, valid)
         loss = sum(weight * term for weight, term in zip(self._weights, terms))
         return loss, {
@@ -198,7 +194,7 @@ class ContextualAttentionTrainer(CompletionTrainer, AdversarialTrainer):
 
 
 def join_critics(global_critic, local_critic):
-    """Both critics as one network ``[pictures, patches]`` to their two scores.
+    """Both critics as one network ``[images, patches]`` to their two scores.
 
     They share an optimizer, and all that is kept for one network serves both.
     """

@@ -102,7 +102,7 @@ def is_same_for_all_workers(strategy: tf.distribute.Strategy, value: int) -> boo
 
 
 def scale_loss(loss: tf.Tensor) -> tf.Tensor:
-    """A replica's mean loss as its share of the global mean.
+    """A replica's mean loss as its fraction of the global mean.
 
     Gradients are summed over replicas; this is the one place that makes the sum a
     mean. Replicas must have equal batches.

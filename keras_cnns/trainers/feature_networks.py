@@ -1,4 +1,4 @@
-"""Frozen classifiers in whose features filled pictures are compared with true ones."""
+"""Frozen classifiers in whose features filled images are compared with true ones."""
 
 import contextlib
 import dataclasses
@@ -12,9 +12,9 @@ from tensorflow import keras
 from keras_cnns import applications
 from keras_cnns.data import CONVENTIONS, VALUE_RANGES, Preprocessing
 from keras_cnns.data.preprocessing import check_value_range
-from keras_cnns.trainers import runs
 
-_NUM_STAGES = 3
+# Stages at whose ends features are compared.
+NUM_STAGES = 3
 
 
 class FeatureNetwork:
@@ -22,15 +22,15 @@ class FeatureNetwork:
 
     It is never trained, and computes in float32 whatever the policy: features of
     ImageNet classifiers are too large for 16 bits. Gradients pass through it to the
-    pictures. Make it within the strategy's scope.
+    images. Make it within the strategy's scope.
 
     Args:
         name: what to call it in the record of a run.
-        network: ``keras.Model`` of pictures, built in float32.
+        network: ``keras.Model`` of images, built in float32.
         preprocessing: how grey levels of 0 to 255 become its inputs; of its sizes only
             the channels matter.
         layers: names of the layers whose outputs are taken, finest first.
-        value_range: ``"unit"`` or ``"signed"``, of the pictures that it is given.
+        value_range: ``"unit"`` or ``"signed"``, of the images that it is given.
 
     Attributes:
         name, value_range: as given.
@@ -69,7 +69,7 @@ class FeatureNetwork:
         self.checksum = self._compute_checksum()
 
     def __call__(self, images) -> list:
-        """Maps of pictures.
+        """Maps of images.
 
         Args:
             images: ``(batch, height, width, channels)`` in ``value_range``; one channel
@@ -79,7 +79,7 @@ class FeatureNetwork:
             List of maps ``(batch, height, width, channels)``, float32, a layer each.
 
         Raises:
-            ValueError: if pictures have another number of channels.
+            ValueError: if images have another number of channels.
         """
         self.check_channels(images.shape[-1])
         channels = self._preprocessing.channels
@@ -91,7 +91,7 @@ class FeatureNetwork:
         return tf.nest.flatten(maps)
 
     def check_channels(self, channels) -> None:
-        """Refuses pictures of other channels than the network's, but for one.
+        """Refuses images of other channels than the network's, but for one.
 
         Raises:
             ValueError: naming both numbers.
@@ -99,7 +99,7 @@ class FeatureNetwork:
         wanted = self._preprocessing.channels
         if channels not in (1, wanted):
             raise ValueError(
-                f"{self.name} takes pictures of {wanted} channels, got {channels}"
+                f"{self.name} takes images of {wanted} channels, got {channels}"
             )
 
     def record(self) -> dict:
@@ -134,50 +134,16 @@ def vgg16_features(weights="imagenet", *, value_range="unit") -> FeatureNetwork:
         ValueError: if ``weights`` is neither, or the file is of another network.
         OSError: if the download fails.
     """
-    with _in_float32():
+    with in_float32():
         network, convention = applications.vgg16_stages(weights)
         preprocessing = Preprocessing(224, 224, 3, **CONVENTIONS[convention])
-        stages = [f"block{i + 1}_pool" for i in range(_NUM_STAGES)]
+        stages = [f"block{i + 1}_pool" for i in range(NUM_STAGES)]
         name = f"VGG16 of ImageNet, {convention} preprocessing"
         return FeatureNetwork(name, network, preprocessing, stages, value_range)
 
 
-def run_features(
-    run_dir: str, *, size=(None, None), layers=(), which="best", value_range="unit"
-) -> FeatureNetwork:
-    """The classifier of a training run, at the ends of its first three stages.
-
-    Its features have their own scale, so that the papers' weights of perceptual and
-    style losses do not carry over.
-
-    Args:
-        run_dir: folder that ``apps/train_classifier.py`` wrote.
-        size: (height, width) of the pictures; left open, where the network can.
-        layers: names of other layers, finest first; empty takes the registry's,
-            which networks of general builders do not have.
-        which: ``"best"`` or ``"last"`` epoch.
-        value_range: ``"unit"`` or ``"signed"``.
-
-    Raises:
-        ValueError: if the folder holds no such run, or the network does not take that
-            size, has no such layers, or none are given nor known.
-    """
-    with _in_float32():
-        network, description = runs.load_run(run_dir, which, size)
-        layers = layers or applications.stage_ends_of(description.model)[:_NUM_STAGES]
-        flags, _ = runs.read_record(run_dir)
-        trained_on = " ".join(flags.get(key, "?") for key in ("dataset", "train_split"))
-        return FeatureNetwork(
-            f"{description.model}, {which} epoch on {trained_on}",
-            network,
-            description.preprocessing,
-            layers,
-            value_range,
-        )
-
-
 @contextlib.contextmanager
-def _in_float32():
+def in_float32():
     """Within the block, layers are built in float32."""
     policy = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32")

@@ -15,24 +15,24 @@ class GAN(LatentTrainer):
     """The minimax game of a generator and a discriminator.
 
     It reports ``discriminator_loss`` (log 4 at the optimum), ``generator_loss`` and
-    ``discriminator_accuracy``, the share of real and generated pictures told right.
+    ``discriminator_accuracy``, the fraction of real and generated images told right.
 
     Args:
-        generator: latents to pictures.
-        discriminator: pictures to logits ``(batch, 1)``.
+        generator: latents to images.
+        discriminator: images to logits ``(batch, 1)``.
         latents: ``Latents``, or the number of standard normal values.
         generator_loss: ``"non_saturating"``, -log D(G(z)), or ``"minimax"``,
             log(1 - D(G(z))).
         discriminator_steps: discriminator updates for each of the generator, k in the
             paper; feed batches of k minibatches.
         instance_noise: ``InstanceNoise`` on what the discriminator sees; None: none.
-        ema_decay, enable_xla, seed: as in ``AdversarialTrainer``.
+        **options: of ``AdversarialTrainer``.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
 
     Source: Goodfellow et al., arXiv 1406.2661, algorithm 1; k = 1 in its experiments.
-    The released code updates both networks at once from one set of generated pictures;
+    The released code updates both networks at once from one set of generated images;
     here each update draws its own, as the algorithm has it.
     """
 
@@ -44,25 +44,19 @@ class GAN(LatentTrainer):
         latents,
         generator_loss="non_saturating",
         discriminator_steps=1,
-        instance_noise=None,
-        ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
+        **options,
     ):
         super().__init__(
             generator,
             discriminator,
             latents=latents,
             discriminator_steps=discriminator_steps,
-            instance_noise=instance_noise,
             metric_names=(
                 "discriminator_loss",
                 "generator_loss",
                 "discriminator_accuracy",
             ),
-            ema_decay=ema_decay,
-            enable_xla=enable_xla,
-            seed=seed,
+            **options,
         )
         if generator_loss not in _GENERATOR_LOSSES:
             raise ValueError(
@@ -117,8 +111,8 @@ class ConditionalGAN(GAN):
     so both see one distribution of labels; there is no loss for mismatched pairs.
 
     Args:
-        generator: ``[latents, labels]`` to pictures, or to vectors.
-        discriminator: ``[pictures, labels]`` to logits ``(batch, 1)``.
+        generator: ``[latents, labels]`` to images, or to vectors.
+        discriminator: ``[images, labels]`` to logits ``(batch, 1)``.
         latents, **options: as in ``GAN``. Labels are whatever the networks take:
             ``(batch, classes)`` one-hot, or any other vectors.
 

@@ -5,18 +5,18 @@ import tensorflow as tf
 from keras_cnns import losses
 from keras_cnns.trainers import local_patches
 from keras_cnns.trainers.adversarial import AdversarialTrainer
-from keras_cnns.trainers.completion import (
-    CompletionTrainer,
+from keras_cnns.trainers.inpainting import (
+    InpaintingTrainer,
     check_adversarial_weight,
-    check_opponent,
+    check_discriminator,
     square_size,
 )
 
 
-class GlobalLocalTrainer(CompletionTrainer, AdversarialTrainer):
+class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
     """The completion network alone, then the discriminator alone, then both.
 
-    The discriminator sees whole pictures and a patch of each: of filled ones the patch
+    The discriminator sees whole images and a patch of each: of filled ones the patch
     around the hole, of true ones a patch anywhere. It reports ``discriminator_loss``
     (log 4 where it cannot tell them apart), ``generator_loss`` (the weighted sum),
     ``hole`` (squared error) and ``adversarial_loss``; phases of one network only what
@@ -24,14 +24,14 @@ class GlobalLocalTrainer(CompletionTrainer, AdversarialTrainer):
     completion network still move, its trained weights do not.
 
     Args:
-        network: as ``CompletionTrainer`` takes it, one output.
-        discriminator: ``[pictures, patches]`` to logits ``(batch, 1)``; its second
+        network: as ``InpaintingTrainer`` takes it, one output.
+        discriminator: ``[images, patches]`` to logits ``(batch, 1)``; its second
             input gives the size of the patches.
         completion_steps: steps of the first phase.
         discriminator_alone_steps: steps of the second one.
         adversarial_weight: alpha.
         value_range: ``"unit"`` or ``"signed"``.
-        ema_decay, enable_xla, seed: as in ``StepwiseTrainer``.
+        **options: of ``StepwiseTrainer``.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
@@ -50,9 +50,7 @@ class GlobalLocalTrainer(CompletionTrainer, AdversarialTrainer):
         discriminator_alone_steps=10_000,
         adversarial_weight=4e-4,
         value_range="unit",
-        ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
+        **options,
     ):
         super().__init__(
             network,
@@ -64,11 +62,9 @@ class GlobalLocalTrainer(CompletionTrainer, AdversarialTrainer):
                 "hole",
                 "adversarial_loss",
             ),
-            ema_decay=ema_decay,
-            enable_xla=enable_xla,
-            seed=seed,
+            **options,
         )
-        check_opponent(discriminator, 2, 1)
+        check_discriminator(discriminator, 2, 1)
         check_adversarial_weight(adversarial_weight)
         for name, count in (
             ("completion_steps", completion_steps),
@@ -107,7 +103,7 @@ class GlobalLocalTrainer(CompletionTrainer, AdversarialTrainer):
         """Algorithm 1 from its third phase on: the discriminator, then the network.
 
         Args:
-            data: (true pictures, masks).
+            data: (true images, masks).
         """
         self._update_discriminator(*data)
         self._update_network(self.joint_objective, *data)
@@ -120,7 +116,7 @@ class GlobalLocalTrainer(CompletionTrainer, AdversarialTrainer):
         return loss, {"generator_loss": loss, "hole": loss}
 
     def joint_objective(self, images, masks):
-        """Equation 4: the squared error, and to be taken for a true picture."""
+        """Equation 4: the squared error, and to be taken for a true image."""
         (output,) = self.paint(images, masks)
         error = _squared_error(output, images, masks)
         logits = self._judge_filled(output, images, masks)
@@ -133,7 +129,7 @@ class GlobalLocalTrainer(CompletionTrainer, AdversarialTrainer):
         }
 
     def discriminator_objective(self, images, masks, places):
-        """Equation 3: to tell filled pictures from true ones."""
+        """Equation 3: to tell filled images from true ones."""
         output = tf.stop_gradient(self.paint(images, masks)[0])
         corners = local_patches.random_corners(places, masks, self._patch_size)
         on_real = self._judge(images, corners)

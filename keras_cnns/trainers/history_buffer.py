@@ -1,16 +1,16 @@
-"""A memory of generated pictures, shared by all replicas."""
+"""A memory of generated images, shared by all replicas."""
 
 import tensorflow as tf
 
 
 class HistoryBuffer:
-    """Pictures that a generator made earlier, replaced at random once it is full.
+    """Images that a generator made earlier, replaced at random once it is full.
 
     Every replica holds all of it and changes it alike. Make it within the strategy's
     scope.
 
     Args:
-        capacity: number of pictures.
+        capacity: number of images.
         image_shape: ``(height, width, channels)``.
 
     Source: Shrivastava et al., arXiv 1612.07828, section 2.3.
@@ -30,7 +30,7 @@ class HistoryBuffer:
         )
 
     def draw(self, noise, number, otherwise):
-        """This replica's share of pictures drawn at random, with repetition.
+        """This replica's fraction of images drawn at random, with repetition.
 
         Args:
             noise: ``StepNoise``.
@@ -44,7 +44,7 @@ class HistoryBuffer:
         return tf.where(self.count > 0, drawn, otherwise)
 
     def add(self, noise, images) -> None:
-        """Takes in each replica's pictures: appended, or over others at random.
+        """Takes in each replica's images: appended, or over others at random.
 
         Args:
             noise: ``StepNoise``.
@@ -57,7 +57,7 @@ class HistoryBuffer:
             images = replica.all_gather(images, axis=0)
         if self.capacity % number:
             raise ValueError(
-                f"a history of {self.capacity} pictures cannot take in {number} at a "
+                f"a history of {self.capacity} images cannot take in {number} at a "
                 "time; the buffer's size must be a multiple of that"
             )
         at_random = tf.argsort(noise.shared_uniform(self.capacity))[:number]

@@ -1,94 +1,161 @@
-"""Training of one inpainting network towards the true pictures."""
+"""What trainers of inpainting networks share: use, and evaluation of what they fill."""
 
-from keras_cnns.trainers.completion import CompletionTrainer
-from keras_cnns.trainers.freezing import encoder_batch_norms
-from keras_cnns.trainers.reconstruction import Reconstruction, ReconstructionWeights
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns import _masks, losses
+from keras_cnns.data import VALUE_RANGES
+from keras_cnns.data.preprocessing import check_value_range
+from keras_cnns.trainers.stepwise import StepwiseTrainer
+
+# An image that is filled without any error has no finite ratio; it counts as 100 dB.
+_LEAST_ERROR = 1e-10
 
 
-class InpaintingTrainer(CompletionTrainer):
-    """Reconstruction losses alone, in one stage or in partial convolution's two.
+class InpaintingTrainer(StepwiseTrainer):
+    """Trains a network that fills holes.
 
-    From step ``second_stage_start`` on, the batch normalisations of the encoder are
-    frozen, statistics and trained parameters: the holes' zeros pollute the statistics
-    of a batch. Give the optimizer a schedule whose rate drops there
-    (``inpainting_models.two_stage_rate``).
-
-    It reports ``loss``, the weighted sum, and each loss before its weight: ``valid``,
-    ``hole``, ``perceptual``, ``style``, ``total_variation``.
+    Evaluation reports, of valid pixels from the image and the hole from the network
+    (clipped to the range), the ``mean_absolute_error`` as a fraction of the range and
+    the ``psnr`` in dB, each a mean over images; the averaged weights serve where there
+    are any. A PSNR is at most 100 dB.
 
     Args:
-        network: as ``CompletionTrainer`` takes it, one output.
-        loss_weights: ``ReconstructionWeights``; partial convolution's if left out.
-        feature_network: ``FeatureNetwork``, where the weights ask for features.
-        second_stage_start: step that the second stage begins with; 0: one stage.
-        value_range: ``"unit"`` or ``"signed"``.
-        ema_decay, enable_xla, seed: as in ``StepwiseTrainer``.
+        network: ``[images, masks]`` to images, or to a list of them, the final ones
+            first; masks ``(batch, height, width, 1)`` are 1 for valid pixels.
+        *discriminators: further networks, as the trainer takes them.
+        value_range: ``"unit"`` ([0, 1]) or ``"signed"`` ([-1, 1]), of the images.
+        **options: of the trainer.
 
     Raises:
-        ValueError: if the network does not fit, there is nothing to freeze, or an
-            argument is bad.
-
-    Source: Liu et al., arXiv 1804.07723, sections 3.3 and 4.2 (Adam at 2e-4, then at
-    5e-5).
+        ValueError: if the network has other inputs or outputs, or the range is unknown.
     """
 
-    def __init__(
-        self,
-        network,
-        *,
-        loss_weights=None,
-        feature_network=None,
-        second_stage_start=0,
-        value_range="unit",
-        ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
-    ):
-        reconstruction = Reconstruction(
-            loss_weights or ReconstructionWeights(), feature_network, value_range
-        )
-        super().__init__(
-            network,
-            value_range=value_range,
-            metric_names=("loss", *reconstruction.names),
-            ema_decay=ema_decay,
-            enable_xla=enable_xla,
-            seed=seed,
-        )
-        if second_stage_start < 0:
-            raise ValueError(
-                f"second_stage_start must be at least 0, got {second_stage_start!r}"
-            )
-        self._reconstruction = reconstruction
-        self._second_stage_start = second_stage_start
-        self._frozen_later = encoder_batch_norms(network) if second_stage_start else []
-        self._is_frozen = False
+    monitors = ([("val_psnr", "max")], [("loss", "min")])
+    num_outputs = 1
 
-    def next_step(self):
-        """``train_step``, then ``second_stage_step`` with frozen norms."""
-        is_second = 0 < self._second_stage_start <= self.steps_done
-        if is_second != self._is_frozen:
-            for layer in self._frozen_later:
-                layer.trainable = not is_second
-            self._is_frozen = is_second
-            self._compiled = {}  # what XLA compiled still has the other stage's norms
-        return self.second_stage_step if is_second else self.train_step
+    def __init__(self, network, *discriminators, value_range="unit", **options):
+        check_value_range(value_range)
+        _check_network(network, self.num_outputs)
+        super().__init__(network, *discriminators, **options)
+        self.value_range = value_range
+        self._quality = [
+            keras.metrics.Mean(name) for name in ("mean_absolute_error", "psnr")
+        ]
 
-    def train_step(self, data):
-        """One update.
+    @property
+    def metrics(self):
+        return [*super().metrics, *self._quality]
+
+    def paint(self, images, masks, training=True) -> list:
+        """What the network makes of valid pixels, float32; the final images first.
+
+        Whatever the network does with masks, what lies under the hole never gets to it.
+        """
+        known = tf.where(masks > 0, images, tf.zeros_like(images))
+        outputs = self.network([known, masks], training=training)
+        return [tf.cast(output, tf.float32) for output in tf.nest.flatten(outputs)]
+
+    def test_step(self, data):
+        images, masks = data
+        low, high = VALUE_RANGES[self.value_range]
+        output = tf.clip_by_value(self.paint(images, masks, False)[0], low, high)
+        error = losses.composite(output, images, masks) - tf.cast(images, tf.float32)
+        error /= high - low
+        squares = tf.reduce_mean(error**2, [1, 2, 3])
+        ratio = -10 / np.log(10) * tf.math.log(tf.maximum(squares, _LEAST_ERROR))
+        values = (tf.reduce_mean(tf.abs(error), [1, 2, 3]), ratio)
+        for metric, value in zip(self._quality, values):
+            metric.update_state(value)
+        return {metric.name: metric.result() for metric in self._quality}
+
+    def inpaint(self, images, masks, batch_size=16):
+        """Images with their holes filled.
 
         Args:
-            data: (true pictures, masks).
+            images: ``(count, height, width, channels)``, float, in the network's range;
+                what lies in the hole does not matter.
+            masks: ``(count, height, width, 1)``, 1 for valid pixels, 0 in the hole.
+            batch_size: how many are filled at once.
+
+        Returns:
+            NumPy float32 of the shape of ``images``, of the averaged weights where
+            there are any: valid pixels as they are, the hole within the range.
+
+        Raises:
+            ValueError: if there are no images, masks have another shape, or a value
+                that is neither 0 nor 1.
         """
-        self.minimize(self.objective, self.network, self.optimizer, *data)
-        return self.finish_step()
+        images = np.asarray(images, np.float32)
+        if images.ndim != 4 or not len(images):
+            raise ValueError(
+                "images must have the shape (count, height, width, channels), got "
+                f"{images.shape}"
+            )
+        masks = _masks.check_masks(masks, images.shape).astype(np.float32)
+        made = []
+        with self.averaged_weights():
+            for first in range(0, len(images), batch_size):
+                batch = slice(first, first + batch_size)
+                made.append(self.paint(images[batch], masks[batch], False)[0].numpy())
+        output = np.clip(np.concatenate(made), *VALUE_RANGES[self.value_range])
+        return np.where(masks > 0, images, output)
 
-    def second_stage_step(self, data):
-        """The same, compiled anew for a network that is partly frozen."""
-        return self.train_step(data)
 
-    def objective(self, images, masks):
-        """Weighted sum of the reconstruction losses, and what is reported."""
-        (output,) = self.paint(images, masks)
-        loss, report = self._reconstruction(output, images, masks)
-        return loss, {"loss": loss, **report}
+def _check_network(network, num_outputs):
+    shapes = [tuple(tensor.shape[1:]) for tensor in network.inputs]
+    if len(shapes) != 2 or shapes[1][-1] != 1:
+        raise ValueError(
+            f"{network.name} must take images and masks of one channel, takes {shapes}"
+        )
+    made = [tuple(tensor.shape[1:]) for tensor in network.outputs]
+    fits = all(
+        None in (given, size) or given == size
+        for shape in made
+        for given, size in zip(shapes[0], shape)
+    )
+    if len(made) != num_outputs or not fits:
+        raise ValueError(
+            f"{network.name} must give {num_outputs} images of {shapes[0]}, gives "
+            f"{made}"
+        )
+
+
+def square_size(network, position) -> int:
+    """Height and width of the square images that a network takes.
+
+    Args:
+        network: a critic or a discriminator.
+        position: of the input among those of the network.
+
+    Raises:
+        ValueError: if they are not known, or not square.
+    """
+    height, width = network.inputs[position].shape[1:3]
+    if height is None or height != width:
+        raise ValueError(
+            f"{network.name} must take square patches of a known size, takes "
+            f"{height}x{width}"
+        )
+    return height
+
+
+def check_adversarial_weight(weight) -> None:
+    """Refuses a negative weight of the discriminator's judgement."""
+    if not weight >= 0:
+        raise ValueError(f"adversarial_weight must be >= 0, got {weight!r}")
+
+
+def check_discriminator(network, num_inputs, num_outputs) -> None:
+    """Refuses a critic or a discriminator of other inputs or outputs.
+
+    Raises:
+        ValueError: if it does not give one value per example by each output.
+    """
+    given = [tuple(tensor.shape[1:]) for tensor in network.outputs]
+    if len(network.inputs) != num_inputs or given != [(1,)] * num_outputs:
+        raise ValueError(
+            f"{network.name} must take {num_inputs} inputs and give {num_outputs} "
+            f"values for each example, takes {len(network.inputs)} and gives {given}"
+        )

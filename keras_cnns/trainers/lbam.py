@@ -8,30 +8,33 @@ from keras_cnns.trainers.adversarial import (
     check_discriminator_steps,
     part,
 )
-from keras_cnns.trainers.completion import (
-    CompletionTrainer,
+from keras_cnns.trainers.inpainting import (
+    InpaintingTrainer,
     check_adversarial_weight,
-    check_opponent,
+    check_discriminator,
 )
-from keras_cnns.trainers.reconstruction import Reconstruction, ReconstructionWeights
+from keras_cnns.trainers.reconstruction_loss import (
+    Reconstruction,
+    ReconstructionWeights,
+)
 from keras_cnns.trainers.wasserstein import check_penalized, penalized_critic_loss
 
-# Plain L1 of the picture, and features of the output alone.
+# Plain L1 of the image, and features of the output alone.
 PAPER_WEIGHTS = ReconstructionWeights(1.0, 1.0, 0.05, 120.0, 0.0, of_composite=False)
 
 
-class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
+class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
     """Four losses: pixels, features, style, and a Wasserstein critic's score.
 
     The critic sees the network's own output, not the composite, and the mask, which
-    parts known pixels from the hole inside of it. It reports ``critic_loss`` (penalty
+    parts valid pixels from the hole inside of it. It reports ``critic_loss`` (penalty
     included), ``gradient_penalty`` (before its weight), ``wasserstein_estimate``,
     ``generator_loss`` (the weighted sum), ``adversarial_loss`` and each reconstruction
     loss before its weight.
 
     Args:
-        network: as ``CompletionTrainer`` takes it, one output.
-        discriminator: the critic, ``[pictures, masks]`` to scores ``(batch, 1)``;
+        network: as ``InpaintingTrainer`` takes it, one output.
+        discriminator: the critic, ``[images, masks]`` to scores ``(batch, 1)``;
             without batch normalisation, which would tie each example's gradient to the
             others.
         loss_weights: ``ReconstructionWeights``; ``PAPER_WEIGHTS`` if left out.
@@ -41,13 +44,13 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
         discriminator_steps: critic updates for each of the network; feed batches of
             that many minibatches.
         value_range: ``"unit"`` or ``"signed"``.
-        ema_decay, enable_xla, seed: as in ``StepwiseTrainer``.
+        **options: of ``StepwiseTrainer``.
 
     Raises:
         ValueError: if networks do not fit together or an argument is bad.
 
     Source: Xie et al., ICCV 2019 (arXiv 1909.00968), section 3.4; its weights are
-    (unverified). The released code negates the critic's score of true pictures twice
+    (unverified). The released code negates the critic's score of true images twice
     and lowers the score of filled ones in the network's update; the signs here are
     those of Gulrajani et al., arXiv 1704.00028.
     """
@@ -63,9 +66,7 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
         penalty_weight=10.0,
         discriminator_steps=1,
         value_range="unit",
-        ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
+        **options,
     ):
         reconstruction = Reconstruction(loss_weights, feature_network, value_range)
         super().__init__(
@@ -80,13 +81,11 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
                 "adversarial_loss",
                 *reconstruction.names,
             ),
-            ema_decay=ema_decay,
-            enable_xla=enable_xla,
-            seed=seed,
+            **options,
         )
         check_penalized(discriminator, penalty_weight)
         check_discriminator_steps(discriminator_steps)
-        check_opponent(discriminator, 2, 1)
+        check_discriminator(discriminator, 2, 1)
         check_adversarial_weight(adversarial_weight)
         self._reconstruction = reconstruction
         self._adversarial_weight = adversarial_weight
@@ -101,7 +100,7 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
         """Updates of the critic, a minibatch each, then one of the network.
 
         Args:
-            data: (true pictures, masks).
+            data: (true images, masks).
         """
         noise = self.step_noise()
         for images, masks in part(data, self.discriminator_steps):
@@ -122,14 +121,14 @@ class LBAMTrainer(CompletionTrainer, AdversarialTrainer):
         )
         return self.finish_step()
 
-    def critic_objective(self, images, masks, shares):
+    def critic_objective(self, images, masks, fractions):
         """E D(filled) - E D(true) with the penalty between them."""
         fakes = tf.stop_gradient(self.paint(images, masks)[0])
         return penalized_critic_loss(
-            lambda pictures: self._judge(pictures, masks),
+            lambda images: self._judge(images, masks),
             images,
             fakes,
-            shares,
+            fractions,
             optimizer=self.discriminator_optimizer,
             penalty_weight=self._penalty_weight,
         )

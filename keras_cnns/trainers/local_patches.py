@@ -1,4 +1,4 @@
-"""Square parts of pictures, cut around each one's hole."""
+"""Square parts of images, cut around each one's hole."""
 
 import tensorflow as tf
 
@@ -7,11 +7,11 @@ def hole_corners(masks, size):
     """Where a square around the middle of each hole begins.
 
     The middle is that of the smallest rectangle that holds the hole; the square is
-    moved so that it lies within the picture. Without a hole it lies in the middle.
+    moved so that it lies within the image. Without a hole it lies in the middle.
 
     Args:
-        masks: ``(batch, height, width, 1)``, 1 for known pixels.
-        size: height and width of the square, no larger than the picture.
+        masks: ``(batch, height, width, 1)``, 1 for valid pixels.
+        size: height and width of the square, no larger than the image.
 
     Returns:
         int32 ``(batch, 2)``, row and column of the upper left pixel.
@@ -28,16 +28,16 @@ def _begin(is_hole, size):
     places = tf.range(length)
     first = tf.reduce_min(tf.where(is_hole, places, length), 1)
     last = tf.reduce_max(tf.where(is_hole, places, -1), 1)
-    # Without a hole, first + last is length - 1 as well: the middle of the picture.
+    # Without a hole, first + last is length - 1 as well: the middle of the image.
     return tf.clip_by_value((first + last + 1 - size) // 2, 0, length - size)
 
 
 def random_corners(uniform, masks, size):
-    """Squares anywhere in the pictures.
+    """Squares anywhere in the images.
 
     Args:
         uniform: ``(batch, 2)``, values in [0, 1) that decide where.
-        masks: for the height and width of the pictures.
+        masks: for the height and width of the images.
         size: height and width of the square.
 
     Returns:
@@ -48,7 +48,7 @@ def random_corners(uniform, masks, size):
 
 
 def cut(images, corners, size):
-    """The squares of pictures that begin at their corners.
+    """The squares of images that begin at their corners.
 
     Args:
         images: ``(batch, height, width, channels)``.

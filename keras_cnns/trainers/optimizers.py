@@ -96,8 +96,8 @@ def make_optimizer(
         learning_rate: number or schedule.
         momentum: of ``sgd`` and ``rmsprop``.
         nesterov: whether the momentum of ``sgd`` is Nesterov's.
-        rho: share of the old mean square that ``rmsprop`` and ``adadelta`` keep.
-        beta_1, beta_2: shares of the old mean and mean square that ``adam`` keeps.
+        rho: fraction of the old mean square that ``rmsprop`` and ``adadelta`` keep.
+        beta_1, beta_2: fractions of the old mean and mean square that ``adam`` keeps.
         epsilon: added to the denominator, but for ``sgd``.
         weight_decay: used by the optimizers that decay weights themselves.
 
@@ -153,8 +153,8 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         step = keras.backend.cast(step, "float32")
-        share = keras.backend.minimum(1.0, (step + 1.0) / self.warmup_steps)
-        return share * self.schedule(step)
+        fraction = keras.backend.minimum(1.0, (step + 1.0) / self.warmup_steps)
+        return fraction * self.schedule(step)
 
     def get_config(self):
         return {"schedule": self.schedule, "warmup_steps": self.warmup_steps}
@@ -181,7 +181,7 @@ def make_schedule(
         learning_rate: start value, positive.
         total_steps: steps of the whole training.
         warmup_steps: steps of linear warm-up.
-        boundaries: shares of the training, in (0, 1), increasing.
+        boundaries: fractions of the training, in (0, 1), increasing.
         decay_rate: factor of ``"step"``, ``"halving"`` and ``"exponential"``.
         decay_steps: period of ``"exponential"``, in steps.
 
@@ -203,10 +203,10 @@ def make_schedule(
         rising = list(boundaries) == sorted(set(boundaries))
         if not boundaries or not rising or not 0 < boundaries[0] <= boundaries[-1] < 1:
             raise ValueError(
-                f"boundaries must be increasing shares in (0, 1), got {boundaries!r}"
+                f"boundaries must be increasing fractions in (0, 1), got {boundaries!r}"
             )
         schedule = schedules.PiecewiseConstantDecay(
-            [round(share * total_steps) for share in boundaries],
+            [round(fraction * total_steps) for fraction in boundaries],
             [learning_rate * decay_rate**i for i in range(len(boundaries) + 1)],
         )
     elif name == "linear":

@@ -1,127 +1,116 @@
-"""How far a filled picture is from the true one: the weighted losses of inpainting."""
+"""Training of one inpainting network towards the true images."""
 
-import dataclasses
+from tensorflow import keras
 
-import tensorflow as tf
-
-from keras_cnns import losses
-from keras_cnns.data.preprocessing import check_value_range
-
-
-@dataclasses.dataclass(frozen=True)
-class ReconstructionWeights:
-    """Weight of each loss; 0 leaves one out.
-
-    Attributes:
-        valid, hole: of the absolute differences on known pixels and in the hole.
-        perceptual: of the differences of features.
-        style: of the differences of their Gram matrices.
-        total_variation: of the differences of neighbours in the hole.
-        of_composite: whether features are compared for the picture with the known
-            pixels pasted in as well as for the output, or for the output alone.
-
-    The values are those of Liu et al., arXiv 1804.07723, section 3.3.
-    """
-
-    valid: float = 1.0
-    hole: float = 6.0
-    perceptual: float = 0.05
-    style: float = 120.0
-    total_variation: float = 0.1
-    of_composite: bool = True
-
-    def __post_init__(self):
-        for name, weight in self.positive(least=None).items():
-            if not weight >= 0:
-                raise ValueError(f"the weight {name} must be >= 0, got {weight!r}")
-        if not self.positive():
-            raise ValueError("all weights of the reconstruction are 0")
-
-    def positive(self, least=0) -> dict:
-        """The weights above ``least`` by name; None gives all."""
-        weights = dataclasses.asdict(self)
-        del weights["of_composite"]
-        return {k: v for k, v in weights.items() if least is None or v > least}
-
-    @property
-    def needs_features(self) -> bool:
-        return bool(self.perceptual or self.style)
+from keras_cnns.trainers.freezing import encoder_batch_norms
+from keras_cnns.trainers.inpainting import InpaintingTrainer
+from keras_cnns.trainers.reconstruction_loss import (
+    Reconstruction,
+    ReconstructionWeights,
+)
 
 
-class Reconstruction:
-    """The weighted sum of the losses between what was made and the true pictures.
+class ReconstructionTrainer(InpaintingTrainer):
+    """Reconstruction losses alone, in one stage or in partial convolution's two.
+
+    From step ``second_stage_start`` on, the batch normalisations of the encoder are
+    frozen, statistics and trained parameters: the holes' zeros pollute the statistics
+    of a batch. Give the optimizer a schedule whose rate drops there
+    (``two_stage_rate``).
+
+    It reports ``loss``, the weighted sum, and each loss before its weight: ``valid``,
+    ``hole``, ``perceptual``, ``style``, ``total_variation``.
 
     Args:
-        weights: ``ReconstructionWeights``.
-        feature_network: ``FeatureNetwork`` for the perceptual and the style loss.
-        value_range: of the pictures, ``"unit"`` or ``"signed"``.
+        network: as ``InpaintingTrainer`` takes it, one output.
+        loss_weights: ``ReconstructionWeights``; partial convolution's if left out.
+        feature_network: ``FeatureNetwork``, where the weights ask for features.
+        second_stage_start: step that the second stage begins with; 0: one stage.
+        value_range: ``"unit"`` or ``"signed"``.
+        **options: of ``StepwiseTrainer``.
 
     Raises:
-        ValueError: if a feature network is missing, superfluous or of another range.
+        ValueError: if the network does not fit, there is nothing to freeze, or an
+            argument is bad.
+
+    Source: Liu et al., arXiv 1804.07723, sections 3.3 and 4.2 (Adam at 2e-4, then at
+    5e-5).
     """
 
-    def __init__(self, weights, feature_network=None, value_range="unit"):
-        check_value_range(value_range)
-        if weights.needs_features and feature_network is None:
+    def __init__(
+        self,
+        network,
+        *,
+        loss_weights=None,
+        feature_network=None,
+        second_stage_start=0,
+        value_range="unit",
+        **options,
+    ):
+        reconstruction = Reconstruction(
+            loss_weights or ReconstructionWeights(), feature_network, value_range
+        )
+        super().__init__(
+            network,
+            value_range=value_range,
+            metric_names=("loss", *reconstruction.names),
+            **options,
+        )
+        if second_stage_start < 0:
             raise ValueError(
-                "the perceptual and the style loss need a feature_network; give one, "
-                "or weights with perceptual=0 and style=0"
+                f"second_stage_start must be at least 0, got {second_stage_start!r}"
             )
-        if feature_network is not None:
-            if not weights.needs_features:
-                raise ValueError(
-                    f"{feature_network.name} would have no effect: the weights of the "
-                    "perceptual and the style loss are 0"
-                )
-            if feature_network.value_range != value_range:
-                raise ValueError(
-                    f"{feature_network.name} takes pictures in the range "
-                    f"{feature_network.value_range!r}, those to be filled are in "
-                    f"{value_range!r}"
-                )
-        self._weights = weights
-        self._feature_network = feature_network
+        self._reconstruction = reconstruction
+        self._second_stage_start = second_stage_start
+        self._frozen_later = encoder_batch_norms(network) if second_stage_start else []
+        self._is_frozen = False
 
-    @property
-    def names(self) -> tuple:
-        """Names of the losses that are reported."""
-        return tuple(self._weights.positive())
+    def next_step(self):
+        """``train_step``, then ``second_stage_step`` with frozen norms."""
+        is_second = 0 < self._second_stage_start <= self.steps_done
+        if is_second != self._is_frozen:
+            for layer in self._frozen_later:
+                layer.trainable = not is_second
+            self._is_frozen = is_second
+            self._compiled = {}  # what XLA compiled still has the other stage's norms
+        return self.second_stage_step if is_second else self.train_step
 
-    def __call__(self, output, images, masks):
-        """The loss of each picture.
+    def train_step(self, data):
+        """One update.
 
         Args:
-            output: ``(batch, height, width, channels)``, what the network made.
-            images: the true pictures.
-            masks: ``(batch, height, width, 1)``, 1 for known pixels.
-
-        Returns:
-            (weighted sum, scalar; dict of each loss before its weight, scalars), means
-            over the batch.
+            data: (true images, masks).
         """
-        made = losses.composite(output, images, masks)
-        terms = {
-            "valid": lambda: losses.valid_l1(output, images, masks),
-            "hole": lambda: losses.hole_l1(output, images, masks),
-            "total_variation": lambda: losses.total_variation(made, masks),
-        }
-        if self._feature_network is not None:
-            pairs = self._features(output, made, images)
-            terms["perceptual"] = lambda: _sum_of(losses.perceptual, pairs)
-            terms["style"] = lambda: _sum_of(losses.style, pairs)
-        weights = self._weights.positive()
-        report = {name: tf.reduce_mean(terms[name]()) for name in weights}
-        return sum(weights[name] * report[name] for name in weights), report
+        self.minimize(self.objective, self.network, self.optimizer, *data)
+        return self.finish_step()
 
-    def _features(self, output, made, images):
-        """(features, those of the true pictures) of each kind of picture compared."""
-        compared = [output, made] if self._weights.of_composite else [output]
-        targets = [tf.stop_gradient(maps) for maps in self._feature_network(images)]
-        # One pass over all of them is faster than one for each kind.
-        maps = self._feature_network(tf.concat(compared, 0))
-        parted = [tf.split(values, len(compared)) for values in maps]
-        return [(list(features), targets) for features in zip(*parted)]
+    def second_stage_step(self, data):
+        """The same, compiled anew for a network that is partly frozen."""
+        return self.train_step(data)
+
+    def objective(self, images, masks):
+        """Weighted sum of the reconstruction losses, and what is reported."""
+        (output,) = self.paint(images, masks)
+        loss, report = self._reconstruction(output, images, masks)
+        return loss, {"loss": loss, **report}
 
 
-def _sum_of(loss, pairs):
-    return tf.add_n([loss(features, targets) for features, targets in pairs])
+def two_stage_rate(first: float, second: float, second_stage_start: int):
+    """The rate of partial convolution's two stages, a schedule.
+
+    Args:
+        first, second: learning rates, positive.
+        second_stage_start: step that the second stage begins with, at least 1.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+    if not min(first, second) > 0 or second_stage_start < 1:
+        raise ValueError(
+            "two stages need positive rates and a second one that starts at step 1 or "
+            f"later, got {first!r}, {second!r} and {second_stage_start!r}"
+        )
+    # Keras keeps a value up to and including its boundary.
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        [second_stage_start - 1], [first, second]
+    )

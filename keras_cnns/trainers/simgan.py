@@ -1,8 +1,9 @@
-"""Learning from simulated pictures that a refiner makes look real."""
+"""Learning from simulated images that a refiner makes look real."""
 
 import tensorflow as tf
 
 from keras_cnns import losses
+from keras_cnns._checks import check_at_least
 from keras_cnns.trainers.adversarial import AdversarialTrainer
 from keras_cnns.trainers.history_buffer import HistoryBuffer
 
@@ -13,8 +14,8 @@ def _derivatives(images):
     return tf.concat([down, across], -1)
 
 
-# What the refined picture must share with the simulated one.
-FEATURES = {
+# What the refined image must share with the simulated one.
+_FEATURES = {
     "identity": tf.identity,
     "channel_mean": lambda images: tf.reduce_mean(images, -1, keepdims=True),
     "derivatives": _derivatives,
@@ -22,7 +23,7 @@ FEATURES = {
 
 
 class SimGAN(AdversarialTrainer):
-    """A refiner of simulated pictures against a discriminator of their patches.
+    """A refiner of simulated images against a discriminator of their patches.
 
     The first ``refiner_pretraining`` steps train the refiner to keep its input, the
     next ``discriminator_pretraining`` the discriminator alone. It reports
@@ -32,25 +33,30 @@ class SimGAN(AdversarialTrainer):
     train on.
 
     Args:
-        refiner: simulated pictures to refined ones of the same shape.
-        discriminator: pictures to logits ``(batch, rows, columns, 2)``, channel 0 for
+        refiner: simulated images to refined ones of the same shape.
+        discriminator: images to logits ``(batch, rows, columns, 2)``, channel 0 for
             refined.
         regularization_weight: lambda, of the absolute differences summed over each
-            picture; too large a value gives the input back.
+            image; too large a value gives the input back.
         features: psi: ``"identity"``, ``"channel_mean"``, ``"derivatives"``, or a
-            network of pictures.
+            network of images.
         refiner_steps, discriminator_steps: updates in each step, K_g and K_d.
-        buffer_size: pictures in the history, half of what the discriminator takes for
+        buffer_size: images in the history, half of what the discriminator takes for
             refined; a multiple of half a minibatch. 0: no history.
         refiner_pretraining, discriminator_pretraining: number of steps.
-        instance_noise, ema_decay, enable_xla, seed: as in ``AdversarialTrainer``.
+        **options: of ``AdversarialTrainer``.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
 
+    Attributes:
+        FEATURES: names of psi.
+
     Source: Shrivastava et al., arXiv 1612.07828, algorithm 1, equations 1 to 5; lambda
     and the buffer's size are not given there.
     """
+
+    FEATURES = tuple(_FEATURES)
 
     def __init__(
         self,
@@ -64,10 +70,7 @@ class SimGAN(AdversarialTrainer):
         buffer_size=12_800,
         refiner_pretraining=1000,
         discriminator_pretraining=200,
-        instance_noise=None,
-        ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
+        **options,
     ):
         super().__init__(
             refiner,
@@ -77,29 +80,26 @@ class SimGAN(AdversarialTrainer):
                 "adversarial_loss",
                 "self_regularization",
             ),
-            instance_noise=instance_noise,
-            ema_decay=ema_decay,
-            enable_xla=enable_xla,
-            seed=seed,
+            **options,
         )
         _check_map(refiner, discriminator)
-        _check_least(
+        check_at_least(
             1, refiner_steps=refiner_steps, discriminator_steps=discriminator_steps
         )
-        _check_least(
+        check_at_least(
             0,
             regularization_weight=regularization_weight,
             buffer_size=buffer_size,
             refiner_pretraining=refiner_pretraining,
             discriminator_pretraining=discriminator_pretraining,
         )
-        if isinstance(features, str) and features not in FEATURES:
+        if isinstance(features, str) and features not in _FEATURES:
             raise ValueError(
-                f"features must be a network or one of {', '.join(FEATURES)}, got "
+                f"features must be a network or one of {', '.join(_FEATURES)}, got "
                 f"{features!r}"
             )
         self._weight = regularization_weight
-        self._features = FEATURES[features] if isinstance(features, str) else features
+        self._features = _FEATURES[features] if isinstance(features, str) else features
         self.refiner_steps = refiner_steps
         self.discriminator_steps = discriminator_steps
         self._pretraining = (refiner_pretraining, discriminator_pretraining)
@@ -108,7 +108,7 @@ class SimGAN(AdversarialTrainer):
 
     @property
     def minibatches_per_step(self) -> tuple:
-        """How many minibatches of simulated and of real pictures a step takes."""
+        """How many minibatches of simulated and of real images a step takes."""
         simulated = self.refiner_steps + self.discriminator_steps
         return simulated, self.discriminator_steps
 
@@ -134,7 +134,7 @@ class SimGAN(AdversarialTrainer):
         """Algorithm 1: K_g updates of the refiner, then K_d of the discriminator.
 
         Args:
-            data: (simulated pictures, real ones), ``minibatches_per_step`` of each.
+            data: (simulated images, real ones), ``minibatches_per_step`` of each.
         """
         simulated, real = self._minibatches(data)
         noise = self.step_noise()
@@ -162,7 +162,7 @@ class SimGAN(AdversarialTrainer):
         return self.finish_step(["discriminator_loss"], network_moved=False)
 
     def refiner_objective(self, images, on_refined):
-        """Equations 2 to 4: be taken for real, and stay near the simulated picture."""
+        """Equations 2 to 4: be taken for real, and stay near the simulated image."""
         refined = self.generator(images, training=True)
         seen = tf.cast(refined, tf.float32) + on_refined
         logits = self.discriminator(seen, training=True)
@@ -180,7 +180,7 @@ class SimGAN(AdversarialTrainer):
         return tf.reduce_mean(kept), report
 
     def discriminator_objective(self, refined, real_images):
-        """Equation 1, summed over the positions of the map; of disturbed pictures."""
+        """Equation 1, summed over the positions of the map; of disturbed images."""
         on_refined = self.discriminator(refined, training=True)
         on_real = self.discriminator(real_images, training=True)
         loss = tf.reduce_mean(
@@ -191,7 +191,7 @@ class SimGAN(AdversarialTrainer):
         return loss, {"discriminator_loss": loss / positions}
 
     def refine(self, images, batch_size=100):
-        """Refined pictures, NumPy, by the averaged weights where there are any."""
+        """Refined images, NumPy, by the averaged weights where there are any."""
         with self.averaged_weights():
             parts = range(0, len(images), batch_size)
             batches = [images[first : first + batch_size] for first in parts]
@@ -199,7 +199,7 @@ class SimGAN(AdversarialTrainer):
             return tf.concat(refined, 0).numpy()
 
     def _regularization(self, refined, images):
-        """Summed change of each picture's features, and its mean for the report."""
+        """Summed change of each image's features, and its mean for the report."""
         before, after = self._features(images), self._features(refined)
         kept = losses.self_regularization(after, before)
         values = tf.cast(tf.size(before[0]), kept.dtype)
@@ -209,7 +209,7 @@ class SimGAN(AdversarialTrainer):
         self.minimize(objective, self.generator, self.generator_optimizer, *inputs)
 
     def _update_discriminator(self, images, real_images, noise):
-        """Half of the refined pictures are new ones, half come from the history."""
+        """Half of the refined images are new ones, half come from the history."""
         refined = tf.cast(self.generator(images, training=True), tf.float32)
         if self.buffer is not None:
             new, others = refined[::2], refined[1::2]
@@ -231,42 +231,35 @@ class SimGAN(AdversarialTrainer):
         counts = [images.shape[0] for images in data]
         if None in counts or any(c % p for c, p in zip(counts, parts)):
             raise ValueError(
-                f"batches of {counts[0]} simulated and {counts[1]} real pictures per "
+                f"batches of {counts[0]} simulated and {counts[1]} real images per "
                 f"replica cannot be parted into {parts[0]} and {parts[1]} minibatches; "
                 "give whole batches (drop_remainder) of a multiple of that"
             )
         sizes = [count // part for count, part in zip(counts, parts)]
         if sizes[0] != sizes[1]:
             raise ValueError(
-                "minibatches of simulated and of real pictures must be of one size, "
+                "minibatches of simulated and of real images must be of one size, "
                 f"got {sizes[0]} and {sizes[1]} per replica"
             )
         return [tf.split(images, count) for images, count in zip(data, parts)]
-
-
-def _check_least(least, **values):
-    for name, value in values.items():
-        if not value >= least:
-            raise ValueError(f"{name} must be at least {least}, got {value!r}")
 
 
 def _check_map(refiner, discriminator):
     """Refuses networks that do not fit together."""
     if refiner.output_shape != refiner.input_shape:
         raise ValueError(
-            f"{refiner.name} must keep the shape of its pictures, makes "
+            f"{refiner.name} must keep the shape of its images, makes "
             f"{refiner.output_shape[1:]} of {refiner.input_shape[1:]}"
         )
     if None in refiner.input_shape[1:]:
         raise ValueError(
-            f"{refiner.name} must know the size of its pictures, has "
+            f"{refiner.name} must know the size of its images, has "
             f"{refiner.input_shape[1:]}"
         )
     made, seen = refiner.output_shape[1:], discriminator.input_shape[1:]
     if any(s not in (None, m) for m, s in zip(made, seen)):
         raise ValueError(
-            f"{refiner.name} makes pictures of {made}, {discriminator.name} takes "
-            f"{seen}"
+            f"{refiner.name} makes images of {made}, {discriminator.name} takes {seen}"
         )
     shape = discriminator.output_shape
     if len(shape) != 4 or shape[-1] != 2:

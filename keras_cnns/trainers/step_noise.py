@@ -106,7 +106,7 @@ class InstanceNoise:
     """Gaussian noise on all that a discriminator sees, less of it step by step.
 
     Attributes:
-        start: standard deviation at step 0, in the unit of the pictures.
+        start: standard deviation at step 0, in the unit of the images.
         end: deviation from step ``steps`` on.
         steps: length of the linear descent, in training steps.
 
@@ -131,5 +131,5 @@ class InstanceNoise:
 
     def deviation(self, step) -> tf.Tensor:
         """Standard deviation at a step, float32 scalar."""
-        share = tf.minimum(tf.cast(step, tf.float32) / self.steps, 1.0)
-        return self.start + share * (self.end - self.start)
+        fraction = tf.minimum(tf.cast(step, tf.float32) / self.steps, 1.0)
+        return self.start + fraction * (self.end - self.start)

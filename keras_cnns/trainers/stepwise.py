@@ -1,10 +1,11 @@
-"""What trainers with a step of their own share: updates, phases, noise, an average."""
+"""What all trainers share: updates, phases, noise, an average, the better epoch."""
 
 import contextlib
 
 import tensorflow as tf
 from tensorflow import keras
 
+from keras_cnns._checks import check_at_least, check_choice
 from keras_cnns.trainers import distribution, optimizers
 from keras_cnns.trainers.step_noise import StepNoise
 from keras_cnns.trainers.weight_average import WeightAverage
@@ -20,20 +21,53 @@ class StepwiseTrainer(keras.Model):
     Args:
         network: the one that the training is for.
         metric_names: names of the values that ``minimize``'s losses report.
+        weight_decay: L2 coefficient; ``weight_decay * w`` is added to the gradient of
+            every network that is trained.
+        weight_decay_scope: ``"all"`` trainable weights, as the authors' Torch code of
+            ResNet and DenseNet has it, or ``"kernels"`` only.
+        gradient_clip_norm: largest global norm of a network's gradient; 0: no limit.
         ema_decay: of the weight average of ``network``; 0: none.
         enable_xla: whether forward and backward passes are compiled by XLA.
         seed: of all noise.
+
+    Attributes:
+        monitors: what tells the better of two epochs: a list of ``(name, direction)``
+            of reported values, the later ones for ties; direction is ``"max"`` or
+            ``"min"``. Several such lists, of which the first counts whose values are
+            all there: those of validation need not be.
+
+    Raises:
+        ValueError: if an argument is out of range, or XLA is asked of a network with
+            synchronised batch normalisation (its collectives cannot be compiled).
     """
 
+    monitors = ([("loss", "min")],)
+
     def __init__(
-        self, network, *, metric_names, ema_decay=0.0, enable_xla=False, seed=0
+        self,
+        network,
+        *,
+        metric_names,
+        weight_decay=0.0,
+        weight_decay_scope="all",
+        gradient_clip_norm=0.0,
+        ema_decay=0.0,
+        enable_xla=False,
+        seed=0,
     ):
+        check_at_least(
+            0, weight_decay=weight_decay, gradient_clip_norm=gradient_clip_norm
+        )
+        check_choice("weight_decay_scope", weight_decay_scope, ("all", "kernels"))
         super().__init__(name=f"{network.name}_trainer")
         if enable_xla:
             distribution.check_compilable(network)
         self.network = network
         self.average = WeightAverage(network, ema_decay) if ema_decay else None
         self.step = step_counter("step")
+        self._weight_decay = weight_decay
+        self._decays_all = weight_decay_scope == "all"
+        self._gradient_clip_norm = gradient_clip_norm
         self._seed = seed
         self._enable_xla = enable_xla
         self._compiled = {}
@@ -77,11 +111,27 @@ class StepwiseTrainer(keras.Model):
         """The trained networks by the name of their weight file."""
         return {"last": self.network}
 
+    def score_epoch(self, row: dict):
+        """What an epoch is compared by, the larger the better; None if nothing tells.
+
+        Args:
+            row: values that the epoch reported, by name.
+        """
+        for monitor in self.monitors:
+            if all(name in row for name, _ in monitor):
+                return [row[k] if way == "max" else -row[k] for k, way in monitor]
+        return None
+
     def averaged_weights(self):
         """Within the block, the network has its averaged weights."""
         if self.average is None:
             return contextlib.nullcontext()
         return self.average.swapped_in()
+
+    def evaluate(self, *args, **kwargs):
+        """``keras.Model.evaluate`` with the averaged weights, where there are any."""
+        with self.averaged_weights():
+            return super().evaluate(*args, **kwargs)
 
     def next_step(self):
         """The method that trains on the next batch; ``train_step`` unless overridden.
@@ -118,8 +168,9 @@ class StepwiseTrainer(keras.Model):
         """One update of one network; any other one stays as it is.
 
         Args:
-            loss: function of ``inputs`` to (scalar, dict of values to report). It may
-                be compiled by XLA: nothing random but what Keras layers draw.
+            loss: function of ``inputs`` to (scalar, dict of values to report, each a
+                scalar or one value per example). It may be compiled by XLA: nothing
+                random but what Keras layers draw.
             network: the network that moves.
             optimizer: its optimizer.
             *inputs: tensors, the noise among them.
@@ -134,13 +185,27 @@ class StepwiseTrainer(keras.Model):
             finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
             counts = tf.reduce_all(finite) | (optimizer.loss_scale <= 1)
         optimizer.apply_gradients(
-            zip(gradients, variables),
+            zip(self._clip_and_decay(gradients, variables), variables),
             experimental_aggregate_gradients=False,
         )
         for name, value in values.items():
             self._means[name].update_state(
-                tf.where(counts, value, 0.0), sample_weight=tf.cast(counts, tf.float32)
+                tf.where(counts, value, tf.zeros_like(value)),
+                sample_weight=tf.cast(counts, tf.float32),
             )
+
+    def _clip_and_decay(self, gradients, variables):
+        """The gradients of the global batch, as the optimizer gets them."""
+        if self._gradient_clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._gradient_clip_norm)
+        if not self._weight_decay:
+            return gradients
+        return [
+            gradient + self._weight_decay * variable
+            if self._decays_all or variable.shape.rank > 1
+            else gradient
+            for gradient, variable in zip(gradients, variables)
+        ]
 
     def finish_step(self, metrics=None, network_moved=True) -> dict:
         """Counts the step, moves the average; gives the metrics so far.

@@ -9,7 +9,7 @@ from keras_cnns.trainers.stepwise import is_loss_scaled
 
 
 class WassersteinTrainer(LatentTrainer):
-    """A generator that raises the critic's scores of its pictures."""
+    """A generator that raises the critic's scores of its images."""
 
     def generator_objective(self, latents, labels, on_fake):
         """Mean of -f(G(z)), and what is reported."""
@@ -37,18 +37,18 @@ def check_penalized(critic, penalty_weight) -> None:
 
 
 def penalized_critic_loss(
-    score, reals, fakes, shares, *, optimizer, penalty_weight, weights=None
+    score, reals, fakes, fractions, *, optimizer, penalty_weight, weights=None
 ):
     """E f(fake) - E f(real) and the gradient penalty on the way between the two.
 
-    Several critics, each with pictures of its own, are summed up.
+    Several critics, each with images of its own, are summed up.
 
     Args:
-        score: function of pictures to scores, ``(batch, 1)``; of a list, to a list.
-        reals, fakes: pictures ``(batch, ...)``, or a list with those of each critic.
-        shares: how far from real to fake the penalty is taken, in [0, 1]; in the form
-            of ``reals``.
-        optimizer: the critic's; where it scales the loss, the gradients by pictures are
+        score: function of images to scores, ``(batch, 1)``; of a list, to a list.
+        reals, fakes: images ``(batch, ...)``, or a list with those of each critic.
+        fractions: how far from real to fake the penalty is taken, in [0, 1]; in the
+            form of ``reals``.
+        optimizer: the critic's; where it scales the loss, the gradients by images are
             scaled as well: in 16 bits they would vanish like any other.
         penalty_weight: lambda.
         weights: factors of the gradients before their norm is taken, in the form of
@@ -63,7 +63,10 @@ def penalized_critic_loss(
     scores = score(reals), score(fakes)
     difference = sum_of_means(losses.wasserstein_critic_loss, *scores)
     between = tf.nest.map_structure(
-        lambda real, fake, share: real + share * (fake - real), reals, fakes, shares
+        lambda real, fake, fraction: real + fraction * (fake - real),
+        reals,
+        fakes,
+        fractions,
     )
     gradients = _input_gradients(score, between, optimizer)
     if weights is not None:

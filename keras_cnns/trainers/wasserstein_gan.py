@@ -16,13 +16,13 @@ class WassersteinGAN(WassersteinTrainer):
     """A critic of bounded weights, and a generator that lessens its estimate.
 
     It reports ``critic_loss``, ``generator_loss`` and ``wasserstein_estimate``, the
-    critic loss's negative: up to a factor that hangs on the critic, the distance
-    between real and generated pictures. The factor differs between critics, so that
+    critic loss's negative: up to a factor that depends on the critic, the distance
+    between real and generated images. The factor differs between critics, so that
     estimates of two critics cannot be compared.
 
     Args:
-        generator: latents to pictures.
-        discriminator: the critic, pictures to scores ``(batch, 1)``.
+        generator: latents to images.
+        discriminator: the critic, images to scores ``(batch, 1)``.
         latents: ``Latents``, or the number of standard normal values.
         clip_value: c; after each critic update every trainable weight of the critic,
             those of batch normalisation too, lies in [-c, c].
@@ -32,7 +32,7 @@ class WassersteinGAN(WassersteinTrainer):
             generator updates and before every 500th, as in the authors' code (not in
             the paper), which counts them as whole multiples of ``discriminator_steps``
             here.
-        instance_noise, ema_decay, enable_xla, seed: as in ``GAN``.
+        **options: of ``LatentTrainer``.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
@@ -50,21 +50,15 @@ class WassersteinGAN(WassersteinTrainer):
         clip_value=0.01,
         discriminator_steps=5,
         critic_warm_up=False,
-        instance_noise=None,
-        ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
+        **options,
     ):
         super().__init__(
             generator,
             discriminator,
             latents=latents,
             discriminator_steps=discriminator_steps,
-            instance_noise=instance_noise,
             metric_names=("critic_loss", "generator_loss", "wasserstein_estimate"),
-            ema_decay=ema_decay,
-            enable_xla=enable_xla,
-            seed=seed,
+            **options,
         )
         if not clip_value > 0:
             raise ValueError(f"clip_value must be positive, got {clip_value!r}")

@@ -10,7 +10,7 @@ from keras_cnns.trainers.wasserstein import (
 
 
 class WassersteinGANGP(WassersteinTrainer):
-    """A critic whose gradient is held near norm 1 between real and generated pictures.
+    """A critic whose gradient is held near norm 1 between real and generated images.
 
     It reports ``critic_loss`` (penalty included), ``generator_loss``,
     ``gradient_penalty`` (before its weight) and ``wasserstein_estimate``, the mean of
@@ -18,14 +18,14 @@ class WassersteinGANGP(WassersteinTrainer):
     d (1 + d / (2 weight)).
 
     Args:
-        generator: latents to pictures.
-        discriminator: the critic, pictures to scores ``(batch, 1)``; without batch
+        generator: latents to images.
+        discriminator: the critic, images to scores ``(batch, 1)``; without batch
             normalisation, which would tie each example's gradient to the others.
         latents: ``Latents``, or the number of standard normal values.
-        penalty_weight: lambda; 10 for pictures, 0.1 for the paper's toys in the plane.
+        penalty_weight: lambda; 10 for images, 0.1 for the paper's toys in the plane.
         discriminator_steps: critic updates for each of the generator; feed batches of
             that many minibatches.
-        instance_noise, ema_decay, enable_xla, seed: as in ``GAN``.
+        **options: of ``LatentTrainer``.
 
     Raises:
         ValueError: if the networks do not fit together, the critic has batch
@@ -43,26 +43,20 @@ class WassersteinGANGP(WassersteinTrainer):
         latents,
         penalty_weight=10.0,
         discriminator_steps=5,
-        instance_noise=None,
-        ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
+        **options,
     ):
         super().__init__(
             generator,
             discriminator,
             latents=latents,
             discriminator_steps=discriminator_steps,
-            instance_noise=instance_noise,
             metric_names=(
                 "critic_loss",
                 "generator_loss",
                 "gradient_penalty",
                 "wasserstein_estimate",
             ),
-            ema_decay=ema_decay,
-            enable_xla=enable_xla,
-            seed=seed,
+            **options,
         )
         check_penalized(discriminator, penalty_weight)
         self._penalty_weight = penalty_weight
@@ -89,15 +83,15 @@ class WassersteinGANGP(WassersteinTrainer):
             )
         return images, labels
 
-    def critic_objective(self, images, labels, latents, shares, on_real, on_fake):
+    def critic_objective(self, images, labels, latents, fractions, on_real, on_fake):
         """Mean of f(G(z)) - f(x) with the penalty, and what is reported."""
         reals = images + on_real
         fakes = tf.stop_gradient(self.generate(latents, labels)) + on_fake
         return penalized_critic_loss(
-            lambda pictures: self.discriminate(pictures, labels),
+            lambda images: self.discriminate(images, labels),
             reals,
             fakes,
-            shares,
+            fractions,
             optimizer=self.discriminator_optimizer,
             penalty_weight=self._penalty_weight,
         )

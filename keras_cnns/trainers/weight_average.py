@@ -13,7 +13,7 @@ class WeightAverage:
 
     Args:
         network: the network to follow.
-        decay: share of the old average that each step keeps, in (0, 1).
+        decay: fraction of the old average that each step keeps, in (0, 1).
     """
 
     def __init__(self, network, decay):

@@ -62,7 +62,7 @@ def reference(package, name):
 
 
 def assert_equal_outputs(theirs, ours, size):
-    """Logits of one random picture agree within 1e-4 of the largest."""
+    """Logits of one random image agree within 1e-4 of the largest."""
     import torch
 
     images = tf.random.stateless_normal([1, size, size, 3], seed=[3, size])

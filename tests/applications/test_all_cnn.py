@@ -78,7 +78,7 @@ def test_strided_convolution_pads_both_sides():
     layer = model.get_layer("block1_1_conv")
     layer.set_weights([np.ones([5, 5, 3, 1]), np.zeros([1])])
     maps = keras.Model(model.input, layer.output)(tf.ones([1, 32, 32, 3]))
-    # A corner window has 3 of its 5 rows and columns in the picture, of 3 channels.
+    # A corner window has 3 of its 5 rows and columns in the image, of 3 channels.
     assert maps.shape == (1, 16, 16, 1)
     assert float(maps[0, 0, 0, 0]) == 27 and float(maps[0, 5, 5, 0]) == 75
 

@@ -6,10 +6,10 @@ import re
 import pytest
 
 from keras_cnns import applications
-from keras_cnns.applications import _builder
+from keras_cnns.applications.frame import builder
 
 # Of the standard arguments, those that other tests and Keras look after.
-OTHERS = set(_builder.STANDARD) - {"include_top", "classes"}
+OTHERS = set(builder.STANDARD) - {"include_top", "classes"}
 
 
 def _options():

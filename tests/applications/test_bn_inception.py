@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_cnns import applications, data
-from keras_cnns.applications import _state_dicts
+from keras_cnns.applications.frame import state_dicts
 
 
 def _public_copy():
@@ -59,7 +59,7 @@ def test_old_files_hold_normalisation_as_rows(tmp_path):
     }
     path = str(tmp_path / "model.safetensors")
     safetensors.save_file(rows, path)
-    layers, _ = _state_dicts.read(path, ((r"(\w+)", r"\1"),))
+    layers, _ = state_dicts.read(path, ((r"(\w+)", r"\1"),))
     for name, array in zip(names, layers["conv1_7x7_s2_bn"]):
         np.testing.assert_array_equal(array, rows[f"conv1_7x7_s2_bn.{name}"][0])
 

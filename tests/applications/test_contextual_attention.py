@@ -97,7 +97,7 @@ def test_sizes_of_maps():
 
 
 def _example(size, channels=3, batch=2):
-    """Pictures in [-1, 1] and masks with a hole in each."""
+    """Images in [-1, 1] and masks with a hole in each."""
     generator = np.random.default_rng(0)
     images = generator.uniform(-1, 1, (batch, size, size, channels)).astype(np.float32)
     masks = np.ones((batch, size, size, 1), np.float32)
@@ -173,13 +173,13 @@ def test_outputs_stay_in_range_and_every_weight_gets_a_gradient():
         (16, 1, {"masked_scores": "excluded"}),
     ],
 )
-def test_small_pictures(size, channels, options):
+def test_small_images(size, channels, options):
     images, masks = _example(size, channels)
     model = _small(None, channels, mask_sampling="minimum", **options)
     for output in model([images, masks]):
         assert output.shape == images.shape and np.isfinite(output).all()
     shape = (size // 2, size // 2, channels)
-    critic = applications.create_variant(
+    critic = applications.create_model(
         "contextual_attention_local_discriminator", image_shape=shape, filters=(4, 6)
     )
     assert critic(images[:, : size // 2, : size // 2]).shape == (2, 1)

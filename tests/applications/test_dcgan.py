@@ -102,11 +102,11 @@ def test_labels_join_the_input_of_every_layer():
     assert not any("gamma" in w.name or "beta" in w.name for w in generator.weights)
 
 
-def test_labels_change_the_picture_and_the_judgement():
+def test_labels_change_the_image_and_the_judgement():
     labels = tf.one_hot([1, 7], 3 + 7)
     latents = tf.repeat(tf.random.stateless_normal([1, 100], [1, 2]), 2, axis=0)
-    pictures = applications.DCGAN28Generator()([latents, labels]).numpy()
-    assert np.abs(pictures[0] - pictures[1]).max() > 1e-5
+    images = applications.DCGAN28Generator()([latents, labels]).numpy()
+    assert np.abs(images[0] - images[1]).max() > 1e-5
     judge = applications.DCGAN28Discriminator()
     logits = judge([tf.ones([2, 28, 28, 1]), labels]).numpy()
     assert logits[0] != logits[1]
@@ -116,8 +116,8 @@ def test_labels_change_the_picture_and_the_judgement():
 def test_any_size(shape):
     generator = applications.DCGANGenerator((8, 4), shape, latent_size=7)
     judge = applications.DCGANDiscriminator((4, 8), shape)
-    pictures = generator(tf.random.stateless_normal([3, 7], [1, 2]))
-    assert pictures.shape == (3, *shape) and judge(pictures).shape == (3, 1)
+    images = generator(tf.random.stateless_normal([3, 7], [1, 2]))
+    assert images.shape == (3, *shape) and judge(images).shape == (3, 1)
 
 
 def test_training_mode_and_inference_agree_after_some_batches():

@@ -40,7 +40,7 @@ def _randomized(model, seed=0):
 
 
 def _outputs(model, names, size=8):
-    """One random picture and the outputs of layers for it."""
+    """One random image and the outputs of layers for it."""
     images = tf.random.stateless_normal([2, size, size, 3], seed=[5, 6])
     maps = [model.get_layer(name).output for name in names]
     return dict(zip(names, keras.Model(model.input, maps)(images)))

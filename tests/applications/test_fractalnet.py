@@ -7,7 +7,7 @@ from tensorflow import keras
 
 from keras_cnns import applications, layers
 from keras_cnns.layers.fractal_drop_path import fractal_joins
-from keras_cnns.trainers import checkpoints
+from keras_cnns.runs import checkpoints
 
 SMALL = {"filters": (4, 6), "columns": 3, "classes": 5, "input_shape": (8, 8, 3)}
 DRAWS = 20_000
@@ -195,8 +195,8 @@ def test_outside_of_training_joins_are_means():
     np.testing.assert_allclose(layer(tf.ones([1, 2, 2, 3])), expected, rtol=1e-6)
 
 
-def _draws(columns, drop_rate, global_share, blocks=1):
-    layer = layers.FractalDropPath(columns, blocks, drop_rate, global_share, seed=3)
+def _draws(columns, drop_rate, global_fraction, blocks=1):
+    layer = layers.FractalDropPath(columns, blocks, drop_rate, global_fraction, seed=3)
     layer.build((None, 1, 1, 3))
 
     @tf.function
@@ -209,7 +209,7 @@ def _draws(columns, drop_rate, global_share, blocks=1):
 def test_local_draws():
     """Each input goes with probability p, but for the last: a random one stays."""
     p = 0.4
-    weights = _draws(columns=3, drop_rate=p, global_share=0.0)[:, 1]
+    weights = _draws(columns=3, drop_rate=p, global_fraction=0.0)[:, 1]
     kept = weights > 0
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(
@@ -226,14 +226,14 @@ def test_local_draws():
 
 
 def test_joins_draw_independently():
-    kept = _draws(columns=2, drop_rate=0.4, global_share=0.0, blocks=2) > 0
+    kept = _draws(columns=2, drop_rate=0.4, global_fraction=0.0, blocks=2) > 0
     first, second = kept[:, 0, 0], kept[:, 1, 0]
     assert np.corrcoef(first, second)[0, 1] == pytest.approx(0, abs=0.03)
 
 
 def test_global_draws():
     """One column in all joins that take it, each column equally often."""
-    weights = _draws(columns=3, drop_rate=0.4, global_share=1.0, blocks=2)
+    weights = _draws(columns=3, drop_rate=0.4, global_fraction=1.0, blocks=2)
     chosen = weights[:, 1].argmax(axis=1)
     np.testing.assert_allclose(np.bincount(chosen) / DRAWS, 1 / 3, atol=0.012)
     for row in (1, 3):
@@ -247,14 +247,14 @@ def test_global_draws():
 
 def test_half_of_the_batches_are_global():
     """With p = 0 a local batch keeps everything, a global one a single column."""
-    weights = _draws(columns=3, drop_rate=0.0, global_share=0.5)[:, 1]
+    weights = _draws(columns=3, drop_rate=0.0, global_fraction=0.5)[:, 1]
     sizes, counts = np.unique((weights > 0).sum(axis=1), return_counts=True)
     assert list(sizes) == [1, 3]
     np.testing.assert_allclose(counts / DRAWS, 0.5, atol=0.015)
 
 
 def test_global_training_gives_the_outputs_of_the_columns():
-    model = applications.FractalNet(**SMALL, dropout_rate=0.0, global_path_share=1.0)
+    model = applications.FractalNet(**SMALL, dropout_rate=0.0, global_path_fraction=1.0)
     columns = [applications.fractal_column(model, c) for c in (1, 2, 3)]
     expected = [column(_images(), training=True).numpy() for column in columns]
     seen = set()
@@ -309,13 +309,13 @@ def test_training_step_compiles():
         ({"columns": 0}, "0"),
         ({"dropout_rate": 1.0}, "1.0"),
         ({"drop_path_rate": 1.0}, "drop_path_rate.*1.0"),
-        ({"global_path_share": 2.0}, "global_path_share.*2.0"),
+        ({"global_path_fraction": 2.0}, "global_path_fraction.*2.0"),
         ({"widening": "pad"}, "pad"),
         ({"only_column": 4}, "4"),
         ({"only_column": True}, "True"),
         ({"only_column": 3, "drop_path_rate": "often"}, "drop_path_rate.*often"),
         ({"only_column": 3, "drop_path_rate": 0.2}, "0.2.*no effect"),
-        ({"columns": 1, "global_path_share": 0.0}, "0.0.*no effect"),
+        ({"columns": 1, "global_path_fraction": 0.0}, "0.0.*no effect"),
     ],
 )
 def test_bad_arguments_are_quoted(arguments, quoted):

@@ -66,12 +66,12 @@ def test_maxout_is_the_largest_of_each_units_pieces():
     np.testing.assert_allclose(model(images), expected, rtol=1e-4, atol=1e-9)
 
 
-def test_generator_starts_from_the_mean_picture():
+def test_generator_starts_from_the_mean_image():
     means = np.full((28, 28, 1), 0.3)
     means[0, 0] = 0.0
     model = applications.GANMNISTGenerator(pixel_means=means)
-    pictures = model(tf.zeros([1, 100]))[0]
-    np.testing.assert_allclose(pictures, np.clip(means, 1e-7, 1), rtol=1e-4)
+    images = model(tf.zeros([1, 100]))[0]
+    np.testing.assert_allclose(images, np.clip(means, 1e-7, 1), rtol=1e-4)
     with pytest.raises(ValueError, match="no effect with output_activation='tanh'"):
         applications.GANGenerator(pixel_means=means, output_activation="tanh")
 

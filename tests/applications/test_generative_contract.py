@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications
-from keras_cnns.applications import _catalogue
+from keras_cnns.applications.frame import catalogue
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CATALOGUE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def test_row(name):
     assert trainable == info.params
     macs = applications.count_macs(model)
     assert macs == (info.macs or macs)
-    row = _catalogue.markdown_row(info, macs, MEASURED)
+    row = catalogue.markdown_row(info, macs, MEASURED)
     assert row in CATALOGUE, "docs/models.md is stale; see apps/list_models.py"
     assert model.name == name
     shapes = [shape for shape in (info.input_shape, info.condition_shape) if shape]

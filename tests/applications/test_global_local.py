@@ -79,7 +79,7 @@ def _flipped(torch, x):
 
 
 def _example(shape, seed=0):
-    """Pictures in [0, 1] and masks with a hole in each."""
+    """Images in [0, 1] and masks with a hole in each."""
     images = np.random.default_rng(seed).random(shape).astype(np.float32)
     masks = np.ones((*shape[:3], 1), np.float32)
     masks[:, 3:9, 4:10] = 0
@@ -166,8 +166,8 @@ def test_what_is_under_the_hole_has_no_effect():
     np.testing.assert_array_equal(prefilled([other, masks]), expected)
 
 
-def test_small_pictures():
-    create = applications.create_variant
+def test_small_images():
+    create = applications.create_model
     images, masks = _example((2, 64, 64, 3))
     model = create("global_local", image_shape=(64, 64, 3), filters=(4, 8, 12))
     assert model([images, masks]).shape == (2, 64, 64, 3)

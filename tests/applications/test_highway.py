@@ -72,8 +72,8 @@ def test_convolutional_values_against_numpy():
     transform = model.get_layer(f"{name}_transform").get_weights()
     gate = model.get_layer(f"{name}_gate").get_weights()
     transformed = np.maximum(_conv3x3(x, *transform), 0)
-    open_share = _sigmoid(_conv3x3(x, *gate))
-    expected = open_share * transformed + (1 - open_share) * x
+    open_fraction = _sigmoid(_conv3x3(x, *gate))
+    expected = open_fraction * transformed + (1 - open_fraction) * x
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications
-from keras_cnns.applications import _inception, _inception_resnet
+from keras_cnns.applications.classification import _inception, _inception_resnet
 
 needs_torch = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("torch", "torchvision", "safetensors"))),
@@ -262,13 +262,13 @@ def test_faces_against_facenet_pytorch(tmp_path):
     path = str(tmp_path / "faces.pt")
     torch.save(theirs.state_dict(), path)
     images = tf.random.stateless_normal([2, 160, 160, 3], seed=[3, 4])
-    pictures = torch.from_numpy(images.numpy().transpose(0, 3, 1, 2).copy())
+    tensor = torch.from_numpy(images.numpy().transpose(0, 3, 1, 2).copy())
     maps = []
     theirs.block8.register_forward_hook(lambda *a: maps.append(a[-1]))
     with torch.no_grad():
-        logits = theirs(pictures)
+        logits = theirs(tensor)
         theirs.classify = False
-        embeddings = theirs(pictures)
+        embeddings = theirs(tensor)
     ours = applications.FaceNetInceptionResNetV1(
         weights=path, classifier_activation=None
     )

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications
-from keras_cnns.applications import _catalogue
+from keras_cnns.applications.frame import catalogue
 from keras_cnns.losses.inpainting import composite
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ def _family(name):
 
 
 def _role(name):
-    """A judge gives scores, a filler pictures, a labeller classes of pixels."""
+    """A judge gives scores, a filler images, a labeller classes of pixels."""
     if name.endswith(JUDGES):
         return "judge"
     return "filler" if applications.model_info(name).condition_shape else "labeller"
@@ -54,7 +54,7 @@ def _narrow(width):
 
 
 def _small(name, channels=None):
-    """The network for small pictures, with few levels and filters."""
+    """The network for small images, with few levels and filters."""
     info = applications.model_info(name)
     changes = {
         option: _narrow(value)
@@ -62,12 +62,12 @@ def _small(name, channels=None):
         if option.endswith(("filters", "units"))
     }
     if "local_shape" in info.architecture:
-        changes["local_shape"] = None  # of half the picture
+        changes["local_shape"] = None  # of half the image
     size = info.min_size or 64
     if size % 16 == 0:  # else the sizes that a network takes go by another rule
         size = min(size, 64)
     shape = (size, size, channels or info.input_shape[2])
-    return applications.create_variant(name, image_shape=shape, **changes)
+    return applications.create_model(name, image_shape=shape, **changes)
 
 
 # Built once for all tests in float32; none of them changes its trained weights.
@@ -75,7 +75,7 @@ _shared = functools.lru_cache(maxsize=None)(_small)
 
 
 def _inputs(model, name, batch=3):
-    """Pictures in their range; masks with random, with no and with only holes."""
+    """Images in their range; masks with random, with no and with only holes."""
     low, high = RANGES[applications.model_info(name).preprocessing]
     drawn = []
     for i, tensor in enumerate(model.inputs):
@@ -122,7 +122,7 @@ def test_row(name):
         assert info.output_shape == (1,)
     for end in info.stage_ends:
         assert len(model.get_layer(end).output_shape) == 4
-    row = _catalogue.markdown_row(info, macs, MEASURED)
+    row = catalogue.markdown_row(info, macs, MEASURED)
     assert row in CATALOGUE, "docs/models.md is stale; see apps/list_models.py"
 
 
@@ -160,7 +160,7 @@ def test_mixed_float16_and_one_channel(name):
 
 @pytest.mark.parametrize("name", FILLERS)
 def test_holes_hide_what_is_under_them(name):
-    """And composites keep the known pixels to the bit."""
+    """And composites keep the valid pixels bit-exactly."""
     model = _shared(name)
     images, masks = _inputs(model, name)
     noise = 1e3 * tf.random.stateless_normal(images.shape, seed=[5, 6])

@@ -30,7 +30,7 @@ def _sizes(model, names):
 
 def test_sizes_of_the_valid_form():
     """The figure of the paper; widths do not matter to it."""
-    model = applications.create_variant("unet", filters=(2, 2, 2, 2, 2))
+    model = applications.create_model("unet", filters=(2, 2, 2, 2, 2))
     ends = [f"encoder{level}_conv2" for level in range(1, 6)]
     assert _sizes(model, ends) == [568, 280, 136, 64, 28]
     assert _sizes(model, [f"decoder{i}_up" for i in (4, 3, 2, 1)]) == [
@@ -50,7 +50,7 @@ def test_skips_are_cropped_to_the_middle():
     model = applications.UNet((None, None, 1), filters=(1, 1, 1), classes=1)
     for weight in model.trainable_weights:
         weight.assign(tf.ones_like(weight) * float("kernel" in weight.name))
-    # Maxima of a picture that rises to its middle point there from all sides.
+    # Maxima of an image that rises to its middle point there from all sides.
     ramp = 1 + np.minimum(np.arange(60), np.arange(60)[::-1]).astype(np.float32)
     labels = model(np.minimum.outer(ramp, ramp)[None, ..., None]).numpy()[0, ..., 0]
     assert labels.shape == (20, 20)
@@ -60,19 +60,19 @@ def test_skips_are_cropped_to_the_middle():
 
 @pytest.mark.parametrize(("size", "labels"), [(188, 4), (204, 20)])
 def test_other_sizes_of_the_valid_form(size, labels):
-    model = applications.create_variant(
+    model = applications.create_model(
         "unet", image_shape=(size, size, 3), filters=(2, 2, 2, 2, 2), dropout_rate=0.0
     )
-    pictures = _uniform(1, size, size, 3)
-    assert model(pictures).shape == (1, labels, labels, 2)
+    images = _uniform(1, size, size, 3)
+    assert model(images).shape == (1, labels, labels, 2)
     for wrong in (size - 16 if size == 188 else size - 1, size + 8):
         with pytest.raises(ValueError, match="188 plus a multiple of 16"):
-            applications.create_variant("unet", image_shape=(size, wrong, 3))
+            applications.create_model("unet", image_shape=(size, wrong, 3))
 
 
 def test_a_head_of_three_leaves_the_size():
     """Only the levels are without padding; the labels are those of the figure."""
-    model = applications.create_variant(
+    model = applications.create_model(
         "unet", filters=(2, 2, 2, 2, 2), head_filters=3, classes=1
     )
     assert model.get_layer("head").kernel.shape == (3, 3, 2, 3)
@@ -80,7 +80,7 @@ def test_a_head_of_three_leaves_the_size():
 
 
 def test_dropout_ends_the_last_two_levels():
-    model = applications.create_variant("unet_same", filters=(2, 2, 2, 2, 2))
+    model = applications.create_model("unet_same", filters=(2, 2, 2, 2, 2))
     dropped = {x.name: x.rate for x in model.layers if hasattr(x, "rate")}
     assert dropped == {"encoder4_dropout": 0.5, "encoder5_dropout": 0.5}
     without = applications.UNet((64, 64, 1), (2, 2), padding="same", skips=False)
@@ -112,7 +112,7 @@ def test_table_of_partial_convolution(name):
     """P1 to P16, with an eighth of the widths."""
     published = applications.model_info(name).architecture["filters"]
     assert published == (64, 128, 256, 512, 512, 512, 512, 512)
-    model = applications.create_variant(
+    model = applications.create_model(
         name, image_shape=(256, 256, 3), filters=tuple(w // 8 for w in published)
     )
     seen = 3 if name == "pconv_unet" else 4  # the plain twin sees the mask

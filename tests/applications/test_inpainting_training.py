@@ -37,7 +37,7 @@ def _labelled(shape, count, seed):
 
 
 def _intersection_over_union(shape, skips):
-    """Of 20 new pictures, after 200 steps on 60."""
+    """Of 20 new images, after 200 steps on 60."""
     keras.utils.set_random_seed(0)
     model = applications.UNet(
         (SIZE, SIZE, 1),
@@ -72,18 +72,18 @@ def test_skips_help_with_thin_shapes():
     assert with_skips >= without + 0.02
 
 
-def _pictures(count, seed):
+def _images(count, seed):
     """Three shapes of one colour each on a gradient between two colours."""
     generator = np.random.default_rng(seed)
-    pictures = []
+    images = []
     for _ in range(count):
         first, second, *colours = generator.random((5, 3)).astype(np.float32)
-        share = (ROWS if generator.random() < 0.5 else COLUMNS)[..., None] / SIZE
-        picture = first + share * (second - first)
+        fraction = (ROWS if generator.random() < 0.5 else COLUMNS)[..., None] / SIZE
+        image = first + fraction * (second - first)
         for colour in colours:
-            picture[_disc(generator, 5, 14)] = colour
-        pictures.append(picture)
-    return np.stack(pictures)
+            image[_disc(generator, 5, 14)] = colour
+        images.append(image)
+    return np.stack(images)
 
 
 def _masks(count, seed):
@@ -116,8 +116,8 @@ def _gain(model, learning_rate, hole_weight):
         optimizer.apply_gradients(zip(slopes, model.trainable_weights))
 
     for i in range(600):
-        step(tf.constant(_pictures(8, 10 + i)), tf.constant(_masks(8, 10 + i)))
-    images, masks = _pictures(64, 1), _masks(64, 2)
+        step(tf.constant(_images(8, 10 + i)), tf.constant(_masks(8, 10 + i)))
+    images, masks = _images(64, 1), _masks(64, 2)
     filled = composite(model.predict([images, masks], verbose=0), images, masks)
     return _psnr(filled, images) - _psnr(_simple_fill("mean", images, masks), images)
 
@@ -129,9 +129,9 @@ def _simple_fill(method, images, masks):
     return composite(filled, images, masks)
 
 
-def test_pictures_are_as_hard_as_those_of_the_measured_gains():
+def test_images_are_as_hard_as_those_of_the_measured_gains():
     """Shapes on gradients on which mean colours reach 21.7 dB, nearest pixels 29.0."""
-    images, masks = _pictures(64, 1), _masks(64, 2)
+    images, masks = _images(64, 1), _masks(64, 2)
     for method, published in (("mean", 21.7), ("nearest", 29.0)):
         quality = _psnr(_simple_fill(method, images, masks), images)
         assert quality == pytest.approx(published, abs=0.5)

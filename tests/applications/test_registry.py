@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_cnns import applications
-from keras_cnns.applications import _registry
+from keras_cnns.applications.frame import registry
 
 
 def test_list_filters_by_pattern_and_task():
@@ -23,7 +23,7 @@ def test_unknown_name_suggests_near_ones():
 
 def test_a_name_can_be_taken_once():
     with pytest.raises(ValueError, match="'densenet121' is registered already"):
-        _registry.register(
+        registry.register(
             applications.DenseNet, "Again", architecture={}, name="densenet121"
         )
 

@@ -8,7 +8,7 @@ import safetensors.numpy
 import tensorflow as tf
 
 from keras_cnns import applications
-from keras_cnns.applications import _state_dicts
+from keras_cnns.applications.frame import state_dicts
 
 SMALL = {
     "units": (1, 1),
@@ -113,7 +113,7 @@ def test_bfloat16_becomes_float32(tmp_path):
     path = tmp_path / "model.safetensors"
     values = np.array([1.5, -2.0], np.float32).view(np.uint16)[1::2].tobytes()
     path.write_bytes(len(header).to_bytes(8, "little") + header + values)
-    layers, origins = _state_dicts.read(str(path), ((r"conv1", "conv"),))
+    layers, origins = state_dicts.read(str(path), ((r"conv1", "conv"),))
     assert origins == {"conv": "conv1"}
     (array,) = layers["conv"]
     assert array.dtype == np.float32

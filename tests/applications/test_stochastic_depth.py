@@ -6,8 +6,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications
-from keras_cnns.applications import _residual
-from keras_cnns.trainers import checkpoints
+from keras_cnns.applications.classification import _residual
+from keras_cnns.runs import checkpoints
 
 SMALL = {"units": (2, 2), "block": "basic", "filters": 4, "stem": "small"}
 
@@ -95,13 +95,13 @@ def test_open_is_the_plain_block_and_shut_the_shortcut(drop_path, block):
         is_shut = [np.allclose(o, e, atol=1e-5) for o, e in zip(output, shut)]
         assert all(a != b for a, b in zip(is_open, is_shut))
         kinds.add(tuple(is_open))
-    if drop_path == "batch":  # one gate for all pictures
+    if drop_path == "batch":  # one gate for all images
         assert kinds == {(True,) * 4, (False,) * 4}
     else:
         assert len(kinds) > 2
 
 
-def test_the_share_of_open_gates_is_the_rate():
+def test_the_fraction_of_open_gates_is_the_rate():
     """Within four deviations of the binomial distribution."""
     model = _net(0.5)
     gates = [x.output for x in model.layers if x.name.endswith("_gate")]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_cnns import applications
-from keras_cnns.applications import _catalogue
+from keras_cnns.applications.frame import catalogue
 
 STANDARD = [
     "include_top",
@@ -75,7 +75,7 @@ def test_variant(name):
     macs = applications.count_macs(model)
     if info.macs:
         assert macs == pytest.approx(info.macs, rel=0.01)
-    row = _catalogue.markdown_row(info, macs, MEASURED)
+    row = catalogue.markdown_row(info, macs, MEASURED)
     assert row in CATALOGUE, "docs/models.md is stale; see apps/list_models.py"
     if name in HUNDRED_CLASSES:
         kernel, bias = model.get_layer("predictions").get_weights()
@@ -90,8 +90,8 @@ def test_variant(name):
 
 
 def test_catalogue_has_the_models_and_no_others():
-    assert CATALOGUE.startswith(_catalogue.HEADER)
-    rows = CATALOGUE.removeprefix(_catalogue.HEADER).splitlines()
+    assert CATALOGUE.startswith(catalogue.HEADER)
+    rows = CATALOGUE.removeprefix(catalogue.HEADER).splitlines()
     names = [row.split("`")[1] for row in rows]
     assert names == applications.list_models()
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications
-from keras_cnns.applications import _weights
 from keras_cnns.applications.classification import resnet
+from keras_cnns.applications.frame import weight_files
 
 
 def _net(**kwargs):
@@ -80,15 +80,15 @@ def test_tops_of_several_layers_are_left_out_too(name, changes, tmp_path):
             np.testing.assert_array_equal(mine, other)
 
 
-def test_first_kernel_adapts_so_that_a_grey_picture_gives_what_its_copy_gave(
+def test_first_kernel_adapts_so_that_a_grey_image_gives_what_its_copy_gave(
     saved, caplog
 ):
     network, path = saved
     with caplog.at_level("INFO", logger="absl"):
         grey = _net(input_shape=(16, 16, 1), weights=path)
-    picture = tf.random.stateless_normal([2, 16, 16, 1], seed=[1, 2])
+    image = tf.random.stateless_normal([2, 16, 16, 1], seed=[1, 2])
     np.testing.assert_allclose(
-        grey(picture), network(tf.repeat(picture, 3, axis=-1)), rtol=1e-4, atol=1e-6
+        grey(image), network(tf.repeat(image, 3, axis=-1)), rtol=1e-4, atol=1e-6
     )
     assert "from 3 to 1 input channels" in caplog.text
 
@@ -115,7 +115,7 @@ def test_nothing_changes_when_a_file_does_not_fit(saved, tmp_path):
     before = network.get_weights()
     other = applications.CifarResNet32(input_shape=(16, 16, 3))
     with pytest.raises(ValueError):
-        _weights.load(network, _save(other, str(tmp_path / "other.h5")))
+        weight_files.load(network, _save(other, str(tmp_path / "other.h5")))
     for a, b in zip(before, network.get_weights()):
         np.testing.assert_array_equal(a, b)
 
@@ -170,7 +170,7 @@ def test_public_file_is_found_by_its_checksum(tmp_path, monkeypatch):
     source.save_weights(str(path))
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    good = _weights.PublicFile(path.as_uri(), f"md5:{md5}", "none")
+    good = weight_files.PublicFile(path.as_uri(), f"md5:{md5}", "none")
     network = resnet._resnet(
         (3, 3, 3), "basic", 16, "zero_pad", "small", input_shape=(16, 16, 3),
         classes=10, weights="served", public_weights={"served": good},

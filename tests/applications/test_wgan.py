@@ -54,8 +54,8 @@ def test_no_batch_norm_in_penalised_critics(name):
 
 
 @pytest.mark.parametrize("name", ["wgan_gp_mnist_critic", "wgan_gp64_resnet_critic"])
-def test_a_critic_judges_each_picture_alone(name):
-    """What the gradient penalty needs: no picture changes another's value."""
+def test_a_critic_judges_each_image_alone(name):
+    """What the gradient penalty needs: no image changes another's value."""
     model = applications.create_model(name)
     images = tf.constant(_normals(2, *model.input_shape[1:]))
     both = model(images, training=True)
@@ -206,7 +206,7 @@ def test_deconvolutions_of_wgan_are_torch_s():
 
 
 def _reference_block(torch, model, x, name, resample, has_norm, epsilon=1e-5):
-    """A residual block by torch's functions; normalisation is per picture."""
+    """A residual block by torch's functions; normalisation is per image."""
     functional = torch.nn.functional
 
     def convolve(x, layer, padding):

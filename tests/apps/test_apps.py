@@ -22,8 +22,10 @@ import tensorflow as tf
 import train_classifier
 from PIL import Image
 
-from keras_cnns import applications, data, trainers
-from keras_cnns.trainers import optimizers, runs
+from keras_cnns import applications, data, inference, trainers
+from keras_cnns.runs import record
+from keras_cnns.tasks import classification
+from keras_cnns.trainers import optimizers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NET = {"units": [1, 1], "block": "basic", "filters": 8, "stem": "small"}
@@ -102,7 +104,7 @@ def test_evaluate_gives_the_same_from_run_and_export(
 def test_protocols_and_ensembles(
     trained, data_dir, tmp_path, capsys, protocol, num_crops
 ):
-    """Digits fill their pictures, so that crops of them are hard to read."""
+    """Digits fill their images, so that crops of them are hard to read."""
     flags = {"dataset": "digits", "split": "test[:5%]", "data_dir": data_dir}
     flags |= {"protocol": protocol, "batch_size": 50}
     flags |= {"scales": ["8", "9"]} if protocol == "dense_multi_scale" else {}
@@ -162,12 +164,12 @@ def test_ensembles_where_they_make_no_sense(trained, tmp_path):
 
 def test_predict_from_run_and_export(trained, data_dir, tmp_path, capsys):
     run_dir, saved_model, _ = trained
-    pictures = tmp_path / "pictures"
+    folder = tmp_path / "images"
     paths = save_images.run(
-        dataset="digits", data_dir=data_dir, output_dir=str(pictures), num_images=30
+        dataset="digits", data_dir=data_dir, output_dir=str(folder), num_images=30
     )
     assert len(paths) == 30
-    images = [str(pictures / "test" / d) for d in os.listdir(pictures / "test")]
+    images = [str(folder / "test" / d) for d in os.listdir(folder / "test")]
     json_file = str(tmp_path / "predictions.json")
     first = predict.run(images=images, checkpoint=str(run_dir), json_file=json_file)
     second = predict.run(images=images, saved_model=str(saved_model))
@@ -188,12 +190,12 @@ def test_predict_from_run_and_export(trained, data_dir, tmp_path, capsys):
     assert first[0]["image"] in capsys.readouterr().out
 
 
-def test_pictures_without_labels_are_saved_without_class_folders(tmp_path):
+def test_images_without_labels_are_saved_without_class_folders(tmp_path):
     source, saved = tmp_path / "source" / "train", tmp_path / "saved"
     source.mkdir(parents=True)
     for value in (10, 200):
         pixels = np.full((8, 8, 3), value, np.uint8)
-        data.write_picture(str(source / f"{value}.png"), pixels)
+        data.write_image(str(source / f"{value}.png"), pixels)
     paths = save_images.run(
         dataset=str(source.parent), split="train", output_dir=str(saved)
     )
@@ -240,8 +242,8 @@ def test_image_folder_as_data_set_and_fine_tuning(trained, data_dir, tmp_path, c
     assert "from 1 to 3 input channels" in caplog.text
     assert "frozen up to conv1_relu" in caplog.text
     assert progress["report"].top_1 > 0.8
-    before, _ = trainers.load_run(str(trained[0]), "best")
-    after, _ = trainers.load_run(str(tmp_path / "run"))
+    before, _ = inference.load_classifier(str(trained[0]), "best")
+    after, _ = inference.load_classifier(str(tmp_path / "run"))
     old, new = (n.get_layer("conv1_conv").get_weights()[0] for n in (before, after))
     np.testing.assert_allclose(new, np.repeat(old / 3, 3, axis=2), rtol=1e-6)
 
@@ -302,17 +304,17 @@ NESTEROV = ("densenet", "stochastic_depth", "highway")
 
 def test_recipes_name_real_flags_and_are_accepted():
     parameters = inspect.signature(train_classifier.run).parameters
-    for name, (model, values, source) in trainers.RECIPES.items():
+    for name, (model, values, source) in classification.RECIPES.items():
         assert set(values) <= set(parameters), name
         assert "arXiv" in source or source.startswith("as "), name
         flags = {key: p.default for key, p in parameters.items()}
         flags = types.SimpleNamespace(**{**flags, **values})
         data.Augmentation(flags.augmentation)
-        arguments = runs.parse_builder_args(flags.builder_args)
+        arguments = record.parse_builder_args(flags.builder_args)
         constructor = applications.model_info(model).constructor
         assert set(arguments) <= set(inspect.signature(constructor).parameters)
         assert ("aux_heads" in arguments) == (flags.auxiliary_weight > 0), name
-        boundaries = tuple(float(share) for share in flags.boundaries.split(","))
+        boundaries = tuple(float(fraction) for fraction in flags.boundaries.split(","))
         rate = optimizers.make_schedule(
             flags.schedule,
             flags.learning_rate,
@@ -343,7 +345,7 @@ def test_list_models(capsys):
     assert set(names) == set(applications.list_models(pattern="densenet*"))
     output = capsys.readouterr().out
     assert "densenet121" in output and "7,978,856" in output
-    assert list_models.run(recipes=True) == list(trainers.RECIPES)
+    assert list_models.run(recipes=True) == list(classification.RECIPES)
     assert "--learning_rate=0.1" in capsys.readouterr().out
     with pytest.raises(ValueError, match="models.md"):
         list_models.run(pattern="densenet*", markdown_file="models.md")
@@ -389,7 +391,7 @@ def test_evaluate_and_predict_refuse_what_does_not_fit(trained, tmp_path, data_d
     with pytest.raises(ValueError, match="does not tell apart: cat"):
         evaluate_classifier.run(dataset=str(tmp_path), **common)
     with pytest.raises(ValueError, match="holds no run"):
-        trainers.load_run(str(tmp_path))
+        inference.load_classifier(str(tmp_path))
     with pytest.raises(ValueError, match="'first'"):
         predict.run(images=["x"], which="first", **common)
     with pytest.raises(ValueError, match="no effect with --saved_model"):

@@ -43,7 +43,7 @@ def compared(folders, data_dir, tmp_path_factory):
 
 
 def _pairs(data_dir, ratios):
-    """Truth and masks, one picture after the other."""
+    """Truth and masks, one image after the other."""
     source = data.open_source("digits", "test", data_dir)
     batches = data.load_inpainting_evaluation(
         source,
@@ -58,7 +58,7 @@ def _pairs(data_dir, ratios):
 
 
 def _expected(method, truth, mask):
-    """(PSNR, SSIM, mean absolute error) of one picture, in scikit-image and NumPy."""
+    """(PSNR, SSIM, mean absolute error) of one image, in scikit-image and NumPy."""
     level = {"dark": 51, "bright": 204, "mean": np.rint(truth[mask == 1].mean())}
     filled = np.where(mask == 1, truth, level[method])
     return (
@@ -76,7 +76,7 @@ def _expected(method, truth, mask):
 
 
 @pytest.mark.parametrize("method", ["mean", "dark", "bright"])
-def test_all_methods_get_the_same_pictures_and_holes(compared, data_dir, method):
+def test_all_methods_get_the_same_images_and_holes(compared, data_dir, method):
     with open(compared[0] / "comparison.csv") as file:
         rows = {(r["method"], r["hole_ratio_bin"]): r for r in csv.DictReader(file)}
     assert len(rows) == 4 * len(BINS)
@@ -93,7 +93,7 @@ def test_table_json_and_grid(compared, folders, capsys):
     lines = (output_dir / "comparison.md").read_text().splitlines()
     assert lines[0] == "| PSNR / SSIM / l1 | " + " | ".join(BINS) + " |"
     names = [line.split(" | ")[0][2:] for line in lines[2:]]
-    assert names == ["mean", "nearest", "dark", "bright", "pictures"]
+    assert names == ["mean", "nearest", "dark", "bright", "images"]
     with open(output_dir / "comparison.json") as file:
         stored = json.load(file)
     assert stored["dataset"] == "digits" and stored["image_shape"] == [16, 16, 1]
@@ -101,7 +101,7 @@ def test_table_json_and_grid(compared, folders, capsys):
     dark = {"run": str(folders / "dark"), "which": "last", "model": "masked_unet"}
     assert stored["methods"]["dark"] == dark
     assert stored["methods"]["mean"] == {"exemplar": "mean"}
-    seconds = stored["seconds_per_picture"]
+    seconds = stored["seconds_per_image"]
     assert "this machine" in seconds["measured"]
     assert set(seconds["by_method"]) == {"mean", "nearest", "dark", "bright"}
     for by_bin in seconds["by_method"].values():
@@ -119,7 +119,7 @@ def test_table_json_and_grid(compared, folders, capsys):
         pixels = np.asarray(grid)[-(6 * 130 - 2) :, -(6 * 130 - 2) :]
     last = pixels[5 * 130 :, 3 * 130 : 3 * 130 + 128][::8, ::8]
     np.testing.assert_array_equal(last, result.filled["dark"][5][..., 0])
-    assert len(np.unique(result.truth, axis=0)) == 5  # as many pictures as there are
+    assert len(np.unique(result.truth, axis=0)) == 5  # as many images as there are
 
 
 def test_from_a_shell(finish, data_dir, tmp_path):

@@ -11,8 +11,9 @@ import tensorflow as tf
 import train_gan
 from PIL import Image
 
-from keras_cnns import data, trainers
-from keras_cnns.trainers import adversarial, generative_runs
+from keras_cnns import data, runs
+from keras_cnns.tasks.generation import config
+from keras_cnns.trainers import adversarial
 
 SMALL = '{"generator": {"filters": [16, 8]}, "discriminator": {"filters": [8, 16]}}'
 
@@ -55,7 +56,7 @@ def test_train_leaves_everything_it_promises(trained):
 
 def test_the_export_samples_what_the_run_does(trained):
     run_dir, saved_model, _ = trained
-    generator, _, latents, _ = generative_runs.load_networks(str(run_dir))
+    generator, _, latents, _ = config.load_networks(str(run_dir))
     expected = adversarial.sample_generator(generator, latents, 5, seed=11)
     signatures = tf.saved_model.load(str(saved_model)).signatures
     sampled = signatures["sample"](
@@ -67,7 +68,7 @@ def test_the_export_samples_what_the_run_does(trained):
     np.testing.assert_allclose(again, expected, atol=1e-6)
 
 
-def test_sample_writes_pictures_and_a_grid(trained, tmp_path):
+def test_sample_writes_images_and_a_grid(trained, tmp_path):
     paths = sample_gan.run(str(trained[0]), str(tmp_path), num_images=5)
     assert len(paths) == 5
     assert Image.open(paths[4]).size == (8, 8)
@@ -115,7 +116,7 @@ def test_evaluate_compares_only_what_compares(trained, data_dir, tmp_path, capsy
         evaluate_gan.run(**flags, compare_with=str(trained[0] / "run.json"))
     with pytest.raises(ValueError, match="num_images must be at least 2, got 0"):
         evaluate_gan.run(**flags, num_images=0)
-    with pytest.raises(ValueError, match="holds 360 pictures, 1000 are needed"):
+    with pytest.raises(ValueError, match="holds 360 images, 1000 are needed"):
         evaluate_gan.run(**flags, num_images=500)
 
 
@@ -155,7 +156,7 @@ def test_conditional_models_draw_the_classes_asked_for(data_dir, tmp_path):
         ({"instance_noise": 0.1}, "instance_noise_epochs must both"),
         ({"optimizer": "lamb"}, "sgd, rmsprop, adam .*'lamb'"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"batch_size": 200, "discriminator_steps": 2}, "more than the 256 pictures"),
+        ({"batch_size": 200, "discriminator_steps": 2}, "more than the 256 images"),
     ],
 )
 def test_bad_flags_say_what_would_be_right(data_dir, tmp_path, flags, message):
@@ -175,7 +176,7 @@ def test_flags_without_effect_and_a_used_folder_are_refused(finish, trained, dat
 
 
 def _state(run_dir):
-    steps = trainers.list_steps(str(run_dir / "checkpoints"))
+    steps = runs.list_steps(str(run_dir / "checkpoints"))
     path = run_dir / "checkpoints" / f"step_{steps[-1]:08d}" / "state"
     reader = tf.train.load_checkpoint(str(path))
     names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
@@ -214,10 +215,10 @@ def test_a_killed_run_resumes_to_the_bit(
     wait_for_step(process, killed, 6)
     process.kill()
     process.wait()
-    reached = max(trainers.list_steps(str(killed / "checkpoints")))
+    reached = max(runs.list_steps(str(killed / "checkpoints")))
     code, _, errors = finish(*command, f"--output_dir={killed}", "--resume")
     assert code == 0, errors[-2000:]
-    assert reached < max(trainers.list_steps(str(killed / "checkpoints")))
+    assert reached < max(runs.list_steps(str(killed / "checkpoints")))
     code, _, errors = finish(*command, f"--output_dir={straight}")
     assert code == 0, errors[-2000:]
     first, second = _state(straight), _state(killed)
@@ -229,8 +230,8 @@ def test_a_killed_run_resumes_to_the_bit(
         assert one == other
 
 
-def test_pictures_without_labels_will_do(trained, tmp_path, data_dir):
-    """A plain folder of pictures; conditional models refuse it."""
+def test_images_without_labels_will_do(trained, tmp_path, data_dir):
+    """A plain folder of images; conditional models refuse it."""
     sample_gan.run(str(trained[0]), str(tmp_path / "set" / "train"), num_images=40)
     os.remove(tmp_path / "set" / "train" / "grid.png")
     flags = {"dataset": str(tmp_path / "set"), "train_split": "train", "batch_size": 16}
@@ -247,6 +248,6 @@ def test_pictures_without_labels_will_do(trained, tmp_path, data_dir):
 def test_data_is_scaled_to_the_range_of_the_networks(data_dir):
     source = data.open_source("digits", "train", data_dir)
     for model, low in (("dcgan32", -1), ("gan_mnist", 0)):
-        feed = generative_runs.describe(model, source, image_size=8).preprocessing
+        feed = config.describe(model, source, image_size=8).preprocessing
         ends = feed.standardize(np.array([[[0.0]], [[255.0]]])).numpy().ravel()
         np.testing.assert_allclose(ends, [low, 1])

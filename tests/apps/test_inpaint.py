@@ -21,36 +21,34 @@ def run_dir(tmp_path_factory):
 
 
 def _write(folder, name, seed=0, size=(19, 26)):
-    """A picture and its mask, with a hole of one seventh, in two folders."""
+    """An image and its mask, with a hole of one seventh, in two folders."""
     pixels = np.random.default_rng(seed).integers(256, size=(*size, 3))
     mask = np.ones((*size, 1), np.float32)
     mask[4:11, 5:15] = 0
-    for part in ("pictures", "masks"):
+    for part in ("images", "masks"):
         (folder / part).mkdir(exist_ok=True)
-    data.write_picture(
-        str(folder / "pictures" / f"{name}.png"), pixels.astype(np.uint8)
-    )
+    data.write_image(str(folder / "images" / f"{name}.png"), pixels.astype(np.uint8))
     data.write_mask(str(folder / "masks" / f"{name}.png"), mask)
     return pixels, mask
 
 
 def _flags(folder, name="", **flags):
     places = {
-        "input": str(folder / "pictures" / name),
+        "input": str(folder / "images" / name),
         "mask": str(folder / "masks" / name),
         "output": str(folder / "out"),
     }
     return {**places, **flags}
 
 
-def test_one_picture_by_a_network(run_dir, tmp_path, capsys):
+def test_one_image_by_a_network(run_dir, tmp_path, capsys):
     pixels, mask = _write(tmp_path, "a")
     flags = _flags(tmp_path, "a.png", output=str(tmp_path / "new" / "filled.PNG"))
     (path,) = inpaint.run(method=run_dir, **flags)
     expected = np.where(mask == 1, pixels, COLOUR)
     np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["filled.PNG"]
-    assert "1 filled pictures in" in capsys.readouterr().out
+    assert "1 filled images in" in capsys.readouterr().out
     (path,) = inpaint.run(method=run_dir, **_flags(tmp_path, "a.png"))
     assert path == str(tmp_path / "out" / "a.png")
     (again,) = inpaint.run(method=run_dir, tile_size=16, **_flags(tmp_path, "a.png"))
@@ -63,16 +61,16 @@ def test_a_folder_by_an_exemplar_method(tmp_path, method):
     paths = inpaint.run(method=method, seed=3, **_flags(tmp_path))
     assert [p[-5:] for p in paths] == ["a.png", "b.png", "c.png"]
     for path, (pixels, mask) in zip(paths, scenes.values()):
-        filled = data.read_picture(path)
+        filled = data.read_image(path)
         valid = mask[..., 0] == 1
         np.testing.assert_array_equal(filled[valid], pixels[valid])
         if method == "mean":
             mean = np.rint(pixels[valid].mean(0))
             assert (filled[~valid] == mean).all()
-    before = [data.read_picture(path) for path in paths]
+    before = [data.read_image(path) for path in paths]
     inpaint.run(method=method, seed=3, **_flags(tmp_path))
     for path, filled in zip(paths, before):
-        np.testing.assert_array_equal(data.read_picture(path), filled)
+        np.testing.assert_array_equal(data.read_image(path), filled)
 
 
 def test_one_mask_for_all_warns_once_of_greys(tmp_path, caplog):
@@ -85,18 +83,18 @@ def test_one_mask_for_all_warns_once_of_greys(tmp_path, caplog):
     paths = inpaint.run(method="mean", **_flags(tmp_path, mask=str(path)))
     warnings = [r for r in caplog.records if "grey values" in r.getMessage()]
     assert len(paths) == 2 and len(warnings) == 1
-    expected = [data.read_picture(path) for path in paths]
+    expected = [data.read_image(path) for path in paths]
     (tmp_path / "masks" / "a.png").unlink()
     path.rename(tmp_path / "masks" / "a.bmp")
     paths = inpaint.run(method="mean", **_flags(tmp_path))
-    for path, picture in zip(paths, expected):
-        np.testing.assert_array_equal(data.read_picture(path), picture)
+    for path, image in zip(paths, expected):
+        np.testing.assert_array_equal(data.read_image(path), image)
 
 
 def test_a_bad_file_of_many_is_named_and_the_others_are_filled(tmp_path, finish):
     for seed, name in enumerate("abcdef"):
         _write(tmp_path, name, seed)
-    (tmp_path / "pictures" / "b.png").write_bytes(b"no picture")
+    (tmp_path / "images" / "b.png").write_bytes(b"no image")
     (tmp_path / "masks" / "c.png").unlink()
     data.write_mask(str(tmp_path / "masks" / "d.png"), np.eye(8))
     Image.new("L", (26, 19), 255).save(tmp_path / "masks" / "e.png")
@@ -104,31 +102,31 @@ def test_a_bad_file_of_many_is_named_and_the_others_are_filled(tmp_path, finish)
     data.write_mask(str(tmp_path / "masks" / "z.png"), np.eye(8))
     flags = _flags(tmp_path, method="mean")
     code, output, errors = finish(APP, *(f"--{k}={v}" for k, v in flags.items()))
-    assert code == 1 and "2 filled pictures in" in output, errors
+    assert code == 1 and "2 filled images in" in output, errors
     found = sorted(p.name for p in (tmp_path / "out").iterdir())
     assert found == ["a.png", "f.png"]
     for text in (
-        "pictures/b.png cannot be read",
+        "images/b.png cannot be read",
         "there is no mask for",
-        "d.png is 8x8 (height x width), but the picture is 19x26",
+        "d.png is 8x8 (height x width), but the image is 19x26",
         "e.png is all hole (white)",
-        "no picture for the mask",
-        "4 of 6 pictures could not be filled",
+        "no image for the mask",
+        "4 of 6 images could not be filled",
     ):
         assert errors.count(text) == 1, (text, errors)
     assert "Traceback" not in errors
-    whole = data.read_picture(str(tmp_path / "pictures" / "f.png"))  # has no hole
+    whole = data.read_image(str(tmp_path / "images" / "f.png"))  # has no hole
     np.testing.assert_array_equal(
-        data.read_picture(str(tmp_path / "out" / "f.png")), whole
+        data.read_image(str(tmp_path / "out" / "f.png")), whole
     )
 
 
 def test_nothing_that_is_read_is_overwritten(tmp_path):
     _write(tmp_path, "a")
-    (tmp_path / "link").symlink_to(tmp_path / "pictures")
+    (tmp_path / "link").symlink_to(tmp_path / "images")
     before = {p: p.read_bytes() for p in tmp_path.glob("*/*.png")}
     for name in ("", "a.png"):
-        for output in ("pictures", "masks", "link"):
+        for output in ("images", "masks", "link"):
             flags = _flags(tmp_path, name, output=str(tmp_path / output))
             with pytest.raises(ValueError, match="would overwrite .*a.png"):
                 inpaint.run(method="mean", **flags)
@@ -158,7 +156,7 @@ def test_bad_folders(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="empty holds no images"):
         inpaint.run(**_flags(tmp_path, input=str(tmp_path / "empty")))
-    Image.new("L", (3, 3)).save(tmp_path / "pictures" / "a.bmp")
+    Image.new("L", (3, 3)).save(tmp_path / "images" / "a.bmp")
     with pytest.raises(ValueError, match="a.bmp and .*a.png have one name"):
         inpaint.run(**_flags(tmp_path))
 

@@ -12,13 +12,9 @@ import tensorflow as tf
 import train_inpainter
 from PIL import Image
 
-from keras_cnns import applications, data, trainers
-from keras_cnns.trainers import (
-    inpainting_models,
-    inpainting_runs,
-    inpainting_setup,
-    runs,
-)
+from keras_cnns import applications, data, runs
+from keras_cnns.runs import record
+from keras_cnns.tasks.inpainting import config, models, setup
 
 APP = "apps/train_inpainter.py"
 # Two levels and few filters, for digits of 16x16
@@ -27,7 +23,7 @@ SMALL = {
         "model": "pconv_unet",
         "builder_args": '{"network": {"filters": [4, 6]}}',
         "style_weight": 1.0,
-        "second_stage_share": 1 / 6,  # the last of six steps
+        "second_stage_fraction": 1 / 6,  # the last of six steps
     },
     "lbam": {
         "model": "lbam",
@@ -48,8 +44,8 @@ SMALL = {
         '"units": 5}}',
         "mask_kinds": "rectangle",
         "optimizer": "adadelta",
-        "completion_share": 1 / 3,
-        "discriminator_alone_share": 1 / 3,
+        "completion_fraction": 1 / 3,
+        "discriminator_alone_fraction": 1 / 3,
         "patch_size": 6,
     },
     "contextual_attention": {
@@ -66,7 +62,7 @@ COMMON = {
     "dataset": "digits",
     "train_split": "train[:24]",
     "validation_split": "test[:20]",
-    "validation_pictures": 7,
+    "validation_images": 7,
     "image_size": 16,
     "batch_size": 8,
 }
@@ -85,10 +81,10 @@ def _write_classifier(folder):
     """The run of a classifier with random weights, in whose features losses compare."""
     net = {"units": [1, 1, 1], "block": "basic", "filters": 4, "stem": "small"}
     feed = data.Preprocessing(8, 8, 1, (120.0,), (60.0,))
-    description = runs.NetworkDescription("resnet", net, ("a", "b"), feed, 10)
+    description = record.NetworkDescription("resnet", net, ("a", "b"), feed, 10)
     folder.mkdir()
     flags = {"dataset": "digits", "train_split": "train"}
-    runs.write_record(str(folder), flags, description)
+    record.write_record(str(folder), flags, description)
     applications.save_weights(description.build(), str(folder / "best.h5"))
     return str(folder)
 
@@ -180,7 +176,7 @@ def test_it_leaves_everything_it_promises(trained):
 def test_validation_measures_composites_of_the_kept_weights(trained, data_dir):
     """Its numbers once more, by NumPy, from the weights of the last epoch."""
     run_dir, _, _ = trained
-    network, description = inpainting_runs.load_network(str(run_dir))
+    network, description = config.load_network(str(run_dir))
     source = data.open_source("digits", "test[:20]", data_dir)
     feed = description.preprocessing
     levels = [feed(source.read(c)).numpy() for c, _ in source.examples]
@@ -200,7 +196,7 @@ def test_validation_measures_composites_of_the_kept_weights(trained, data_dir):
 
 def test_the_export_fills_what_the_run_fills(trained):
     run_dir, saved_model, _ = trained
-    network, _ = inpainting_runs.load_network(str(run_dir), "last")
+    network, _ = config.load_network(str(run_dir), "last")
     images = np.random.default_rng(0).uniform(size=(2, 16, 16, 1)).astype(np.float32)
     masks = np.ones_like(images)
     masks[:, 3:9, 4:11] = 0
@@ -235,13 +231,13 @@ def test_every_kind_of_trainer_trains(data_dir, tmp_path, kind, files, reported)
     (grid,) = (tmp_path / "samples").iterdir()
     Image.open(grid).verify()
     with pytest.raises(ValueError, match="no best.h5: .* or none was validated"):
-        inpainting_runs.load_network(str(tmp_path), "best")
-    network, _ = inpainting_runs.load_network(str(tmp_path))
+        config.load_network(str(tmp_path), "best")
+    network, _ = config.load_network(str(tmp_path))
     assert len(network.outputs) == 1 + (kind == "contextual_attention")
 
 
 def _state(run_dir):
-    steps = trainers.list_steps(str(run_dir / "checkpoints"))
+    steps = runs.list_steps(str(run_dir / "checkpoints"))
     path = run_dir / "checkpoints" / f"step_{steps[-1]:08d}" / "state"
     reader = tf.train.load_checkpoint(str(path))
     names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
@@ -292,11 +288,11 @@ def test_a_killed_run_resumes_to_the_bit(
     wait_for_step(process, killed, 20)
     process.kill()
     process.wait()
-    reached = max(trainers.list_steps(str(killed / "checkpoints")))
+    reached = max(runs.list_steps(str(killed / "checkpoints")))
     places = [f"--output_dir={killed}", f"--data_dir={data_dir}"]
     code, _, errors = finish(APP, "--resume", *places)
     assert code == 0 and "resumed from" in errors, errors[-2000:]
-    assert reached < max(trainers.list_steps(str(killed / "checkpoints")))
+    assert reached < max(runs.list_steps(str(killed / "checkpoints")))
     code, _, errors = finish(*command, f"--output_dir={straight}")
     assert code == 0, errors[-2000:]
     _assert_same_run(straight, killed)
@@ -307,7 +303,7 @@ def test_a_killed_run_resumes_to_the_bit(
 def test_two_workers_train_as_one(start, finish, cluster, data_dir, tmp_path, kind):
     """By the command line, with the same global batches; statistics are common.
 
-    One step of the opponent each: of several, workers part the batch otherwise.
+    One step of the discriminator each: of several, workers part the batch otherwise.
     """
     flags = _flags(kind, "", data_dir, epochs=2, sync_batch_norm=True)
     if kind == "reconstruction":
@@ -331,7 +327,7 @@ def test_two_workers_train_as_one(start, finish, cluster, data_dir, tmp_path, ki
         # A phase that has not come yet leaves its columns empty.
         tables.append([[float(x or 0) for x in row.values()] for row in rows])
     np.testing.assert_allclose(tables[1], tables[0], rtol=1e-4, atol=1e-4)
-    networks = [inpainting_runs.load_network(str(folder))[0] for folder in (one, two)]
+    networks = [config.load_network(str(folder))[0] for folder in (one, two)]
     for first, second in zip(*(network.get_weights() for network in networks)):
         np.testing.assert_allclose(second, first, atol=1e-4)
 
@@ -377,8 +373,8 @@ def _merge(**given):
 
 def test_the_source_fills_in_what_the_command_line_leaves_open():
     parameters = inspect.signature(train_inpainter.run).parameters
-    for model in inpainting_models.MODELS:
-        assert set(inpainting_setup.source_flags(model)) <= set(parameters)
+    for model in models.MODELS:
+        assert set(setup.source_flags(model)) <= set(parameters)
     merged = _merge(model="lbam", batch_size=8)
     assert merged["batch_size"] == 8 and merged["epochs"] == 500
     assert merged["discriminator_beta_1"] == 0 and merged["augmentation"] == "flip"
@@ -407,10 +403,10 @@ def test_the_source_fills_in_what_the_command_line_leaves_open():
         (
             {
                 "model": "pconv_unet",
-                "second_stage_share": 0.0,
+                "second_stage_fraction": 0.0,
                 "second_stage_learning_rate": 1e-5,
             },
-            "--second_stage_learning_rate=1e-05 .* --second_stage_share=0.0;",
+            "--second_stage_learning_rate=1e-05 .* --second_stage_fraction=0.0;",
         ),
         (
             {
@@ -422,8 +418,8 @@ def test_the_source_fills_in_what_the_command_line_leaves_open():
             "--compare_composite=False .*perceptual_weight=0.0 and --style_weight=0.0",
         ),
         (
-            {"model": "lbam", "validation_split": "", "validation_pictures": 9},
-            "--validation_pictures=9 .* --validation_split=;",
+            {"model": "lbam", "validation_split": "", "validation_images": 9},
+            "--validation_images=9 .* --validation_split=;",
         ),
     ],
 )
@@ -433,11 +429,11 @@ def test_flags_without_effect_are_refused_on_the_command_line(given, quoted):
 
 
 def test_flags_with_an_effect_are_not_refused():
-    stages = {"second_stage_share": 0.5, "second_stage_learning_rate": 1e-5}
+    stages = {"second_stage_fraction": 0.5, "second_stage_learning_rate": 1e-5}
     features = {"perceptual_weight": 0.0, "compare_composite": False}
-    merged = _merge(model="pconv_unet", validation_pictures=9, **stages, **features)
+    merged = _merge(model="pconv_unet", validation_images=9, **stages, **features)
     assert merged["style_weight"] == 120 and merged["validation_split"] == "test"
-    idle = {"second_stage_share": 0.0, "style_weight": 0.0, "validation_split": ""}
+    idle = {"second_stage_fraction": 0.0, "style_weight": 0.0, "validation_split": ""}
     assert _merge(model="pconv_unet", perceptual_weight=0.0, **idle)["epochs"] == 10
 
 
@@ -449,7 +445,7 @@ def test_features_of_other_channels_are_refused_before_the_run_is_recorded(
         "feature_run": _write_classifier(tmp_path / "classifier"),
         "feature_layers": LAYERS,
     }
-    with pytest.raises(ValueError, match="takes pictures of 1 channels, got 3"):
+    with pytest.raises(ValueError, match="takes images of 1 channels, got 3"):
         _train("reconstruction", tmp_path / "run", data_dir, **flags)
     assert not (tmp_path / "run" / "run.json").exists()
     flags["feature_layers"] = ""
@@ -473,7 +469,7 @@ BAD = [
 BAD_OTHERS = [
     ({"dataset": "no_such_set"}, "no_such_set"),
     ({"validation_split": "middle"}, "middle"),
-    ({"validation_pictures": -1}, "validation_pictures must be at least 0, got -1"),
+    ({"validation_images": -1}, "validation_images must be at least 0, got -1"),
     ({"mask_kinds": "spots"}, "'spots'; there are irregular"),
     ({"mask_kinds": "files:nowhere"}, "'nowhere' is no folder"),
     ({"hole_ratios": "0.2"}, "hole_ratios must be two numbers .* got '0.2'"),
@@ -483,9 +479,9 @@ BAD_OTHERS = [
     ({"builder_args": '{"critic": {}}'}, 'builder_args .*"network"'),
     ({"batch_size": 25}, "1 times batch_size=25 .* more than the 24 of digits"),
     ({"hole_weight": -1.0}, "weight hole must be >= 0, got -1.0"),
-    ({"second_stage_share": 1.5}, "second_stage_share .* 1.5"),
-    ({"second_stage_share": 1.0}, "starts at step 1 or later"),
-    ({"schedule": "cosine"}, "'cosine' cannot be combined with second_stage_share"),
+    ({"second_stage_fraction": 1.5}, "second_stage_fraction .* 1.5"),
+    ({"second_stage_fraction": 1.0}, "starts at step 1 or later"),
+    ({"schedule": "cosine"}, "'cosine' cannot be combined with second_stage_fraction"),
     ({"optimizer": "lamb"}, "sgd, rmsprop, adam .*'lamb'"),
     ({"epochs": 0}, "epochs must be at least 1, got 0"),
     ({"augmentation": "twist"}, "twist"),

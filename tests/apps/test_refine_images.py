@@ -11,14 +11,14 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_cnns import data, export
-from keras_cnns.trainers import refinement_models
+from keras_cnns.tasks.refinement import models
 
 APP = "apps/refine_images.py"
 NETS = {
     "refiner": {"filters": 8, "blocks": 1},
     "discriminator": {"filters": [8, 8, 8, 8]},
 }
-# 400 simulated pictures: 12 steps an epoch
+# 400 simulated images: 12 steps an epoch
 SMALL = {
     "model": "simgan_eye",
     "builder_args": json.dumps(NETS),
@@ -54,7 +54,7 @@ def refined(data_dir, tmp_path_factory):
     return folder / "run", folder / "saved", progress
 
 
-def _all_pictures(source, description):
+def _all_images(source, description):
     examples = source.examples.map(
         lambda content, label: (description.preprocessing(source.read(content)), label)
     )
@@ -74,7 +74,7 @@ def test_it_leaves_everything_it_promises(refined):
     )
     for epoch in (1, 2, 3):
         with Image.open(run_dir / "samples" / f"epoch_{epoch:04d}.png") as grid:
-            # 3 pictures, a gap, 3 pictures of 8 pixels fourfold; 8 rows; and labels
+            # 3 images, a gap, 3 images of 8 pixels fourfold; 8 rows; and labels
             assert grid.width > 7 * 32 and grid.height > 8 * 32
     Image.open(run_dir / "training_curves.png").verify()
     record = json.loads((run_dir / "run.json").read_text())
@@ -84,15 +84,15 @@ def test_it_leaves_everything_it_promises(refined):
     assert (saved / "simgan_eye_refiner" / "1" / "saved_model.pb").exists()
 
 
-def test_the_refined_pictures_are_a_data_set(refined, data_dir):
-    """Each is the refiner's answer to the picture that the same class had."""
+def test_the_refined_images_are_a_data_set(refined, data_dir):
+    """Each is the refiner's answer to the image that the same class had."""
     run_dir, saved, _ = refined
-    refiner, description = refinement_models.load_refiner(str(run_dir))
+    refiner, description = models.load_refiner(str(run_dir))
     simulated = data.open_source("rendered_digits", "train[:8%]", data_dir)
-    before, labels = _all_pictures(simulated, description)
+    before, labels = _all_images(simulated, description)
     source = data.open_source(str(run_dir / "refined"), "train")
     assert source.class_names == simulated.class_names
-    after, after_labels = _all_pictures(source, description)
+    after, after_labels = _all_images(source, description)
     np.testing.assert_array_equal(np.bincount(after_labels), np.bincount(labels))
     expected = np.asarray(refiner(before))
     order = np.argsort(labels, kind="stable")  # of files: by class, then by number
@@ -104,7 +104,7 @@ def test_the_refined_pictures_are_a_data_set(refined, data_dir):
     np.testing.assert_allclose(answer, expected[:5], atol=1e-5)
 
 
-def test_a_finished_run_refines_other_pictures(refined, data_dir, capsys):
+def test_a_finished_run_refines_other_images(refined, data_dir, capsys):
     run_dir, _, _ = refined
     flags = {"resume": True, "ema_decay": 0.5}
     weights = (run_dir / "refiner.h5").read_bytes()
@@ -112,9 +112,9 @@ def test_a_finished_run_refines_other_pictures(refined, data_dir, capsys):
     _refine(run_dir, data_dir, **flags)
     assert (run_dir / "refiner.h5").read_bytes() == weights
     output = capsys.readouterr().out
-    assert "360 refined pictures" in output and "train is there already" in output
+    assert "360 refined images" in output and "train is there already" in output
     assert data.open_source(str(run_dir / "refined"), "test").num_examples == 360
-    with pytest.raises(ValueError, match="test holds pictures already; move it away"):
+    with pytest.raises(ValueError, match="test holds images already; move it away"):
         _refine(run_dir, data_dir, split="test[:3%]", **flags)
 
 
@@ -168,7 +168,7 @@ def test_the_paper_fills_in_what_the_command_line_leaves_open():
     merged = refine_images._with_defaults(dict(values), {"model", "batch_size"})
     assert merged["batch_size"] == 8 and merged["learning_rate"] == 0.001
     assert merged["refiner_pretraining"] == 500 and merged["refiner_steps"] == 2
-    for row in refinement_models.MODELS.values():
+    for row in models.MODELS.values():
         assert set(row.flags) <= set(parameters)
     with pytest.raises(ValueError, match="--beta_1.*sgd"):
         refine_images._with_defaults(dict(values), {"model", "beta_1"})

@@ -10,7 +10,7 @@ from tensorflow import keras
 from keras_cnns import data
 from keras_cnns.data import crops
 
-# Of a picture of 300x400 (or 400x300): shorter side, and where the central and the last
+# Of an image of 300x400 (or 400x300): shorter side, and where the central and the last
 # square start along the longer side: 256 -> 341, 288 -> 384, 320 -> 427, 352 -> 469.
 SQUARES = {256: (42, 85), 288: (48, 96), 320: (53, 107), 352: (58, 117)}
 # Where the central and the last crop of 224 start within a square, in both directions.
@@ -23,18 +23,18 @@ def _preprocessing(size, **fields):
 
 
 def _coordinates(height, width):
-    """A picture whose pixels are all different: they say where they are."""
+    """An image whose pixels are all different: they say where they are."""
     y, x = np.mgrid[:height, :width]
     return np.stack([y % 256, x % 256, y // 256 * 16 + x // 256], -1).astype(np.uint8)
 
 
 def _windows(name, height, width, preprocessing=PLAIN, **fields):
-    picture = np.zeros((height, width, 3), np.uint8)
-    return crops.windows_of(picture, preprocessing, crops.Protocol(name, **fields))
+    image = np.zeros((height, width, 3), np.uint8)
+    return crops.windows_of(image, preprocessing, crops.Protocol(name, **fields))
 
 
 def _expected_144(shape):
-    """(scale, square, window, mirrored) by hand for a shape of picture."""
+    """(scale, square, window, mirrored) by hand for a shape of image."""
     expected = []
     for scale, (middle, last) in SQUARES.items():
         centre, corner = CROPS[scale]
@@ -71,7 +71,7 @@ def test_144_windows_are_those_of_the_paper(shape, height, width):
 
 
 def test_10_windows_are_corners_and_centre():
-    # 300x400 at 256: 256x341; the crops reach every corner of the whole picture.
+    # 300x400 at 256: 256x341; the crops reach every corner of the whole image.
     expected = [(0, 0), (0, 117), (32, 0), (32, 117), (16, 58)]
     windows = _windows("10_crop", 300, 400)
     assert [w[:3] for w in windows[::2]] == [(256, *start) for start in expected]
@@ -91,26 +91,26 @@ def test_12_windows_are_the_central_squares_of_the_144():
 
 @pytest.mark.parametrize("scale", [256, 288, 320, 352])
 def test_contents_are_numpy_slices_where_nothing_is_resized(scale):
-    picture = _coordinates(scale, scale + 90)
-    windows = [w for w in _windows("144_crop", *picture.shape[:2]) if w.scale == scale]
+    image = _coordinates(scale, scale + 90)
+    windows = [w for w in _windows("144_crop", *image.shape[:2]) if w.scale == scale]
     windows = [w for w in windows if w.height == 224]
     assert len(windows) == 30
-    found = np.stack(list(crops.iterate_crops(picture, PLAIN, windows)))
+    found = np.stack(list(crops.iterate_crops(image, PLAIN, windows)))
     for window, crop in zip(windows, found):
         rows = slice(window.top, window.top + 224)
-        expected = picture[rows, window.left : window.left + 224]
+        expected = image[rows, window.left : window.left + 224]
         if window.mirrored:
             expected = expected[:, ::-1]
         np.testing.assert_array_equal(crop, expected)
 
 
-def test_ten_classic_crops_of_a_picture_that_fits():
-    picture = _coordinates(40, 32)
-    found = crops.make_crops(picture, _preprocessing(28), crops.Protocol("10_crop"))
+def test_ten_classic_crops_of_a_image_that_fits():
+    image = _coordinates(40, 32)
+    found = crops.make_crops(image, _preprocessing(28), crops.Protocol("10_crop"))
     assert found.dtype == np.float32 and found.shape == (10, 28, 28, 3)
     expected = [
-        picture[:28, :28], picture[:28, -28:], picture[-28:, :28],
-        picture[-28:, -28:], picture[6:34, 2:30],
+        image[:28, :28], image[:28, -28:], image[-28:, :28],
+        image[-28:, -28:], image[6:34, 2:30],
     ]  # fmt: skip
     np.testing.assert_array_equal(found[::2], expected)
     np.testing.assert_array_equal(found[1::2], found[::2, :, ::-1])
@@ -118,10 +118,10 @@ def test_ten_classic_crops_of_a_picture_that_fits():
 
 @pytest.mark.parametrize("name", ["10_crop", "12_crop", "144_crop"])
 @pytest.mark.parametrize("shape", [(28, 28), (8, 30), (61, 47)])
-def test_small_pictures_and_mirror_pairs(name, shape):
-    picture = _coordinates(*shape)
+def test_small_images_and_mirror_pairs(name, shape):
+    image = _coordinates(*shape)
     protocol = crops.Protocol(name)
-    found = crops.make_crops(picture, _preprocessing(28), protocol)
+    found = crops.make_crops(image, _preprocessing(28), protocol)
     assert found.shape == (protocol.num_crops, 28, 28, 3)
     np.testing.assert_array_equal(found[1::2], found[::2, :, ::-1])
     assert found.min() >= 0 and found.max() <= 255
@@ -134,12 +134,12 @@ def _pil(channel, height, width):
 
 @pytest.mark.parametrize("shape", [(120, 90), (20, 31)])  # smaller and larger
 def test_resizing_against_pil(shape):
-    """The picture to 32x..., and its central square to 28x28, are PIL's."""
-    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    found = crops.make_crops(picture, _preprocessing(28), crops.Protocol("12_crop"))
+    """The image to 32x..., and its central square to 28x28, are PIL's."""
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    found = crops.make_crops(image, _preprocessing(28), crops.Protocol("12_crop"))
     height, width = {(120, 90): (43, 32), (20, 31): (32, 50)}[shape]
     for channel in range(3):
-        resized = _pil(picture[..., channel], height, width)
+        resized = _pil(image[..., channel], height, width)
         top, left = (height - 32) // 2, (width - 32) // 2
         square = resized[top : top + 32, left : left + 32]
         np.testing.assert_allclose(
@@ -152,9 +152,9 @@ def test_resizing_against_pil(shape):
 
 def test_crops_are_standardised_as_the_network_wants_it():
     feed = data.Preprocessing(28, 28, 3, **data.CONVENTIONS["caffe"])
-    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
-    found = crops.make_crops(picture, feed, crops.Protocol("10_crop"))
-    pixels = picture[:28, :28].astype(np.float32)
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    found = crops.make_crops(image, feed, crops.Protocol("10_crop"))
+    pixels = image[:28, :28].astype(np.float32)
     expected = keras.applications.resnet.preprocess_input(pixels)
     np.testing.assert_allclose(found[0], expected, atol=1e-4)
 

@@ -1,4 +1,4 @@
-"""Batches of pictures and masks: resumable, labels dropped, fixed in evaluation."""
+"""Batches of images and masks: resumable, labels dropped, fixed in evaluation."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_a_stream_from_a_step_is_the_rest_of_the_whole(train, start):
             np.testing.assert_array_equal(one, other)
 
 
-def test_pictures_are_those_of_the_ordinary_stream(train):
+def test_images_are_those_of_the_ordinary_stream(train):
     stream = data.load_training(train, 64, preprocessing=PLAIN, seed=3).take(3)
     for (images, masks), (expected, _) in zip(_stream(train, 3, seed=3), stream):
         np.testing.assert_array_equal(images, expected)
@@ -68,7 +68,7 @@ def test_shapes_are_static_and_the_stream_endless(train):
     assert options.auto_shard_policy == tf.data.experimental.AutoShardPolicy.DATA
 
 
-def test_every_picture_gets_other_masks_every_time(train):
+def test_every_image_gets_other_masks_every_time(train):
     """Within a batch, over an epoch of 22 steps, and under another seed."""
     masks = np.concatenate([m for _, m in _stream(train, 24)])
     assert len({mask.tobytes() for mask in masks}) > 0.95 * len(masks)
@@ -78,7 +78,7 @@ def test_every_picture_gets_other_masks_every_time(train):
     assert (_stream(train, 1, seed=1)[0][1] != masks[:64]).any()
 
 
-def test_evaluation_has_each_picture_once_with_the_same_holes(test):
+def test_evaluation_has_each_image_once_with_the_same_holes(test):
     recipe = data.MaskRecipe(hole_ratios=data.HOLE_RATIO_BINS[2])
     images, masks = _evaluation(test, masks=recipe)
     expected = [
@@ -102,7 +102,7 @@ def test_evaluation_and_training_have_other_masks_under_one_seed(train):
     assert np.mean(same) < 0.1
 
 
-def test_rectangles_are_shares_of_the_sides(test):
+def test_rectangles_are_fractions_of_the_sides(test):
     wide = data.Preprocessing(32, 16, 1, (0.0,), (1.0,))
     batches = data.load_inpainting_evaluation(
         test, 50, preprocessing=wide, masks=RECTANGLES, num_examples=50
@@ -136,9 +136,13 @@ def test_kinds_are_mixed(tmp_path, test):
     )
     _, masks = _evaluation(test, masks=recipe)
     num_holes = (masks == 0).sum((1, 2, 3))
-    shares = [np.mean(num_holes == 0), np.mean(num_holes == 4), np.mean(num_holes > 32)]
-    assert sum(shares) == 1
-    np.testing.assert_allclose(shares, 1 / 3, atol=0.08)
+    fractions = [
+        np.mean(num_holes == 0),
+        np.mean(num_holes == 4),
+        np.mean(num_holes > 32),
+    ]
+    assert sum(fractions) == 1
+    np.testing.assert_allclose(fractions, 1 / 3, atol=0.08)
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_white_on_disk_is_hole(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "RGB", "RGBA"])
-def test_kinds_of_pictures(tmp_path, mode, caplog):
+def test_kinds_of_images(tmp_path, mode, caplog):
     pixels = np.zeros((5, 5), np.uint8)
     pixels[2, 3] = 255
     path = str(tmp_path / "mask.png")
@@ -212,7 +212,7 @@ def test_masks_of_another_size(tmp_path):
     pixels = np.zeros((4, 6), np.uint8)
     pixels[:2, :3] = 255
     _save(path, pixels)
-    with pytest.raises(ValueError, match="mask.png is 4x6 .*picture is 8x6"):
+    with pytest.raises(ValueError, match="mask.png is 4x6 .*image is 8x6"):
         data.read_mask(str(path), (8, 6))
     (large,) = masks.read_mask_files(str(tmp_path), (8, 12))
     assert large[:4, :6].sum() == 0 and large.sum() == 96 - 24
@@ -240,7 +240,7 @@ def test_bad_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError):
         data.read_mask(str(tmp_path / "none.png"))
     bad = tmp_path / "bad.png"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     with pytest.raises(ValueError, match="bad.png cannot be read"):
         data.read_mask(str(bad))
     _save(bad, np.random.default_rng(0).integers(0, 256, (30, 30)))

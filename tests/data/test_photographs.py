@@ -1,4 +1,4 @@
-"""The photographs: split by picture, cut where the table says, one error if missing."""
+"""The photographs: split by image, cut where the table says, one error if missing."""
 
 import os
 
@@ -23,8 +23,8 @@ def _crops(source):
     return np.stack(list(decoded.as_numpy_iterator()))
 
 
-def test_pictures_are_those_of_the_packages():
-    pictures = photographs.read_pictures()
+def test_images_are_those_of_the_packages():
+    images = photographs.read_images()
     for name, expected in {
         "astronaut": skimage.data.astronaut(),
         "chelsea": skimage.data.chelsea(),
@@ -33,10 +33,10 @@ def test_pictures_are_those_of_the_packages():
         "china": datasets.load_sample_image("china.jpg"),
         "flower": datasets.load_sample_image("flower.jpg"),
     }.items():
-        np.testing.assert_array_equal(pictures[name], expected)
-    assert pictures["motorcycle"].shape == (500, 741, 3)
-    assert pictures["grace_hopper"].shape == (600, 512, 3)
-    assert all(p.dtype == np.uint8 for p in pictures.values())
+        np.testing.assert_array_equal(images[name], expected)
+    assert images["motorcycle"].shape == (500, 741, 3)
+    assert images["grace_hopper"].shape == (600, 512, 3)
+    assert all(p.dtype == np.uint8 for p in images.values())
 
 
 def test_counts_and_contents_of_the_splits(folder):
@@ -47,23 +47,23 @@ def test_counts_and_contents_of_the_splits(folder):
     assert test.image_shape == (64, 64, 3)
     crops = _crops(test)
     found = {crop.tobytes() for crop in crops}
-    for picture in (skimage.data.chelsea(), datasets.load_sample_image("china.jpg")):
-        for corner in (picture[:64, :64], picture[-64:, -64:]):
+    for image in (skimage.data.chelsea(), datasets.load_sample_image("china.jpg")):
+        for corner in (image[:64, :64], image[-64:, -64:]):
             assert corner.tobytes() in found
     train = data.open_source("photographs", "train", folder, labelled=False)
     assert 2000 < train.num_examples < 10_000
     assert not found & {crop.tobytes() for crop in _crops(train)}
 
 
-def test_no_picture_is_in_both_splits(folder):
+def test_no_image_is_in_both_splits(folder):
     seen = {}
     for split in ("train", "test"):
         builder = photographs.Photographs(data_dir=folder)
         builder.download_and_prepare()
         examples = builder.as_dataset(split=split)
-        seen[split] = {e["picture"].decode() for e in examples.as_numpy_iterator()}
+        seen[split] = {e["image"].decode() for e in examples.as_numpy_iterator()}
     assert not seen["train"] & seen["test"]
-    assert seen["train"] | seen["test"] == set(photographs.PICTURES)
+    assert seen["train"] | seen["test"] == set(photographs.IMAGES)
 
 
 def test_larger_crops(tmp_path):
@@ -74,15 +74,15 @@ def test_larger_crops(tmp_path):
 
 
 def test_grid_reaches_all_borders_evenly():
-    picture = np.arange(20 * 31).reshape(20, 31, 1)
-    crops = list(photographs.grid_crops(picture, 8, 4))
+    image = np.arange(20 * 31).reshape(20, 31, 1)
+    crops = list(photographs.grid_crops(image, 8, 4))
     tops, lefts = (sorted({crop[i] for crop in crops}) for i in (0, 1))
     assert tops == [0, 4, 8, 12] and len(crops) == len(tops) * len(lefts)
     assert lefts[0] == 0 and lefts[-1] == 23 and len(lefts) == 6
     assert set(np.diff(lefts)) == {4, 5}
     for top, left, crop in crops:
-        np.testing.assert_array_equal(crop, picture[top : top + 8, left : left + 8])
-    assert not list(photographs.grid_crops(picture, 21, 4))
+        np.testing.assert_array_equal(crop, image[top : top + 8, left : left + 8])
+    assert not list(photographs.grid_crops(image, 21, 4))
 
 
 def test_labels_are_refused(folder):
@@ -91,13 +91,13 @@ def test_labels_are_refused(folder):
 
 
 def test_missing_and_changed_files_give_one_error(tmp_path, monkeypatch):
-    changed = dict(photographs.PICTURES)
-    changed["rocket"] = photographs.Picture("train", "skimage", "data/no.jpg", "0")
-    changed["china"] = photographs.Picture("test", "no_such_package", "china.jpg", "0")
-    changed["flower"] = photographs.Picture(
+    changed = dict(photographs.IMAGES)
+    changed["rocket"] = photographs.Image("train", "skimage", "data/no.jpg", "0")
+    changed["china"] = photographs.Image("test", "no_such_package", "china.jpg", "0")
+    changed["flower"] = photographs.Image(
         "train", "sklearn", os.path.join("datasets", "images", "china.jpg"), "0"
     )
-    monkeypatch.setattr(photographs, "PICTURES", changed)
+    monkeypatch.setattr(photographs, "IMAGES", changed)
     with pytest.raises(OSError, match="photographs are missing") as error:
         data.open_source("photographs", "test", str(tmp_path), labelled=False)
     for text in (

@@ -59,7 +59,7 @@ def test_evaluation_gives_each_example_once_in_order(data_dir):
     np.testing.assert_array_equal(np.sum(again[0][1], axis=1), 1)
 
 
-def test_label_smoothing_spreads_its_share(data_dir):
+def test_label_smoothing_spreads_its_fraction(data_dir):
     smooth = data.Augmentation(label_smoothing=0.2)
     (_, hard), (_, soft) = (
         _stream(data_dir, 1)[0],
@@ -68,12 +68,12 @@ def test_label_smoothing_spreads_its_share(data_dir):
     np.testing.assert_allclose(soft, hard * 0.8 + 0.02, rtol=1e-6)
 
 
-def test_mixup_blends_pictures_and_labels_alike():
+def test_mixup_blends_images_and_labels_alike():
     images = tf.reshape(tf.range(4.0), [4, 1, 1, 1])
     labels = tf.one_hot([0, 1, 2, 3], 4)
     mixed, soft = augment.mixup(images, labels, [3, 4], alpha=1.0)
-    share = soft.numpy()[1, 1]
-    assert 0 < share < 1
+    fraction = soft.numpy()[1, 1]
+    assert 0 < fraction < 1
     np.testing.assert_allclose(soft.numpy().sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(
         mixed.numpy()[:, 0, 0, 0], soft.numpy() @ np.arange(4), rtol=1e-5

@@ -1,4 +1,4 @@
-"""Pictures into inputs, against NumPy, Keras and PIL."""
+"""Images into inputs, against NumPy, Keras and PIL."""
 
 import dataclasses
 import json
@@ -13,14 +13,14 @@ from keras_cnns import data
 from keras_cnns.data.preprocessing import decode_image
 
 
-def _picture(height=40, width=60, channels=3):
+def _image(height=40, width=60, channels=3):
     random = np.random.default_rng(0)
     return random.integers(0, 256, (height, width, channels), np.uint8)
 
 
 @pytest.mark.parametrize("mode", ["torch", "caffe", "tf"])
 def test_conventions_are_those_of_keras_applications(mode):
-    pixels = _picture(32, 32).astype(np.float32)
+    pixels = _image(32, 32).astype(np.float32)
     preprocess = data.Preprocessing(32, 32, 3, **data.CONVENTIONS[mode])
     expected = {
         "torch": keras.applications.densenet.preprocess_input,
@@ -32,19 +32,19 @@ def test_conventions_are_those_of_keras_applications(mode):
 
 def test_native_size_is_left_alone():
     preprocess = data.Preprocessing(40, 60, 3, (0.0,) * 3, (1.0,) * 3)
-    encoded = tf.io.encode_png(_picture())
-    np.testing.assert_array_equal(preprocess(encoded), _picture().astype(np.float32))
+    encoded = tf.io.encode_png(_image())
+    np.testing.assert_array_equal(preprocess(encoded), _image().astype(np.float32))
 
 
 def test_central_crop_then_resize():
     preprocess = data.Preprocessing(20, 20, 3, (0.0,) * 3, (1.0,) * 3, crop_ratio=0.5)
-    resized = preprocess.resize(_picture()).numpy()
-    np.testing.assert_array_equal(resized, _picture()[10:30, 20:40].astype(np.float32))
+    resized = preprocess.resize(_image()).numpy()
+    np.testing.assert_array_equal(resized, _image()[10:30, 20:40].astype(np.float32))
 
 
 def test_grey_and_colour_files_serve_either_kind_of_network():
-    grey = tf.io.encode_png(_picture(channels=1))
-    colour = tf.io.encode_jpeg(_picture())
+    grey = tf.io.encode_png(_image(channels=1))
+    colour = tf.io.encode_jpeg(_image())
     for channels in (1, 3):
         preprocess = data.Preprocessing(
             16, 16, channels, (0.0,) * channels, (1.0,) * channels

@@ -26,7 +26,7 @@ def sets(tmp_path_factory):
     return sets
 
 
-def test_splits_are_balanced_and_share_no_picture(sets):
+def test_splits_are_balanced_and_share_no_image(sets):
     for split, per_class in (("train", 500), ("test", 100)):
         images, labels = sets[split]
         assert images.dtype == np.uint8

@@ -36,8 +36,8 @@ def test_digits_are_scikit_learns(data_dir):
     digits = datasets.load_digits()
     theirs = np.round(digits.images * 255 / 16).astype(np.uint8)
     assert ours == sorted((i.tobytes(), int(t)) for i, t in zip(theirs, digits.target))
-    shares = np.bincount([label for _, label in _pixels(test)]) / 360
-    np.testing.assert_allclose(shares, np.bincount(digits.target) / 1797, atol=2e-3)
+    fractions = np.bincount([label for _, label in _pixels(test)]) / 360
+    np.testing.assert_allclose(fractions, np.bincount(digits.target) / 1797, atol=2e-3)
 
 
 def test_slices_of_splits(data_dir):
@@ -136,7 +136,7 @@ def test_a_set_that_cannot_be_prepared_says_what_was_tried(tmp_path, monkeypatch
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two classes, three colour pictures each in train, one in test."""
+    """Two classes, three colour images each in train, one in test."""
     random = np.random.default_rng(1)
     for split, count in (("train", 3), ("test", 1)):
         for name in ("cat", "dog"):
@@ -152,10 +152,10 @@ def test_image_folder(folder):
     source = data.open_source(str(folder), "train")
     assert (source.num_examples, source.class_names) == (6, ("cat", "dog"))
     assert source.image_shape == (None, None, 3)
-    pictures = _pixels(source, 3)
-    assert [label for _, label in pictures] == [0, 0, 0, 1, 1, 1]
+    images = _pixels(source, 3)
+    assert [label for _, label in images] == [0, 0, 0, 1, 1, 1]
     stored = np.asarray(Image.open(folder / "train" / "dog" / "1.png"))
-    np.testing.assert_array_equal(pictures[4][0], stored)
+    np.testing.assert_array_equal(images[4][0], stored)
 
 
 def test_grey_folders_have_one_channel(tmp_path):
@@ -213,10 +213,10 @@ def test_empty_folder(tmp_path):
         data.open_source(str(tmp_path), "train")
 
 
-class _PicturesAlone(tfds.core.GeneratorBasedBuilder):
+class _ImagesAlone(tfds.core.GeneratorBasedBuilder):
     """Two features, neither of them a class."""
 
-    name = "pictures_alone"
+    name = "images_alone"
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self):
@@ -234,11 +234,11 @@ class _PicturesAlone(tfds.core.GeneratorBasedBuilder):
 
 
 def test_sets_without_labels_are_taken_where_none_are_needed(tmp_path, monkeypatch):
-    builder = _PicturesAlone(data_dir=str(tmp_path))
+    builder = _ImagesAlone(data_dir=str(tmp_path))
     monkeypatch.setattr(sources, "_tfds_builder", lambda name, data_dir: builder)
     with pytest.raises(ValueError, match="not one of labelled images"):
-        data.open_source("pictures_alone", "train", str(tmp_path))
-    source = data.open_source("pictures_alone", "train", str(tmp_path), labelled=False)
+        data.open_source("images_alone", "train", str(tmp_path))
+    source = data.open_source("images_alone", "train", str(tmp_path), labelled=False)
     assert source.class_names == (sources.UNLABELLED,)
     pixels = _pixels(source)
     assert sorted(int(image.max()) for image, _ in pixels) == [0, 50, 100]

@@ -139,7 +139,7 @@ def _plain_priority(gradient_at, largest, known, confidence, place, window):
 
 
 def _plain_source(values, current, known, source_known, place, window, reach):
-    """First fully known patch of the least difference over the known pixels."""
+    """First fully known patch of the least difference over the valid pixels."""
     size = 2 * reach + 1
     rows, columns = (
         slice(part.start - middle + reach, part.stop - middle + reach)

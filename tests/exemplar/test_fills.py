@@ -72,10 +72,10 @@ def test_kinds_of_masks(method, kind):
 @pytest.mark.parametrize("method", METHODS)
 def test_no_hole_gives_a_copy(method):
     image, mask = _scene()
-    shares = []
-    filled = exemplar.fill(image, np.ones_like(mask), method, progress=shares.append)
+    fractions = []
+    filled = exemplar.fill(image, np.ones_like(mask), method, progress=fractions.append)
     np.testing.assert_array_equal(filled, image)
-    assert not np.shares_memory(filled, image) and shares == [1.0]
+    assert not np.shares_memory(filled, image) and fractions == [1.0]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -100,10 +100,10 @@ def test_all_hole_is_refused(method, ending):
 @pytest.mark.parametrize("method", METHODS)
 def test_progress_rises_to_one(method):
     image, mask = _scene()
-    shares = []
-    exemplar.fill(image, mask, method, progress=shares.append)
-    assert shares[-1] == 1 and shares[0] > 0 and (np.diff(shares) >= 0).all()
-    assert len(shares) > 3 or method not in PATCH_METHODS
+    fractions = []
+    exemplar.fill(image, mask, method, progress=fractions.append)
+    assert fractions[-1] == 1 and fractions[0] > 0 and (np.diff(fractions) >= 0).all()
+    assert len(fractions) > 3 or method not in PATCH_METHODS
 
 
 @pytest.mark.parametrize("method", METHODS)

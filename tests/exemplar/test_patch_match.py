@@ -32,7 +32,7 @@ def test_close_to_brute_force_and_never_rising(seed):
     best = _all_distances(target, source).min(axis=1).mean()
     means = []
     _, distances = exemplar.match_patches(
-        target, source, seed=seed, progress=lambda share, mean: means.append(mean)
+        target, source, seed=seed, progress=lambda fraction, mean: means.append(mean)
     )
     assert len(means) == 5 and (np.diff(means) <= 0).all()
     assert distances.mean() == pytest.approx(means[-1], rel=1e-5)

@@ -7,10 +7,10 @@ from skimage import data, restoration
 from keras_cnns import exemplar
 
 
-def _random_scene(shape=(17, 23, 3), share=0.4, seed=0):
+def _random_scene(shape=(17, 23, 3), fraction=0.4, seed=0):
     random = np.random.default_rng(seed)
     image = random.integers(256, size=shape).astype(np.uint8)
-    return image, random.random(shape[:2]) > share
+    return image, random.random(shape[:2]) > fraction
 
 
 def test_mean_by_hand():
@@ -20,17 +20,17 @@ def test_mean_by_hand():
 
 
 @pytest.mark.parametrize("shape", [(17, 23), (17, 23, 3)])
-def test_mean_of_known_pixels(shape):
+def test_mean_of_valid_pixels(shape):
     image, mask = _random_scene(shape)
     filled = exemplar.fill_mean(image, mask)
     expected = np.rint(image[mask].astype(np.float64).mean(axis=0))
     assert (filled[~mask] == expected).all()
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
-def test_nearest_against_all_distances(share):
-    """Each hole pixel has the colour of one of the nearest known pixels."""
-    image, mask = _random_scene(share=share)
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.95])
+def test_nearest_against_all_distances(fraction):
+    """Each hole pixel has the colour of one of the nearest valid pixels."""
+    image, mask = _random_scene(fraction=fraction)
     filled = exemplar.fill_nearest(image, mask)
     known = np.argwhere(mask)
     for place in np.argwhere(~mask):

@@ -1,4 +1,4 @@
-"""Exported inpainting networks: what they fill, and that known pixels stay."""
+"""Exported inpainting networks: what they fill, and that valid pixels stay."""
 
 import io
 
@@ -15,7 +15,7 @@ SIDE = 8
 
 
 def _network(outputs=1):
-    """A convolution over known pixels; one output or two."""
+    """A convolution over valid pixels; one output or two."""
     images, masks = keras.Input((SIDE, SIDE, 3)), keras.Input((SIDE, SIDE, 1))
     # It does not multiply them: what lies under the hole must not get here at all.
     made = [keras.layers.Conv2D(3, 3, padding="same")(images) for _ in range(outputs)]
@@ -44,9 +44,9 @@ def _read(content):
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
-def _serve(serve_images, pictures, holes):
+def _serve(serve_images, images, holes):
     answer = serve_images(
-        image_bytes=tf.constant([_png(p) for p in pictures]),
+        image_bytes=tf.constant([_png(p) for p in images]),
         mask_bytes=tf.constant([_png(255 * h.astype(np.uint8)) for h in holes]),
     )
     return [_read(content) for content in answer["image_bytes"].numpy()]
@@ -97,51 +97,49 @@ def constant():
     return inpainter._ServedInpainter(network, _feed("unit"), "unit").serve_images
 
 
-def test_pictures_of_any_size_keep_their_known_pixels(constant):
+def test_images_of_any_size_keep_their_valid_pixels(constant):
     """Larger and smaller ones in one request; grey masks are cut at 128."""
     random = np.random.default_rng(3)
     shapes = [(23, 40), (5, 7), (SIDE, SIDE)]
-    pictures = [random.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
+    images = [random.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
     holes = [random.uniform(size=(*shape, 1)) < 0.3 for shape in shapes]
-    for picture, hole, filled in zip(
-        pictures, holes, _serve(constant, pictures, holes)
-    ):
-        expected = np.where(hole, np.uint8([200, 100, 50]), picture)
+    for image, hole, filled in zip(images, holes, _serve(constant, images, holes)):
+        expected = np.where(hole, np.uint8([200, 100, 50]), image)
         np.testing.assert_array_equal(filled, expected)
     grey = np.full((SIDE, SIDE, 1), 127, np.uint8)
     grey[:4] = 128
     answer = constant(
-        image_bytes=tf.constant([_png(pictures[2])]),
+        image_bytes=tf.constant([_png(images[2])]),
         mask_bytes=tf.constant([_png(grey)]),
     )
     filled = _read(answer["image_bytes"].numpy()[0])
-    np.testing.assert_array_equal(filled[4:], pictures[2][4:])
+    np.testing.assert_array_equal(filled[4:], images[2][4:])
     assert (filled[:4] == [200, 100, 50]).all()
 
 
 def test_what_lies_under_the_hole_has_no_effect(signed):
-    """Even where a picture is resized, which mixes neighbours."""
+    """Even where an image is resized, which mixes neighbours."""
     serve = signed[1]["serve_images"]
     random = np.random.default_rng(4)
-    picture = random.integers(0, 256, (20, 28, 3), np.uint8)
+    image = random.integers(0, 256, (20, 28, 3), np.uint8)
     hole = np.zeros((20, 28, 1), bool)
     hole[5:15, 6:20] = True
-    other = np.where(hole, 255 - picture, picture)
-    first, second = _serve(serve, [picture, other], [hole, hole])
+    other = np.where(hole, 255 - image, image)
+    first, second = _serve(serve, [image, other], [hole, hole])
     np.testing.assert_array_equal(first, second)
     empty = np.zeros_like(hole)
-    np.testing.assert_array_equal(_serve(serve, [picture], [empty])[0], picture)
+    np.testing.assert_array_equal(_serve(serve, [image], [empty])[0], image)
 
 
 def test_masks_that_do_not_fit_are_refused(constant):
-    picture = np.zeros((10, 12, 3), np.uint8)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="size of its picture"):
-        _serve(constant, [picture], [np.zeros((10, 11, 1), bool)])
+    image = np.zeros((10, 12, 3), np.uint8)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="size of its image"):
+        _serve(constant, [image], [np.zeros((10, 11, 1), bool)])
     with pytest.raises(tf.errors.InvalidArgumentError, match="all hole"):
-        _serve(constant, [picture], [np.ones((10, 12, 1), bool)])
+        _serve(constant, [image], [np.ones((10, 12, 1), bool)])
 
 
-def test_encoded_pictures_are_compared_by_their_pixels():
+def test_encoded_images_are_compared_by_their_pixels():
     """One level may be a matter of rounding, more is a difference."""
     pixels = np.full((1, 2, 2, 3), 100, np.uint8)
     given = tf.constant([_png(pixels[0])])

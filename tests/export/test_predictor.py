@@ -6,10 +6,10 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow import keras
 
-from keras_cnns import applications, data, export, trainers
+from keras_cnns import applications, data, inference
 from keras_cnns.data import crops
-from keras_cnns.export import predictor
-from keras_cnns.trainers import runs
+from keras_cnns.inference import predictor
+from keras_cnns.runs import record
 
 NAMES = ("a", "b", "c")
 FEED = data.Preprocessing(28, 28, 3, (120.0, 110.0, 100.0), (60.0, 50.0, 40.0))
@@ -18,25 +18,25 @@ SCALES = (28, 32, 48, 60, 80)  # 224, 256, 384, 480, 640 in eighths
 
 
 def _write_run(folder, model="resnet", builder_args=NET, names=NAMES, feed=FEED):
-    """A run's folder with random weights; a ResNet's answers vary over pictures."""
-    description = runs.NetworkDescription(model, builder_args, names, feed, 1)
+    """A run's folder with random weights; a ResNet's answers vary over images."""
+    description = record.NetworkDescription(model, builder_args, names, feed, 1)
     network = description.build(classifier_activation=None)
     if model == "resnet":
         head = network.get_layer("predictions")
         size = (feed.height, feed.width, feed.channels)
-        pictures = _blobs(np.random.default_rng(3), 32, *size)
-        logits = network.predict(feed.standardize(pictures), verbose=0)
+        images = _blobs(np.random.default_rng(3), 32, *size)
+        logits = network.predict(feed.standardize(images), verbose=0)
         kernel, _ = head.get_weights()
         spread = logits.std(0)
         head.set_weights([kernel / spread, -logits.mean(0) / spread])
     folder.mkdir()
-    runs.write_record(str(folder), {}, description)
+    record.write_record(str(folder), {}, description)
     applications.save_weights(network, str(folder / "last.h5"))
     return str(folder)
 
 
 def _blobs(random, count, height, width, channels=3):
-    """Random pictures with large patches of colour."""
+    """Random images with large patches of colour."""
     coarse = random.integers(0, 256, (count, 5, 5, channels)).astype(np.float32)
     return tf.cast(tf.image.resize(coarse, (height, width)), tf.uint8).numpy()
 
@@ -47,10 +47,10 @@ def run_dir(tmp_path_factory):
     return _write_run(tmp_path_factory.mktemp("runs") / "one")
 
 
-def _pictures(*shapes):
+def _images(*shapes):
     random = np.random.default_rng(0)
-    pictures = [_blobs(random, 1, *shape)[0] for shape in shapes]
-    return pictures, [tf.io.encode_png(picture).numpy() for picture in pictures]
+    images = [_blobs(random, 1, *shape)[0] for shape in shapes]
+    return images, [tf.io.encode_png(image).numpy() for image in images]
 
 
 def _standardize(pixels):
@@ -59,42 +59,40 @@ def _standardize(pixels):
 
 def _predict(encoded, run_dir, name, batch_size=64, **fields):
     protocol = crops.Protocol(name, **fields)
-    predict, _ = export.load_predictor(
+    predict, _ = inference.load_predictor(
         run_dir, protocol=protocol, batch_size=batch_size
     )
     return predict(encoded)
 
 
 def test_ten_crops_against_numpy(run_dir):
-    pictures, encoded = _pictures((32, 37), (40, 32))
-    network, _ = trainers.load_run(run_dir, "last")
-    for picture, found in zip(pictures, _predict(encoded, run_dir, "10_crop")):
-        bottom, right = picture.shape[0] - 28, picture.shape[1] - 28
+    images, encoded = _images((32, 37), (40, 32))
+    network, _ = inference.load_classifier(run_dir, "last")
+    for image, found in zip(images, _predict(encoded, run_dir, "10_crop")):
+        bottom, right = image.shape[0] - 28, image.shape[1] - 28
         starts = [(0, 0), (0, right), (bottom, 0), (bottom, right)]
         starts.append((bottom // 2, right // 2))
-        cuts = [picture[y : y + 28, x : x + 28] for y, x in starts]
+        cuts = [image[y : y + 28, x : x + 28] for y, x in starts]
         cuts += [np.fliplr(cut) for cut in cuts]
         expected = network.predict(_standardize(cuts), verbose=0)
         assert expected.std(0).max() > 0.01  # the crops differ for the network
         np.testing.assert_allclose(found, expected.mean(0), atol=1e-5)
 
 
-def _resized(picture, scale):
-    height, width = picture.shape[:2]
+def _resized(image, scale):
+    height, width = image.shape[:2]
     shorter = min(height, width)
     size = (round(width * scale / shorter), round(height * scale / shorter))
-    channels = [
-        Image.fromarray(c.astype(np.float32)) for c in picture.transpose(2, 0, 1)
-    ]
+    channels = [Image.fromarray(c.astype(np.float32)) for c in image.transpose(2, 0, 1)]
     return np.stack([np.asarray(c.resize(size, Image.BILINEAR)) for c in channels], -1)
 
 
 def test_dense_multi_scale_against_pil_and_a_network_of_each_size(run_dir):
-    (picture,), encoded = _pictures((50, 41))
+    (image,), encoded = _images((50, 41))
     answers = []
     for scale in SCALES:
-        pixels = _resized(picture, scale)
-        network, _ = trainers.load_run(run_dir, "last", size=pixels.shape[:2])
+        pixels = _resized(image, scale)
+        network, _ = inference.load_classifier(run_dir, "last", size=pixels.shape[:2])
         assert network.input_shape[1:3] == pixels.shape[:2]
         answers.append(network(_standardize(pixels)[None])[0])
     (found,) = _predict(encoded, run_dir, "dense_multi_scale")
@@ -103,14 +101,14 @@ def test_dense_multi_scale_against_pil_and_a_network_of_each_size(run_dir):
 
 
 def test_dense_at_the_size_of_training_is_one_crop(run_dir):
-    _, encoded = _pictures(*[(28, 28)] * 5)
+    _, encoded = _images(*[(28, 28)] * 5)
     once = _predict(encoded, run_dir, "1_crop")
     dense = _predict(encoded, run_dir, "dense_multi_scale", scales=(28,))
     np.testing.assert_allclose(dense, once, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", crops.PROTOCOLS)
-def test_a_plain_picture_looks_alike_in_every_crop(run_dir, name):
+def test_a_plain_image_looks_alike_in_every_crop(run_dir, name):
     """Of one colour and the input's size; maps of other sizes differ at the rim."""
     plain = np.full((28, 28, 3), (200, 100, 50), np.uint8)
     encoded = [tf.io.encode_png(plain).numpy()]
@@ -122,7 +120,7 @@ def test_a_plain_picture_looks_alike_in_every_crop(run_dir, name):
 
 @pytest.mark.parametrize("name", ["10_crop", "144_crop", "dense_multi_scale"])
 def test_the_size_of_the_steps_changes_nothing(run_dir, name):
-    _, encoded = _pictures((30, 40), (28, 28), (28, 28), (90, 31))
+    _, encoded = _images((30, 40), (28, 28), (28, 28), (90, 31))
     found = _predict(encoded, run_dir, name)
     assert found.shape == (4, 3) and found.dtype == np.float32
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
@@ -140,9 +138,9 @@ def test_steps_are_bounded_and_of_one_shape():
 
 
 def test_crop_ratio_of_one_crop(run_dir):
-    pictures, encoded = _pictures((56, 70))
-    network, _ = trainers.load_run(run_dir, "last")
-    expected = network.predict(_standardize(pictures[0][14:42, 21:49])[None], verbose=0)
+    images, encoded = _images((56, 70))
+    network, _ = inference.load_classifier(run_dir, "last")
+    expected = network.predict(_standardize(images[0][14:42, 21:49])[None], verbose=0)
     found = _predict(encoded, run_dir, "1_crop", crop_ratio=0.5)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -151,19 +149,19 @@ def test_ensemble_is_the_mean_of_classes_of_the_same_name(run_dir, tmp_path):
     keras.utils.set_random_seed(2)
     feed = data.Preprocessing(20, 20, 1, (99.0,), (9.0,), crop_ratio=0.9)
     other = _write_run(tmp_path / "two", names=("c", "a", "b"), feed=feed)
-    _, encoded = _pictures((30, 40), (28, 28))
+    _, encoded = _images((30, 40), (28, 28))
     protocol = crops.Protocol("10_crop")
     one, two = (
-        export.load_predictor(folder, protocol=protocol)[0](encoded)
+        inference.load_predictor(folder, protocol=protocol)[0](encoded)
         for folder in (run_dir, other)
     )
-    both, names = export.load_predictor([run_dir, other], protocol=protocol)
+    both, names = inference.load_predictor([run_dir, other], protocol=protocol)
     assert names == NAMES
     expected = (one + two[:, [1, 2, 0]]) / 2
     np.testing.assert_allclose(both(encoded), expected, atol=1e-6)
     stranger = _write_run(tmp_path / "three", names=("a", "b", "d"))
     with pytest.raises(ValueError, match="different classes, c, d"):
-        export.load_predictor([run_dir, stranger])
+        inference.load_predictor([run_dir, stranger])
 
 
 @pytest.mark.parametrize(
@@ -175,7 +173,7 @@ def test_ensemble_is_the_mean_of_classes_of_the_same_name(run_dir, tmp_path):
 )
 def test_dense_with_heads_of_class_maps(tmp_path, model, builder_args):
     folder = _write_run(tmp_path / "run", model, builder_args)
-    _, encoded = _pictures(*[(28, 28)] * 3)
+    _, encoded = _images(*[(28, 28)] * 3)
     once = _predict(encoded, folder, "1_crop")
     dense = _predict(encoded, folder, "dense_multi_scale", scales=(28,))
     np.testing.assert_allclose(dense, once, atol=1e-6)
@@ -187,7 +185,7 @@ def test_auxiliary_heads_that_want_a_known_size_are_left_out(tmp_path):
     builder_args = {"stem": "small", "depth_multiplier": 0.125, "aux_heads": True}
     feed = data.Preprocessing(20, 20, 1, (0.0,), (1.0,))
     folder = _write_run(tmp_path / "run", "googlenet", builder_args, feed=feed)
-    network, _ = trainers.load_run(folder, "last", size=(None, None))
+    network, _ = inference.load_classifier(folder, "last", size=(None, None))
     assert network.output_shape == (None, 3)
     assert network.input_shape == (None, None, None, 1)
 
@@ -196,14 +194,14 @@ def test_what_a_protocol_cannot_do_is_refused(run_dir, tmp_path):
     dense = crops.Protocol("dense_multi_scale")
     folder = _write_run(tmp_path / "run", "highway_fc10", {})
     with pytest.raises(ValueError, match="highway_fc10 takes inputs of 28x28 only"):
-        export.load_predictor(folder, protocol=dense)
+        inference.load_predictor(folder, protocol=dense)
     with pytest.raises(ValueError, match="is too small"):
         tiny = crops.Protocol("dense_multi_scale", scales=(1, 28))
-        export.load_predictor(run_dir, protocol=tiny)
+        inference.load_predictor(run_dir, protocol=tiny)
     for protocol, quoted in [
         (dense, "dense_multi_scale"),
         (crops.Protocol("10_crop"), "10_crop"),
         (crops.Protocol(crop_ratio=0.5), "crop_ratio=0.5"),
     ]:
         with pytest.raises(ValueError, match=f"exported model.*{quoted}"):
-            export.load_predictor(saved_model="anything", protocol=protocol)
+            inference.load_predictor(saved_model="anything", protocol=protocol)

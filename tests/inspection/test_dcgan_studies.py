@@ -12,14 +12,14 @@ from keras_cnns.inspection import dcgan_studies
 
 
 def _generator():
-    """Latents are the pixels of an 8x8 picture, in [-1, 1]."""
+    """Latents are the pixels of an 8x8 image, in [-1, 1]."""
     latents = keras.Input((64,))
     x = layers.Reshape((8, 8, 1))(latents)
     x = layers.Conv2DTranspose(2, 1, use_bias=False, name="deconv1")(x)
     x = layers.ReLU(name="deconv1_relu")(x)
     x = layers.Conv2DTranspose(1, 1, use_bias=False, name="deconv2")(x)
     model = keras.Model(latents, layers.Activation("tanh", name="images")(x))
-    # Map 0 is what is above 0, map 1 what is below; the picture is their difference.
+    # Map 0 is what is above 0, map 1 what is below; the image is their difference.
     model.get_layer("deconv1").set_weights([np.array([1, -1]).reshape(1, 1, 2, 1)])
     model.get_layer("deconv2").set_weights([np.array([1, -1]).reshape(1, 1, 1, 2)])
     return model
@@ -65,9 +65,9 @@ def _grey(path):
 
 def test_samples_are_numbered(study, tmp_path):
     dcgan_studies.show_samples(study)
-    picture = _grey(tmp_path / "samples.png")
+    image = _grey(tmp_path / "samples.png")
     # Three rows of ten at six times the size, and margins for the numbers.
-    assert picture.shape[0] > 3 * 48 and picture.shape[1] > 10 * 48
+    assert image.shape[0] > 3 * 48 and image.shape[1] > 10 * 48
 
 
 def test_features_tell_halves_apart(study):
@@ -92,7 +92,7 @@ def test_walks_of_a_linear_generator_are_nearly_even(study, tmp_path):
     assert _grey(tmp_path / "walks.png").shape == (2 * 48 + 2, 17 * 48 + 16 * 2)
 
 
-def test_filters_show_the_strongest_pictures(study, tmp_path):
+def test_filters_show_the_strongest_images(study, tmp_path):
     found = dcgan_studies.study_filters(study)
     assert found["layer"] == "conv2_lrelu"
     for name in ("trained", "untrained"):
@@ -131,8 +131,8 @@ def test_windows_drop_the_map_that_draws_them(study, tmp_path):
     assert found["layer"] == "deconv1_relu"
     assert found["filters"] == (0,) and found["num_filters"] == 2
     assert found["accuracy"] == 1 and found["num_positives"] == 25 * 9
-    picture = _grey(tmp_path / "windows.png")
-    left = picture.shape[1] - (10 * 48 + 9 * 2)  # margin of the row labels
+    image = _grey(tmp_path / "windows.png")
+    left = image.shape[1] - (10 * 48 + 9 * 2)  # margin of the row labels
     # Pixel (3, 4) of the first sample, with the map and without: tanh 0.8, and 0.
-    rows = picture[3 * 6 + 3, left + 4 * 6 + 3], picture[50 + 3 * 6 + 3, left + 27]
+    rows = image[3 * 6 + 3, left + 4 * 6 + 3], image[50 + 3 * 6 + 3, left + 27]
     assert rows == (round((1 + np.tanh(0.8)) / 2 * 255), 128)

@@ -6,8 +6,8 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow import keras
 
-from keras_cnns import applications, data, inspection, metrics
-from keras_cnns.trainers import runs
+from keras_cnns import applications, data, inference, metrics
+from keras_cnns.runs import record
 
 FEED = data.Preprocessing(28, 28, 3, (120.0, 110.0, 100.0), (60.0, 50.0, 40.0))
 GREY = data.Preprocessing(28, 28, 1, (120.0,), (60.0,))
@@ -17,11 +17,11 @@ NAMES = ("a", "b", "c")
 
 def _write_run(folder, feed=FEED, model="resnet", builder_args=NET):
     """A run's folder with random weights, whose classifier answers differently."""
-    description = runs.NetworkDescription(model, builder_args, NAMES, feed, 1)
+    description = record.NetworkDescription(model, builder_args, NAMES, feed, 1)
     network = description.build(classifier_activation=None)
     folder.mkdir()
     flags = {"dataset": "patches", "train_split": "train[:90%]"}
-    runs.write_record(str(folder), flags, description)
+    record.write_record(str(folder), flags, description)
     applications.save_weights(network, str(folder / "best.h5"))
     return str(folder)
 
@@ -32,8 +32,8 @@ def run_dir(tmp_path_factory):
     return _write_run(tmp_path_factory.mktemp("runs") / "one")
 
 
-def _pictures(count, height, width, channels=3, seed=0):
-    """Random pictures with large patches of colour."""
+def _images(count, height, width, channels=3, seed=0):
+    """Random images with large patches of colour."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (count, 5, 5, channels)).astype(np.float32)
     return tf.cast(tf.image.resize(coarse, (height, width)), tf.uint8).numpy()
@@ -41,7 +41,7 @@ def _pictures(count, height, width, channels=3, seed=0):
 
 def _by_layers(run_dir, inputs):
     """Penultimate features and probabilities, the classifier computed in NumPy."""
-    network, _ = runs.load_run(run_dir)
+    network, _ = record.load_run(run_dir)
     body = keras.Model(network.input, network.get_layer("avg_pool").output)
     features = body.predict(inputs, verbose=0)
     kernel, bias = network.get_layer("predictions").get_weights()
@@ -50,37 +50,37 @@ def _by_layers(run_dir, inputs):
 
 
 def test_features_and_probabilities_are_those_of_the_layers(run_dir):
-    pictures = _pictures(7, 28, 28)
-    inputs = (pictures.astype(np.float32) - FEED.mean) / FEED.std
+    images = _images(7, 28, 28)
+    inputs = (images.astype(np.float32) - FEED.mean) / FEED.std
     expected, answers = _by_layers(run_dir, inputs)
-    embedding = inspection.run_embedding(run_dir)
+    embedding = inference.run_embedding(run_dir)
     for batch_size in (1, 3, 128):
-        features, probabilities = embedding(pictures, batch_size)
+        features, probabilities = embedding(images, batch_size)
         np.testing.assert_allclose(features, expected, atol=1e-5)
         np.testing.assert_allclose(probabilities, answers, atol=1e-5)
     assert features.shape == (7, embedding.dimension)
     assert features.dtype == probabilities.dtype == np.float32
-    named = inspection.run_embedding(run_dir, "avg_pool")
-    np.testing.assert_allclose(named(pictures)[0], expected, atol=1e-5)
+    named = inference.run_embedding(run_dir, "avg_pool")
+    np.testing.assert_allclose(named(images)[0], expected, atol=1e-5)
 
 
 def test_another_layer_is_averaged_over_its_maps(run_dir):
-    network, _ = runs.load_run(run_dir)
+    network, _ = record.load_run(run_dir)
     name = next(x.name for x in network.layers if isinstance(x, keras.layers.Conv2D))
     maps = keras.Model(network.input, network.get_layer(name).output)
-    pictures = _pictures(3, 28, 28)
-    inputs = (pictures.astype(np.float32) - FEED.mean) / FEED.std
+    images = _images(3, 28, 28)
+    inputs = (images.astype(np.float32) - FEED.mean) / FEED.std
     expected = maps.predict(inputs, verbose=0).mean(axis=(1, 2))
-    found = inspection.run_embedding(run_dir, name)(pictures)[0]
+    found = inference.run_embedding(run_dir, name)(images)[0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     with pytest.raises(ValueError, match="no layer 'pool9'; its last ones are .*pred"):
-        inspection.run_embedding(run_dir, "pool9")
+        inference.run_embedding(run_dir, "pool9")
 
 
 @pytest.mark.parametrize("size", [(64, 40), (20, 14)])
 def test_resizing_against_pillow(run_dir, size):
     """Pillow's bilinear filter smooths before it shrinks, channel by channel."""
-    pictures = _pictures(3, *size)
+    images = _images(3, *size)
     resized = [
         [
             np.asarray(
@@ -88,30 +88,30 @@ def test_resizing_against_pillow(run_dir, size):
                     (28, 28), Image.BILINEAR
                 )
             )
-            for channel in np.moveaxis(picture, -1, 0)
+            for channel in np.moveaxis(image, -1, 0)
         ]
-        for picture in pictures
+        for image in images
     ]
     inputs = (np.moveaxis(np.array(resized), 1, -1) - FEED.mean) / FEED.std
     expected, answers = _by_layers(run_dir, inputs)
-    embedding = inspection.run_embedding(run_dir)
+    embedding = inference.run_embedding(run_dir)
     assert "bilinear with antialias, to 28x28" in embedding.resize
-    features, probabilities = embedding(pictures)
+    features, probabilities = embedding(images)
     np.testing.assert_allclose(features, expected, atol=1e-3)
     np.testing.assert_allclose(probabilities, answers, atol=1e-3)
 
 
 def test_floats_are_quantised_like_files(run_dir):
-    pictures = _pictures(4, 28, 28)
+    images = _images(4, 28, 28)
     random = np.random.default_rng(0)
-    floats = pictures + random.uniform(-0.49, 0.49, pictures.shape)
-    np.testing.assert_array_equal(inspection.quantize(floats), pictures)
-    np.testing.assert_array_equal(inspection.quantize(pictures), pictures)
-    embedding = inspection.run_embedding(run_dir)
-    for found, expected in zip(embedding(floats), embedding(pictures)):
+    floats = images + random.uniform(-0.49, 0.49, images.shape)
+    np.testing.assert_array_equal(inference.quantize(floats), images)
+    np.testing.assert_array_equal(inference.quantize(images), images)
+    embedding = inference.run_embedding(run_dir)
+    for found, expected in zip(embedding(floats), embedding(images)):
         np.testing.assert_array_equal(found, expected)
     edge = np.array([-0.4, 0.6, 254.4, 255.4]).reshape(1, 2, 2, 1)
-    assert inspection.quantize(edge).ravel().tolist() == [0, 1, 254, 255]
+    assert inference.quantize(edge).ravel().tolist() == [0, 1, 254, 255]
 
 
 @pytest.mark.parametrize(
@@ -127,65 +127,65 @@ def test_floats_are_quantised_like_files(run_dir):
 )
 def test_what_are_no_grey_levels_is_refused(images, quoted):
     with pytest.raises(ValueError, match=quoted):
-        inspection.quantize(images)
+        inference.quantize(images)
 
 
 def test_channels(run_dir, tmp_path):
-    grey = _pictures(3, 28, 28, 1)
-    embedding = inspection.run_embedding(run_dir)
+    grey = _images(3, 28, 28, 1)
+    embedding = inference.run_embedding(run_dir)
     repeated = embedding(np.concatenate([grey] * 3, axis=-1))
     np.testing.assert_array_equal(embedding(grey)[0], repeated[0])
-    of_grey = inspection.run_embedding(_write_run(tmp_path / "grey", GREY))
-    with pytest.raises(ValueError, match="takes pictures of 1 channels, got 3"):
-        of_grey(_pictures(3, 28, 28))
+    of_grey = inference.run_embedding(_write_run(tmp_path / "grey", GREY))
+    with pytest.raises(ValueError, match="takes images of 1 channels, got 3"):
+        of_grey(_images(3, 28, 28))
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         embedding(grey, batch_size=0)
 
 
 def test_heads_of_class_maps_are_averaged_before(tmp_path):
     folder = _write_run(tmp_path / "run", FEED, "all_cnn", {"filters": [8, 12]})
-    network, _ = runs.load_run(folder)
-    embedding = inspection.run_embedding(folder)
+    network, _ = record.load_run(folder)
+    embedding = inference.run_embedding(folder)
     assert embedding.dimension == 12
-    pictures = _pictures(2, 28, 28)
-    inputs = (pictures.astype(np.float32) - FEED.mean) / FEED.std
+    images = _images(2, 28, 28)
+    inputs = (images.astype(np.float32) - FEED.mean) / FEED.std
     maps = keras.Model(network.input, network.get_layer("head_2_relu").output)
     expected = maps.predict(inputs, verbose=0).mean(axis=(1, 2))
-    features, answers = embedding(pictures)
+    features, answers = embedding(images)
     np.testing.assert_allclose(features, expected, atol=1e-5)
     np.testing.assert_allclose(answers, network.predict(inputs, verbose=0), atol=1e-5)
 
 
 def test_name_and_checksum_tell_embeddings_apart(run_dir, tmp_path):
-    embedding = inspection.run_embedding(run_dir)
+    embedding = inference.run_embedding(run_dir)
     assert (
         embedding.name
         == "resnet, best epoch on patches train[:90%] (input of predictions)"
     )
-    assert inspection.run_embedding(run_dir).checksum == embedding.checksum
+    assert inference.run_embedding(run_dir).checksum == embedding.checksum
     assert embedding.checksum.startswith("sha256:") and len(embedding.checksum) == 71
     keras.utils.set_random_seed(5)
-    other = inspection.run_embedding(_write_run(tmp_path / "other"))
+    other = inference.run_embedding(_write_run(tmp_path / "other"))
     feed = data.Preprocessing(28, 28, 3, FEED.mean, (60.0, 50.0, 41.0), crop_ratio=0.9)
-    network, _ = runs.load_run(run_dir)
-    fed = inspection.Embedding("fed", network, feed)
+    network, _ = record.load_run(run_dir)
+    fed = inference.Embedding("fed", network, feed)
     assert len({embedding.checksum, other.checksum, fed.checksum}) == 3
     assert fed.resize.startswith("central square of 0.9, ")
 
 
 def test_no_run(tmp_path):
     with pytest.raises(ValueError, match="holds no run"):
-        inspection.run_embedding(str(tmp_path))
+        inference.run_embedding(str(tmp_path))
 
 
-def test_evaluation_of_pictures(run_dir):
-    """Pictures of the same kind score near the floor, flat ones do not."""
-    embedding = inspection.run_embedding(run_dir)
-    real, other, same = (_pictures(60, 28, 28, seed=s) for s in range(3))
+def test_evaluation_of_images(run_dir):
+    """Images of the same kind score near the floor, flat ones do not."""
+    embedding = inference.run_embedding(run_dir)
+    real, other, same = (_images(60, 28, 28, seed=s) for s in range(3))
     flat = np.tile(np.arange(60, dtype=np.uint8)[:, None, None, None], (1, 28, 28, 3))
 
     def evaluate(generated, **settings):
-        return inspection.evaluate_pictures(
+        return inference.evaluate_images(
             embedding, real, other, generated, real_data="patches", **settings
         )
 
@@ -219,24 +219,22 @@ def test_inception_against_keras_applications(tmp_path):
     body = keras.Model(
         theirs.input, [theirs.get_layer("avg_pool").output, theirs.output]
     )
-    pictures = _pictures(3, 299, 299)
-    inputs = keras.applications.inception_v3.preprocess_input(
-        pictures.astype(np.float32)
-    )
+    images = _images(3, 299, 299)
+    inputs = keras.applications.inception_v3.preprocess_input(images.astype(np.float32))
     expected, answers = body.predict(inputs, verbose=0)
-    embedding = inspection.inception_embedding(path)
+    embedding = inference.inception_embedding(path)
     assert "not comparable with published FIDs" in embedding.name
     assert embedding.dimension == 2048 and "to 299x299" in embedding.resize
-    features, probabilities = embedding(pictures)
+    features, probabilities = embedding(images)
     assert features.shape == (3, 2048) and probabilities.shape == (3, 1000)
     assert expected.std(axis=0).max() > 0
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(probabilities, answers, rtol=1e-4, atol=1e-7)
-    # A picture of another shape is resized as a whole, not cropped.
+    # An image of another shape is resized as a whole, not cropped.
     wide = np.zeros((1, 100, 400, 1), np.uint8)
     wide[:, :, :20] = 255
     assert np.abs(embedding(wide)[0] - embedding(wide[:, :, ::-1])[0]).max() > 0
     with pytest.raises(ValueError, match="weights=None would embed by random values"):
-        inspection.inception_embedding(None)
+        inference.inception_embedding(None)
     with pytest.raises(ValueError, match="neither a file nor a public checkpoint"):
-        inspection.inception_embedding("nowhere")
+        inference.inception_embedding("nowhere")

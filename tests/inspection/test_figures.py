@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_cnns import inspection
+from keras_cnns import figures
 
 
 def _read(path):
@@ -14,7 +14,7 @@ def _read(path):
 def test_grey_grid_by_hand(tmp_path):
     images = np.array([-1.0, 0, 1]).reshape(3, 1, 1, 1) * np.ones((3, 1, 2, 1))
     path = tmp_path / "grid.png"
-    inspection.picture_grid(images, path, columns=2)
+    figures.image_grid(images, path, columns=2)
     white = [255, 255]
     expected = [
         [0, 0, *white, 128, 128],
@@ -28,7 +28,7 @@ def test_grey_grid_by_hand(tmp_path):
 def test_colours_of_the_unit_range_are_clipped_and_scaled(tmp_path):
     images = np.array([[0.2, 0.4, 1.7], [-3, 0.6, 1]]).reshape(2, 1, 1, 3)
     path = tmp_path / "folder" / "grid.png"
-    inspection.picture_grid(images, path, 2, "unit", scale=3)
+    figures.image_grid(images, path, 2, "unit", scale=3)
     pixels = _read(path)
     assert pixels.shape == (3, 3 + 2 + 3, 3)
     assert (pixels[:, :3] == [51, 102, 255]).all()
@@ -38,7 +38,7 @@ def test_colours_of_the_unit_range_are_clipped_and_scaled(tmp_path):
 
 def test_squarest_grid_is_the_default(tmp_path):
     path = tmp_path / "grid.png"
-    inspection.picture_grid(np.zeros((9, 4, 4, 1)), path)
+    figures.image_grid(np.zeros((9, 4, 4, 1)), path)
     assert _read(path).shape == (3 * 4 + 4, 3 * 4 + 4)
 
 
@@ -46,13 +46,13 @@ def test_squarest_grid_is_the_default(tmp_path):
 def test_labels_stand_in_margins_beside_their_row_and_column(tmp_path, channels):
     images = -np.ones((4, 30, 20, channels))
     path = tmp_path / "grid.png"
-    inspection.picture_grid(images, path, 2, row_labels=["", "low"])
+    figures.image_grid(images, path, 2, row_labels=["", "low"])
     pixels = _read(path).reshape(62, -1, channels)[..., 0]
     left = pixels.shape[1] - 42
     assert left > 0 and (pixels[:30, left : left + 20] == 0).all()
     assert (pixels[:30, :left] == 255).all()
     assert (pixels[32:, :left] < 128).any()
-    inspection.picture_grid(images, path, 2, column_labels=["", "b"])
+    figures.image_grid(images, path, 2, column_labels=["", "b"])
     pixels = _read(path).reshape(-1, 42, channels)[..., 0]
     top = len(pixels) - 62
     assert (pixels[:top, :20] == 255).all() and (pixels[:top, 22:] < 128).any()
@@ -77,13 +77,13 @@ def test_bad_arguments_are_quoted_and_nothing_is_written(
     tmp_path, images, arguments, quoted
 ):
     with pytest.raises(ValueError, match=quoted):
-        inspection.picture_grid(images, tmp_path / "grid.png", **arguments)
+        figures.image_grid(images, tmp_path / "grid.png", **arguments)
     assert not list(tmp_path.iterdir())
 
 
 def test_heat_by_hand():
     gradients = np.array([[[1.0, 1], [-0.5, -0.5]], [[0, 0], [0.5, 0.5]]])
-    heat = inspection.signed_heat(np.stack([gradients, 0 * gradients]))
+    heat = figures.signed_heat(np.stack([gradients, 0 * gradients]))
     expected = [[[1, 0, 0], [0.5, 0.5, 1]], [[1, 1, 1], [1, 0.5, 0.5]]]
     np.testing.assert_allclose(heat[0], expected)
     assert (heat[1] == 1).all()
@@ -91,5 +91,5 @@ def test_heat_by_hand():
 
 def test_around_grey_by_hand():
     gradients = np.array([[4.0, -2], [0, 0]]).reshape(2, 1, 2, 1)
-    result = inspection.around_grey(gradients).reshape(2, 2)
+    result = figures.around_grey(gradients).reshape(2, 2)
     np.testing.assert_allclose(result, [[1, 0.25], [0.5, 0.5]])

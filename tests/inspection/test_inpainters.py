@@ -1,4 +1,4 @@
-"""One signature for all inpainters, and networks on pictures of any size."""
+"""One signature for all inpainters, and networks on images of any size."""
 
 import constant_inpainter
 import numpy as np
@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import exemplar, inspection, layers
-from keras_cnns.inspection import tiles
-from keras_cnns.inspection._graph import size_divisor
-from keras_cnns.trainers import inpainting_runs
+from keras_cnns import exemplar, inference, layers
+from keras_cnns._graph import size_divisor
+from keras_cnns.inference import tiles
+from keras_cnns.tasks.inpainting import config
 
 METHODS = [*exemplar.METHODS, "run"]
 
@@ -27,17 +27,17 @@ def constant(tmp_path_factory):
     """Paints (51, 102, 153) everywhere: its last bias, of [0, 1]."""
     folder = tmp_path_factory.mktemp("constant")
     constant_inpainter.write_run(folder, (0.2, 0.4, 0.6))
-    return inspection.open_inpainter(str(folder))
+    return inference.open_inpainter(str(folder))
 
 
 @pytest.fixture(scope="module")
 def inpainters(folder):
     methods = {name: name for name in exemplar.METHODS} | {"run": str(folder)}
-    return {name: inspection.open_inpainter(at) for name, at in methods.items()}
+    return {name: inference.open_inpainter(at) for name, at in methods.items()}
 
 
 def _scene(height=21, width=30, channels=3):
-    """A picture and a mask with a hole inside and one at the border."""
+    """An image and a mask with a hole inside and one at the border."""
     random = np.random.default_rng(0)
     image = random.integers(256, size=(height, width, channels)).astype(np.uint8)
     mask = np.ones((height, width, 1), np.float32)
@@ -50,15 +50,15 @@ def _scene(height=21, width=30, channels=3):
 def test_every_inpainter_keeps_valid_pixels_to_the_bit(inpainters, method):
     image, mask = _scene()
     before = image.copy(), mask.copy()
-    shares = []
-    filled = inpainters[method](image, mask, seed=1, progress=shares.append)
+    fractions = []
+    filled = inpainters[method](image, mask, seed=1, progress=fractions.append)
     assert filled.shape == image.shape and filled.dtype == np.uint8
     valid = mask[..., 0] == 1
     np.testing.assert_array_equal(filled[valid], image[valid])
     assert (filled[~valid] != image[~valid]).mean() > 0.5
     for array, copy in zip((image, mask), before):
         np.testing.assert_array_equal(array, copy)
-    assert shares[-1] == 1 and shares == sorted(shares)
+    assert fractions[-1] == 1 and fractions == sorted(fractions)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -83,7 +83,7 @@ def test_every_inpainter_at_the_edge(inpainters, method):
 
 
 @pytest.mark.parametrize("method", ["mean", "patch_match", "run"])
-def test_batches_are_filled_as_single_pictures(inpainters, method):
+def test_batches_are_filled_as_single_images(inpainters, method):
     images, masks = zip(*(_scene(), _scene(), _scene()))
     images, masks = np.stack(images), np.stack(masks)
     images[1], masks[2] = 255 - images[1], 1
@@ -115,7 +115,7 @@ def test_batches_are_filled_as_single_pictures(inpainters, method):
 def test_ranges_of_networks(tmp_path, model, bias, level):
     constant_inpainter.write_run(tmp_path, (bias,), model=model, channels=1)
     image, mask = _scene(channels=1)
-    filled = inspection.open_inpainter(str(tmp_path))(image, mask)
+    filled = inference.open_inpainter(str(tmp_path))(image, mask)
     assert (filled[mask == 0] == level).all()
 
 
@@ -126,22 +126,22 @@ def test_channels(constant, tmp_path):
     filled = constant(image[..., :1], mask)
     assert filled.shape == (21, 30, 1) and (filled[holes] == 102).all()
     constant_inpainter.write_run(tmp_path, (0.2,), channels=1)
-    grey = inspection.open_inpainter(str(tmp_path))
-    with pytest.raises(ValueError, match="in colour, but .* grey pictures"):
+    grey = inference.open_inpainter(str(tmp_path))
+    with pytest.raises(ValueError, match="in colour, but .* grey images"):
         grey(image, mask)
 
 
 def test_other_sizes_are_mirrored_up_to_the_next_multiple(folder):
     """21x30 becomes 24x32: one row before, two after, one column on either side."""
-    description = inpainting_runs.load_network(str(folder))[1]
-    network = inpainting_runs.load_network(str(folder), size=(24, 32))[0]
+    description = config.load_network(str(folder))[1]
+    network = config.load_network(str(folder), size=(24, 32))[0]
     image, mask = _scene()
     rows = [0, *range(21), 20, 19]
     columns = [0, *range(30), 29]
     inputs = [x[rows][:, columns][np.newaxis] for x in (image / 255.0, mask)]
     output = network([tf.constant(x, tf.float32) for x in inputs]).numpy()
     expected = np.clip(output[0, 1:22, 1:31] * 255, 0, 255)
-    filled = inspection.open_inpainter(str(folder))(image, mask)
+    filled = inference.open_inpainter(str(folder))(image, mask)
     holes = mask[..., 0] == 0
     np.testing.assert_allclose(filled[holes], expected[holes], atol=0.51)
     assert description.image_shape == (16, 16, 3)
@@ -173,13 +173,13 @@ def test_tiles_are_multiples_of_what_the_network_halves(
     image, mask = _scene(height=2 * divisor + 1, channels=1)
     mask[:] = 1
     mask[3, 4] = mask[-1, -1] = 0
-    tiled = inspection.open_inpainter(str(tmp_path), tile_size=2 * divisor)
+    tiled = inference.open_inpainter(str(tmp_path), tile_size=2 * divisor)
     filled = tiled(image, mask)
     np.testing.assert_array_equal(filled[mask == 1], image[mask == 1])
     with pytest.raises(
         ValueError, match=f"multiple of {divisor}, or 0, got {divisor + 1}"
     ):
-        inspection.open_inpainter(str(tmp_path), tile_size=divisor + 1)
+        inference.open_inpainter(str(tmp_path), tile_size=divisor + 1)
 
 
 @pytest.mark.parametrize(
@@ -215,20 +215,20 @@ def test_both_upsamplings_undo_a_halving(enlarge):
     assert size_divisor(keras.Model(images, x)) == 2
 
 
-def test_a_picture_larger_than_a_tile(tmp_path):
+def test_a_image_larger_than_a_tile(tmp_path):
     """Without a choice, attention sees twice the trained size; multiples of 12 here."""
     constant_inpainter.write_run(
         tmp_path, (0.2,) * 3, model="contextual_attention", attention_rate=3, size=24
     )
-    inpainter = inspection.open_inpainter(str(tmp_path))
+    inpainter = inference.open_inpainter(str(tmp_path))
     image, mask = _scene(50, 75)
-    shares = []
-    filled = inpainter(image, mask, progress=shares.append)
+    fractions = []
+    filled = inpainter(image, mask, progress=fractions.append)
     # 0.2 of [-1, 1] is 0.6 of [0, 255].
     np.testing.assert_array_equal(filled, np.where(mask == 1, image, 153))
     # Mirrored to 60x84, holes lie in rows 11 to 16 and from 52 on, all of them in the
     # first 21 columns. Tiles of 48 start at 0, 12 and at 0, 36.
-    assert shares == [0.5, 1, 1]
+    assert fractions == [0.5, 1, 1]
     batch = inpainter.fill_batch(image[np.newaxis], mask[np.newaxis])
     np.testing.assert_array_equal(batch[0], filled)
     mask[5:, 5:] = 0
@@ -250,16 +250,16 @@ def test_tiles_fade_into_each_other():
     image = np.tile(np.arange(12, dtype=np.float32), (8, 1))[..., np.newaxis]
     mask = np.ones((8, 12, 1), np.float32)
     mask[3, 5] = 0
-    shares = []
-    painted = tiles.paint_tiles(paint, image, mask, (8, 8), shares.append)
-    assert seen == [0, 4] and shares == [0.5, 1]
+    fractions = []
+    painted = tiles.paint_tiles(paint, image, mask, (8, 8), fractions.append)
+    assert seen == [0, 4] and fractions == [0.5, 1]
     row = [0, 0, 0, 0, 1 / 3, 1 / 2, 1 / 2, 2 / 3, 1, 1, 1, 1]
     np.testing.assert_allclose(painted[..., 0], np.tile(row, (8, 1)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("tile", [(1, 1), (3, 5), (8, 8), (20, 13), (40, 31)])
 def test_tiles_cover_every_hole(tile):
-    """What paints the picture as it is gives every hole's pixel back."""
+    """What paints the image as it is gives every hole's pixel back."""
     random = np.random.default_rng(2)
     image = random.uniform(size=(40, 31, 3)).astype(np.float32)
     mask = (random.uniform(size=(40, 31, 1)) > 0.1).astype(np.float32)
@@ -274,15 +274,15 @@ def test_tiles_cover_every_hole(tile):
 
 def test_bad_methods(tmp_path, folder):
     with pytest.raises(ValueError, match="'median'.*mean.*patch_match.*folder"):
-        inspection.open_inpainter("median")
+        inference.open_inpainter("median")
     with pytest.raises(ValueError, match="holds no run"):
-        inspection.open_inpainter(str(tmp_path))
+        inference.open_inpainter(str(tmp_path))
     with pytest.raises(ValueError, match="no best.h5"):
-        inspection.open_inpainter(str(folder), "best")
+        inference.open_inpainter(str(folder), "best")
     with pytest.raises(ValueError, match="multiple of 8, or 0, got -8"):
-        inspection.open_inpainter(str(folder), tile_size=-8)
+        inference.open_inpainter(str(folder), tile_size=-8)
     with pytest.raises(ValueError, match="one of .*'mean'.*, got 'Mean'"):
-        inspection.ExemplarInpainter("Mean")
+        inference.ExemplarInpainter("Mean")
     (tmp_path / "run.json").write_text('{"flags": {}, "network": {"model": "x"}}')
     with pytest.raises(ValueError, match="not the record of a run"):
-        inspection.open_inpainter(str(tmp_path))
+        inference.open_inpainter(str(tmp_path))

@@ -79,7 +79,7 @@ def test_all_labels_drawn_leave_nothing_to_chance():
     [
         ({"c_values": ()}, "c_values is empty"),
         ({"c_values": (0.0,)}, "got 0.0"),
-        ({"held_out_share": 1.0}, "held_out_share.*got 1.0"),
+        ({"held_out_fraction": 1.0}, "held_out_fraction.*got 1.0"),
         ({"train_labels": np.zeros(3)}, r"train.*\(40, 3\) and \(3,\)"),
     ],
 )

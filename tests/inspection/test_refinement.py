@@ -1,25 +1,25 @@
-"""Grids of refined pictures, and refined data sets."""
+"""Grids of refined images, and refined data sets."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_cnns import data, inspection
+from keras_cnns import data, figures, inference
 
 
 def _levels(first, count):
-    """Pictures of 3x3 pixels with one grey level each, of [0, 255]."""
+    """Images of 3x3 pixels with one grey level each, of [0, 255]."""
     levels = np.arange(first, first + count, dtype=np.float32)
     return np.tile(levels[:, None, None, None], (1, 3, 3, 1))
 
 
 def test_simulated_stand_above_refined_and_real_beside(tmp_path):
     path = str(tmp_path / "grid.png")
-    pictures = [_levels(*place) / 127.5 - 1 for place in ((0, 4), (50, 4), (100, 8))]
-    inspection.refinement_grid(*pictures, path, columns=2)
+    images = [_levels(*place) / 127.5 - 1 for place in ((0, 4), (50, 4), (100, 8))]
+    figures.refinement_grid(*images, path, columns=2)
     with Image.open(path) as grid:
         pixels = np.asarray(grid)
-    # Fourfold pixels of 3x3 pictures, 2 white ones between them, labels at left, above.
+    # Fourfold pixels of 3x3 images, 2 white ones between them, labels at left, above.
     cells = pixels[-(4 * 14 - 2) :, -(5 * 14 - 2) :][6::14, 6::14]
     np.testing.assert_array_equal(
         cells,
@@ -27,7 +27,7 @@ def test_simulated_stand_above_refined_and_real_beside(tmp_path):
          [2, 3, 255, 104, 105], [52, 53, 255, 106, 107]],
     )  # fmt: skip
     with pytest.raises(ValueError, match="4 simulated, 4 refined and 4 real"):
-        inspection.refinement_grid(pictures[0], *pictures[:2], path, columns=2)
+        figures.refinement_grid(images[0], *images[:2], path, columns=2)
 
 
 def test_a_refined_set_keeps_classes_and_is_written_once(tmp_path):
@@ -46,12 +46,12 @@ def test_a_refined_set_keeps_classes_and_is_written_once(tmp_path):
         assert not training
         return -images
 
-    assert inspection.refine_source(negative, preprocessing, source, folder) == 6
+    assert inference.refine_source(negative, preprocessing, source, folder) == 6
     after = data.open_source(str(tmp_path / "out"), "test")
     assert after.class_names == source.class_names == ("cat_black", "dog")
-    pictures = [preprocessing.decode(after.read(c)) for c, _ in after.examples]
-    levels = [tuple(np.asarray(picture)[2, 2]) for picture in pictures]
+    images = [preprocessing.decode(after.read(c)) for c, _ in after.examples]
+    levels = [tuple(np.asarray(image)[2, 2]) for image in images]
     wanted = [(255 - a, 255 - a - 10 * i, 255) for a in (40, 80) for i in range(3)]
     assert levels == wanted
     with pytest.raises(FileExistsError):
-        inspection.refine_source(negative, preprocessing, source, folder)
+        inference.refine_source(negative, preprocessing, source, folder)

@@ -72,9 +72,9 @@ def _random(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def _masks(*shape, share=0.1, seed=1):
+def _masks(*shape, fraction=0.1, seed=1):
     drawn = np.random.default_rng(seed).random(size=shape)
-    return (drawn >= share).astype(np.float32)
+    return (drawn >= fraction).astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def _masks(*shape, share=0.1, seed=1):
 def test_against_the_published_steps(rate, patch, propagation, background_size):
     foreground = _random(2, 4 * rate, 3 * rate, 3)
     background = _random(2, *background_size, 3, seed=1)
-    masks = _masks(2, *background_size, 1, share=0.1 if patch == 3 else 0.03)
+    masks = _masks(2, *background_size, 1, fraction=0.1 if patch == 3 else 0.03)
     layer = ContextualAttention(
         patch, rate, propagation, softmax_factor=0.5, return_attention=True
     )
@@ -102,21 +102,21 @@ def test_against_the_published_steps(rate, patch, propagation, background_size):
 
 
 def _periodic_example():
-    """A picture of one repeated tile, the same with a hole, and the mask."""
+    """An image of one repeated tile, the same with a hole, and the mask."""
     tile = _random(8, 8, 3)
-    picture = np.tile(tile - tile.mean(axis=(0, 1)), (4, 4, 1))[None]
+    image = np.tile(tile - tile.mean(axis=(0, 1)), (4, 4, 1))[None]
     masks = np.ones((1, 32, 32, 1), np.float32)
     masks[:, 12:20, 12:20] = 0
-    return picture, picture * masks, masks
+    return image, image * masks, masks
 
 
 @pytest.mark.parametrize("masked_scores", ["zero", "excluded"])
-def test_fills_a_hole_of_a_periodic_picture(masked_scores):
-    picture, known, masks = _periodic_example()
+def test_fills_a_hole_of_a_periodic_image(masked_scores):
+    image, known, masks = _periodic_example()
     layer = ContextualAttention(masked_scores=masked_scores, return_attention=True)
-    output, attention = layer([picture, known, masks])
+    output, attention = layer([image, known, masks])
     error, mean_fill = (
-        np.mean((filled - picture)[:, 12:20, 12:20] ** 2) for filled in (output, 0.0)
+        np.mean((filled - image)[:, 12:20, 12:20] ** 2) for filled in (output, 0.0)
     )
     assert error < 0.01 * mean_fill
     attention = attention.numpy()[0]

@@ -128,7 +128,7 @@ CASES = {
         (2, 3, 2, 7),
         _local_response_normalization,
     ),
-    "KnownPixels": (
+    "ValidPixels": (
         {},
         [(2, 4, 3, 2), (2, 4, 3, 1)],
         lambda x, masks: x * masks,
@@ -183,7 +183,7 @@ GRADIENT_TOLERANCE = {
 }
 # Places of inputs that are masks of 0 and 1, without gradients.
 MASKS = {
-    "KnownPixels": (1,),
+    "ValidPixels": (1,),
     "MaskRenormalization": (0,),
     "MaskedConcatenate": (1, 3),
     "PartialConv2D": (1,),
@@ -215,7 +215,7 @@ def _all(outputs):
 
 
 def _symbolic(x):
-    """A picture of unknown size, or what else the layer takes."""
+    """An image of unknown size, or what else the layer takes."""
     shape = (None, None, None, x.shape[-1]) if x.ndim == 4 else x.shape
     return keras.Input(batch_shape=shape)
 
@@ -302,8 +302,8 @@ def test_channel_padding_refuses_to_remove_channels():
         ),
         (
             "FractalDropPath",
-            {"columns": 3, "blocks": 5, "global_share": 1.5},
-            "global_share.*got 1.5",
+            {"columns": 3, "blocks": 5, "global_fraction": 1.5},
+            "global_fraction.*got 1.5",
         ),
         ("FractalJoin", {"row": -1}, "row.*got -1"),
         ("LearnableMaskActivation", {"a": 1.0}, r"a must be in \[1.01, 6.0\], got 1.0"),

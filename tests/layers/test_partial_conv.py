@@ -7,8 +7,8 @@ import tensorflow as tf
 from keras_cnns import layers
 
 
-def _masks(*shape, share=0.5, seed=0):
-    drawn = np.random.default_rng(seed).random(shape) < share
+def _masks(*shape, fraction=0.5, seed=0):
+    drawn = np.random.default_rng(seed).random(shape) < fraction
     return drawn.astype(np.float32)
 
 
@@ -23,7 +23,7 @@ def test_constant_image(strides, channels):
     layer = layers.PartialConv2D(
         4, 3, strides=strides, kernel_initializer=tf.constant_initializer(0.1)
     )
-    masks = _masks(2, 16, 16, channels, share=0.15)
+    masks = _masks(2, 16, 16, channels, fraction=0.15)
     features, updated = layer([tf.fill([2, 16, 16, 3], 0.7), masks])
     features, updated = features.numpy(), updated.numpy()
     is_known = np.broadcast_to(updated > 0, features.shape)
@@ -78,7 +78,7 @@ def test_against_torch(size, strides, channels, use_bias):
     layer = layers.PartialConv2D(
         6, size, strides, use_bias=use_bias, bias_initializer="random_normal"
     )
-    x, masks = _normal(2, 12, 14, 3), _masks(2, 12, 14, channels, share=0.2)
+    x, masks = _normal(2, 12, 14, 3), _masks(2, 12, 14, channels, fraction=0.2)
     ours = [y.numpy() for y in layer([x, masks])]
     # TensorFlow pads an even map so: all for stride 1, one row less at stride 2.
     total = size - strides
@@ -126,9 +126,9 @@ def test_masks_of_other_channels_are_refused():
         layers.MaskedConcatenate()([x, x, x])
 
 
-def test_known_pixels_lets_nothing_through():
+def test_valid_pixels_lets_nothing_through():
     images = np.array([[np.nan, np.inf, 1e30, 0.25]], np.float32)[..., None, None]
     masks = np.array([[0, 0, 0, 1]], np.float32)[..., None, None]
     for policy in ("float32", "mixed_float16"):
-        known = layers.KnownPixels(dtype=policy)([images, masks])
+        known = layers.ValidPixels(dtype=policy)([images, masks])
         np.testing.assert_array_equal(known.numpy().ravel(), [0, 0, 0, 0.25])

@@ -57,7 +57,7 @@ def test_wasserstein_losses_are_plain_differences():
     np.testing.assert_allclose(losses.wasserstein_generator_loss(fake), [-4, -1])
 
 
-def test_gradient_penalty_takes_the_norm_of_each_picture():
+def test_gradient_penalty_takes_the_norm_of_each_image():
     gradients = np.zeros((3, 2, 2, 1), np.float32)
     gradients[0, :, 0, 0] = 3, 4  # norm 5
     gradients[1, 0, 0, 0] = 1  # norm 1
@@ -90,7 +90,7 @@ def test_local_loss_sums_the_map():
     )
 
 
-def test_self_regularization_sums_each_picture():
+def test_self_regularization_sums_each_image():
     originals = np.zeros((2, 3, 2, 1), np.float32)
     refined = originals.copy()
     refined[1] = -0.5

@@ -7,25 +7,25 @@ from scipy import ndimage
 
 from keras_cnns import losses
 
-PICTURE_LOSSES = [
+IMAGE_LOSSES = [
     losses.valid_l1,
     losses.hole_l1,
-    losses.known_l1,
+    losses.valid_mean_l1,
     losses.hole_mean_squared_error,
     losses.discounted_l1,
 ]
 
 
-def _pictures(seed=0, shape=(3, 7, 9, 2)):
-    """Output, true pictures and masks with holes of any form."""
+def _images(seed=0, shape=(3, 7, 9, 2)):
+    """Output, true images and masks with holes of any form."""
     random = np.random.default_rng(seed)
     output, images = random.uniform(size=(2, *shape)).astype(np.float32)
     masks = (random.uniform(size=(*shape[:3], 1)) > 0.4).astype(np.float32)
     return output, images, masks
 
 
-def test_composite_keeps_known_pixels_to_the_bit():
-    output, images, masks = _pictures()
+def test_composite_keeps_valid_pixels_to_the_bit():
+    output, images, masks = _images()
     made = losses.composite(output, images, masks).numpy()
     known = np.broadcast_to(masks == 1, images.shape)
     np.testing.assert_array_equal(made[known], images[known])
@@ -33,33 +33,33 @@ def test_composite_keeps_known_pixels_to_the_bit():
 
 
 def test_by_hand():
-    """One picture of 2x2 with two channels; the hole is one pixel."""
+    """One image of 2x2 with two channels; the hole is one pixel."""
     images = np.zeros((1, 2, 2, 2))
     output = np.array([[[[4, 0], [1, 1]], [[0, 3], [0, 0]]]])
     masks = np.array([[[[0], [1]], [[1], [1]]]])
     arguments = (output, images, masks)
     np.testing.assert_allclose(losses.hole_l1(*arguments), [4 / 8])
     np.testing.assert_allclose(losses.valid_l1(*arguments), [5 / 8])
-    np.testing.assert_allclose(losses.known_l1(*arguments), [5 / 6])
+    np.testing.assert_allclose(losses.valid_mean_l1(*arguments), [5 / 6])
     np.testing.assert_allclose(losses.hole_mean_squared_error(*arguments), [16 / 8])
     np.testing.assert_allclose(losses.discounted_l1(*arguments), [0.9 * 4 / 2])
 
 
 def test_means_are_numpys():
-    output, images, masks = _pictures()
+    output, images, masks = _images()
     difference, axes = np.abs(output - images), (1, 2, 3)
     for loss, expected in (
         (losses.valid_l1, (masks * difference).mean(axes)),
         (losses.hole_l1, ((1 - masks) * difference).mean(axes)),
         (losses.hole_mean_squared_error, ((1 - masks) * difference**2).mean(axes)),
-        (losses.known_l1, (masks * difference).sum(axes) / masks.sum(axes) / 2),
+        (losses.valid_mean_l1, (masks * difference).sum(axes) / masks.sum(axes) / 2),
     ):
         np.testing.assert_allclose(loss(output, images, masks), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(4, 12, 17, 1), (2, 1, 5, 1), (2, 33, 2, 1)])
 def test_exact_distances_are_scipys(shape):
-    masks = _pictures(3, shape)[2]
+    masks = _images(3, shape)[2]
     masks[:, 0, 0] = 1
     expected = [ndimage.distance_transform_edt(mask[..., 0] == 0) for mask in masks]
     found = losses.distance_to_known(masks, "euclidean")[..., 0]
@@ -152,7 +152,7 @@ def test_total_variation_by_hand():
 
 
 def test_total_variation_is_numpys():
-    images, _, masks = _pictures(5)
+    images, _, masks = _images(5)
     region = [ndimage.binary_dilation(m[..., 0] == 0, np.ones((3, 3))) for m in masks]
     region = np.stack(region)[..., None]
     total = 0
@@ -171,13 +171,13 @@ def test_total_variation_is_numpys():
 @pytest.mark.parametrize("filling", ["hole", "none", "some"])
 @pytest.mark.parametrize("distance", ["axis", "euclidean"])
 def test_values_and_gradients_are_finite_whatever_the_mask(filling, distance):
-    output, images, masks = map(tf.constant, _pictures())
+    output, images, masks = map(tf.constant, _images())
     masks = {"hole": tf.zeros_like(masks), "none": tf.ones_like(masks)}.get(
         filling, masks
     )
     with tf.GradientTape() as tape:
         tape.watch(output)
-        values = [loss(output, images, masks) for loss in PICTURE_LOSSES]
+        values = [loss(output, images, masks) for loss in IMAGE_LOSSES]
         values.append(losses.discounted_l1(output, images, masks, 0.9, distance))
         made = losses.composite(output, images, masks)
         values.append(losses.total_variation(made, masks))
@@ -189,9 +189,9 @@ def test_values_and_gradients_are_finite_whatever_the_mask(filling, distance):
 
 def test_sixteen_bits_in_give_thirty_two_out_and_one_value_per_example():
     output, images, masks = (
-        tf.cast(values, tf.float16) for values in map(tf.constant, _pictures())
+        tf.cast(values, tf.float16) for values in map(tf.constant, _images())
     )
-    values = [loss(output, images, masks) for loss in PICTURE_LOSSES]
+    values = [loss(output, images, masks) for loss in IMAGE_LOSSES]
     values += [losses.total_variation(output, masks), losses.style([output], [images])]
     values.append(losses.perceptual([output], [images]))
     assert all(v.dtype == tf.float32 and v.shape == (3,) for v in values)
@@ -200,7 +200,7 @@ def test_sixteen_bits_in_give_thirty_two_out_and_one_value_per_example():
 
 @pytest.mark.parametrize("distance", ["axis", "euclidean"])
 def test_xla_gives_the_same(distance):
-    arguments = tuple(map(tf.constant, _pictures()))
+    arguments = tuple(map(tf.constant, _images()))
 
     def loss(output, images, masks):
         found = losses.discounted_l1(output, images, masks, 0.8, distance)
@@ -211,7 +211,7 @@ def test_xla_gives_the_same(distance):
 
 
 def test_bad_arguments():
-    output, images, masks = _pictures()
+    output, images, masks = _images()
     with pytest.raises(ValueError, match="discount .* 1.5"):
         losses.discounted_l1(output, images, masks, 1.5)
     with pytest.raises(ValueError, match="axis, euclidean, got 'city'"):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 from scipy import stats
 
-from keras_cnns import metrics
+from keras_cnns import figures, metrics
 
 # three classes, four examples: right, wrong, right, wrong
 PROBABILITIES = np.array(
@@ -58,7 +58,7 @@ def test_wilson_interval_by_hand():
             metrics.wilson_interval(*bad)
 
 
-def test_report_has_the_intervals_of_its_shares():
+def test_report_has_the_intervals_of_its_fractions():
     report = metrics.report(PROBABILITIES, LABELS, ("a", "b", "c"))
     expected = stats.binomtest(2, 4).proportion_ci(method="wilson")
     assert report.top_1_interval == pytest.approx(tuple(expected))
@@ -90,12 +90,12 @@ def test_nothing_to_report():
 
 def test_figures_are_written(tmp_path):
     report = metrics.report(PROBABILITIES, LABELS, ("a", "b", "c"))
-    metrics.plot_confusion_matrix(report, str(tmp_path / "confusion.png"))
+    figures.plot_confusion_matrix(report, str(tmp_path / "confusion.png"))
     history = [
         {"epoch": i, "loss": 1 / i, "accuracy": i / 9, "val_loss": 2 / i}
         for i in (1, 2)
     ]
-    metrics.plot_learning_curves(history, str(tmp_path / "curves.png"))
+    figures.plot_learning_curves(history, str(tmp_path / "curves.png"))
     for name in ("confusion.png", "curves.png"):
         with Image.open(tmp_path / name) as image:
             assert min(image.size) > 200

@@ -53,8 +53,8 @@ def test_kernel_distance_averages_over_subsets():
     expected -= 2 * total(a, b) / (120 * 100)
     found = metrics.kernel_distance(a, b, subset_size=50, num_subsets=1000)
     assert abs(found.mean - expected) < 3 * found.deviation / np.sqrt(1000)
-    share = 50 / (100 - 50) + 1 / 1000
-    assert found.standard_error == pytest.approx(found.deviation * share**0.5)
+    fraction = 50 / (100 - 50) + 1 / 1000
+    assert found.standard_error == pytest.approx(found.deviation * fraction**0.5)
 
 
 def test_kernel_distance_of_equal_normals_is_near_zero():

@@ -147,7 +147,7 @@ def test_frechet_distance_of_normals_against_the_formula():
     )
 
 
-def _plain_share_inside(points, members, num_neighbours):
+def _plain_fraction_inside(points, members, num_neighbours):
     """By scikit-learn's search; the first neighbour of a member is itself."""
     search = NearestNeighbors(n_neighbors=num_neighbours + 1).fit(members)
     radii = search.kneighbors(members)[0][:, -1]
@@ -160,8 +160,8 @@ def test_precision_and_recall_against_scikit_learn(num_neighbours):
     real, generated = _normal(150, 4, 0), _normal(150, 4, 1, 0.8, 0.7)
     found = metrics.precision_recall(real, generated, num_neighbours)
     assert found == (
-        _plain_share_inside(generated, real, num_neighbours),
-        _plain_share_inside(real, generated, num_neighbours),
+        _plain_fraction_inside(generated, real, num_neighbours),
+        _plain_fraction_inside(real, generated, num_neighbours),
     )
     assert 0.1 < min(found) < 1
 

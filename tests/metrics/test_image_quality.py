@@ -12,7 +12,7 @@ from keras_cnns import metrics
 RANGES = {"bytes": (0, 255), "unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
 
 
-def _pictures(name, shape=(3, 24, 31, 3)):
+def _images(name, shape=(3, 24, 31, 3)):
     random = np.random.default_rng(4)
     truth = random.integers(0, 256, shape, np.uint8)
     noise = (
@@ -26,7 +26,7 @@ def _pictures(name, shape=(3, 24, 31, 3)):
 
 
 def _slow_ssim(truth, images, width):
-    """Wang et al.'s formulas at every place whose window lies within the picture."""
+    """Wang et al.'s formulas at every place whose window lies within the image."""
     places = np.arange(-5, 6)
     window = np.exp(-(places[:, None] ** 2 + places**2) / (2 * 1.5**2))
     window = (window / window.sum())[:, :, None]
@@ -49,7 +49,7 @@ def _slow_ssim(truth, images, width):
 
 @pytest.mark.parametrize("name", RANGES)
 def test_psnr_is_the_formula(name):
-    truth, images = _pictures(name)
+    truth, images = _images(name)
     low, high = RANGES[name]
     errors = ((truth.astype(float) - images.astype(float)) ** 2).mean((1, 2, 3))
     expected = 20 * np.log10((high - low) / np.sqrt(errors))
@@ -61,7 +61,7 @@ def test_psnr_is_the_formula(name):
 @pytest.mark.parametrize("name", RANGES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_ssim_is_the_formula(name, channels):
-    truth, images = _pictures(name, (2, 14, 17, channels))
+    truth, images = _images(name, (2, 14, 17, channels))
     low, high = RANGES[name]
     expected = [
         _slow_ssim(a.astype(float) - low, b.astype(float) - low, high - low)
@@ -73,7 +73,7 @@ def test_ssim_is_the_formula(name, channels):
 
 
 def test_as_scikit_image_gives_them():
-    truth, images = _pictures("bytes")
+    truth, images = _images("bytes")
     settings = {
         "channel_axis": -1,
         "gaussian_weights": True,
@@ -93,9 +93,9 @@ def test_as_scikit_image_gives_them():
 
 def test_scores_do_not_hang_on_the_range_or_the_kind_of_number():
     for score in (metrics.psnr, metrics.ssim, metrics.mean_absolute_error):
-        expected = score(*_pictures("bytes"), value_range=(0, 255))
+        expected = score(*_images("bytes"), value_range=(0, 255))
         for name in ("unit", "signed"):
-            pair = [tf.constant(x, tf.float32) for x in _pictures(name)]
+            pair = [tf.constant(x, tf.float32) for x in _images(name)]
             got = score(*pair, value_range=RANGES[name])
             np.testing.assert_allclose(got, expected, rtol=1e-5)
 
@@ -110,8 +110,8 @@ def test_one_grey_level_by_hand():
     np.testing.assert_allclose(error, 1 / 255, rtol=1e-12)
 
 
-def test_equal_pictures():
-    truth, images = _pictures("unit")
+def test_equal_images():
+    truth, images = _images("unit")
     images[1] = truth[1]
     psnr = metrics.psnr(truth, images, value_range=(0, 1))
     assert np.isinf(psnr).tolist() == [False, True, False]
@@ -122,7 +122,7 @@ def test_equal_pictures():
 @pytest.mark.parametrize("score", ["psnr", "ssim", "mean_absolute_error"])
 def test_bad_input_is_refused(score):
     score = getattr(metrics, score)
-    truth, images = _pictures("unit")
+    truth, images = _images("unit")
     with pytest.raises(ValueError, match=r"\(3, 24, 31, 3\) and \(2, 24, 31, 3\)"):
         score(truth, images[:2], value_range=(0, 1))
     with pytest.raises(ValueError, match=r"\(24, 31, 3\)"):
@@ -137,7 +137,7 @@ def test_bad_input_is_refused(score):
         score(truth, images, value_range=(1, 1))
 
 
-def test_small_pictures_have_no_ssim():
+def test_small_images_have_no_ssim():
     truth = np.zeros((1, 11, 10, 1))
     with pytest.raises(ValueError, match="11x11, got 11x10"):
         metrics.ssim(truth, truth, value_range=(0, 1))

@@ -46,7 +46,7 @@ def test_no_masks():
 
 
 def _measure(method, offset, num_holes=(60, 100, 60)):
-    """Flat pictures; a method is wrong by ``offset`` in the holes, by 90 elsewhere."""
+    """Flat images; a method is wrong by ``offset`` in the holes, by 90 elsewhere."""
     truth = np.full((len(num_holes), 20, 20, 3), 100, np.uint8)
     masks = np.stack([_mask(n) for n in num_holes])
     outputs = np.where(masks == 1, 190, 100 + np.reshape(offset, (-1, 1, 1, 1)))
@@ -91,7 +91,7 @@ def test_means_are_of_decibels():
     assert row.psnr == pytest.approx((20 - 10 * np.log10(0.04)) / 2)
 
 
-def test_only_identical_pictures():
+def test_only_identical_images():
     rows = metrics.summarize_inpainting(_measure("exact", 0))
     assert [(r.psnr, r.num_identical, r.count) for r in rows] == [
         (None, 2, 2),
@@ -136,7 +136,7 @@ def test_markdown(rows):
     assert table[0] == ["PSNR / SSIM / l1", "10%-20%", "20%-30%"]
     assert table[1] == ["---"] * 3
     assert table[2][0] == r"mean \| colour"  # else the row would have a cell more
-    assert [row[0] for row in table[3:]] == ["ours", "exact", "pictures"]
+    assert [row[0] for row in table[3:]] == ["ours", "exact", "images"]
     assert table[3][2].startswith("**20.00** / **0.") and table[3][2].endswith(
         "**5.00%**"
     )

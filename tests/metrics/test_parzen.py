@@ -68,18 +68,19 @@ def test_standard_normal_in_two_dimensions():
 
 MEANS = np.array([[0.0, 0.0, 0.0], [3.0, 0.0, -1.0], [-2.0, 2.0, 2.0]])
 DEVIATIONS = np.array([0.6, 1.0, 0.8])
-SHARES = np.array([0.5, 0.3, 0.2])
+FRACTIONS = np.array([0.5, 0.3, 0.2])
 
 
 def _draw_mixture(random, count):
-    part = random.choice(3, count, p=SHARES)
+    part = random.choice(3, count, p=FRACTIONS)
     return MEANS[part] + DEVIATIONS[part, None] * random.normal(size=(count, 3))
 
 
 def _mixture_log_density(points):
     logs = [
-        np.log(share) + stats.multivariate_normal(mean, d**2 * np.eye(3)).logpdf(points)
-        for share, mean, d in zip(SHARES, MEANS, DEVIATIONS)
+        np.log(fraction)
+        + stats.multivariate_normal(mean, d**2 * np.eye(3)).logpdf(points)
+        for fraction, mean, d in zip(FRACTIONS, MEANS, DEVIATIONS)
     ]
     return special.logsumexp(logs, axis=0)
 

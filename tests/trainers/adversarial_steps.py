@@ -18,7 +18,7 @@ STEPS, BATCH = 5, 8
 
 
 def _networks(kind, batch_norm=False, dropout=False):
-    """Dense nets for 4x4 pictures; a refiner and a map of patches for SimGAN."""
+    """Dense nets for 4x4 images; a refiner and a map of patches for SimGAN."""
     layers = keras.layers
     if kind == "simgan":
         image = keras.Input((4, 4, 1))
@@ -34,8 +34,8 @@ def _networks(kind, batch_norm=False, dropout=False):
     if batch_norm:
         x = layers.BatchNormalization(synchronized=True)(x)
     x = layers.Dense(16, activation="tanh", dtype="float32")(x)
-    picture = layers.Reshape((4, 4, 1))(x)
-    generator = keras.Model([latents, labels] if conditional else latents, picture)
+    made = layers.Reshape((4, 4, 1))(x)
+    generator = keras.Model([latents, labels] if conditional else latents, made)
     x = layers.Flatten()(image)
     x = layers.Concatenate()([x, labels]) if conditional else x
     x = layers.Dense(16)(x)
@@ -77,7 +77,7 @@ def batches(kind, count=STEPS):
     """``count`` global batches, the same on every run."""
     random = np.random.default_rng(5)
     real = random.normal(0.3, 0.4, (count, BATCH, 4, 4, 1)).astype(np.float32)
-    if kind == "simgan":  # two minibatches of simulated pictures for one of real ones
+    if kind == "simgan":  # two minibatches of simulated images for one of real ones
         simulated = random.normal(size=(count, 2, BATCH, 4, 4, 1)).astype(np.float32)
         # Each replica parts its own rows, so they alternate by replica and part.
         order = simulated.reshape(count, 2, 2, BATCH // 2, 4, 4, 1).swapaxes(1, 2)

@@ -5,7 +5,8 @@ import json
 import numpy as np
 
 from keras_cnns import applications
-from keras_cnns.trainers import inpainting_runs, runs
+from keras_cnns.runs import record
+from keras_cnns.tasks.inpainting import config
 
 _ARGUMENTS = {
     "masked_unet": {"filters": [2, 3, 4]},
@@ -23,7 +24,7 @@ class _Source:
 
 def describe(model, *, size, channels, **net):
     """The description of such a run; the arguments are those of ``write_run``."""
-    return inpainting_runs.describe(
+    return config.describe(
         model,
         _Source(),
         builder_args=json.dumps({"network": {**_ARGUMENTS[model], **net}}),
@@ -40,7 +41,7 @@ def write_run(folder, colour=None, *, model="masked_unet", size=16, channels=3, 
         colour: what the network paints, a number for each channel, before its last
             activation; None: at random, and not the same everywhere.
         model: key of ``inpainting_models.MODELS``.
-        size: height and width of the pictures that it says it was trained with.
+        size: height and width of the images that it says it was trained with.
         channels: 1 or 3.
         **net: further builder arguments of the network.
 
@@ -55,6 +56,6 @@ def write_run(folder, colour=None, *, model="masked_unet", size=16, channels=3, 
             painted = painted.inbound_nodes[0].inbound_layers
         network.set_weights([np.zeros_like(w) for w in network.get_weights()])
         painted.bias.assign(np.array(colour, np.float32))
-    runs.write_record(str(folder), {}, description)
+    record.write_record(str(folder), {}, description)
     applications.save_weights(network, str(folder / "last.h5"))
     return description

@@ -20,7 +20,7 @@ KINDS = ("reconstruction", "lbam", "global_local", "contextual_attention")
 
 
 def make_network(outputs=1, batch_norm=False):
-    """Two convolutions over known pixels and masks."""
+    """Two convolutions over valid pixels and masks."""
     layers = keras.layers
     images, masks = keras.Input((SIDE, SIDE, 1)), keras.Input((SIDE, SIDE, 1))
     x = layers.Concatenate()([layers.Multiply()([images, masks]), masks])
@@ -73,7 +73,9 @@ def make_trainer(kind, trainers, batch_norm=False, features=False, **options):
         options["feature_network"] = make_features(trainers)
     options = {"ema_decay": 0.9, "seed": 3, **options}
     if kind == "reconstruction":
-        trainer = trainers.InpaintingTrainer(network, loss_weights=weights, **options)
+        trainer = trainers.ReconstructionTrainer(
+            network, loss_weights=weights, **options
+        )
     elif kind == "lbam":
         critic = make_critic((SIDE, SIDE), "critic")
         trainer = trainers.LBAMTrainer(network, critic, loss_weights=weights, **options)
@@ -105,7 +107,7 @@ def _make_optimizer():
 
 
 def batches(count=STEPS, seed=5):
-    """(pictures, masks) of ``count`` global batches, the same on every run."""
+    """(images, masks) of ``count`` global batches, the same on every run."""
     random = np.random.default_rng(seed)
     shape = (count, BATCH, SIDE, SIDE, 1)
     images = random.uniform(size=shape).astype(np.float32)

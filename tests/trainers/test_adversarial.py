@@ -134,7 +134,7 @@ class _Squares(keras.layers.Layer):
 
 
 def test_the_penalty_looks_at_points_between_pairs():
-    """At x + u (G(z) - x), with a share u of each pair's own, uniform in [0, 1)."""
+    """At x + u (G(z) - x), with a fraction u of each pair's own, uniform in [0, 1)."""
     generator, _ = _linear()
     number = keras.Input([1])
     critic = keras.Model(number, _Squares()(number))
@@ -142,10 +142,10 @@ def test_the_penalty_looks_at_points_between_pairs():
         trainers.WassersteinGANGP(generator, critic, latents=1, discriminator_steps=1)
     )
     history = _train_once(trainer, REALS)
-    latents, shares, _ = _draws(["latents", "uniform", "latents"], 4)
-    between = REALS + shares * (0.5 * latents - REALS)
+    latents, fractions, _ = _draws(["latents", "uniform", "latents"], 4)
+    between = REALS + fractions * (0.5 * latents - REALS)
     penalty = np.mean((np.abs(2 * 0.8 * between) - 1) ** 2)
-    assert len(set(shares.ravel())) == 4
+    assert len(set(fractions.ravel())) == 4
     np.testing.assert_allclose(history["gradient_penalty"], [penalty], rtol=1e-4)
 
 
@@ -225,10 +225,10 @@ def test_the_penalty_refuses_a_critic_with_batch_normalisation():
         trainers.WassersteinGANGP(generator, critic, latents=1)
 
 
-def test_shares_of_the_penalty_are_uniform():
-    shares = StepNoise(4, tf.constant(9)).uniform([20_000, 1]).numpy()
-    counts, _ = np.histogram(shares, bins=10, range=(0, 1))
-    assert shares.min() >= 0 and shares.max() < 1
+def test_fractions_of_the_penalty_are_uniform():
+    fractions = StepNoise(4, tf.constant(9)).uniform([20_000, 1]).numpy()
+    counts, _ = np.histogram(fractions, bins=10, range=(0, 1))
+    assert fractions.min() >= 0 and fractions.max() < 1
     # 99.9 % point of the chi-squared distribution of 9 degrees of freedom
     assert ((counts - 2000) ** 2 / 2000).sum() < 27.9
 
@@ -257,8 +257,8 @@ def test_instance_noise_anneals():
 @pytest.mark.parametrize(
     "kind", [trainers.GAN, trainers.WassersteinGAN, trainers.WassersteinGANGP]
 )
-def test_the_discriminator_sees_noise_on_all_pictures_in_both_updates(kind):
-    """Real pictures are 0 and G gives 0, so that all it sees is the noise."""
+def test_the_discriminator_sees_noise_on_all_images_in_both_updates(kind):
+    """Real images are 0 and G gives 0, so that all it sees is the noise."""
     noise = trainers.InstanceNoise(0.4, steps=10)
     trainer = kind(*_linear(), latents=1, discriminator_steps=1, instance_noise=noise)
     trainer.generator.set_weights([np.zeros((1, 1))])
@@ -283,8 +283,8 @@ def test_the_discriminator_sees_noise_on_all_pictures_in_both_updates(kind):
 
 def test_a_conditional_gan_pairs_real_and_generated_with_the_same_labels():
     latents, labels, number = keras.Input([1]), keras.Input([2]), keras.Input([1])
-    picture = keras.layers.Dense(1)(keras.layers.Concatenate()([latents, labels]))
-    generator = keras.Model([latents, labels], picture)
+    image = keras.layers.Dense(1)(keras.layers.Concatenate()([latents, labels]))
+    generator = keras.Model([latents, labels], image)
     logit = keras.layers.Dense(1)(keras.layers.Concatenate()([number, labels]))
     trainer = trainers.ConditionalGAN(
         generator, keras.Model([number, labels], logit), latents=1
@@ -337,7 +337,7 @@ def test_bad_arguments():
     with pytest.raises(ValueError, match="an optimizer each"):
         trainers.GAN(*pair, latents=1).compile(one, one)
     trainer = _compiled(trainers.GAN(*pair, latents=1, discriminator_steps=3))
-    with pytest.raises(ValueError, match="4 pictures .* 3 discriminator steps"):
+    with pytest.raises(ValueError, match="4 images .* 3 discriminator steps"):
         _train_once(trainer, REALS)
 
 

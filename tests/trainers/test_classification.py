@@ -65,7 +65,7 @@ def _with_auxiliary_head():
 
 
 @pytest.mark.parametrize("enable_xla", [False, True])
-def test_auxiliary_heads_have_their_share_of_the_gradient(enable_xla):
+def test_auxiliary_heads_have_their_fraction_of_the_gradient(enable_xla):
     network = _with_auxiliary_head()
     trainer = _trainer(network, auxiliary_weight=0.3, enable_xla=enable_xla)
     before = network.get_weights()

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import applications, data, trainers
-from keras_cnns.trainers import runs
+from keras_cnns import applications, data, inference, trainers
+from keras_cnns.runs import record
 
 STAGES = [f"block{i}_pool" for i in (1, 2, 3)]
 
@@ -24,7 +24,7 @@ def vgg16(tmp_path_factory):
     return network, path
 
 
-def _pictures(channels=3):
+def _images(channels=3):
     random = np.random.default_rng(0)
     return random.uniform(size=(2, 16, 24, channels)).astype(np.float32)
 
@@ -32,7 +32,7 @@ def _pictures(channels=3):
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_vgg16_features_are_those_of_keras(vgg16, policy):
     network, path = vgg16
-    images = _pictures()
+    images = _images()
     inputs = keras.applications.vgg16.preprocess_input(255 * images)
     maps = keras.Model(network.input, [network.get_layer(s).output for s in STAGES])
     expected = maps(inputs)
@@ -40,17 +40,17 @@ def test_vgg16_features_are_those_of_keras(vgg16, policy):
     unit = trainers.vgg16_features(path)
     signed = trainers.vgg16_features(path, value_range="signed")
     assert keras.mixed_precision.global_policy().name == policy
-    for features, pictures in ((unit, images), (signed, 2 * images - 1)):
-        for found, wanted in zip(features(tf.constant(pictures)), expected):
+    for features, given in ((unit, images), (signed, 2 * images - 1)):
+        for found, wanted in zip(features(tf.constant(given)), expected):
             assert found.dtype == tf.float32
             np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
     assert unit.checksum == signed.checksum and unit.layers == tuple(STAGES)
     json.dumps(unit.record())
 
 
-def test_grey_pictures_are_repeated_and_gradients_reach_them(vgg16):
+def test_grey_images_are_repeated_and_gradients_reach_them(vgg16):
     features = trainers.vgg16_features(vgg16[1])
-    images = tf.constant(_pictures(1))
+    images = tf.constant(_images(1))
     with tf.GradientTape() as tape:
         tape.watch(images)
         maps = features(images)
@@ -108,7 +108,7 @@ def test_torchvisions_layout_gives_torchs_features(tmp_path):
     state["classifier.0.weight"] = torch.zeros(2, 2)
     path = str(tmp_path / "vgg16.pth")
     torch.save(state, path)
-    images = _pictures()
+    images = _images()
     mean, std = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32)
     x = torch.tensor(((images - mean) / std).transpose(0, 3, 1, 2))
     expected = []
@@ -123,7 +123,7 @@ def test_torchvisions_layout_gives_torchs_features(tmp_path):
 
 def _run(folder, channels=1):
     """The folder of a classifier's run with random weights."""
-    description = runs.NetworkDescription(
+    description = record.NetworkDescription(
         "cifar_resnet20",
         {},
         ("a", "b"),
@@ -131,7 +131,7 @@ def _run(folder, channels=1):
         10,
     )
     flags = {"dataset": "digits", "train_split": "train"}
-    runs.write_record(str(folder), flags, description)
+    record.write_record(str(folder), flags, description)
     network = description.build()
     applications.save_weights(network, str(folder / "best.h5"))
     return network
@@ -141,11 +141,11 @@ def _run(folder, channels=1):
 def test_a_run_gives_the_ends_of_its_first_stages(tmp_path, size):
     network = _run(tmp_path)
     keras.mixed_precision.set_global_policy("mixed_float16")
-    features = trainers.run_features(str(tmp_path), size=size)
+    features = inference.run_features(str(tmp_path), size=size)
     stages = applications.model_info("cifar_resnet20").stage_ends[:3]
     assert features.layers == stages
     assert features.name == "cifar_resnet20, best epoch on digits train"
-    images = _pictures(1)[:, :8, :8] if size[0] is None else _pictures(1)
+    images = _images(1)[:, :8, :8] if size[0] is None else _images(1)
     found = features(images)
     assert [maps.dtype for maps in found] == [tf.float32] * 3
     if size[0] is None:
@@ -157,8 +157,8 @@ def test_a_run_gives_the_ends_of_its_first_stages(tmp_path, size):
 def test_layers_that_do_not_fit(tmp_path):
     _run(tmp_path)
     with pytest.raises(ValueError, match="no layer 'conv9'"):
-        trainers.run_features(str(tmp_path), layers=("conv9",))
+        inference.run_features(str(tmp_path), layers=("conv9",))
     with pytest.raises(ValueError, match="give maps in float32, got .*predictions"):
-        trainers.run_features(str(tmp_path), layers=("predictions",))
+        inference.run_features(str(tmp_path), layers=("predictions",))
     with pytest.raises(ValueError, match="holds no run"):
-        trainers.run_features(str(tmp_path / "none"))
+        inference.run_features(str(tmp_path / "none"))

@@ -87,7 +87,7 @@ def _ring(count, random):
 
 
 def _modes(points):
-    """Shares of the points near each of the eight modes."""
+    """Fractions of the points near each of the eight modes."""
     angle = 2 * np.pi * np.arange(8) / 8
     centres = 2 / 1.414 * np.stack([np.cos(angle), np.sin(angle)], 1)
     distance = np.linalg.norm(points[:, None] - centres, axis=-1)
@@ -207,8 +207,8 @@ def test_a_conditional_gan_draws_the_digit_it_is_asked_for():
     asked = np.arange(1000) % 10
     made = trainer.sample(1000, labels=asked).reshape(1000, -1)
     read = reader.predict(made)
-    shares = [np.mean(read[asked == digit] == digit) for digit in range(10)]
-    assert np.mean(read == asked) >= 0.95 and min(shares) >= 0.85
+    fractions = [np.mean(read[asked == digit] == digit) for digit in range(10)]
+    assert np.mean(read == asked) >= 0.95 and min(fractions) >= 0.85
     shuffled = np.random.default_rng(0).permutation(asked)
     assert 0.05 < np.mean(read == shuffled) < 0.16
     spread = [
@@ -220,11 +220,11 @@ def test_a_conditional_gan_draws_the_digit_it_is_asked_for():
     assert 8 < estimate.mean < 27
 
 
-def test_tags_of_a_picture_cover_its_words():
-    """The paper's second experiment on a toy: three words for each of five pictures.
+def test_tags_of_a_image_cover_its_words():
+    """The paper's second experiment on a toy: three words for each of five images.
 
-    Its generator adds what it makes of the latents to what it makes of the picture, so
-    the words lie in the same three directions from the middle of each picture's. They
+    Its generator adds what it makes of the latents to what it makes of the image, so
+    the words lie in the same three directions from the middle of each image's. They
     are points: without instance noise only one of the three is found.
     """
     random = np.random.default_rng(0)
@@ -232,8 +232,8 @@ def test_tags_of_a_picture_cover_its_words():
     middles = random.normal(0, 32**-0.5, size=(5, 1, 16))
     directions = random.normal(0, 32**-0.5, size=(3, 16))
     words = (middles + directions).reshape(15, 16).astype(np.float32)
-    picture = random.integers(0, 5, 20_000)
-    word = 3 * picture + random.integers(0, 3, 20_000)
+    image = random.integers(0, 5, 20_000)
+    word = 3 * image + random.integers(0, 3, 20_000)
     sizes = {"code_size": 32, "word_size": 16, "dropout_rate": 0.0}
     generator = _glorot(applications.CGANWordGenerator(64, 64, **sizes))
     discriminator = _glorot(applications.CGANWordDiscriminator(64, 64, 64, **sizes))
@@ -244,7 +244,7 @@ def test_tags_of_a_picture_cover_its_words():
         instance_noise=trainers.InstanceNoise(0.5, 0.2, 3000),
     )
     trainer.compile(_adam(1e-3), _adam(1e-3))
-    _fit(trainer, words[word], 128, 3000, labels=codes[picture])
+    _fit(trainer, words[word], 128, 3000, labels=codes[image])
     covered, right = [], []
     for i in range(5):
         latents = trainer.latents.draw(100, [0, i])

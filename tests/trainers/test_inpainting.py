@@ -7,8 +7,10 @@ import tensorflow as tf
 from inpainting_steps import KINDS, SIDE
 from tensorflow import keras
 
-from keras_cnns import losses, trainers
-from keras_cnns.trainers import inpainting_models, local_patches, resumable
+from keras_cnns import losses, runs, trainers
+from keras_cnns.runs import resumable
+from keras_cnns.tasks.inpainting import models
+from keras_cnns.trainers import local_patches
 from keras_cnns.trainers.step_noise import StepNoise
 
 RATE = 0.1
@@ -20,7 +22,7 @@ def _constant(value):
 
 
 def _scaling(w=0.8, b=0.3, side=3, outputs=1):
-    """w x + b of known pixels, b in the hole; of each output with its own weights."""
+    """w x + b of valid pixels, b in the hole; of each output with its own weights."""
     images, masks = keras.Input((side, side, 1)), keras.Input((side, side, 1))
     known = keras.layers.Multiply()([images, masks])
     made = [
@@ -43,7 +45,7 @@ def _linear_critic(shapes, scale=0.2):
 
 
 def _two_column_critic(side=3):
-    """As LBAM's: known pixels and filled ones have weights of their own."""
+    """As LBAM's: valid pixels and filled ones have weights of their own."""
     shape = (side, side, 1)
     images, masks = keras.Input(shape), keras.Input(shape)
     known = keras.layers.Multiply()([images, masks])
@@ -53,7 +55,7 @@ def _two_column_critic(side=3):
 
 
 def _compiled(trainer):
-    count = 1 if isinstance(trainer, trainers.InpaintingTrainer) else 2
+    count = 1 if isinstance(trainer, trainers.ReconstructionTrainer) else 2
     trainer.compile(
         *(keras.optimizers.SGD(RATE, jit_compile=False) for _ in range(count))
     )
@@ -83,7 +85,9 @@ def _scaled_gradients(images, masks, slope):
 
 def test_a_step_of_reconstruction_is_numpys():
     weights = trainers.ReconstructionWeights(1.0, 6.0, 0.0, 0.0, 0.0)
-    trainer = _compiled(trainers.InpaintingTrainer(_scaling(), loss_weights=weights))
+    trainer = _compiled(
+        trainers.ReconstructionTrainer(_scaling(), loss_weights=weights)
+    )
     images, masks = _batch()
     history = trainer.fit(
         tf.data.Dataset.from_tensors((images, masks)), verbose=0
@@ -105,7 +109,7 @@ def _two_columns(images, masks):
 
 
 def test_a_step_of_lbam_is_numpys_with_the_signs_of_wasserstein():
-    """D is linear: its gradient by a picture is its weight of each pixel's column."""
+    """D is linear: its gradient by an image is its weight of each pixel's column."""
     trainer = _compiled(
         trainers.LBAMTrainer(
             _scaling(),
@@ -145,7 +149,7 @@ def test_a_step_of_lbam_is_numpys_with_the_signs_of_wasserstein():
 
 
 def _corner(mask, size):
-    """By the bounding box: as near to its middle as the picture lets the square be."""
+    """By the bounding box: as near to its middle as the image lets the square be."""
     holes = np.argwhere(mask[..., 0] == 0)
     if not len(holes):
         holes = np.argwhere(mask[..., 0] == 1)
@@ -155,7 +159,7 @@ def _corner(mask, size):
     ]
 
 
-def test_patches_lie_around_the_hole_within_the_picture():
+def test_patches_lie_around_the_hole_within_the_image():
     random = np.random.default_rng(0)
     images = random.uniform(size=(40, 11, 14, 2)).astype(np.float32)
     masks = np.ones((40, 11, 14, 1), np.float32)
@@ -192,9 +196,9 @@ def test_losses_of_global_and_local_are_numpys():
     filled = masks * images + (1 - masks) * output
     places = np.array([[0.0, 0.3], [0.99, 0.5], [0.5, 0.0], [0.2, 0.8]], np.float32)
 
-    def judge(pictures, corners):
-        patches = [p[t : t + 2, s : s + 2] for p, (t, s) in zip(pictures, corners)]
-        flat = [np.reshape(values, (4, -1)) for values in (pictures, patches)]
+    def judge(images, corners):
+        patches = [p[t : t + 2, s : s + 2] for p, (t, s) in zip(images, corners)]
+        flat = [np.reshape(values, (4, -1)) for values in (images, patches)]
         return np.concatenate(flat, 1) @ a
 
     on_filled = judge(filled, [_corner(mask, 2) for mask in masks])
@@ -227,9 +231,9 @@ def test_losses_of_contextual_attention_are_numpys():
     filled = masks * images + (1 - masks) * refined
     corners = [_corner(mask, 2) for mask in masks]
 
-    def views(pictures):
-        patches = [p[t : t + 2, s : s + 2] for p, (t, s) in zip(pictures, corners)]
-        return [np.reshape(values, (4, -1)) for values in (pictures, patches)]
+    def views(images):
+        patches = [p[t : t + 2, s : s + 2] for p, (t, s) in zip(images, corners)]
+        return [np.reshape(values, (4, -1)) for values in (images, patches)]
 
     weights = [critic.get_weights()[0].ravel() for critic in critics]
     difference = penalty = adversarial = 0
@@ -238,20 +242,22 @@ def test_losses_of_contextual_attention_are_numpys():
         adversarial -= (fake @ a).mean()
         norm = np.sqrt((hole * a**2).sum(1))
         penalty += ((norm - 1) ** 2).mean()
-    shares = np.full((4, 1, 1, 1), 0.4, np.float32)
-    loss, report = trainer.critic_objective(*_tensors(images, masks, shares, shares))
+    fractions = np.full((4, 1, 1, 1), 0.4, np.float32)
+    loss, report = trainer.critic_objective(
+        *_tensors(images, masks, fractions, fractions)
+    )
     assert float(loss) == pytest.approx(difference + 2 * penalty, 1e-4)
     assert float(report["gradient_penalty"]) == pytest.approx(penalty, 1e-4)
     loss, _ = trainer.generator_objective(*_tensors(images, masks))
     terms = {"hole": 0, "valid": 0}
-    for share, output in ((1, refined), (1.2, coarse)):
+    for fraction, output in ((1, refined), (1.2, coarse)):
         distance = np.abs(output - images)
         # Holes are so small that all their pixels lie next to known ones.
         discounted = 0.5 * (1 - masks) * distance
         holes = (1 - masks).sum((1, 2, 3))
-        terms["hole"] += share * (discounted.sum((1, 2, 3)) / holes).mean()
+        terms["hole"] += fraction * (discounted.sum((1, 2, 3)) / holes).mean()
         known = (masks * distance).sum((1, 2, 3)) / masks.sum((1, 2, 3))
-        terms["valid"] += share * known.mean()
+        terms["valid"] += fraction * known.mean()
     expected = 0.2 * adversarial + 1.2 * (terms["hole"] + terms["valid"])
     assert float(loss) == pytest.approx(expected, 1e-4)
 
@@ -264,14 +270,14 @@ def test_features_are_compared_for_output_and_composite():
     made = losses.composite(output, images, masks)
     for of_composite in (True, False):
         weights = trainers.ReconstructionWeights(0, 0, 0.05, 120, 0, of_composite)
-        trainer = trainers.InpaintingTrainer(
+        trainer = trainers.ReconstructionTrainer(
             network, loss_weights=weights, feature_network=features
         )
         loss, _ = trainer.objective(images, masks)
-        pictures = [output, made] if of_composite else [output]
+        images = [output, made] if of_composite else [output]
         expected = 0
-        for picture in pictures:
-            pair = (features(picture), features(images))
+        for image in images:
+            pair = (features(image), features(images))
             expected += 0.05 * losses.perceptual(*pair) + 120 * losses.style(*pair)
         assert float(loss) == pytest.approx(float(tf.reduce_mean(expected)), 1e-4)
 
@@ -369,8 +375,8 @@ def test_each_update_of_a_critic_has_a_minibatch_of_its_own(kind, monkeypatch):
     for half, (_, inputs) in zip(halves, calls):
         np.testing.assert_array_equal(inputs[0], images[half])
         np.testing.assert_array_equal(inputs[1], masks[half])
-    shares = np.ravel([inputs[2:] for _, inputs in calls[:2]])
-    assert len(shares) == len(set(shares)) == (4 if kind == "lbam" else 8)
+    fractions = np.ravel([inputs[2:] for _, inputs in calls[:2]])
+    assert len(fractions) == len(set(fractions)) == (4 if kind == "lbam" else 8)
 
 
 def test_what_lies_under_the_hole_never_gets_to_the_network():
@@ -379,15 +385,15 @@ def test_what_lies_under_the_hole_never_gets_to_the_network():
     images, masks = keras.Input(shape), keras.Input(shape)
     made = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(images)
     trainer = _compiled(
-        trainers.InpaintingTrainer(
+        trainers.ReconstructionTrainer(
             keras.Model([images, masks], made),
             loss_weights=trainers.ReconstructionWeights(1, 1, 0, 0, 0),
         )
     )
-    pictures, masks = _batch()
-    wanted = trainer.network([pictures * masks, masks]).numpy()
-    for hidden in (pictures, -pictures, np.nan):
-        given = np.where(masks == 1, pictures, hidden).astype(np.float32)
+    images, masks = _batch()
+    wanted = trainer.network([images * masks, masks]).numpy()
+    for hidden in (images, -images, np.nan):
+        given = np.where(masks == 1, images, hidden).astype(np.float32)
         painted = trainer.paint(*_tensors(given, masks))[0]
         np.testing.assert_array_equal(painted, wanted)
         filled = trainer.inpaint(given, masks)
@@ -434,7 +440,7 @@ def test_the_second_stage_freezes_the_encoders_norms_alone(xla):
 
 
 def test_the_rate_drops_with_the_second_stages_first_step():
-    rate = inpainting_models.two_stage_rate(2e-4, 5e-5, 7)
+    rate = models.two_stage_rate(2e-4, 5e-5, 7)
     rates = [float(rate(step)) for step in range(9)]
     np.testing.assert_allclose(rates, [2e-4] * 7 + [5e-5] * 2, rtol=1e-6)
 
@@ -460,9 +466,9 @@ def test_a_restored_trainer_goes_on_as_the_saved_one(tmp_path, kind):
 
     first = make()
     first.fit(_stream(3), verbose=0)
-    trainers.CheckpointStore(str(tmp_path), first).save({"note": 1})
+    runs.CheckpointStore(str(tmp_path), first).save({"note": 1})
     second = make()
-    assert trainers.CheckpointStore(str(tmp_path), second).restore() == {"note": 1}
+    assert runs.CheckpointStore(str(tmp_path), second).restore() == {"note": 1}
     for trainer in (first, second):
         trainer.fit(_stream(8).skip(3), verbose=0)
     assert first.steps_done == second.steps_done == 8
@@ -501,7 +507,7 @@ def test_the_best_epoch_is_that_of_the_highest_ratio(tmp_path):
 def test_quality_is_that_of_the_clipped_composite(value_range):
     low, high = (0.0, 1.0) if value_range == "unit" else (-1.0, 1.0)
     trainer = _compiled(
-        trainers.InpaintingTrainer(
+        trainers.ReconstructionTrainer(
             _scaling(w=1.0, b=5.0),
             loss_weights=trainers.ReconstructionWeights(1, 1, 0, 0, 0),
             value_range=value_range,
@@ -563,21 +569,21 @@ def test_bad_arguments(kind, options, quoted):
 def test_networks_and_features_that_do_not_fit():
     plain = trainers.ReconstructionWeights(1, 1, 0, 0, 0)
     network, two = _scaling(), _scaling(outputs=2)
-    with pytest.raises(ValueError, match="must give 1 pictures"):
-        trainers.InpaintingTrainer(two, loss_weights=plain)
+    with pytest.raises(ValueError, match="must give 1 images"):
+        trainers.ReconstructionTrainer(two, loss_weights=plain)
     image = keras.Input((3, 3, 1))
     one_input = keras.Model(image, keras.layers.Conv2D(1, 1)(image))
     with pytest.raises(ValueError, match="masks of one channel"):
-        trainers.InpaintingTrainer(one_input, loss_weights=plain)
+        trainers.ReconstructionTrainer(one_input, loss_weights=plain)
     with pytest.raises(ValueError, match="need a feature_network"):
-        trainers.InpaintingTrainer(network)
+        trainers.ReconstructionTrainer(network)
     features = inpainting_steps.make_features(trainers)
     with pytest.raises(ValueError, match="no effect"):
-        trainers.InpaintingTrainer(
+        trainers.ReconstructionTrainer(
             network, loss_weights=plain, feature_network=features
         )
     with pytest.raises(ValueError, match="'unit', those to be filled are in 'signed'"):
-        trainers.InpaintingTrainer(
+        trainers.ReconstructionTrainer(
             network, feature_network=features, value_range="signed"
         )
     with pytest.raises(ValueError, match="the weight hole must be >= 0, got -1"):

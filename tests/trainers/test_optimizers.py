@@ -1,4 +1,4 @@
-"""Schedules against their formulas; every optimizer trains and resumes to the bit."""
+"""Schedules against their formulas; every optimizer trains and resumes bit-exactly."""
 
 import functools
 import math
@@ -9,7 +9,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications, data, trainers
-from keras_cnns.trainers import optimizers, resumable
+from keras_cnns.runs import resumable
+from keras_cnns.trainers import optimizers
 
 
 def _rates(name, steps, **kwargs):

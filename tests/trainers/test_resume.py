@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_cnns.trainers import checkpoints
+from keras_cnns.runs import checkpoints
 
 APP = "apps/train_classifier.py"
 NET = (
@@ -156,7 +156,7 @@ def test_resuming_a_finished_run_changes_nothing(straight, finish, data_dir, tmp
     _assert_same_run(straight, run_dir)
 
 
-@pytest.mark.slow  # resuming to the bit wants the same
+@pytest.mark.slow  # resuming bit-exactly wants the same
 def test_deterministic_reruns_are_equal(straight, finish, data_dir, tmp_path):
     code, _, errors = finish(APP, *_flags(data_dir, tmp_path))
     assert code == 0, errors

@@ -1,4 +1,4 @@
-"""SimGAN against hand-computed losses, phase by phase, and on pictures of discs."""
+"""SimGAN against hand-computed losses, phase by phase, and on images of discs."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ import tensorflow as tf
 from scipy import ndimage
 from tensorflow import keras
 
-from keras_cnns import applications, metrics, trainers
+from keras_cnns import applications, metrics, runs, trainers
 from keras_cnns.trainers.history_buffer import HistoryBuffer
 from keras_cnns.trainers.step_noise import StepNoise
 
-HALF = 4  # pictures that the history takes in at a time
+HALF = 4  # images that the history takes in at a time
 
 
 def _pointwise(scale=1.0, channels=1, logits=(0.7, -0.4), side=2):
@@ -38,7 +38,7 @@ def _trainer(networks=None, rate=0.1, **options):
     return trainer
 
 
-def _pictures(count, seed=0, channels=1):
+def _images(count, seed=0, channels=1):
     random = np.random.default_rng(seed)
     return random.normal(size=(count, 2, 2, channels)).astype(np.float32)
 
@@ -50,7 +50,7 @@ def _cross_entropy(logits, label):
 @pytest.mark.parametrize("weight", [0.0, 0.3])
 def test_losses_are_those_of_equations_1_to_4(weight):
     trainer = _trainer(_pointwise(scale=0.5), regularization_weight=weight)
-    simulated, real = _pictures(3), _pictures(3, seed=1)
+    simulated, real = _images(3), _images(3, seed=1)
     scores = np.array([0.7, -0.4])
     logits = 0.5 * simulated * scores  # (batch, 2, 2, 2), by broadcasting
     adversarial = _cross_entropy(logits, 1).sum((1, 2))
@@ -74,13 +74,13 @@ def test_losses_are_those_of_equations_1_to_4(weight):
 
 def test_a_discriminator_that_cannot_tell_has_log_4_per_position():
     trainer = _trainer(_pointwise(logits=(0.0, 0.0)))
-    pictures = tf.constant(_pictures(3))
-    _, report = trainer.discriminator_objective(pictures, pictures)
+    images = tf.constant(_images(3))
+    _, report = trainer.discriminator_objective(images, images)
     assert float(report["discriminator_loss"]) == pytest.approx(np.log(4), 1e-6)
 
 
 def test_features_say_what_must_stay():
-    before = tf.constant(_pictures(3, channels=3))
+    before = tf.constant(_images(3, channels=3))
     shifted, swapped = before + 1.0, before[..., ::-1]
     twice = _pointwise(scale=2.0, channels=3)[0]
     for features, after, expected in (
@@ -114,7 +114,7 @@ def _fit_step_by_step(trainer, steps):
             weights = [n.get_weights()[0].copy() for n in trainer.networks.values()]
             seen.append((weights, logs))
 
-    data = (_pictures(4 * HALF), _pictures(2 * HALF, seed=1) + 1)
+    data = (_images(4 * HALF), _images(2 * HALF, seed=1) + 1)
     stream = tf.data.Dataset.from_tensors(data).repeat(steps)
     trainer.fit(stream, callbacks=[Watch()], verbose=0)
     return seen
@@ -129,10 +129,10 @@ def test_phases():
     start = [network.get_weights()[0] for network in networks]
     seen = _fit_step_by_step(trainer, 11)
     refiners = [start[0], *(weights[0] for weights, _ in seen)]
-    opponents = [start[1], *(weights[1] for weights, _ in seen)]
+    discriminators = [start[1], *(weights[1] for weights, _ in seen)]
     moved = [(a != b).any() for a, b in zip(refiners, refiners[1:])]
     assert moved == [True] * 5 + [False] * 4 + [True] * 2
-    moved = [(a != b).any() for a, b in zip(opponents, opponents[1:])]
+    moved = [(a != b).any() for a, b in zip(discriminators, discriminators[1:])]
     assert moved == [False] * 5 + [True] * 6
     logs = [logs for _, logs in seen]
     changes = [log["self_regularization"] for log in logs[:5]]
@@ -149,7 +149,7 @@ def test_phases():
 
 
 def _numbered(first):
-    """Pictures that all have their own grey level."""
+    """Images that all have their own grey level."""
     numbers = np.arange(first, first + 2 * HALF, dtype=np.float32)
     return tf.constant(np.tile(numbers[:, None, None, None], (1, 2, 2, 1)))
 
@@ -161,7 +161,7 @@ def _numbers(images):
 
 
 def test_half_of_what_the_discriminator_takes_for_refined_is_old():
-    """The refiner is the identity and does not move; pictures have numbers."""
+    """The refiner is the identity and does not move; images have numbers."""
     trainer = _trainer(rate=0.0)
     taken = []
     objective = trainer.discriminator_objective
@@ -171,7 +171,7 @@ def test_half_of_what_the_discriminator_takes_for_refined_is_old():
         return objective(refined, real_images)
 
     trainer.discriminator_objective = spy
-    real = tf.constant(_pictures(2 * HALF))
+    real = tf.constant(_images(2 * HALF))
     before, sizes, ages = [], [], []
     for step in range(12):
         first = 1 + 100 * step
@@ -205,7 +205,7 @@ def test_without_a_history_all_are_new():
             trainer.discriminator(refined)), {})
     )  # fmt: skip
     simulated = tf.concat([-_numbered(1), _numbered(1)], 0)
-    trainer.train_step((simulated, tf.constant(_pictures(2 * HALF))))
+    trainer.train_step((simulated, tf.constant(_images(2 * HALF))))
     assert sorted(taken[0]) == sorted(_numbers(_numbered(1)))
     assert "buffer" not in trainer.checkpointed()
 
@@ -221,7 +221,7 @@ def test_history_is_drawn_evenly():
 
 
 def test_a_restored_trainer_goes_on_as_the_saved_one(tmp_path):
-    simulated, real = _pictures(4 * HALF), _pictures(2 * HALF, seed=1)
+    simulated, real = _images(4 * HALF), _images(2 * HALF, seed=1)
     data = (tf.constant(simulated), tf.constant(real))
 
     def make(scale):
@@ -235,9 +235,9 @@ def test_a_restored_trainer_goes_on_as_the_saved_one(tmp_path):
     first = make(0.5)
     for _ in range(7):
         first.train_step(data)
-    trainers.CheckpointStore(str(tmp_path), first).save({"note": 1})
+    runs.CheckpointStore(str(tmp_path), first).save({"note": 1})
     second = make(0.9)
-    assert trainers.CheckpointStore(str(tmp_path), second).restore() == {"note": 1}
+    assert runs.CheckpointStore(str(tmp_path), second).restore() == {"note": 1}
     assert int(second.buffer.count) == 5 * HALF and second.steps_done == 7
     for trainer in (first, second):
         for _ in range(3):
@@ -249,10 +249,10 @@ def test_a_restored_trainer_goes_on_as_the_saved_one(tmp_path):
 
 def test_refining_uses_the_average_whatever_the_batches():
     trainer = _trainer(_pointwise(scale=0.5), ema_decay=0.9)
-    pictures = _pictures(7)
+    images = _images(7)
     trainer.generator.set_weights([np.full((1, 1, 1, 1), 3.0, np.float32)])
-    refined = trainer.refine(pictures, batch_size=3)
-    np.testing.assert_allclose(refined, 0.5 * pictures, rtol=1e-6)
+    refined = trainer.refine(images, batch_size=3)
+    np.testing.assert_allclose(refined, 0.5 * images, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -292,20 +292,20 @@ def test_networks_that_do_not_fit():
     [
         ((15, 8), {}, "15 simulated and 8 real .* 2 and 1 minibatches"),
         ((16, 4), {}, "of one size, got 8 and 4"),
-        ((16, 8), {"buffer_size": 6}, "history of 6 pictures cannot take in 4"),
+        ((16, 8), {"buffer_size": 6}, "history of 6 images cannot take in 4"),
     ],
 )
 def test_batches_that_do_not_fit(counts, options, quoted):
     trainer = _trainer(**options)
     with pytest.raises(ValueError, match=quoted):
-        trainer.train_step(tuple(tf.constant(_pictures(c)) for c in counts))
+        trainer.train_step(tuple(tf.constant(_images(c)) for c in counts))
 
 
 SIDE = 20
 
 
 def _discs(count, seed, real):
-    """Pictures of a disc and its centre; real ones are dim, blurred and textured."""
+    """Images of a disc and its centre; real ones are dim, blurred and textured."""
     random = np.random.default_rng(seed)
     centres = random.uniform(6, SIDE - 6, (count, 2))
     radii = random.uniform(3, 5, count)
@@ -324,7 +324,7 @@ def _discs(count, seed, real):
 class _Regressor:
     """Tells a disc's centre; the layer below has 64 features."""
 
-    def __init__(self, pictures, centres):
+    def __init__(self, images, centres):
         keras.utils.set_random_seed(0)  # the same start for all that are compared
         layers = keras.layers
         image = keras.Input((SIDE, SIDE, 1))
@@ -334,22 +334,22 @@ class _Regressor:
         self._model = keras.Model(image, [layers.Dense(2)(x), x])
         place = keras.Model(image, self._model.outputs[0])
         place.compile(keras.optimizers.Adam(2e-3), "mse")
-        place.fit(pictures, centres - SIDE / 2, epochs=15, batch_size=64, verbose=0)
+        place.fit(images, centres - SIDE / 2, epochs=15, batch_size=64, verbose=0)
 
-    def error(self, pictures, centres):
+    def error(self, images, centres):
         """Mean distance to the true centre, in pixels."""
-        places = self._model.predict(pictures, verbose=0)[0] + SIDE / 2
+        places = self._model.predict(images, verbose=0)[0] + SIDE / 2
         return np.hypot(*(places - centres).T).mean()
 
-    def features(self, pictures):
-        return self._model.predict(pictures, verbose=0)[1]
+    def features(self, images):
+        return self._model.predict(images, verbose=0)[1]
 
 
-def _centroids(pictures):
-    """Centres of what is brighter than the middle of a picture's range."""
-    pictures = ndimage.gaussian_filter(pictures[..., 0], (0, 1, 1))
-    low, high = np.percentile(pictures, (5, 95), axis=(1, 2), keepdims=True)
-    weights = np.clip(pictures - (low + high) / 2, 0, None)
+def _centroids(images):
+    """Centres of what is brighter than the middle of an image's range."""
+    images = ndimage.gaussian_filter(images[..., 0], (0, 1, 1))
+    low, high = np.percentile(images, (5, 95), axis=(1, 2), keepdims=True)
+    weights = np.clip(images - (low + high) / 2, 0, None)
     weights /= weights.sum((1, 2), keepdims=True)
     places = np.arange(SIDE) + 0.5
     return np.stack(
@@ -358,12 +358,12 @@ def _centroids(pictures):
 
 
 def _refined_discs(weight, simulated, real):
-    """The trained refiner's pictures, and what it reports on the way."""
+    """The trained refiner's images, and what it reports on the way."""
     pretraining, rounds = 150, 300
     shape = {"image_shape": (SIDE, SIDE, 1)}
     trainer = trainers.SimGAN(
-        applications.create_variant("simgan_eye_refiner", filters=24, **shape),
-        applications.create_variant(
+        applications.create_model("simgan_eye_refiner", filters=24, **shape),
+        applications.create_model(
             "simgan_eye_discriminator", filters=(48, 48, 32, 32), **shape
         ),
         regularization_weight=weight,
@@ -376,11 +376,11 @@ def _refined_discs(weight, simulated, real):
         *(keras.optimizers.Adam(5e-4, beta_1=0.5, jit_compile=False) for _ in range(2))
     )
     streams = [
-        tf.data.Dataset.from_tensor_slices(pictures)
-        .shuffle(len(pictures), seed=1)
+        tf.data.Dataset.from_tensor_slices(images)
+        .shuffle(len(images), seed=1)
         .repeat()
         .batch(size, drop_remainder=True)
-        for pictures, size in ((simulated, 96), (real, 32))
+        for images, size in ((simulated, 96), (real, 32))
     ]
     stream = tf.data.Dataset.zip(tuple(streams))
     trainer.fit(stream, steps_per_epoch=pretraining, verbose=0)
@@ -399,8 +399,8 @@ def test_refined_discs_look_real_and_stay_where_they_are():
     oracle = _Regressor(real, real_centres)
     real_features = oracle.features(test)
 
-    def distance(pictures):
-        features = oracle.features(pictures[:1000])
+    def distance(images):
+        features = oracle.features(images[:1000])
         return metrics.kernel_distance(features, real_features, 500, 20).mean
 
     unrefined = distance(simulated)

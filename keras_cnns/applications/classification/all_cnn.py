@@ -6,7 +6,7 @@ each three derivatives that isolate what pooling does: the pool left out and the
 convolution before it strided; a convolution more before the pool; the pool replaced by
 a convolution with stride 2. ReLU follows every convolution, that to the classes too.
 
-The paper averages class maps of 6x6, which 32x32 pictures give only if the head's
+The paper averages class maps of 6x6, which 32x32 images give only if the head's
 first convolution has no padding (8x8 to 6x6), as in the public Caffe definition of
 All-CNN-C; many other ports pad it, which ``head_padding="same"`` does. Strided
 convolutions pad both sides alike, as that definition does; of B, the strided
@@ -19,15 +19,10 @@ small: it may stay at chance level.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import (
-    check_choice,
-    check_counts,
-    check_flag,
-    check_rate,
-    class_map_classifier,
-)
-from keras_cnns.applications._registry import register
+from keras_cnns._checks import check_choice, check_counts, check_flag, check_rate
+from keras_cnns.applications.frame.builder import Design, classification_builder
+from keras_cnns.applications.frame.parts import class_map_classifier
+from keras_cnns.applications.frame.registry import register
 
 # Kernel sizes of the convolutions of both blocks.
 _BASES = {"A": (5,), "B": (5, 1), "C": (3, 3)}
@@ -114,8 +109,8 @@ def _all_cnn(
             convolution strides), ``"conv_pool"`` (one more 3x3 convolution and the
             pool) or ``"conv"`` (a 3x3 convolution with stride 2, All-CNN).
         filters: filters of the blocks; the last count is also the head's.
-        input_dropout_rate: share of the input values dropped, in [0, 1).
-        dropout_rate: share of values dropped at the end of each block, in [0, 1).
+        input_dropout_rate: fraction of the input values dropped, in [0, 1).
+        dropout_rate: fraction of values dropped at the end of each block, in [0, 1).
         head_padding: of the 3x3 convolution after the blocks, ``"valid"`` (the
             paper's class maps of 6x6) or ``"same"`` (8x8).
         rectified_class_maps: whether ReLU follows the last convolution too, as in the

@@ -16,21 +16,20 @@ padding, epsilon is 1e-5, momentum 0.9. Deviations from the paper:
 
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import (
+from keras_cnns._checks import check_flag, check_positive
+from keras_cnns.applications.frame.builder import (
     Design,
     classification_builder,
     pooled_classifier,
 )
-from keras_cnns.applications._parts import (
+from keras_cnns.applications.frame.parts import (
     STEM_SHAPES,
     ceil_max_pooling,
-    check_flag,
-    check_positive,
     check_stem,
     scaled_width,
 )
-from keras_cnns.applications._registry import register
-from keras_cnns.applications._weights import PublicFile
+from keras_cnns.applications.frame.registry import register
+from keras_cnns.applications.frame.weight_files import PublicFile
 
 # module: filters of 1x1; of 3x3 (reduction, itself); of double 3x3 (reduction, each);
 # the pooling and filters of its projection. Without 1x1 and projection it strides.
@@ -141,7 +140,7 @@ def _bn_inception(
         stem: ``"imagenet"`` (7x7/2, 3x3 and two poolings) or ``"small"`` (one 3x3).
         stem_strides: stride of the small stem, 1 or 2.
         depth_multiplier: factor of all widths, which stay at least 16.
-        dropout_rate: share of values dropped before the classifier, in [0, 1).
+        dropout_rate: fraction of values dropped before the classifier, in [0, 1).
     """
     check_flag("batch_norm", batch_norm)
     check_stem(stem, stem_strides)

@@ -13,18 +13,15 @@ code always starts with 2k. Deviations: none known.
 
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import (
+from keras_cnns._checks import check_count, check_counts, check_flag, check_rate
+from keras_cnns.applications.frame.builder import Design, classification_builder
+from keras_cnns.applications.frame.parts import (
     STEM_SHAPES,
-    check_count,
-    check_counts,
-    check_flag,
-    check_rate,
     check_stem,
     conv_initializer,
 )
-from keras_cnns.applications._registry import register
-from keras_cnns.applications._weights import hub_file, keras_file
+from keras_cnns.applications.frame.registry import register
+from keras_cnns.applications.frame.weight_files import hub_file, keras_file
 
 # blocks: dense layers per block; initial_filters: channels of the first convolution;
 # params: trainable, at the paper's class count (timm / pytorchcv, the paper's tables).
@@ -206,10 +203,11 @@ def _densenet(
         blocks: number of dense layers in each block.
         growth_rate: channels that each dense layer adds (k).
         initial_filters: channels of the first convolution.
-        compression: share of the channels that a transition keeps (theta), in (0, 1].
+        compression: fraction of the channels that a transition keeps (theta), in (0,
+            1].
         bottleneck: whether a 1x1 convolution to 4k channels precedes each 3x3 one.
         stem: ``"imagenet"`` (7x7/2 and max pooling) or ``"small"`` (one 3x3).
-        dropout_rate: share of values dropped after every convolution but the first,
+        dropout_rate: fraction of values dropped after every convolution but the first,
             in [0, 1); the paper uses 0.2 where it does not augment.
         stem_strides: stride of the first convolution of a CIFAR net; 2 is for larger
             or cheaper inputs, not from the paper.

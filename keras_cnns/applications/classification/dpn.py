@@ -10,23 +10,20 @@ network has it. Deviations: none known.
 
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import (
+from keras_cnns._checks import check_choice, check_count, check_counts, check_flag
+from keras_cnns.applications.frame.builder import (
     Design,
     classification_builder,
     pooled_classifier,
 )
-from keras_cnns.applications._parts import (
+from keras_cnns.applications.frame.parts import (
     STEM_SHAPES,
-    check_choice,
-    check_count,
-    check_counts,
-    check_flag,
     check_stem,
     classifier,
     conv_initializer,
 )
-from keras_cnns.applications._registry import register
-from keras_cnns.applications._weights import hub_file
+from keras_cnns.applications.frame.registry import register
+from keras_cnns.applications.frame.weight_files import hub_file
 from keras_cnns.layers import GroupedConv2D
 
 # units, increments, filters and groups of the 3x3 convolutions, channels of the
@@ -197,7 +194,7 @@ def _dpn(
             from the paper).
         mean_max_pooling: whether the classifier looks at every 7x7 window of the last
             map and gives half the mean plus half the maximum of the logits; for tests
-            on pictures larger than those of training. Same weights.
+            on images larger than those of training. Same weights.
     """
     check_counts("units", units)
     check_counts("increments", increments)

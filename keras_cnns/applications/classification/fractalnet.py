@@ -25,21 +25,16 @@ import itertools
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import (
-    check_choice,
-    check_count,
-    check_counts,
-    check_rate,
-    xavier_initializer,
-)
-from keras_cnns.applications._registry import register
+from keras_cnns._checks import check_choice, check_count, check_counts, check_rate
+from keras_cnns.applications.frame.builder import Design, classification_builder
+from keras_cnns.applications.frame.parts import xavier_initializer
+from keras_cnns.applications.frame.registry import register
 from keras_cnns.layers import FractalDropPath, FractalJoin
 
 _FILTERS = (64, 128, 256, 512, 512)
 _NARROW_FILTERS = (16, 32, 64, 128, 128)
 _COLUMNS = 3
-_DROP_PATH = {"drop_path_rate": 0.15, "global_path_share": 0.5}
+_DROP_PATH = {"drop_path_rate": 0.15, "global_path_fraction": 0.5}
 _DEFAULT_SHAPE = (32, 32, 3)
 # With 10 classes, as public ports count the generator's wiring.
 _PARAMS = 33_724_618
@@ -70,10 +65,10 @@ def _unit(x, filters, dropout_rate, name):
     return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
-def _joiner(x, columns, blocks, drop_path_rate, global_path_share):
+def _joiner(x, columns, blocks, drop_path_rate, global_path_fraction):
     """Function of (maps, name) that makes one join after the other."""
     weights = FractalDropPath(
-        columns, blocks, drop_path_rate, global_path_share, name="drop_path"
+        columns, blocks, drop_path_rate, global_path_fraction, name="drop_path"
     )(x)
     rows = itertools.count()
 
@@ -110,7 +105,7 @@ def _fractalnet(
     *,
     dropout_rate=0.4,
     drop_path_rate=_DROP_PATH["drop_path_rate"],
-    global_path_share=_DROP_PATH["global_path_share"],
+    global_path_fraction=_DROP_PATH["global_path_fraction"],
     widening="unit",
     only_column=None,
 ):
@@ -119,7 +114,7 @@ def _fractalnet(
     Args:
         filters: filters of each block; their number is that of the blocks (B).
         columns: columns of each block (C).
-        dropout_rate: share of values dropped after the convolutions of the last
+        dropout_rate: fraction of values dropped after the convolutions of the last
             block, in [0, 1); it rises to that from 0 in the first, in equal steps.
         drop_path_rate: probability that a join drops one of its inputs, in local
             mini-batches, in [0, 1).
@@ -135,7 +130,7 @@ def _fractalnet(
     check_count("columns", columns)
     check_rate("dropout_rate", dropout_rate)
     check_rate("drop_path_rate", drop_path_rate)
-    check_rate("global_path_share", global_path_share, "[0, 1]")
+    check_rate("global_path_fraction", global_path_fraction, "[0, 1]")
     check_choice("widening", widening, ("unit", "pointwise"))
     kept = list(range(1, columns + 1))
     if only_column is not None:
@@ -143,7 +138,7 @@ def _fractalnet(
         kept = [only_column]
     drop_path = {
         "drop_path_rate": drop_path_rate,
-        "global_path_share": global_path_share,
+        "global_path_fraction": global_path_fraction,
     }
     if len(kept) == 1 and drop_path != _DROP_PATH:
         raise ValueError(f"{drop_path} has no effect on one column; leave it out")

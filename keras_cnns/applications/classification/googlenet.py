@@ -20,25 +20,23 @@ Deviations:
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import (
+from keras_cnns._checks import check_choice, check_flag, check_positive
+from keras_cnns.applications.frame.builder import (
     Design,
     classification_builder,
     pooled_classifier,
 )
-from keras_cnns.applications._parts import (
+from keras_cnns.applications.frame.parts import (
     STEM_SHAPES,
     ceil_max_pooling,
-    check_choice,
-    check_flag,
-    check_positive,
     check_stem,
     classifier,
     conv_initializer,
     scaled_width,
     xavier_initializer,
 )
-from keras_cnns.applications._registry import register
-from keras_cnns.applications._weights import torchvision_file
+from keras_cnns.applications.frame.registry import register
+from keras_cnns.applications.frame.weight_files import torchvision_file
 from keras_cnns.layers import AdaptiveAveragePooling2D, LocalResponseNormalization
 
 # module: filters of 1x1, 3x3 reduction, 3x3, 5x5 reduction, 5x5, pool projection.
@@ -191,7 +189,7 @@ def _googlenet(
         stem: ``"imagenet"`` (7x7/2, 3x3 and two poolings) or ``"small"`` (one 3x3).
         stem_strides: stride of the small stem, 1 or 2.
         depth_multiplier: factor of all widths, which stay at least 16.
-        dropout_rate: share of values dropped before the classifier, in [0, 1); None
+        dropout_rate: fraction of values dropped before the classifier, in [0, 1); None
             takes 0.4, or 0.2 in torchvision's form.
     """
     check_choice("form", form, _FORMS)

@@ -20,19 +20,14 @@ odd size the 3x3 poolings round up, where Caffe's have n // 2 rows.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import (
+from keras_cnns._checks import check_choice, check_counts, check_rate
+from keras_cnns.applications.frame.builder import (
     Design,
     classification_builder,
     pooled_classifier,
 )
-from keras_cnns.applications._parts import (
-    check_choice,
-    check_counts,
-    check_rate,
-    classifier,
-    xavier_initializer,
-)
-from keras_cnns.applications._registry import register
+from keras_cnns.applications.frame.parts import classifier, xavier_initializer
+from keras_cnns.applications.frame.registry import register
 
 # architecture: widths and highway layers of the stages, form; params and macs: counted
 # from the authors' definitions.

@@ -10,15 +10,11 @@ are ours, since the papers search them for every depth (the bias in [-10, -1]).
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import (
-    check_choice,
-    check_count,
-    check_flag,
-    classifier,
-)
-from keras_cnns.applications._registry import register
+from keras_cnns._checks import check_choice, check_count, check_flag
 from keras_cnns.applications.classification.highway import carry, check_gate_bias
+from keras_cnns.applications.frame.builder import Design, classification_builder
+from keras_cnns.applications.frame.parts import classifier
+from keras_cnns.applications.frame.registry import register
 
 # depth: params with 10 classes, which are 39,250 for the first layer, 5,100 for every
 # highway layer and 510 for the classifier.

@@ -28,29 +28,29 @@ Deviations, each because every public file has them:
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications import _inception_resnet
-from keras_cnns.applications._builder import (
-    Design,
-    classification_builder,
-    pooled_classifier,
-)
-from keras_cnns.applications._inception import (
-    DEFAULT_SHAPE,
-    FORMS,
-    MIN_SIZE,
-    auxiliary_head,
-)
-from keras_cnns.applications._parts import (
+from keras_cnns._checks import (
     check_choice,
     check_count,
     check_counts,
     check_flag,
     check_positive,
     check_rate,
-    classifier,
 )
-from keras_cnns.applications._registry import register
-from keras_cnns.applications._weights import hub_file, keras_file
+from keras_cnns.applications.classification import _inception_resnet
+from keras_cnns.applications.classification._inception import (
+    DEFAULT_SHAPE,
+    FORMS,
+    MIN_SIZE,
+    auxiliary_head,
+)
+from keras_cnns.applications.frame.builder import (
+    Design,
+    classification_builder,
+    pooled_classifier,
+)
+from keras_cnns.applications.frame.parts import classifier
+from keras_cnns.applications.frame.registry import register
+from keras_cnns.applications.frame.weight_files import hub_file, keras_file
 
 _FACE_SHAPE = (160, 160, 3)
 _SCALES = (0.17, 0.10, 0.20)
@@ -75,7 +75,7 @@ def _embedding_head(size, dropout_rate):
 
 
 def face_embeddings(model) -> keras.Model:
-    """The network from pictures to embeddings of length 1, which shares its weights.
+    """The network from images to embeddings of length 1, which shares its weights.
 
     Args:
         model: a ``FaceNetInceptionResNetV1``, or an ``InceptionResNet`` with an

@@ -17,12 +17,8 @@ Deviations: kernels start from Glorot's (Keras) or He's distribution (torch form
 TF-slim), not from torchvision's truncated normal. ``depth_multiplier`` is TF-slim's.
 """
 
-from keras_cnns.applications._builder import (
-    Design,
-    classification_builder,
-    pooled_classifier,
-)
-from keras_cnns.applications._inception import (
+from keras_cnns._checks import check_choice, check_flag, check_positive
+from keras_cnns.applications.classification._inception import (
     AVERAGE,
     DEFAULT_SHAPE,
     FORMS,
@@ -33,9 +29,13 @@ from keras_cnns.applications._inception import (
     auxiliary_head,
     reduced,
 )
-from keras_cnns.applications._parts import check_choice, check_flag, check_positive
-from keras_cnns.applications._registry import register
-from keras_cnns.applications._weights import hub_file, keras_file
+from keras_cnns.applications.frame.builder import (
+    Design,
+    classification_builder,
+    pooled_classifier,
+)
+from keras_cnns.applications.frame.registry import register
+from keras_cnns.applications.frame.weight_files import hub_file, keras_file
 
 _USUAL_DROPOUT = {"keras": 0.0, "torch": 0.5}
 

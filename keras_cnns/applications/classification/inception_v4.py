@@ -9,12 +9,8 @@ the values before the classifier, so dropout is 0.2. Deviations: none known but
 ``depth_multiplier``, which the authors' code has for v3 only.
 """
 
-from keras_cnns.applications._builder import (
-    Design,
-    classification_builder,
-    pooled_classifier,
-)
-from keras_cnns.applications._inception import (
+from keras_cnns._checks import check_positive
+from keras_cnns.applications.classification._inception import (
     AVERAGE,
     DEFAULT_SHAPE,
     MAX,
@@ -23,9 +19,13 @@ from keras_cnns.applications._inception import (
     Conv,
     reduced,
 )
-from keras_cnns.applications._parts import check_positive
-from keras_cnns.applications._registry import register
-from keras_cnns.applications._weights import hub_file
+from keras_cnns.applications.frame.builder import (
+    Design,
+    classification_builder,
+    pooled_classifier,
+)
+from keras_cnns.applications.frame.registry import register
+from keras_cnns.applications.frame.weight_files import hub_file
 
 _STEM = {
     "conv2d_1a": reduced(32),

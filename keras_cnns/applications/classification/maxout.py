@@ -13,14 +13,10 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns import _addons
-from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import (
-    check_count,
-    check_counts,
-    check_rate,
-    classifier,
-)
-from keras_cnns.applications._registry import register
+from keras_cnns._checks import check_count, check_counts, check_rate
+from keras_cnns.applications.frame.builder import Design, classification_builder
+from keras_cnns.applications.frame.parts import classifier
+from keras_cnns.applications.frame.registry import register
 
 _DEFAULT_SHAPE = (32, 32, 3)
 # kernel size, padding on each side, size of the pooling (its stride is 2), and the
@@ -47,7 +43,7 @@ def _pool(x, size, name):
     """Maximum over windows from the first pixel on, the last one perhaps cut off.
 
     That is every second value of a pooling with stride 1: Keras's padding with
-    stride 2 would start the first window before the picture.
+    stride 2 would start the first window before the image.
     """
     if size == 2:
         return layers.MaxPooling2D(2, padding="same", name=name)(x)
@@ -87,8 +83,8 @@ def _maxout(
         filters: maps after the maximum over two pieces, of each of the three
             convolutions.
         units: units after the maximum over five pieces, of the dense layer.
-        input_dropout_rate: share of the input values dropped, in [0, 1).
-        dropout_rate: share of values dropped before each further layer, in [0, 1).
+        input_dropout_rate: fraction of the input values dropped, in [0, 1).
+        dropout_rate: fraction of values dropped before each further layer, in [0, 1).
     """
     check_counts("filters", filters)
     check_count("units", units)

@@ -1,4 +1,4 @@
-"""Network in Network: a small perceptron slides over the picture instead of a filter.
+"""Network in Network: a small perceptron slides over the image instead of a filter.
 
 Lin, Chen, Yan, "Network In Network", arXiv 1312.4400, section 4 and figure 2. Each
 block is one convolution and 1x1 convolutions after it, every one with ReLU; the last
@@ -14,16 +14,10 @@ definition starts the first three from smaller values. Deviations: none known.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import (
-    ceil_max_pooling,
-    check_choice,
-    check_counts,
-    check_flag,
-    check_rate,
-    class_map_classifier,
-)
-from keras_cnns.applications._registry import register
+from keras_cnns._checks import check_choice, check_counts, check_flag, check_rate
+from keras_cnns.applications.frame.builder import Design, classification_builder
+from keras_cnns.applications.frame.parts import ceil_max_pooling, class_map_classifier
+from keras_cnns.applications.frame.registry import register
 
 _FILTERS = ((192, 160, 96), (192, 192, 192), (192, 192))
 _KERNEL_SIZES = (5, 5, 3)
@@ -81,7 +75,7 @@ def _network_in_network(
         filters: for each block, the filters of its convolutions, the 1x1 ones after
             the first; the 1x1 convolution to the classes comes on top.
         kernel_sizes: for each block, the kernel size of its first convolution.
-        dropout_rate: share of values dropped after each pooling, in [0, 1).
+        dropout_rate: fraction of values dropped after each pooling, in [0, 1).
         rectified_class_maps: whether ReLU follows the last convolution too, as in
             the authors' definition; scores are not negative then.
         initializer: of the kernels, ``"normal"``, N(0, 0.05), as in the authors'

@@ -20,15 +20,15 @@ Deviations, each so that public weights load or published counts are met:
   project with a 1x1 convolution and batch normalisation.
 """
 
-from keras_cnns.applications._builder import classification_builder
-from keras_cnns.applications._parts import STEM_SHAPES
-from keras_cnns.applications._registry import register
-from keras_cnns.applications._residual import (
+from keras_cnns.applications.classification._residual import (
     MIN_SIZE,
     residual_design,
     stage_ends,
 )
-from keras_cnns.applications._weights import hub_file, keras_file
+from keras_cnns.applications.frame.builder import classification_builder
+from keras_cnns.applications.frame.parts import STEM_SHAPES
+from keras_cnns.applications.frame.registry import register
+from keras_cnns.applications.frame.weight_files import hub_file, keras_file
 
 # form: whose network it is; params: trainable with 1000 classes, as timm/torchvision
 # ("torch") or keras.applications ("keras") count them; macs: as timm counts them.
@@ -139,7 +139,7 @@ def _resnet(
             the input on. 1 leaves every block open.
         drop_path: ``"batch"`` (the paper's: one draw per block and batch, branches
             scaled by their rates in inference) or ``"sample"`` (one draw per block
-            and picture, scaled by 1 / rate in training).
+            and image, scaled by 1 / rate in training).
     """
     return residual_design(
         units, block, filters, shortcut, stem, form, final_survival_rate, drop_path

@@ -19,9 +19,10 @@ authors attach it is unverified.
 
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import check_counts, check_flag, head_dtype
-from keras_cnns.applications._registry import register
+from keras_cnns._checks import check_counts, check_flag
+from keras_cnns.applications.frame.builder import Design, classification_builder
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.registry import register
 from keras_cnns.layers import DualStreamConv2D
 
 _WIDTHS = (48, 96, 192)

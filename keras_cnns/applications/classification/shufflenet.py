@@ -10,16 +10,14 @@ and momentum 0.9 of the batch normalisation are pytorchcv's too. Deviations: non
 
 from tensorflow.keras import layers
 
-from keras_cnns.applications._builder import Design, classification_builder
-from keras_cnns.applications._parts import (
+from keras_cnns._checks import check_count, check_counts, check_positive
+from keras_cnns.applications.frame.builder import Design, classification_builder
+from keras_cnns.applications.frame.parts import (
     STEM_SHAPES,
-    check_count,
-    check_counts,
-    check_positive,
     check_stem,
     conv_initializer,
 )
-from keras_cnns.applications._registry import register
+from keras_cnns.applications.frame.registry import register
 from keras_cnns.layers import ChannelShuffle, GroupedConv2D
 
 # groups, filters of the first stage (doubled per stage), params (trainable) and

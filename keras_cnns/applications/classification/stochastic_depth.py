@@ -17,14 +17,14 @@ instead of the fan-in He distribution (they differ in the convolutions that wide
 Under a distribution strategy every replica draws its own gates.
 """
 
-from keras_cnns.applications._builder import classification_builder
-from keras_cnns.applications._parts import STEM_SHAPES
-from keras_cnns.applications._registry import register
-from keras_cnns.applications._residual import (
+from keras_cnns.applications.classification._residual import (
     MIN_SIZE,
     residual_design,
     stage_ends,
 )
+from keras_cnns.applications.frame.builder import classification_builder
+from keras_cnns.applications.frame.parts import STEM_SHAPES
+from keras_cnns.applications.frame.registry import register
 
 # Params with 10 classes, counted from the layers of the authors' code; macs: those of
 # the ResNet of equal depth; the paper's errors.
@@ -57,7 +57,7 @@ def _stochastic_depth_resnet(depth=20, *, final_survival_rate=0.5, drop_path="ba
             (0, 1]; rates fall linearly to it. 1 gives the net of constant depth.
         drop_path: ``"batch"`` (the paper's: one draw per block and batch, branches
             scaled by their rates in inference) or ``"sample"`` (one draw per block
-            and picture, scaled by 1 / rate in training).
+            and image, scaled by 1 / rate in training).
     """
     whole = isinstance(depth, int) and not isinstance(depth, bool)
     if not whole or depth < 8 or depth % 6 != 2:

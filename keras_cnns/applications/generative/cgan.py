@@ -2,7 +2,7 @@
 
 Mirza, Osindero, "Conditional Generative Adversarial Nets", arXiv 1411.1784, section
 4.1. Latents are 100 numbers, uniform in [0, 1); labels are one-hot. The networks from
-picture to tag stand in ``cgan_tag.py``.
+image to tag stand in ``cgan_tag.py``.
 
 The paper says that dropout of 0.5 was applied to both players, not where: here it
 follows every hidden layer (unverified). It gives no initial weights: here they are
@@ -14,19 +14,17 @@ paper's ends in a sigmoid.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import (
+from keras_cnns._checks import check_each_count, check_image_shape, check_rate
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._parts import (
     DISCRIMINATOR_LIMIT,
     GENERATOR_LIMIT,
-    check_each_count,
-    check_image_shape,
     flat_images,
     logits,
     maxout_and_dropout,
     relu_and_dropout,
     uniform,
 )
-from keras_cnns.applications._parts import check_rate
-from keras_cnns.applications._registry import register_network
 
 _MNIST = (28, 28, 1)
 
@@ -41,21 +39,21 @@ def CGANGenerator(
     dropout_rate=0.5,
     name="cgan_generator",
 ):
-    """General builder of the generator of pictures of a class.
+    """General builder of the generator of images of a class.
 
     Args:
         latent_units: ReLU units that see the latents alone.
         label_units: ReLU units that see the label alone.
         joint_units: ReLU units that see both.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         latent_size: number of latents.
         classes: number of classes.
-        dropout_rate: share of units dropped after each hidden layer, in [0, 1).
+        dropout_rate: fraction of units dropped after each hidden layer, in [0, 1).
         name: model name.
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` and one-hot labels
-        ``(batch, classes)`` to pictures ``(batch, height, width, channels)`` in
+        ``(batch, classes)`` to images ``(batch, height, width, channels)`` in
         [0, 1], float32.
 
     Raises:
@@ -93,22 +91,22 @@ def CGANDiscriminator(
     dropout_rate=0.5,
     name="cgan_discriminator",
 ):
-    """General builder of the discriminator of pictures of a class.
+    """General builder of the discriminator of images of a class.
 
     Args:
-        image_units: maxout units that see the picture alone.
+        image_units: maxout units that see the image alone.
         image_pieces: linear pieces of each of them.
         label_units: maxout units that see the label alone.
         label_pieces: linear pieces of each of them.
         joint_units: maxout units that see both.
         joint_pieces: linear pieces of each of them.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         classes: number of classes.
-        dropout_rate: share of units dropped after each hidden layer, in [0, 1).
+        dropout_rate: fraction of units dropped after each hidden layer, in [0, 1).
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` and
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` and
         one-hot labels ``(batch, classes)`` to logits ``(batch, 1)``, float32, high
         for real ones.
 
@@ -180,7 +178,7 @@ def _variant(function_name, name):
         row.pop("builder"),
         function_name,
         name=name,
-        task="generative",
+        task="generation",
         paper="CGAN, arXiv 1411.1784, section 4.1",
         input_shape=inputs,
         condition_shape=(10,),

@@ -1,7 +1,7 @@
-"""Conditional GAN from picture to tag: it generates word vectors for a picture.
+"""Conditional GAN from image to tag: it generates word vectors for an image.
 
 Mirza, Osindero, "Conditional Generative Adversarial Nets", arXiv 1411.1784, section
-4.2. The condition is a code of 4096 numbers that another network made of the picture;
+4.2. The condition is a code of 4096 numbers that another network made of the image;
 what is generated is a word vector of 200 numbers. Latents are 100 normal numbers.
 
 Dropout and initial weights are as in ``cgan.py`` (unverified). Deviation: the
@@ -11,17 +11,17 @@ discriminator gives logits, the paper's ends in a sigmoid.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import (
+from keras_cnns._checks import check_each_count, check_rate
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._parts import (
     DISCRIMINATOR_LIMIT,
     GENERATOR_LIMIT,
-    check_each_count,
     logits,
     maxout_and_dropout,
     relu_and_dropout,
     uniform,
 )
-from keras_cnns.applications._parts import check_rate, head_dtype
-from keras_cnns.applications._registry import register_network
 
 _PAPER = "CGAN, arXiv 1411.1784, section 4.2"
 
@@ -35,15 +35,15 @@ def CGANWordGenerator(
     dropout_rate=0.5,
     name="cgan_word_generator",
 ):
-    """General builder of the generator of word vectors for a picture.
+    """General builder of the generator of word vectors for an image.
 
     Args:
         latent_units: ReLU units that see the latents alone.
-        code_units: ReLU units that see the picture's code alone.
+        code_units: ReLU units that see the image's code alone.
         word_size: length of the word vectors.
-        code_size: length of the picture's code.
+        code_size: length of the image's code.
         latent_size: number of latents.
-        dropout_rate: share of units dropped after each hidden layer, in [0, 1).
+        dropout_rate: fraction of units dropped after each hidden layer, in [0, 1).
         name: model name.
 
     Returns:
@@ -83,16 +83,16 @@ def CGANWordDiscriminator(
     dropout_rate=0.5,
     name="cgan_word_discriminator",
 ):
-    """General builder of the discriminator of word vectors for a picture.
+    """General builder of the discriminator of word vectors for an image.
 
     Args:
         word_units: ReLU units that see the word vector alone.
-        code_units: ReLU units that see the picture's code alone.
+        code_units: ReLU units that see the image's code alone.
         joint_units: maxout units that see both.
         joint_pieces: linear pieces of each of them.
         word_size: length of the word vectors.
-        code_size: length of the picture's code.
-        dropout_rate: share of units dropped after each hidden layer, in [0, 1).
+        code_size: length of the image's code.
+        dropout_rate: fraction of units dropped after each hidden layer, in [0, 1).
         name: model name.
 
     Returns:
@@ -133,7 +133,7 @@ CGANTagGenerator = register_network(
         "latent_size": 100,
     },
     name="cgan_tag_generator",
-    task="generative",
+    task="generation",
     paper=_PAPER,
     # 100*500 + 500 + 4096*2000 + 2000 + 2500*200 + 200
     params=8_744_700,
@@ -154,7 +154,7 @@ CGANTagDiscriminator = register_network(
         "code_size": 4096,
     },
     name="cgan_tag_discriminator",
-    task="generative",
+    task="generation",
     paper=_PAPER,
     # 200*500 + 500 + 4096*1200 + 1200 + 1700*3000 + 3000 + 1000 + 1
     params=10_120_901,

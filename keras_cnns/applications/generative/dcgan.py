@@ -1,4 +1,4 @@
-"""DCGAN: strided convolutions and batch normalisation make a GAN of pictures stable.
+"""DCGAN: strided convolutions and batch normalisation make a GAN of images stable.
 
 Radford, Metz, Chintala, "Unsupervised Representation Learning with Deep Convolutional
 Generative Adversarial Networks", arXiv 1511.06434. Layers are those of the authors'
@@ -15,7 +15,7 @@ of batch normalisation from N(1, 0.02).
 - 28, MNIST: labels join the input of every layer; sigmoid output; batch normalisation
   without gain and shift.
 - 128: the paper has none. It is the 64 form with one more stage of half the width at
-  the picture's side.
+  the image's side.
 
 Deviations: the discriminator gives logits, the authors' ends in a sigmoid. After the
 generator's dense layers, the authors normalise every unit of the first map, here it is
@@ -29,7 +29,9 @@ import math
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._dcgan import (
+from keras_cnns._checks import check_choice, check_count
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._dcgan import (
     LEAK,
     MOMENTUM,
     all_strides,
@@ -41,14 +43,12 @@ from keras_cnns.applications._dcgan import (
     normalisation,
     small_normal,
 )
-from keras_cnns.applications._generative import (
+from keras_cnns.applications.generative._parts import (
     RANGES,
     logits,
     output_images,
     with_labels,
 )
-from keras_cnns.applications._parts import check_choice, check_count
-from keras_cnns.applications._registry import register_network
 
 
 def DCGANGenerator(
@@ -69,7 +69,7 @@ def DCGANGenerator(
 
     Args:
         filters: channels of the first map and after each deconvolution but the last.
-        image_shape: ``(height, width, channels)`` of the pictures, of any size: a map
+        image_shape: ``(height, width, channels)`` of the images, of any size: a map
             that a stride makes too large is cropped at its end.
         kernel_size: of the deconvolutions.
         strides: of the deconvolutions, as many as ``filters``; None is 2 for all.
@@ -79,12 +79,13 @@ def DCGANGenerator(
         output_activation: ``"tanh"``, ``"sigmoid"`` or ``"linear"``.
         batch_norm: whether all layers but the last are normalised.
         batch_norm_affine: whether batch normalisation learns gains and shifts.
-        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
+            1).
         name: model name.
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)``, and one-hot labels
-        ``(batch, classes)`` where there are classes, to pictures ``(batch, height,
+        ``(batch, classes)`` where there are classes, to images ``(batch, height,
         width, channels)``, float32, in the range of ``output_activation``.
 
     Raises:
@@ -134,18 +135,19 @@ def DCGANDiscriminator(
 
     Args:
         filters: of the convolutions.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         kernel_size: of the convolutions.
         strides: of the convolutions, as many as ``filters``; None is 2 for all.
         classes: number of classes of a conditional one; 0 for an unconditional.
         dense_units: units of a dense layer before the logits; 0 for none.
         batch_norm: whether all layers but the first and the last are normalised.
         batch_norm_affine: whether batch normalisation learns gains and shifts.
-        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
+            1).
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)``, and
+        A ``keras.Model`` from images ``(batch, height, width, channels)``, and
         one-hot labels ``(batch, classes)`` where there are classes, to logits
         ``(batch, 1)``, float32, high for real ones.
 
@@ -248,7 +250,7 @@ def _pair(prefix, name):
         "batch_norm_affine": row.get("batch_norm_affine", True),
     }
     info = {
-        "task": "generative",
+        "task": "generation",
         "paper": "DCGAN, arXiv 1511.06434, figure 1; layers of the authors' code",
         "condition_shape": (classes,) if classes else (),
         "preprocessing": RANGES[row.get("output_activation", "tanh")],

@@ -14,9 +14,14 @@ ours, and so are their default values.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import check_image_shape, flat_images
-from keras_cnns.applications._parts import check_count, check_positive, check_rate
-from keras_cnns.applications._registry import register_network
+from keras_cnns._checks import (
+    check_count,
+    check_image_shape,
+    check_positive,
+    check_rate,
+)
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._parts import flat_images
 
 
 def _deduplication_autoencoder(
@@ -33,7 +38,7 @@ def _deduplication_autoencoder(
         code_size: units of the hidden layer, bits of the hash.
         noise_stddev: standard deviation of the noise that training adds to the pixels,
             in units of their range; positive.
-        dropout_rate: share of the code dropped in training, in [0, 1).
+        dropout_rate: fraction of the code dropped in training, in [0, 1).
         name: model name.
 
     Returns:

@@ -5,7 +5,7 @@ Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio,
 layers; sizes, initial weights and dropout rates are those of the authors'
 ``cifar10_convolutional.yaml`` (github.com/goodfeli/adversarial). The generator is dense
 but for a last deconvolution, the discriminator a small maxout network. Latents are 100
-normal numbers; the pictures are contrast-normalised ones, so not bounded.
+normal numbers; the images are contrast-normalised ones, so not bounded.
 
 Deviations: the discriminator gives logits, the authors' ends in a sigmoid; the
 deconvolution has one bias per channel, not one per pixel.
@@ -17,19 +17,18 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns import _addons
-from keras_cnns.applications._generative import (
+from keras_cnns._checks import check_count, check_image_shape, check_rate
+from keras_cnns.applications.classification.maxout import _pool
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._parts import (
     DISCRIMINATOR_LIMIT,
     GENERATOR_LIMIT,
-    check_image_shape,
     dropout,
     logits,
     maxout_and_dropout,
     output_images,
     uniform,
 )
-from keras_cnns.applications._parts import check_count, check_rate
-from keras_cnns.applications._registry import register_network
-from keras_cnns.applications.classification.maxout import _pool
 from keras_cnns.applications.generative.gan_mlp import (
     check_hidden,
     hidden,
@@ -39,7 +38,7 @@ from keras_cnns.applications.generative.gan_mlp import (
 # on each side, size of the pooling (its stride is 2).
 _CONVOLUTIONS = ((32, 8, 4, 4), (32, 8, 3, 4), (192, 5, 3, 2))
 _PIECES = 2
-_PICTURES = (32, 32, 3)
+_IMAGES = (32, 32, 3)
 _PAPER = "GAN, arXiv 1406.2661, section 5; sizes of the authors' code"
 
 
@@ -59,14 +58,14 @@ def GANConvGenerator(
         units: units of the hidden layers; the last are the maps' pixels.
         activations: of the hidden layers, each ``"relu"`` or ``"sigmoid"``.
         map_shape: ``(height, width, channels)`` of the maps that are deconvolved.
-        channels: channels of the pictures.
+        channels: channels of the images.
         kernel_size: of the deconvolution, which pads nothing.
         strides: of the deconvolution.
         latent_size: number of latents.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from latents ``(batch, latent_size)`` to pictures ``(batch,
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)``, float32, not bounded.
 
     Raises:
@@ -103,15 +102,15 @@ def GANConvDiscriminator(
     """General builder of the convolutional maxout discriminator.
 
     Args:
-        image_shape: ``(height, width, channels)`` of the pictures, at least 10 by 10.
+        image_shape: ``(height, width, channels)`` of the images, at least 10 by 10.
         units: units after the maximum, of the dense layer.
         pieces: linear pieces that each unit of the dense layer is the maximum of.
-        input_dropout_rate: share of the pixels dropped, in [0, 1).
-        dropout_rate: share of values dropped before each further layer, in [0, 1).
+        input_dropout_rate: fraction of the pixels dropped, in [0, 1).
+        dropout_rate: fraction of values dropped before each further layer, in [0, 1).
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to logits
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to logits
         ``(batch, 1)``, float32, high for real ones.
 
     Raises:
@@ -161,26 +160,26 @@ GANCIFAR10ConvGenerator = register_network(
         "latent_size": 100,
     },
     name="gan_cifar10_conv_generator",
-    task="generative",
+    task="generation",
     paper=_PAPER,
     # 100*8000 + 8000 + 8000*8000 + 8000 + 5*5*80*3 + 3
     params=64_822_003,
     input_shape=(100,),
-    output_shape=_PICTURES,
+    output_shape=_IMAGES,
     preprocessing="unbounded",
     note="the deconvolution has 3 biases, the authors' one for each of 3072 pixels",
 )
 GANCIFAR10ConvDiscriminator = register_network(
     GANConvDiscriminator,
     "GANCIFAR10ConvDiscriminator",
-    architecture={"image_shape": _PICTURES, "units": 500, "pieces": 5},
+    architecture={"image_shape": _IMAGES, "units": 500, "pieces": 5},
     name="gan_cifar10_conv_discriminator",
-    task="generative",
+    task="generation",
     paper=_PAPER,
     # 8*8*3*64 + 64 + 8*8*32*64 + 64 + 5*5*32*384 + 384
     # + 5*5*192*2500 + 2500 + 500 + 1
     params=12_454_073,
-    input_shape=_PICTURES,
+    input_shape=_IMAGES,
     output_shape=(1,),
     preprocessing="unbounded",
     stage_ends=("conv1_pool", "conv2_pool", "conv3_pool"),

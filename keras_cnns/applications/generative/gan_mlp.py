@@ -22,12 +22,20 @@ import numpy as np
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import (
+from keras_cnns._checks import (
+    check_choice,
+    check_count,
+    check_counts,
+    check_image_shape,
+    check_positive,
+    check_rate,
+    check_same_length,
+)
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._parts import (
     DISCRIMINATOR_LIMIT,
     GENERATOR_LIMIT,
     RANGES,
-    check_image_shape,
-    check_same_length,
     dropout,
     flat_images,
     limited_dense,
@@ -35,14 +43,6 @@ from keras_cnns.applications._generative import (
     maxout_and_dropout,
     uniform,
 )
-from keras_cnns.applications._parts import (
-    check_choice,
-    check_count,
-    check_counts,
-    check_positive,
-    check_rate,
-)
-from keras_cnns.applications._registry import register_network
 
 _ACTIVATIONS = ("relu", "sigmoid")
 
@@ -64,18 +64,18 @@ def GANGenerator(
     Args:
         units: units of the hidden layers.
         activations: of the hidden layers, each ``"relu"`` or ``"sigmoid"``.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         output_activation: ``"sigmoid"``, ``"tanh"`` or ``"linear"``.
         latent_size: number of latents.
         sigmoid_bias: initial bias of the hidden sigmoid layers.
         output_limit: initial weights of the last layer are uniform in +-this.
         largest_norm: limit of the norm of each unit's weights; None is no limit.
-        pixel_means: means of the training pictures, of ``image_shape`` and in [0, 1],
+        pixel_means: means of the training images, of ``image_shape`` and in [0, 1],
             whose logits a sigmoid output starts from; None starts from 0.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from latents ``(batch, latent_size)`` to pictures ``(batch,
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)``, float32.
 
     Raises:
@@ -144,8 +144,8 @@ def _checked_means(pixel_means, image_shape, activation):
             "it out"
         )
     means = np.asarray(pixel_means)
-    is_picture = means.shape == tuple(image_shape) and means.dtype.kind in "fiu"
-    if not is_picture or not all(0 <= mean <= 1 for mean in means.ravel()):
+    is_image = means.shape == tuple(image_shape) and means.dtype.kind in "fiu"
+    if not is_image or not all(0 <= mean <= 1 for mean in means.ravel()):
         raise ValueError(
             f"pixel_means must be in [0, 1] and of shape {tuple(image_shape)}, got "
             f"shape {means.shape}: {pixel_means!r}"
@@ -167,14 +167,14 @@ def GANDiscriminator(
     Args:
         units: units after the maximum, of the hidden layers.
         pieces: linear pieces that each unit is the maximum of.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         largest_norm: limit of the norm of each piece's weights; None is no limit.
-        input_dropout_rate: share of the pixels dropped, in [0, 1).
-        dropout_rate: share of the units dropped after each hidden layer, in [0, 1).
+        input_dropout_rate: fraction of the pixels dropped, in [0, 1).
+        dropout_rate: fraction of the units dropped after each hidden layer, in [0, 1).
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to logits
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to logits
         ``(batch, 1)``, float32, high for real ones.
 
     Raises:
@@ -313,7 +313,7 @@ def _variant(function_name, name):
         builder,
         function_name,
         name=name,
-        task="generative",
+        task="generation",
         paper="GAN, arXiv 1406.2661, section 5; sizes of the authors' code",
         input_shape=(architecture["latent_size"],) if is_generator else pixels,
         output_shape=pixels if is_generator else (1,),

@@ -1,11 +1,11 @@
-"""SimGAN: a refiner makes simulated pictures look real, and leaves what they show.
+"""SimGAN: a refiner makes simulated images look real, and leaves what they show.
 
 Shrivastava, Pfister, Tuzel, Susskind, Wang, Webb, "Learning from Simulated and
 Unsupervised Images through Adversarial Training", arXiv 1612.07828. The
 refiner is a residual network that keeps the size; the discriminator looks at pieces of
-the picture and gives a map of two classes, channel 0 refined and channel 1 real.
+the image and gives a map of two classes, channel 0 refined and channel 1 real.
 
-Eye gaze: pictures of 35 rows and 55 columns, 3x3 filters, 4 blocks, a map of 9x14. Hand
+Eye gaze: images of 35 rows and 55 columns, 3x3 filters, 4 blocks, a map of 9x14. Hand
 depth: 224x224, 7x7 filters, 10 blocks, a map of 7x7; its layers are known to us from
 public ports alone (unverified).
 
@@ -18,13 +18,15 @@ list of layers has one, as here. Deviation: the map is of logits, not of softmax
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import (
+from keras_cnns._checks import (
+    check_count,
+    check_counts,
     check_image_shape,
     check_same_length,
-    output_images,
 )
-from keras_cnns.applications._parts import check_count, check_counts, head_dtype
-from keras_cnns.applications._registry import register_network
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._parts import output_images
 
 
 def _conv(x, filters, size, name, strides=1, activation=None, **kwargs):
@@ -65,8 +67,8 @@ def SimGANRefiner(
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to
-        pictures of the same shape in [-1, 1], float32.
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to
+        images of the same shape in [-1, 1], float32.
 
     Raises:
         ValueError: if an argument is bad; the message quotes it.
@@ -104,7 +106,7 @@ def SimGANDiscriminator(
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to logits
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to logits
         ``(batch, rows, columns, 2)``, float32: refined, real.
 
     Raises:
@@ -194,7 +196,7 @@ def _variant(function_name, name):
         row.pop("builder"),
         function_name,
         name=name,
-        task="generative",
+        task="refinement",
         paper="SimGAN, arXiv 1612.07828, implementation details",
         input_shape=row["architecture"]["image_shape"],
         preprocessing="signed",

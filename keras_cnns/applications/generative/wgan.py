@@ -2,7 +2,7 @@
 
 Arjovsky, Chintala, Bottou, "Wasserstein GAN", arXiv 1701.07875, section 4. Layers are
 those of the authors' code (github.com/martinarjovsky/WassersteinGAN): DCGAN with 4x4
-kernels and half its width, for 64x64 pictures, 100 normal latents. The critic is the
+kernels and half its width, for 64x64 images, 100 normal latents. The critic is the
 discriminator without its sigmoid, so DCGAN's here. What the paper tries to break is
 the generator: DCGAN's; one of constant width without batch normalisation; and dense
 layers, three ReLU ones of 512 units and a linear output, which is not bounded.
@@ -17,22 +17,17 @@ clipped, or not, by whoever trains.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._dcgan import MOMENTUM
-from keras_cnns.applications._generative import (
-    check_image_shape,
-    flat_images,
-    logits,
-    uniform,
-)
-from keras_cnns.applications._parts import check_count, check_counts
-from keras_cnns.applications._registry import register_network
+from keras_cnns._checks import check_count, check_counts, check_image_shape
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._dcgan import MOMENTUM
+from keras_cnns.applications.generative._parts import flat_images, logits, uniform
 from keras_cnns.applications.generative.dcgan import (
     DCGANDiscriminator,
     DCGANGenerator,
 )
 
 _KERNEL_SIZE = 4
-_PICTURES = (64, 64, 3)
+_IMAGES = (64, 64, 3)
 
 
 def WGANGenerator(
@@ -47,14 +42,15 @@ def WGANGenerator(
 
     Args:
         filters: channels of the first map and after each deconvolution but the last.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         latent_size: number of latents.
         batch_norm: whether all layers but the last are normalised.
-        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
+            1).
         name: model name.
 
     Returns:
-        A ``keras.Model`` from latents ``(batch, latent_size)`` to pictures ``(batch,
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)`` in [-1, 1], float32.
 
     Raises:
@@ -82,13 +78,14 @@ def WGANCritic(
 
     Args:
         filters: of the convolutions.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         batch_norm: whether all layers but the first and the last are normalised.
-        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
+            1).
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
 
     Raises:
@@ -126,12 +123,12 @@ def WGANMLPGenerator(
 
     Args:
         units: units of the ReLU layers.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         latent_size: number of latents.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from latents ``(batch, latent_size)`` to pictures ``(batch,
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)``, float32, not bounded.
 
     Raises:
@@ -154,11 +151,11 @@ def WGANMLPCritic(
 
     Args:
         units: units of the ReLU layers.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
 
     Raises:
@@ -171,14 +168,14 @@ def WGANMLPCritic(
     return keras.Model(images, logits(x, **_limits(x)), name=name)
 
 
-_WIDE = {"units": (512, 512, 512), "image_shape": _PICTURES}
+_WIDE = {"units": (512, 512, 512), "image_shape": _IMAGES}
 _MAPS = ("deconv3_relu", "deconv2_relu", "deconv1_relu", "maps_relu")
 _VARIANTS = {
     "WGAN64Generator": {
         "builder": WGANGenerator,
         "architecture": {
             "filters": (512, 256, 128, 64),
-            "image_shape": _PICTURES,
+            "image_shape": _IMAGES,
             "latent_size": 100,
             "batch_norm": True,
         },
@@ -190,7 +187,7 @@ _VARIANTS = {
         "builder": WGANCritic,
         "architecture": {
             "filters": (64, 128, 256, 512),
-            "image_shape": _PICTURES,
+            "image_shape": _IMAGES,
             "batch_norm": True,
         },
         # 16*(3*64 + 64*128 + 128*256 + 256*512) + 8192 + 2*896
@@ -201,7 +198,7 @@ _VARIANTS = {
         "builder": WGANGenerator,
         "architecture": {
             "filters": (64, 64, 64, 64),
-            "image_shape": _PICTURES,
+            "image_shape": _IMAGES,
             "latent_size": 100,
             "batch_norm": False,
             "batch_norm_momentum": MOMENTUM,
@@ -235,10 +232,10 @@ def _variant(function_name, name):
         row.pop("builder"),
         function_name,
         name=name,
-        task="generative",
+        task="generation",
         paper="WGAN, arXiv 1701.07875, section 4; layers of the authors' code",
-        input_shape=(latent_size,) if latent_size else _PICTURES,
-        output_shape=_PICTURES if latent_size else (1,),
+        input_shape=(latent_size,) if latent_size else _IMAGES,
+        output_shape=_IMAGES if latent_size else (1,),
         **row,
     )
 

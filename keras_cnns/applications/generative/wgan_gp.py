@@ -6,10 +6,10 @@ GANs", arXiv 1704.00028. Layers and initial weights are those of the authors' co
 DCGAN pair of ``gan_64x64.py``. Latents are 128 normal numbers. The residual networks
 stand in ``wgan_gp_resnet.py``, those for points in ``wgan_gp_toy.py``.
 
-The penalty holds each picture's gradient apart from the others', so that the critics
-have no batch normalisation; that for 64x64 pictures has layer normalisation with a gain
+The penalty holds each image's gradient apart from the others', so that the critics
+have no batch normalisation; that for 64x64 images has layer normalisation with a gain
 and shift per channel instead. CIFAR-10's generator normalises each unit of its dense
-layer, that for 64x64 pictures each channel, that for MNIST nothing. Deviations: none
+layer, that for 64x64 images each channel, that for MNIST nothing. Deviations: none
 known.
 """
 
@@ -18,27 +18,27 @@ import math
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._dcgan import (
+from keras_cnns._checks import (
+    check_choice,
+    check_count,
+    check_counts,
+    check_flag,
+    check_image_shape,
+    check_positive,
+)
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._dcgan import (
     LEAK,
     MOMENTUM,
     check_momentum,
     map_sizes,
 )
-from keras_cnns.applications._generative import (
+from keras_cnns.applications.generative._parts import (
     RANGES,
-    check_image_shape,
     logits,
     output_images,
     uniform,
 )
-from keras_cnns.applications._parts import (
-    check_choice,
-    check_count,
-    check_counts,
-    check_flag,
-    check_positive,
-)
-from keras_cnns.applications._registry import register_network
 
 _KERNEL_SIZE = 5
 _EPSILON = 1e-5
@@ -77,18 +77,19 @@ def WGANGPGenerator(
 
     Args:
         filters: channels of the first map and after each deconvolution but the last.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         latent_size: number of latents.
         output_activation: ``"tanh"``, ``"sigmoid"`` or ``"linear"``.
         batch_norm: None, ``"unit"`` or ``"channel"``: what of the first map has a mean,
             variance, gain and shift of its own; of the others it is the channel.
         weight_stddev: standard deviation of the initial weights, which are uniform;
             None takes it from the layers' sizes.
-        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
+            1).
         name: model name.
 
     Returns:
-        A ``keras.Model`` from latents ``(batch, latent_size)`` to pictures ``(batch,
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)``, float32, in the range of ``output_activation``.
 
     Raises:
@@ -163,15 +164,15 @@ def WGANGPCritic(
 
     Args:
         filters: of the convolutions.
-        image_shape: ``(height, width, channels)`` of the pictures.
-        layer_norm: whether all convolutions but the first are normalised per picture,
+        image_shape: ``(height, width, channels)`` of the images.
+        layer_norm: whether all convolutions but the first are normalised per image,
             with a gain and a shift for each channel.
         weight_stddev: standard deviation of the initial weights, which are uniform;
             None takes it from the layers' sizes.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
 
     Raises:
@@ -295,7 +296,7 @@ def _variant(function_name, name):
         row.pop("builder"),
         function_name,
         name=name,
-        task="generative",
+        task="generation",
         paper="WGAN-GP, arXiv 1704.00028; layers of the authors' code",
         input_shape=inputs,
         output_shape=outputs,

@@ -1,4 +1,4 @@
-"""WGAN-GP's residual networks, for CIFAR-10 and for 64x64 pictures.
+"""WGAN-GP's residual networks, for CIFAR-10 and for 64x64 images.
 
 Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved Training of Wasserstein
 GANs", arXiv 1704.00028. Layers and initial weights are those of the authors' code
@@ -7,7 +7,7 @@ pair of ``gan_64x64.py``. A block is normalisation, ReLU, 3x3 convolution, twice
 generator's doubles the map by repeating pixels before its first convolution, a critic's
 halves it by the mean of 2x2 pixels after its second. Where map or width changes, the
 shortcut is a 1x1 convolution. CIFAR-10's critic normalises nothing, the other one each
-picture, with a gain and shift per channel. Latents are 128 normal numbers.
+image, with a gain and shift per channel. Latents are 128 normal numbers.
 
 Of CIFAR-10 this is the unconditional form; the code's default is a conditional one with
 a classifier beside the critic. Deviations: none known (where the code pools after a 1x1
@@ -19,18 +19,15 @@ import functools
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import (
-    check_image_shape,
-    logits,
-    output_images,
-)
-from keras_cnns.applications._parts import (
+from keras_cnns._checks import (
     check_count,
     check_counts,
     check_flag,
+    check_image_shape,
     check_rate,
 )
-from keras_cnns.applications._registry import register_network
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._parts import logits, output_images
 from keras_cnns.layers import NearestUpsampling2D
 
 _EPSILON = 1e-5
@@ -111,15 +108,16 @@ def WGANGPResNetGenerator(
 
     Args:
         filters: channels of the first map and of the blocks, each of which doubles it.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         latent_size: number of latents.
         first_bias: whether the first convolution of each block has a bias.
         he_output: whether the last convolution starts from twice the variance.
-        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
+            1).
         name: model name.
 
     Returns:
-        A ``keras.Model`` from latents ``(batch, latent_size)`` to pictures ``(batch,
+        A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)`` in [-1, 1], float32.
 
     Raises:
@@ -153,16 +151,16 @@ def WGANGPResNetCritic(
     image_shape=(64, 64, 3),
     name="wgan_gp_resnet_critic",
 ):
-    """General builder of the residual critic that normalises each picture.
+    """General builder of the residual critic that normalises each image.
 
     Args:
         filters: of the first convolution and of the blocks, each of which halves the
             map.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
 
     Raises:
@@ -189,11 +187,11 @@ def WGANGPPooledResNetCritic(
 
     Args:
         filters: of all convolutions.
-        image_shape: ``(height, width, channels)`` of the pictures.
+        image_shape: ``(height, width, channels)`` of the images.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
 
     Raises:
@@ -213,7 +211,7 @@ def WGANGPPooledResNetCritic(
 
 
 def _first_block(images, filters, name):
-    """A block that halves the picture and has no ReLU before its first convolution."""
+    """A block that halves the image and has no ReLU before its first convolution."""
     shortcut = _halve(images, f"{name}_shortcut_down")
     shortcut = _conv(shortcut, filters, 1, f"{name}_shortcut", he=False)
     x = _conv(images, filters, 3, f"{name}_1_conv")
@@ -284,7 +282,7 @@ def _variant(function_name, name):
         row.pop("builder"),
         function_name,
         name=name,
-        task="generative",
+        task="generation",
         paper="WGAN-GP, arXiv 1704.00028; layers of the authors' code",
         input_shape=inputs,
         output_shape=outputs,

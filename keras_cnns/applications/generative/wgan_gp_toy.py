@@ -10,9 +10,10 @@ Deviations: none known.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import logits
-from keras_cnns.applications._parts import check_count, check_counts, head_dtype
-from keras_cnns.applications._registry import register_network
+from keras_cnns._checks import check_count, check_counts
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._parts import logits
 
 _PAPER = "WGAN-GP, arXiv 1704.00028; layers of the authors' code"
 
@@ -81,7 +82,7 @@ WGANGPToyGenerator = register_network(
     "WGANGPToyGenerator",
     architecture={"units": (512, 512, 512), "latent_size": 2, "point_size": 2},
     name="wgan_gp_toy_generator",
-    task="generative",
+    task="generation",
     paper=_PAPER,
     params=527_874,  # 2*512 + 512 + 2*(512*512 + 512) + 512*2 + 2
     input_shape=(2,),
@@ -93,7 +94,7 @@ WGANGPToyCritic = register_network(
     "WGANGPToyCritic",
     architecture={"units": (512, 512, 512), "point_size": 2},
     name="wgan_gp_toy_critic",
-    task="generative",
+    task="generation",
     paper=_PAPER,
     params=527_361,  # 2*512 + 512 + 2*(512*512 + 512) + 512 + 1
     input_shape=(2,),

@@ -2,14 +2,14 @@
 
 Yu, Lin, Yang, Shen, Lu, Huang, "Generative Image Inpainting with Contextual Attention",
 arXiv 1801.07892. A first network fills the hole coarsely. Its filling, set into the
-picture, goes through two encoders: dilated convolutions, and convolutions with an
+image, goes through two encoders: dilated convolutions, and convolutions with an
 attention layer that makes the hole of patches of the known part. One decoder sees both.
-Two critics judge: one the whole picture, one a patch around the hole.
+Two critics judge: one the whole image, one a patch around the hole.
 
 Layers are those of the authors' code (github.com/JiahuiYu/generative_inpainting, first
 version): ELU after every convolution but the last, no normalisation, nearest upsampling
-and a 3x3 convolution to double the size; pictures end clipped to [-1, 1]. With picture
-and mask goes a map of ones, whose padded border tells where the picture ends. Weights
+and a 3x3 convolution to double the size; images end clipped to [-1, 1]. With image
+and mask goes a map of ones, whose padded border tells where the image ends. Weights
 start from Glorot's uniform ones, as there.
 
 Deviations: masks and maps are thinned out from the first pixel, not with aligned
@@ -20,17 +20,14 @@ import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import check_image_shape, logits
-from keras_cnns.applications._inpainting import (
+from keras_cnns._checks import check_count, check_counts, check_image_shape
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.generative._parts import logits
+from keras_cnns.applications.inpainting._parts import (
     check_divisible,
     holes,
     masked_inputs,
     register_inpainting,
-)
-from keras_cnns.applications._parts import (
-    check_count,
-    check_counts,
-    head_dtype,
 )
 from keras_cnns.layers import ContextualAttention, NearestUpsampling2D
 
@@ -84,7 +81,7 @@ def _dilated(x, filters, dilation_rates, name):
 
 
 def _decoder(x, filters, channels, name, output_name):
-    """Up to the picture's size, clipped to its range; float32 in every policy."""
+    """Up to the image's size, clipped to its range; float32 in every policy."""
     x = _conv(x, filters[2], f"{name}_conv1")
     x = _conv(x, filters[2], f"{name}_conv2")
     x = NearestUpsampling2D(name=f"{name}_upsample1")(x)
@@ -114,7 +111,7 @@ def CoarseToFineNetwork(
         filters: of the three levels, finest first.
         dilation_rates: of the dilated convolutions of both stages.
         attention_rate: how many times coarser than the maps, which are a quarter as
-            high and wide as the picture, attention compares; 1 for small pictures.
+            high and wide as the image, attention compares; 1 for small images.
         masked_scores: ``"zero"`` as published, or ``"excluded"``; see the layer
             ``ContextualAttention``.
         mask_sampling: ``"nearest"`` as published, or ``"minimum"``, which is stricter
@@ -122,8 +119,8 @@ def CoarseToFineNetwork(
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` in [-1, 1]
-        and masks ``(batch, height, width, 1)``, 1 at known pixels, to two pictures of
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` in [-1, 1]
+        and masks ``(batch, height, width, 1)``, 1 at valid pixels, to two images of
         the same shape in [-1, 1], float32: refined, coarse. What is under the holes has
         no effect.
 
@@ -172,17 +169,17 @@ def StridedCritic(
     filters=(64, 128, 256, 256),
     name="strided_critic",
 ):
-    """General builder of the critics of whole pictures and of patches.
+    """General builder of the critics of whole images and of patches.
 
     Without normalisation, so that a gradient penalty sees each example by itself.
 
     Args:
-        image_shape: ``(height, width, channels)`` of the pictures or patches.
+        image_shape: ``(height, width, channels)`` of the images or patches.
         filters: of the 5x5 convolutions of stride 2, with LeakyReLU of 0.2.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to scores
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to scores
         ``(batch, 1)``, float32, high for real ones.
 
     Raises:

@@ -3,17 +3,17 @@
 Iizuka, Simo-Serra, Ishikawa, "Globally and Locally Consistent Image Completion", ACM
 Transactions on Graphics 36(4), 2017. Dilated convolutions let the completion network
 see far; two halvings only keep it sharp. Of the discriminator one column sees the whole
-picture, the other a patch of fixed size around the hole; both end in a vector, and one
+image, the other a patch of fixed size around the hole; both end in a vector, and one
 dense layer judges them together.
 
 Batch normalisation and ReLU follow every convolution but the last. The hole is filled
-with one colour before the network sees it, the mean of the training pictures with the
+with one colour before the network sees it, the mean of the training images with the
 authors; it also gets the hole's mask. Layers are checked against a public port
 (github.com/otenim/GLCIC-PyTorch), which also has the ReLU after the discriminator's
 dense layers.
 
-The completion network takes pictures of any size, the discriminator of one size. It
-takes ``[images, patches]``: whoever trains cuts the patches, from the same pictures.
+The completion network takes images of any size, the discriminator of one size. It
+takes ``[images, patches]``: whoever trains cuts the patches, from the same images.
 
 Deviations: the hole is filled with mid-grey, 0.5, unless ``fill_value`` is given, not
 with that mean colour. The discriminator gives logits, the published one ends in a
@@ -25,21 +25,17 @@ Glorot's uniform ones.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import check_image_shape, logits
-from keras_cnns.applications._inpainting import (
+from keras_cnns._checks import check_count, check_counts, check_image_shape, check_rate
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.generative._parts import logits
+from keras_cnns.applications.inpainting._parts import (
     check_divisible,
     holes,
     masked_inputs,
     normalised,
     register_inpainting,
 )
-from keras_cnns.applications._parts import (
-    check_count,
-    check_counts,
-    check_rate,
-    head_dtype,
-)
-from keras_cnns.applications._registry import register_network
 
 
 def _normalised_relu(x, name):
@@ -93,12 +89,12 @@ def CompletionNetwork(
         filters: of each level, finest first; two levels or more.
         dilation_rates: of the dilated convolutions at the coarsest level.
         fill_value: what stands in the hole at first, in [0, 1]: a number, or one for
-            each channel such as the mean colour of the training pictures.
+            each channel such as the mean colour of the training images.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` in [0, 1]
-        and masks ``(batch, height, width, 1)``, 1 at known pixels, to pictures of the
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` in [0, 1]
+        and masks ``(batch, height, width, 1)``, 1 at valid pixels, to images of the
         same shape in [0, 1], float32. What is under the holes has no effect.
 
     Raises:
@@ -157,18 +153,18 @@ def ContextDiscriminator(
     """General builder of the discriminators with a global and a local column.
 
     Args:
-        image_shape: ``(height, width, channels)`` of the whole pictures.
+        image_shape: ``(height, width, channels)`` of the whole images.
         local_shape: the same of the patches around the hole, no larger and of as many
             channels; None: half as high and wide.
-        global_filters: of the 5x5 convolutions of stride 2 on the picture.
+        global_filters: of the 5x5 convolutions of stride 2 on the image.
         local_filters: of those on the patch.
         units: of the dense layer that ends each column.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` and patches
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` and patches
         ``(batch, local height, local width, channels)``, which the caller cuts from
-        them around the hole, to logits ``(batch, 1)``, float32, high for real pictures.
+        them around the hole, to logits ``(batch, 1)``, float32, high for real images.
 
     Raises:
         ValueError: if an argument is bad; the message quotes it.
@@ -189,7 +185,7 @@ def ContextDiscriminator(
 
 
 def _local_shape(local_shape, image_shape):
-    """The patches' shape, checked; half the picture's where none is given."""
+    """The patches' shape, checked; half the image's where none is given."""
     if local_shape is None:
         height, width, channels = image_shape
         local_shape = (max(height // 2, 1), max(width // 2, 1), channels)

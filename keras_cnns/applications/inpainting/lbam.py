@@ -8,7 +8,7 @@ biases, from N(0, 0.02).
 A mask goes through convolutions of its own. Each gives an attention map g_A that
 multiplies the features, and the next mask g_M = max(x, 0)^0.8. On the way down these
 are forward maps, from the mask. A second chain, from the hole, gives reverse maps for
-the way up: there the convolved picture of the skip, as it was before attention, and
+the way up: there the convolved image of the skip, as it was before attention, and
 the upconvolved features stand side by side, and so do the forward and the reverse map
 that multiply them.
 
@@ -21,25 +21,21 @@ place of g_A. Without the adversarial loss is the trainer's matter.
 Of the released code are also: no batch normalisation (the paper has it in all but the
 first and the last layer (unverified)), (tanh + 1) / 2 at the end instead of |tanh|, and
 reverse maps that start from (1.1, 1, 0.5, 0.5) where the paper has (1.1, 2, 1, 1) for
-all (unverified). Masks have as many equal channels as pictures, three.
+all (unverified). Masks have as many equal channels as images, three.
 """
 
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._dcgan import LEAK, small_normal
-from keras_cnns.applications._inpainting import (
+from keras_cnns._checks import check_choice, check_counts, check_flag
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.generative._dcgan import LEAK, small_normal
+from keras_cnns.applications.inpainting._parts import (
     check_divisible,
     holes,
     masked_inputs,
     normalised,
     register_inpainting,
-)
-from keras_cnns.applications._parts import (
-    check_choice,
-    check_counts,
-    check_flag,
-    head_dtype,
 )
 from keras_cnns.layers import (
     LearnableMaskActivation,
@@ -134,7 +130,7 @@ def _fixed_maps(masks, levels, name):
 
 
 def _all_channels(masks, channels, name):
-    """The masks once for each channel of the picture."""
+    """The masks once for each channel of the image."""
     if channels == 1:
         return masks
     return layers.Concatenate(name=name)([masks] * channels)
@@ -179,7 +175,7 @@ def LearnableAttentionUNet(
 
     Args:
         image_shape: ``(height, width, channels)``; height and width may be None, and
-            are multiples of 2 to the power of the number of levels: 28x28 pictures
+            are multiples of 2 to the power of the number of levels: 28x28 images
             take two.
         filters: of each level on the way down, and of the same sizes on the way up;
             two levels or more.
@@ -192,8 +188,8 @@ def LearnableAttentionUNet(
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` in [0, 1]
-        and masks ``(batch, height, width, 1)``, 1 at known pixels, to pictures of the
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` in [0, 1]
+        and masks ``(batch, height, width, 1)``, 1 at valid pixels, to images of the
         same shape in [0, 1], float32. What is under the holes has no effect.
 
     Raises:

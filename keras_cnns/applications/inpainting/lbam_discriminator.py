@@ -1,4 +1,4 @@
-"""LBAM's discriminator: one column for the known pixels, one for the filled ones.
+"""LBAM's discriminator: one column for the valid pixels, one for the filled ones.
 
 Xie, Liu, Li, Cheng, Zuo, Liu, Wen, Ding, "Image Inpainting with Learnable Bidirectional
 Attention Maps", arXiv 1909.00968. Layers are those of the author's code
@@ -13,14 +13,15 @@ the code leaves them to PyTorch.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._dcgan import LEAK, small_normal
-from keras_cnns.applications._inpainting import (
+from keras_cnns._checks import check_counts, check_flag
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.generative._dcgan import LEAK, small_normal
+from keras_cnns.applications.inpainting._parts import (
     check_divisible,
     holes,
     normalised,
     register_inpainting,
 )
-from keras_cnns.applications._parts import check_counts, check_flag, head_dtype
 
 
 def TwoColumnDiscriminator(
@@ -39,9 +40,9 @@ def TwoColumnDiscriminator(
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` and masks
-        ``(batch, height, width, 1)``, 1 at known pixels, to logits ``(batch, 1)``,
-        float32, high for real pictures.
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` and masks
+        ``(batch, height, width, 1)``, 1 at valid pixels, to logits ``(batch, 1)``,
+        float32, high for real images.
 
     Raises:
         ValueError: if an argument is bad; the message quotes it.

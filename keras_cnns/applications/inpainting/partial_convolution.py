@@ -2,15 +2,15 @@
 
 Liu, Reda, Shih, Wang, Tao, Catanzaro, "Image Inpainting for Irregular Holes Using
 Partial Convolutions", arXiv 1804.07723, table of the appendix: eight levels for 512x512
-pictures. Convolutions of stride 2 and ReLU lead down; nearest upsampling, the skip of
+images. Convolutions of stride 2 and ReLU lead down; nearest upsampling, the skip of
 the same size, a 3x3 convolution and LeakyReLU of 0.2 lead up; the last skip is the
-masked picture itself. Masks are upsampled and joined as features are. All layers but
+masked image itself. Masks are upsampled and joined as features are. All layers but
 the first and the last are batch-normalised.
 
 - ``pconv_unet``: 512x512.
 - ``pconv_unet256``: the seven levels of public ports for 256x256.
 - ``masked_unet``: the same table with plain convolutions, which see the masks as one
-  more channel of the picture; ours, to compare with.
+  more channel of the image; ours, to compare with.
 
 Layers of the way down have names that start with ``encoder``, those of the way up with
 ``decoder``: the second stage of training freezes the layers ``encoder<level>_bn``.
@@ -26,20 +26,15 @@ are mirror images.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import check_same_length
-from keras_cnns.applications._inpainting import (
+from keras_cnns._checks import check_choice, check_counts, check_rate, check_same_length
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.inpainting._parts import (
     MOMENTUM,
     check_divisible,
     he_normal,
     masked_inputs,
     normalised,
     register_inpainting,
-)
-from keras_cnns.applications._parts import (
-    check_choice,
-    check_counts,
-    check_rate,
-    head_dtype,
 )
 from keras_cnns.layers import MaskedConcatenate, NearestUpsampling2D, PartialConv2D
 
@@ -138,18 +133,19 @@ def PartialConvUNet(
 
     Args:
         image_shape: ``(height, width, channels)``; height and width may be None, and
-            are multiples of 2 to the power of the number of levels: 28x28 pictures
+            are multiples of 2 to the power of the number of levels: 28x28 images
             take two.
         filters: of each level on the way down, and of the same sizes on the way up.
         kernel_sizes: on the way down, as many; None is 7, 5, 5 and then 3s.
         convolution: ``"partial"``, or ``"plain"``, which sees the masks as one more
-            channel of the pictures.
-        batch_norm_momentum: share of the running statistics kept in a step, in [0, 1).
+            channel of the images.
+        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
+            1).
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` in [0, 1]
-        and masks ``(batch, height, width, 1)``, 1 at known pixels, to pictures of the
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` in [0, 1]
+        and masks ``(batch, height, width, 1)``, 1 at valid pixels, to images of the
         same shape, float32, not bounded. What is under the holes has no effect.
 
     Raises:

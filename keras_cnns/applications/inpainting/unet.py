@@ -2,10 +2,10 @@
 
 Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image
 Segmentation", arXiv 1505.04597, figure 1. It labels every pixel, and so can say where
-the holes of a picture are; the inpainting networks here are U-Nets of other layers. It
-takes pictures alone and gives logits of classes.
+the holes of an image are; the inpainting networks here are U-Nets of other layers. It
+takes images alone and gives logits of classes.
 
-- ``unet``: convolutions without padding, skips cropped to the middle; 572x572 pictures
+- ``unet``: convolutions without padding, skips cropped to the middle; 572x572 images
   give 388x388 labels.
 - ``unet_same``: a popular Keras port (github.com/zhixuhao/unet): padded convolutions,
   nearest upsampling and 2x2 convolutions, a further 3x3 convolution to 2 channels.
@@ -22,19 +22,19 @@ deconvolution, here it is 64, as the paper's figure and halving have it.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.applications._generative import check_image_shape
-from keras_cnns.applications._inpainting import (
-    check_divisible,
-    he_normal,
-    register_inpainting,
-)
-from keras_cnns.applications._parts import (
+from keras_cnns._checks import (
     check_choice,
     check_count,
     check_counts,
     check_flag,
+    check_image_shape,
     check_rate,
-    head_dtype,
+)
+from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.inpainting._parts import (
+    check_divisible,
+    he_normal,
+    register_inpainting,
 )
 from keras_cnns.layers import NearestUpsampling2D
 
@@ -84,7 +84,7 @@ def _crops(levels):
 
 
 def _check_valid_size(image_shape, levels):
-    """Refuses pictures that leave an odd map before a pooling, or no output."""
+    """Refuses images that leave an odd map before a pooling, or no output."""
     check_image_shape(image_shape, fixed_size=False)
     step = 2 ** (levels - 1)
     lost = 4 * (2**levels - 1)  # down to the coarsest map
@@ -120,12 +120,12 @@ def UNet(
         padding: ``"valid"`` or ``"same"``, of the levels' 3x3 convolutions.
         upsampling: ``"deconvolution"``, 2x2, or ``"nearest"`` and a 2x2 convolution.
         head_filters: of a padded 3x3 convolution before the last; 0 for none.
-        dropout_rate: share dropped at the ends of the last two levels, in [0, 1).
+        dropout_rate: fraction dropped at the ends of the last two levels, in [0, 1).
         skips: whether the expanding path sees the contracting one's maps.
         name: model name.
 
     Returns:
-        A ``keras.Model`` from pictures ``(batch, height, width, channels)`` to logits
+        A ``keras.Model`` from images ``(batch, height, width, channels)`` to logits
         ``(batch, height', width', classes)``, float32; height' is the height with
         ``"same"`` and 184 less with ``"valid"`` and five levels.
 

@@ -101,7 +101,7 @@ def read_idx(path: str, sha256=None) -> np.ndarray:
 
 
 class FashionMnistIdx(tfds.core.GeneratorBasedBuilder):
-    """70,000 grey 28x28 pictures of clothes in ten classes, 60,000 to train.
+    """70,000 grey 28x28 images of clothes in ten classes, 60,000 to train.
 
     The folder of the files is the builder's ``manual_dir`` at preparation.
     """

@@ -66,9 +66,9 @@ PICTURES = {
         "8378025ad2519d649d02e32bd98990db4ab572357d9f09841c2fbfbb4fefad29",
     ),
 }  # fmt: skip
-# Sizes of the whole picture that crops are cut from, as shares of its own.
+# Sizes of the whole picture that crops are cut from, as fractions of its own.
 SCALES = {"train": (1.0, 0.7, 0.5), "test": (1.0, 0.5)}
-# How far apart crops are at least, as a share of their side: those of test do not
+# How far apart crops are at least, as a fraction of their side: those of test do not
 # overlap.
 STRIDES = {"train": 0.375, "test": 1.0}
 

@@ -48,7 +48,7 @@ class RenderedDigits(tfds.core.GeneratorBasedBuilder):
     """6000 drawn grey 8x8 digits, 5000 to train and 1000 to test.
 
     Thin even lines in full white on black, each a little turned, slanted, scaled and
-    shifted at random; the same pictures whenever they are made.
+    shifted at random; the same images whenever they are made.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -83,7 +83,7 @@ class RenderedDigits(tfds.core.GeneratorBasedBuilder):
 
 
 def render_digit(label: int, random) -> np.ndarray:
-    """One picture of a digit.
+    """One image of a digit.
 
     Args:
         label: the digit.
@@ -101,18 +101,18 @@ def render_digit(label: int, random) -> np.ndarray:
     lines = [(np.array(line) - 0.5) @ matrix.T + middle for line in STROKES[label]]
     starts = np.concatenate([line[:-1] for line in lines])
     ends = np.concatenate([line[1:] for line in lines])
-    shares = _covered(starts, ends, random.uniform(*_THICKNESSES) / 2)
-    return np.round(255 * shares).astype(np.uint8)[..., np.newaxis]
+    fractions = _covered(starts, ends, random.uniform(*_THICKNESSES) / 2)
+    return np.round(255 * fractions).astype(np.uint8)[..., np.newaxis]
 
 
 def _covered(starts, ends, radius):
-    """The share of each pixel that is nearer to a line than ``radius``."""
+    """The fraction of each pixel that is nearer to a line than ``radius``."""
     places = (np.arange(_SIDE * _SUBSAMPLES) + 0.5) / _SUBSAMPLES
     x = places[:, np.newaxis] - starts[:, 0]  # (column, line)
     y = places[:, np.newaxis, np.newaxis] - starts[:, 1]  # (row, 1, line)
     along_x, along_y = (ends - starts).T
-    share = np.clip((x * along_x + y * along_y) / (along_x**2 + along_y**2), 0, 1)
-    squares = (x - share * along_x) ** 2 + (y - share * along_y) ** 2
+    fraction = np.clip((x * along_x + y * along_y) / (along_x**2 + along_y**2), 0, 1)
+    squares = (x - fraction * along_x) ** 2 + (y - fraction * along_y) ** 2
     blocks = (squares.min(-1) < radius**2).reshape(
         _SIDE, _SUBSAMPLES, _SIDE, _SUBSAMPLES
     )

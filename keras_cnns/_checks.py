@@ -1,0 +1,101 @@
+"""Checks of arguments: each refuses a bad value in one line that quotes it."""
+
+import math
+
+import numpy as np
+
+
+def is_whole(value) -> bool:
+    """Whether a value is a whole number; True and False are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_number(value) -> bool:
+    """Whether a value is a real number; True and False are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_choice(name, value, choices) -> None:
+    """Refuses a value that is not among the choices; True is not 1."""
+    if not any(type(value) is type(c) and value == c for c in choices):
+        known = " or ".join(map(repr, choices))
+        raise ValueError(f"{name} must be {known}, got {value!r}")
+
+
+def check_flag(name, value) -> None:
+    """Refuses anything but True and False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+
+
+def check_count(name, value, least=1) -> None:
+    """Refuses anything but a whole number of at least ``least``."""
+    if not is_whole(value) or value < least:
+        raise ValueError(
+            f"{name} must be a whole number of at least {least}, got {value!r}"
+        )
+
+
+def check_each_count(**counts) -> None:
+    """``check_count`` of each argument."""
+    for name, value in counts.items():
+        check_count(name, value)
+
+
+def check_counts(name, values) -> None:
+    """Refuses anything but a list of positive whole numbers."""
+    if not isinstance(values, (tuple, list)) or not values:
+        raise ValueError(f"{name} must be positive whole numbers, got {values!r}")
+    for value in values:
+        check_count(f"each of {name}={values!r}", value)
+
+
+def check_odd(name, value, least=3) -> None:
+    """Refuses anything but an odd whole number of at least ``least``."""
+    if not is_whole(value) or value < least or value % 2 == 0:
+        raise ValueError(
+            f"{name} must be an odd whole number of at least {least}, got {value!r}"
+        )
+
+
+def check_at_least(least, **numbers) -> None:
+    """Refuses numbers below ``least``, and what is no number."""
+    for name, value in numbers.items():
+        if not value >= least:
+            raise ValueError(f"{name} must be at least {least}, got {value!r}")
+
+
+def check_positive(name, value) -> None:
+    """Refuses anything but a positive number."""
+    if not is_number(value) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a positive number, got {value!r}")
+
+
+def check_rate(name, value, interval="[0, 1)") -> None:
+    """Refuses a number outside of the interval; round brackets leave its ends out."""
+    inside = is_number(value) and 0 <= value <= 1
+    if (
+        not inside
+        or (value == 0 and "(" in interval)
+        or (value == 1 and ")" in interval)
+    ):
+        raise ValueError(f"{name} must be in {interval}, got {value!r}")
+
+
+def check_same_length(**lists) -> None:
+    """Refuses lists of which one is longer than another, and what is no list."""
+    are_lists = all(isinstance(values, (tuple, list)) for values in lists.values())
+    if not are_lists or len({len(values) for values in lists.values()}) > 1:
+        shown = ", ".join(f"{name}={values!r}" for name, values in lists.items())
+        raise ValueError(f"must be lists of one length: {shown}")
+
+
+def check_image_shape(shape, fixed_size=True, name="image_shape") -> None:
+    """Refuses all but (height, width, channels); sizes may be open if not fixed."""
+    is_complete = isinstance(shape, (tuple, list)) and len(shape) == 3
+    open_sizes = () if fixed_size else (0, 1)
+    if not is_complete or not all(
+        (is_whole(size) and size > 0) or (size is None and i in open_sizes)
+        for i, size in enumerate(shape)
+    ):
+        raise ValueError(f"{name} must be (height, width, channels), got {shape!r}")

@@ -1,0 +1,183 @@
+"""Networks as graphs of layers: copies, where activations are, what sizes they take."""
+
+import fractions
+import math
+
+import tensorflow as tf
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from keras_cnns.layers import ContextualAttention, NearestUpsampling2D
+
+_CONVOLUTIONS = (layers.Conv2D, layers.SeparableConv2D, layers.DepthwiseConv2D)
+_ACTIVATIONS = (
+    layers.Activation,
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.PReLU,
+    layers.ELU,
+)
+# What may stand between a convolution and its activation.
+_BETWEEN = (
+    layers.BatchNormalization,
+    layers.LayerNormalization,
+    layers.GroupNormalization,
+    layers.Dropout,
+    layers.GaussianNoise,
+)
+
+
+def check_functional(network) -> None:
+    """Refuses anything but a network whose layers are known.
+
+    Raises:
+        ValueError: if ``network`` is no model of the functional API and no built
+            ``Sequential``.
+    """
+    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
+        raise ValueError(
+            "network must be a keras.Model of the functional API or a built "
+            f"Sequential, got {network!r}"
+        )
+
+
+def copy_network(network, replace=None) -> keras.Model:
+    """A network with layers and weights of its own that start at the same values.
+
+    Args:
+        network: model of the functional API, or a built ``Sequential``.
+        replace: function of a layer that returns the layer to put in its place, with
+            weights of the same shapes, or None for an equal one; models within the
+            network are walked too. All equal if None.
+
+    Raises:
+        ValueError: if ``network`` is another kind of model.
+    """
+    check_functional(network)
+
+    def copy_layer(layer):
+        if isinstance(layer, keras.Model):
+            return keras.models.clone_model(layer, clone_function=copy_layer)
+        replacement = replace(layer) if replace else None
+        return copy_of(layer) if replacement is None else replacement
+
+    copy = keras.models.clone_model(network, clone_function=copy_layer)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def copy_of(layer):
+    """An equal layer without the weights."""
+    return type(layer).from_config(layer.get_config())
+
+
+def tensor_before(layer):
+    """What a layer of a network receives.
+
+    Raises:
+        ValueError: if it does not stand in one place.
+    """
+    _check_single_place(layer)
+    return layer.input
+
+
+def output_of(network, layer_name):
+    """What a layer of a network gives.
+
+    Raises:
+        ValueError: if there is no such layer, or it does not stand in one place.
+    """
+    layer = network.get_layer(layer_name)
+    _check_single_place(layer)
+    return layer.get_output_at(0)
+
+
+def _check_single_place(layer):
+    if len(layer.inbound_nodes) != 1:
+        raise ValueError(
+            f"layer {layer.name!r} is used in {len(layer.inbound_nodes)} places; a "
+            "network in which every layer has one place is needed"
+        )
+
+
+def size_divisor(network) -> int:
+    """What the sides of a network's images are multiples of.
+
+    Where layers halve maps, here by strides, and others bring them back to the size of
+    what they are joined with, only such sides fit. Attention wants multiples of its
+    rate.
+
+    Args:
+        network: model of the functional API, in which every layer has one place.
+
+    Raises:
+        ValueError: if ``network`` is another kind of model, or a layer is used in
+            several places.
+    """
+    check_functional(network)
+    shrunk, divisor = {}, 1  # how many times smaller maps are, by the tensor's id
+    for layer in network.layers:  # in order: inputs come before what they go into
+        given = [shrunk.get(id(x), 1) for x in tf.nest.flatten(tensor_before(layer))]
+        factor = max(given) * _shrinking(layer)
+        shrunk.update((id(x), factor) for x in tf.nest.flatten(layer.output))
+        rate = layer.rate if isinstance(layer, ContextualAttention) else 1
+        divisor = math.lcm(divisor, fractions.Fraction(factor * rate).numerator)
+    return divisor
+
+
+def _shrinking(layer):
+    """How many times smaller a layer makes the height of its maps; below 1: larger."""
+    if isinstance(layer, NearestUpsampling2D):
+        return fractions.Fraction(1, layer.size)
+    if isinstance(layer, layers.UpSampling2D):
+        return fractions.Fraction(1, layer.size[0])
+    strides = getattr(_innermost(layer), "strides", 1)  # one number in layers of ours
+    stride = strides if isinstance(strides, int) else strides[0]
+    is_transposed = isinstance(_innermost(layer), layers.Conv2DTranspose)
+    return fractions.Fraction(1, stride) if is_transposed else stride
+
+
+def convolution_activations(network) -> list:
+    """Names of the layers that end in the activation of a convolution, in order.
+
+    A convolution counts if it has an activation of its own, or if an activation layer
+    follows it, with at most normalisation, dropout or noise between. Of a model within
+    the network nothing is seen.
+
+    Args:
+        network: model of the functional API, or a built ``Sequential``.
+
+    Raises:
+        ValueError: if ``network`` is another kind of model, or uses such a layer in
+            several places.
+    """
+    check_functional(network)
+    pending, names = set(), []  # ids of the tensors that wait for an activation
+    for layer in network.layers:
+        if isinstance(_innermost(layer), _CONVOLUTIONS):
+            tensor_before(layer)
+            if _is_linear(_innermost(layer)):
+                pending.add(id(layer.output))
+            else:
+                names.append(layer.name)
+        elif isinstance(layer, (*_ACTIVATIONS, *_BETWEEN)):
+            if id(tensor_before(layer)) not in pending:
+                continue
+            if isinstance(layer, _BETWEEN) or _is_linear(layer):
+                pending.add(id(layer.output))
+            else:
+                names.append(layer.name)
+    return names
+
+
+def _innermost(layer):
+    """The layer within wrappers, such as one that normalises its weights."""
+    while isinstance(layer, layers.Wrapper):
+        layer = layer.layer
+    return layer
+
+
+def _is_linear(layer):
+    activation = getattr(layer, "activation", None)
+    has_own = isinstance(layer, (layers.Activation, *_CONVOLUTIONS))
+    return has_own and activation in (None, keras.activations.linear)

@@ -1,0 +1,376 @@
+"""Checkpoints into networks: Keras ``.h5`` files and PyTorch state dicts.
+
+Layers are matched by name; where a file names its layers otherwise, by position, as
+Keras itself reads its public files, and only if every shape agrees. Two layers may
+differ: the classifier head (another number of classes leaves it fresh) and the first
+kernel (another number of input channels adapts it). Both are said in the log.
+"""
+
+import dataclasses
+import os
+
+import h5py
+import numpy as np
+from absl import logging
+from tensorflow import keras
+
+from keras_cnns import _downloads, _files
+from keras_cnns.applications.frame import state_dicts
+
+_KERAS_FILES = "https://storage.googleapis.com/tensorflow/keras-applications"
+HEAD_NAME = "predictions"
+# What the classifier is called in files written by older Keras releases.
+_OLD_HEAD_NAMES = (HEAD_NAME, "fc1000", "probs")
+# What else belongs to the top of a network that has more there than a classifier.
+_BEFORE_HEAD = ("dense", "embedding_dense", "embedding_bn")
+
+
+_HUB = "https://huggingface.co/timm/{}/resolve/main/model.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class PublicFile:
+    """One public checkpoint.
+
+    Attributes:
+        url: address of the file with the classifier.
+        checksum: of that file, as ``_downloads.fetch`` takes it.
+        licence: under which it is offered.
+        headless_url, headless_checksum: a file without the classifier, where one
+            exists; else the classifier is left out of the other.
+        preprocessing: input convention, where it is not the model's usual one.
+    """
+
+    url: str
+    checksum: str
+    licence: str
+    headless_url: str = ""
+    headless_checksum: str = ""
+    preprocessing: str = ""
+
+
+def keras_file(folder: str, name: str, md5: str, headless_md5: str) -> PublicFile:
+    """The ImageNet checkpoint of a ``keras.applications`` model."""
+    stem = f"{_KERAS_FILES}/{folder}/{name}_weights_tf_dim_ordering_tf_kernels"
+    return PublicFile(
+        f"{stem}.h5",
+        f"md5:{md5}",
+        "Apache-2.0",
+        f"{stem}_notop.h5",
+        f"md5:{headless_md5}",
+    )
+
+
+def hub_file(identifier: str, preprocessing: str = "") -> PublicFile:
+    """A checkpoint of the timm hub, such as ``"resnet50.tv_in1k"``.
+
+    The hub sends the SHA-256 of its files; none is written down here. Licences are as
+    timm's source has them for torchvision's weights, and timm's own for the others
+    (unverified).
+    """
+    return PublicFile(
+        _HUB.format(identifier),
+        "etag",
+        "BSD-3-Clause" if ".tv" in identifier else "Apache-2.0",
+        preprocessing=preprocessing,
+    )
+
+
+def torchvision_file(name: str, preprocessing: str = "") -> PublicFile:
+    """A checkpoint of torchvision; its name ends in the first digits of its SHA-256."""
+    return PublicFile(
+        f"https://download.pytorch.org/models/{name}.pth",
+        f"sha256:{name.rpartition('-')[2]}",
+        "BSD-3-Clause",
+        preprocessing=preprocessing,
+    )
+
+
+def check(weights, public_weights) -> None:
+    """Refuses a ``weights`` argument that names nothing.
+
+    Raises:
+        ValueError: if it is neither None, a public checkpoint's name nor a file.
+    """
+    if weights is None or (isinstance(weights, str) and weights in public_weights):
+        return
+    is_path = isinstance(weights, (str, os.PathLike))
+    if not is_path or not os.path.isfile(weights):
+        public = ", ".join(map(repr, public_weights)) or "none for this model"
+        raise ValueError(
+            f"weights={weights!r} is neither a file nor a public checkpoint "
+            f"(public ones: {public}); weights=None starts from random values"
+        )
+
+
+def resolve(weights, public_weights, include_top: bool) -> str:
+    """The local file behind a ``weights`` argument, downloaded where need be.
+
+    Raises:
+        OSError: if the download fails or gives another file; names the address.
+    """
+    if weights not in public_weights:
+        return os.fspath(weights)
+    public = public_weights[weights]
+    url, checksum = public.url, public.checksum
+    if not include_top and public.headless_url:
+        url, checksum = public.headless_url, public.headless_checksum
+    return _downloads.fetch(url, checksum, os.path.join(_cache(), "models"))
+
+
+def _cache():
+    """Where Keras keeps what it downloads."""
+    return os.environ.get("KERAS_HOME", os.path.expanduser("~/.keras"))
+
+
+def read(path: str) -> dict:
+    """Arrays of an ``.h5`` weight file, by layer, in the file's order.
+
+    Only layers with weights are returned.
+
+    Raises:
+        ValueError: if the file is not a Keras weight file, or is cut short.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            root = file.get("model_weights", file)
+            if "layer_names" not in root.attrs:
+                raise ValueError(
+                    f"{path} is not a Keras .h5 weight file: it has no layer_names"
+                )
+            layers = {}
+            for name in _texts(root.attrs, "layer_names"):
+                group = root[name]
+                names = _texts(group.attrs, "weight_names")
+                if names:
+                    layers[name] = [np.asarray(group[weight]) for weight in names]
+            return layers
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} cannot be read as an .h5 weight file, it may be truncated or of "
+            f"another kind: {error}"
+        ) from error
+
+
+def _texts(attributes, key) -> list:
+    """A list of names; Keras splits long lists over key0, key1, ..."""
+    chunks = [key] if key in attributes else []
+    while f"{key}{len(chunks)}" in attributes:
+        chunks.append(f"{key}{len(chunks)}")
+    values = [value for chunk in chunks for value in attributes[chunk]]
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
+
+
+def save(model: keras.Model, path: str) -> None:
+    """Writes a network's weights as an ``.h5`` file that Keras reads too.
+
+    The file is made in memory first: HDF5 does not survive a full disk.
+
+    Raises:
+        OSError: if it cannot be written; nothing is left behind then.
+    """
+    with h5py.File(path, "w", driver="core", backing_store=False) as file:
+        layers = [layer for layer in model.layers if layer.weights]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [weight.name for weight in layer.weights]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, value in zip(names, layer.get_weights()):
+                group[name] = value
+        file.flush()
+        image = file.id.get_file_image()
+    with _files.atomic_file(path) as partial, open(partial, "wb") as target:
+        target.write(image)
+
+
+def load(
+    model: keras.Model,
+    path: str,
+    adapt=True,
+    *,
+    state_dict_names=None,
+    state_dict_hint="",
+) -> None:
+    """Sets a network's weights from a file.
+
+    Args:
+        model: the network; changed in place, and only if everything fits.
+        path: ``.h5`` file, or PyTorch state dict (``.safetensors``, ``.pth``, ``.pt``,
+            ``.bin``).
+        adapt: whether the classifier may stay fresh and the first kernel be adapted;
+            False wants the very network that the file was written from.
+        state_dict_names: the family's rules from module names of PyTorch state dicts
+            to layer names; a builder called with ``weights=`` passes its own.
+        state_dict_hint: what to use where the network reads no such files.
+
+    Raises:
+        ValueError: if the file cannot be read, or a layer is missing, extra or of
+            another shape; names the layers.
+    """
+    targets = {layer.name: layer for layer in model.layers if layer.weights}
+    heads = [name for name in targets if name.endswith(HEAD_NAME)]
+    path = os.fspath(path)
+    is_state_dict = state_dicts.is_state_dict(path)
+    if is_state_dict:
+        _check_reads_state_dicts(model.name, path, state_dict_names, state_dict_hint)
+        stored, origins = state_dicts.read(path, state_dict_names)
+        stored = _of_network(stored, targets)
+    else:
+        stored, origins = read(path), {}
+    first = _first_convolution(model)
+    free = (*heads, first) if adapt else ()
+    pairs = _match(
+        stored, targets, heads, path, None if is_state_dict else free, origins
+    )
+    values, problems = [], []
+    for name, arrays in pairs.items():
+        layer = targets[name]
+        have = [tuple(w.shape) for w in layer.weights]
+        came = [array.shape for array in arrays]
+        is_other_head = name in heads and have[0][:-1] == came[0][:-1]
+        if adapt and is_other_head and have != came:
+            logging.info(
+                "%s: the classifier %r stays fresh: the file has %d classes, the "
+                "network %d",
+                path, name, came[0][-1], have[0][-1],
+            )  # fmt: skip
+            continue
+        if adapt and name == first and have != came:
+            arrays = _adapted(arrays, have)
+            if arrays is not None:
+                logging.info(
+                    "%s: first kernel %r adapted from %d to %d input channels",
+                    path, name, came[0][2], have[0][2],
+                )  # fmt: skip
+        if arrays is None or have != [array.shape for array in arrays]:
+            problems.append(
+                f"{_with_origin(name, origins)}: file {came}, network {have}"
+            )
+            continue
+        values.append((layer, arrays))
+    if problems:
+        raise ValueError(
+            f"{path} does not fit {model.name}, shapes differ: " + _some(problems)
+        )
+    for layer, arrays in values:
+        layer.set_weights(arrays)
+
+
+def _check_reads_state_dicts(name, path, state_dict_names, hint):
+    if state_dict_names is None:
+        raise ValueError(
+            f"load_weights reads Keras .h5 files, got {path}; PyTorch files are read "
+            f"where a network is built: create_model(name, weights={path!r})"
+        )
+    if not state_dict_names:
+        hint = hint or "give Keras .h5 files"
+        raise ValueError(f"{name} reads no PyTorch files: {hint}; got {path}")
+
+
+def _of_network(stored, targets) -> dict:
+    """A state dict's arrays in the shapes of the network.
+
+    Such files hold classifiers as 1x1 convolutions, and depthwise kernels with their
+    last two axes the other way round.
+    """
+    fitted = {}
+    for name, arrays in stored.items():
+        if name == HEAD_NAME and name not in targets:
+            continue
+        layer = targets.get(name)
+        if isinstance(layer, keras.layers.Dense) and arrays[0].ndim == 4:
+            arrays = [arrays[0].reshape(arrays[0].shape[2:]), *arrays[1:]]
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            arrays = [arrays[0].transpose(0, 1, 3, 2), *arrays[1:]]
+        fitted[name] = arrays
+    return fitted
+
+
+def _match(stored, targets, heads, path, free, origins) -> dict:
+    """The file's arrays under the network's layer names.
+
+    Where they are named otherwise they are matched by position, if all shapes agree but
+    those of the layers in ``free``; with None they are not.
+    """
+    head = HEAD_NAME if HEAD_NAME in heads else None
+    plain = {name.replace("/", "_"): name for name in targets}
+    renamed = {}
+    for name, arrays in stored.items():
+        target = plain.get(name.replace("/", "_"))
+        if target is None and name in _OLD_HEAD_NAMES and head is not None:
+            target = head
+        renamed[target or name] = arrays
+    if head is None:
+        renamed = {
+            k: v
+            for k, v in renamed.items()
+            if k not in (*_OLD_HEAD_NAMES, *_BEFORE_HEAD) and not k.endswith(HEAD_NAME)
+        }
+    left_out = [n for n in renamed if n.startswith("aux") and n not in targets]
+    if left_out:
+        logging.info("%s: its auxiliary heads are left out", path)
+        renamed = {k: v for k, v in renamed.items() if k not in left_out}
+    missing = [name for name in targets if name not in renamed]
+    extra = [name for name in renamed if name not in targets]
+    if not missing and not extra:
+        return renamed
+    by_position = _by_position(stored, targets, head, free)
+    if by_position is not None:
+        logging.info("%s: layers are named otherwise, matched by position", path)
+        return by_position
+    raise ValueError(
+        f"{path} does not fit the network; missing in the file: {_some(missing)}; "
+        f"not in the network: {_some([_with_origin(n, origins) for n in extra])}"
+    )
+
+
+def _by_position(stored, targets, head, free):
+    """The file's arrays in the order of the network's layers; None if they misfit."""
+    if free is None:
+        return None
+    arrays = [v for k, v in stored.items() if head or k not in _OLD_HEAD_NAMES]
+    if len(arrays) != len(targets):
+        return None
+    pairs = dict(zip(targets, arrays))
+    fits = all(
+        name in free or [tuple(w.shape) for w in targets[name].weights] == shapes
+        for name, shapes in ((n, [a.shape for a in v]) for n, v in pairs.items())
+    )
+    return pairs if fits else None
+
+
+def _with_origin(name, origins) -> str:
+    """A layer, and the module of the file that it stands for if there is one."""
+    return f"{name} (the file's {origins[name]})" if name in origins else name
+
+
+def _some(names) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ("; ".join(names[:5]) + more) or "none"
+
+
+def _first_convolution(model) -> str:
+    return next(
+        (x.name for x in model.layers if isinstance(x, keras.layers.Conv2D)), ""
+    )
+
+
+def _adapted(arrays, shapes):
+    """A first kernel for another number of channels, its total response kept.
+
+    The mean over the stored channels is repeated, scaled by stored / wanted channels:
+    one channel gets the sum, so a grey image gives what its RGB copy gave.
+    None where more than the number of channels differs.
+    """
+    kernel, *others = arrays
+    wanted = shapes[0]
+    same_but_channels = (
+        kernel.ndim == 4
+        and kernel.shape[:2] + kernel.shape[3:] == wanted[:2] + wanted[3:]
+        and [a.shape for a in others] == shapes[1:]
+    )
+    if not same_but_channels:
+        return None
+    mean = kernel.mean(axis=2, keepdims=True) * (kernel.shape[2] / wanted[2])
+    return [np.repeat(mean, wanted[2], axis=2), *others]

@@ -1,0 +1,101 @@
+"""The commands: ``keras-cnns <verb> --flags``, and the scripts in ``apps/``.
+
+    keras-cnns --help
+    keras-cnns train-classifier --model=cifar_densenet_bc40_k12 --dataset=digits \\
+        --run_dir=runs/digits
+"""
+
+import difflib
+import functools
+import importlib
+import sys
+
+from keras_cnns import tasks
+from keras_cnns.commands import program
+from keras_cnns.runs import train
+
+# Verb: (what it does, package of a task, or module with ``OPTIONS`` and ``run``).
+VERBS = {
+    "train-classifier": ("train an image classifier", "tasks.classification"),
+    "train-gan": ("train a generative adversarial network", "tasks.generation"),
+    "train-inpainter": ("train a network that fills holes", "tasks.inpainting"),
+    "refine-images": ("train a refiner of simulated images", "tasks.refinement"),
+    "evaluate-classifier": ("measure a classifier", "commands.evaluate_classifier"),
+    "evaluate-gan": ("score a generator: FID, KID, …", "commands.evaluate_gan"),
+    "predict": ("say what is on images", "commands.predict"),
+    "sample-gan": ("draw images from a generator", "commands.sample_gan"),
+    "inpaint": ("fill the holes of images", "commands.inpaint"),
+    "compare-inpainting": (
+        "fill the same holes by several methods",
+        "commands.compare_inpainting",
+    ),
+    "export-model": ("export a run for TF Serving", "commands.export_model"),
+    "study-dcgan": ("look into the networks of a GAN", "commands.study_dcgan"),
+    "study-gan-training": (
+        "draw why GANs are hard to train",
+        "commands.study_gan_training",
+    ),
+    "list-models": ("show models and recipes", "commands.list_models"),
+    "save-images": ("write a data set as image files", "commands.save_images"),
+}
+
+
+def find_command(verb: str):
+    """What a verb stands for: (its text, ``Options`` class, function of options).
+
+    Raises:
+        ValueError: if there is no such verb; names the nearest.
+    """
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"unknown verb {verb!r}{hint} There are {', '.join(VERBS)}")
+    room, _, name = VERBS[verb][1].partition(".")
+    module = importlib.import_module(f"keras_cnns.{room}.{name}")
+    if room == "tasks":
+        task = tasks.TASKS[name]
+        return module.__doc__, task.options_class, functools.partial(train, task)
+    return module.__doc__, module.OPTIONS, module.run
+
+
+def verb_of(task) -> str:
+    """The verb that trains a task."""
+    target = f"tasks.{task.name}"
+    return next(verb for verb, (_, module) in VERBS.items() if module == target)
+
+
+def run_command(verb: str, **given):
+    """Does in code what a command does; gives what its function returns.
+
+    Args:
+        verb: key of ``VERBS``.
+        **given: options by name; the others are as on the command line.
+
+    Raises:
+        ValueError: if an option is bad or has no effect.
+    """
+    _, options, run = find_command(verb)
+    return run(options.resolve(**given))
+
+
+def main(verb: str) -> None:
+    """The script of a verb: flags, run, exit code."""
+    program.start(*find_command(verb))
+
+
+def console() -> None:
+    """``keras-cnns <verb> --flags``."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if verb in ("--help", "-h", "help", "-help"):
+        width = max(map(len, VERBS))
+        print("usage: keras-cnns <verb> --flags; keras-cnns <verb> --help\n")
+        for name, (text, _) in VERBS.items():
+            print(f"  {name:{width}}  {text}")
+        return
+    try:
+        command = find_command(verb)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    sys.argv = [f"{sys.argv[0]} {verb}", *sys.argv[2:]]
+    program.start(*command)

@@ -1,0 +1,151 @@
+"""Measures a trained classifier on a split of a data set.
+
+    evaluate-classifier --run_dir=runs/digits --dataset=digits
+
+prints the accuracy over all and per class, in seconds for the digits. With
+``--saved_model=savedmodels/<model>`` the exported model is measured instead, through
+its ``serve_images`` signature. ``--output_dir`` gets ``report.json`` and
+``confusion_matrix.png``. Classes are matched by name.
+
+    evaluate-classifier --run_dir=runs/a,runs/b --protocol=10_crop \\
+        --dataset=imagenet2012 --split=validation
+
+shows every image ten times to each of two networks and averages their probabilities.
+``keras_cnns/data/crops.py`` says what the protocols are.
+"""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+
+from keras_cnns import _files, data, figures, inference, metrics
+from keras_cnns.commands.groups import Epoch, SomeRuns, Split, Written
+from keras_cnns.data import crops, sources
+from keras_cnns.runs import DataOptions, changed, option, read_run
+
+
+@dataclasses.dataclass(frozen=True)
+class OPTIONS(SomeRuns, Epoch, Split):
+    """What ``evaluate-classifier`` takes."""
+
+    saved_model: str = option("", "folder of an exported SavedModel version")
+    protocol: str = option(
+        "1_crop",
+        "how images are shown: 1_crop, 10_crop, 12_crop, 144_crop or dense_multi_scale",
+    )
+    crop_ratio: float = option(
+        0.0,
+        "the input's fraction of the image's shorter side in 1_crop, 10_crop and "
+        "12_crop; 0: the run's",
+    )
+    scales: tuple = option(
+        (), "shorter sides for dense_multi_scale, in pixels; empty for the paper's"
+    )
+    batch_size: int = changed(DataOptions, "batch_size", 128)
+    output_dir: str = changed(Written, "output_dir", "", required=False)
+
+
+def run(options):
+    """Evaluates; gives a ``keras_cnns.metrics.ClassificationReport``."""
+    views = crops.Protocol(
+        options.protocol, options.crop_ratio or None, _whole_numbers(options.scales)
+    )
+    predictor = inference.load_predictor(
+        options.run_dir, options.saved_model, options.which, views, options.batch_size
+    )
+    report = _measure(options, predictor)
+    models = [options.saved_model] if options.saved_model else list(options.run_dir)
+    shown = [] if options.saved_model else [_views_of(run, views) for run in models]
+    _show(report, views, shown, len(models))
+    if options.output_dir:
+        record = {
+            **report.to_json(),
+            "protocol": options.protocol,
+            "num_crops": views.num_crops,
+            "num_models": len(models),
+            "models": models,
+            "views": shown,
+        }
+        folder = options.output_dir
+        _files.write_text(os.path.join(folder, "report.json"), json.dumps(record))
+        figures.plot_confusion_matrix(
+            report, os.path.join(folder, "confusion_matrix.png")
+        )
+    return report
+
+
+def _measure(options, predictor):
+    """The report over the whole split."""
+    source = data.open_source(options.dataset, options.split, options.data_dir)
+    outputs = _outputs_of(source, predictor.class_names)
+    probabilities, labels = [], []
+    with sources.naming_bad_images(options.dataset):
+        for contents, numbers in source.examples.batch(options.batch_size):
+            encoded = [source.read(content).numpy() for content in contents]
+            probabilities.append(predictor(encoded))
+            labels.append(outputs[numbers.numpy()])
+    return metrics.report(
+        np.concatenate(probabilities), np.concatenate(labels), predictor.class_names
+    )
+
+
+def _views_of(run_dir, views):
+    """The crop ratio and the scales that a run's images were shown with."""
+    preprocessing = read_run(run_dir).config.preprocessing
+    return {
+        "crop_ratio": views.effective_ratio(preprocessing),
+        "scales": list(views.list_scales(preprocessing)),
+    }
+
+
+def _whole_numbers(texts):
+    try:
+        return tuple(int(text) for text in texts)
+    except ValueError as error:
+        raise ValueError(f"scales must be whole numbers, got {texts!r}") from error
+
+
+def _outputs_of(source, class_names):
+    """The network's output for each label of the data, by the classes' names."""
+    known = {sources.folder_name(name): i for i, name in enumerate(class_names)}
+    names = [sources.folder_name(name) for name in source.class_names]
+    strangers = [name for name in names if name not in known]
+    if strangers:
+        raise ValueError(
+            f"{source.name} has classes that the network does not tell apart: "
+            f"{', '.join(strangers[:3])} ({len(strangers)} of {len(names)}); the "
+            f"network knows {', '.join(class_names[:3])} ... ({len(class_names)})"
+        )
+    return np.array([known[name] for name in names])
+
+
+def _show(report, views, shown, num_models):
+    width = max(map(len, report.class_names))
+    print(f"{'class':{width}}  precision  recall  examples")
+    for name, precision, recall, row in zip(
+        report.class_names, report.precision, report.recall, report.confusion
+    ):
+        print(f"{name:{width}}  {precision:9.4f}  {recall:6.4f}  {row.sum():8d}")
+    print(
+        f"{views.name}: {_count(views.num_crops, 'view')} of each of "
+        f"{_count(report.num_examples, 'example')}, {_count(num_models, 'model')}; "
+        "95 % intervals in brackets"
+    )
+    for one in {json.dumps(one): one for one in shown}.values():
+        ratio, scales = one["crop_ratio"] or "none", one["scales"] or "none"
+        print(f"crop ratio {ratio}, shorter sides {scales}")
+    print(_fraction("top-1", report.top_1, report.top_1_interval))
+    if report.top_5 is not None:
+        print(_fraction("top-5", report.top_5, report.top_5_interval))
+    print(f"cross-entropy {report.cross_entropy:.4f}")
+
+
+def _count(number, noun):
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _fraction(name, fraction, interval):
+    lower, upper = interval
+    return f"{name} {fraction:.2%} [{lower:.2%}, {upper:.2%}], error {1 - fraction:.2%}"

@@ -1,0 +1,63 @@
+"""Options that several commands have."""
+
+import dataclasses
+from typing import Optional
+
+from keras_cnns.runs import DataOptions, Options, RunOptions, changed, option, required
+
+
+@dataclasses.dataclass(frozen=True)
+class OneRun(Options):
+    """A finished training."""
+
+    run_dir: Optional[str] = changed(RunOptions, "run_dir", None)
+
+
+@dataclasses.dataclass(frozen=True)
+class SomeRuns(Options):
+    """Finished trainings, or none."""
+
+    run_dir: tuple = option(
+        (), "folder of the run; several, comma-separated, are averaged"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Epoch(Options):
+    """Which weights of a run are used."""
+
+    which: str = option(
+        "last", "weights of the best or the last epoch", choices=("best", "last")
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Split(Options):
+    """What is looked at."""
+
+    dataset: Optional[str] = changed(DataOptions, "dataset", None)
+    split: str = option("test", "its split")
+    data_dir: Optional[str] = changed(DataOptions, "data_dir", None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Written(Options):
+    """Where results go."""
+
+    output_dir: Optional[str] = required("folder of the results")
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn(Options):
+    """What chance decides."""
+
+    seed: int = changed(RunOptions, "seed", 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted(Options):
+    """How much is looked at."""
+
+    num_images: int = option(
+        0, "how many images, from the first on; 0 for all", least=0
+    )

@@ -1,0 +1,117 @@
+"""Shows the models, or the recipes of published hyper-parameters.
+
+    list-models --task=generation
+    list-models --pattern='*densenet*'
+    list-models --recipes
+    list-models --markdown_file=docs/models.md
+
+First come the names that ``--model`` takes, by command; then the networks that they are
+made of, and others, with their role. The last command builds every network to count its
+multiply-adds and takes some minutes; it quotes the measurements that stand beside the
+file in ``fashion_mnist.json``.
+"""
+
+import dataclasses
+import fnmatch
+import json
+import os
+
+from tensorflow import keras
+
+from keras_cnns import _files, applications, commands
+from keras_cnns.applications.frame import catalogue
+from keras_cnns.runs import Options, option
+from keras_cnns.tasks import TASKS
+from keras_cnns.tasks.classification import RECIPES
+
+
+@dataclasses.dataclass(frozen=True)
+class OPTIONS(Options):
+    """What ``list-models`` takes."""
+
+    task: str = option("", "show models of this task only", choices=("", *TASKS))
+    pattern: str = option("*", "show models whose name matches, such as '*densenet*'")
+    recipes: bool = option(False, "show the recipes instead of the models")
+    markdown_file: str = option("", "file that gets the models as a Markdown table")
+
+    def check(self):
+        super().check()
+        if self.markdown_file and (self.task or self.recipes or self.pattern != "*"):
+            raise ValueError(
+                f"markdown_file={self.markdown_file!r} gets all models: leave task, "
+                "pattern and recipes out"
+            )
+
+
+def run(options) -> list:
+    """Lists; gives the names shown."""
+    if options.recipes:
+        for name, (model, values, source) in RECIPES.items():
+            print(f"{name}, for example for {model}\n    {source}")
+            shown = " ".join(f"--{flag}={value!r}" for flag, value in values.items())
+            print(f"    {shown}")
+        return list(RECIPES)
+    if options.markdown_file:
+        names = applications.list_models()
+        _write_catalogue(names, options.markdown_file)
+        return names
+    shown, parts = [], applications.list_models(pattern=options.pattern)
+    for task in TASKS.values():
+        if options.task not in ("", task.name):
+            parts = [n for n in parts if applications.model_info(n).task != task.name]
+            continue
+        rows = {
+            name: roles
+            for name, roles in task.models().items()
+            if fnmatch.fnmatch(name, options.pattern)
+        }
+        if rows:
+            print(f"{commands.verb_of(task)} --model=")
+            _show([_row(name, roles) for name, roles in rows.items()])
+        shown += rows
+        parts = [name for name in parts if name not in rows]
+    if parts:
+        print("networks that are parts of these, and others")
+        _show([_row(name, {"": name}) for name in parts])
+    return [*shown, *parts]
+
+
+def _row(name, roles):
+    """Cells of one line; of several networks the first one's input and source."""
+    infos = {role: applications.model_info(n) for role, n in roles.items()}
+    first = next(iter(infos.values()))
+    params = f"{first.params:,}"
+    if len(infos) > 1:
+        params = " + ".join(f"{role} {info.params:,}" for role, info in infos.items())
+    return (
+        name,
+        first.role if len(infos) == 1 else "",
+        params,
+        catalogue.input_size(first),
+        ",".join(first.weights) or "-",
+        first.paper,
+    )
+
+
+def _show(rows):
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    for row in rows:
+        cells = [f"{cell:{width}}" for cell, width in zip(row, widths) if width]
+        print("  " + "  ".join([*cells, row[-1]]))
+
+
+def _write_catalogue(names, path):
+    """The table of the models as Markdown."""
+    measured = {}
+    measurements = os.path.join(os.path.dirname(path), "fashion_mnist.json")
+    if os.path.exists(measurements):
+        with open(measurements, encoding="utf-8") as file:
+            measured = json.load(file)
+    rows = []
+    for name in names:
+        keras.backend.clear_session()
+        macs = applications.count_macs(applications.create_model(name))
+        info = applications.model_info(name)
+        rows.append(catalogue.markdown_row(info, macs, measured))
+    _files.write_text(path, catalogue.HEADER + "".join(rows))
+    print(f"{len(rows)} models are in {path}")

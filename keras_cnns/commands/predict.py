@@ -1,0 +1,83 @@
+"""Says what is on images.
+
+    predict --run_dir=runs/digits --images=image.png,folder
+
+prints the most probable classes of every image as a table, from a training run, from
+several, whose probabilities are averaged, or, with
+``--saved_model=savedmodels/<model>``, from an exported model; ``--json_file`` gets them
+as JSON. Takes a few seconds to start.
+"""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_cnns import _files, inference
+from keras_cnns.commands.groups import Epoch, SomeRuns
+from keras_cnns.data import sources
+from keras_cnns.runs import DataOptions, changed, option, required
+
+
+@dataclasses.dataclass(frozen=True)
+class OPTIONS(SomeRuns, Epoch):
+    """What ``predict`` takes."""
+
+    images: tuple = required("image files or folders, comma-separated")
+    saved_model: str = option("", "folder of an exported SavedModel version")
+    top_k: int = option(3, "how many classes are shown per image", least=1)
+    batch_size: int = changed(DataOptions, "batch_size", 64)
+    json_file: str = option("", "file that gets the result as JSON; empty for none")
+
+
+def run(options) -> list:
+    """Predicts; gives dicts of ``image`` and ``predictions`` (label, probability)."""
+    predictor = inference.load_predictor(
+        options.run_dir, options.saved_model, options.which
+    )
+    paths = _paths(options.images)
+    results = []
+    for start in range(0, len(paths), options.batch_size):
+        chunk = paths[start : start + options.batch_size]
+        contents = [tf.io.read_file(path).numpy() for path in chunk]
+        for path, row in zip(chunk, predictor(contents)):
+            best = np.argsort(-row, kind="stable")[: options.top_k]
+            predictions = [
+                {"label": predictor.class_names[i], "probability": float(row[i])}
+                for i in best
+            ]
+            results.append({"image": path, "predictions": predictions})
+    _show(results)
+    if options.json_file:
+        _files.write_text(options.json_file, json.dumps(results, indent=2))
+    return results
+
+
+def _paths(images):
+    """All images named, folders opened; every one is decoded once to be sure."""
+    paths = []
+    for name in images:
+        if os.path.isdir(name):
+            found = sources.list_images(name)
+            if not found:
+                raise ValueError(f"the folder {name} holds no images")
+            paths += found
+        elif os.path.isfile(name):
+            paths.append(name)
+        else:
+            raise ValueError(f"{name!r} is neither a file nor a folder")
+    if not paths:
+        raise ValueError("--images names no file")
+    sources.check_image_contents(paths)
+    return paths
+
+
+def _show(results):
+    width = max(len(result["image"]) for result in results)
+    for result in results:
+        ranked = "   ".join(
+            f"{p['label']} {p['probability']:.4f}" for p in result["predictions"]
+        )
+        print(f"{result['image']:{width}}   {ranked}")

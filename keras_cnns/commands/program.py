@@ -1,0 +1,70 @@
+"""From an ``Options`` class to a program: flags, errors in one line, exit codes."""
+
+import dataclasses
+import sys
+
+from absl import app, flags, logging
+
+import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
+
+import tensorflow as tf  # isort: skip
+
+from keras_cnns.runs import NonFiniteLossError, TrainingInterrupted
+from keras_cnns.runs.options import field_help
+
+_DEFINE = {
+    str: flags.DEFINE_string,
+    float: flags.DEFINE_float,
+    int: flags.DEFINE_integer,
+    bool: flags.DEFINE_boolean,
+    tuple: flags.DEFINE_list,
+}
+
+
+def start(text: str, options_class, run) -> None:
+    """Turns the command line into a call of ``run``.
+
+    A bad run ends with one line on the terminal and exit code 1, an interrupted one
+    with 130.
+
+    Args:
+        text: shown by ``--help``.
+        options_class: subclass of ``Options``; each field is a flag.
+        run: function of its options.
+    """
+    kinds = options_class.kinds()
+    for field in dataclasses.fields(options_class):
+        kind, default = kinds[field.name], field.default
+        default = list(default) if kind is tuple else default
+        _DEFINE[kind](field.name, default, field_help(field))
+
+    def main(argv):
+        if len(argv) > 1:
+            raise app.UsageError(
+                f"unexpected argument {argv[1]!r}; flags start with --"
+            )
+        given = {
+            name: flags.FLAGS[name].value for name in kinds if flags.FLAGS[name].present
+        }
+        try:
+            run(options_class.resolve(**given))
+        except KeyboardInterrupt:
+            _end("interrupted", 130)
+        except TrainingInterrupted as stop:
+            _end(str(stop), 130)
+        except tf.errors.OpError as error:
+            _end(f"error: {error.message.splitlines()[0]}", 1)
+        except (ValueError, OSError, ImportError, NonFiniteLossError) as error:
+            _end(f"error: {error}", 1)
+
+    sys.modules["__main__"].__doc__ = text
+    tf.get_logger().setLevel("ERROR")
+    logging.set_verbosity(logging.INFO)
+    logging.use_absl_handler()
+    app.run(main)
+
+
+def _end(message, code):
+    logging.debug("where it happened", exc_info=True)
+    print(message, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,80 @@
+"""Draws images from a trained generator.
+
+    sample-gan --run_dir=runs/dcgan --num_images=64 --seed=1 --output_dir=samples
+
+writes ``samples/<number>.png`` and, of all of them, ``samples/grid.png``; from a
+conditional generator ``samples/<class>/<number>.png``, of each class in turn or of
+``--classes``.
+"""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from keras_cnns import data, figures, inference
+from keras_cnns.commands.groups import Counted, Drawn, OneRun, Written
+from keras_cnns.data.sources import folder_name
+from keras_cnns.runs import changed, option
+from keras_cnns.tasks.adversarial import AdversarialOptions
+
+
+@dataclasses.dataclass(frozen=True)
+class OPTIONS(OneRun, Written, Drawn):
+    """What ``sample-gan`` takes."""
+
+    num_images: int = changed(
+        Counted, "num_images", 64, help="how many images", least=1
+    )
+    classes: str = option(
+        "", "names of the classes to sample, comma-separated; empty: all"
+    )
+    grid_columns: int = changed(
+        AdversarialOptions,
+        "grid_columns",
+        0,
+        help="columns of the grid of images; 0: as many as rows",
+        least=0,
+    )
+
+
+def run(options) -> list:
+    """Samples; gives the paths of the images."""
+    sampler = inference.Sampler(options.run_dir)
+    names, labels = sampler.class_names, None
+    if sampler.is_conditional:
+        chosen = _class_numbers(options.classes, names)
+        labels = [chosen[i % len(chosen)] for i in range(options.num_images)]
+    elif options.classes:
+        raise ValueError(
+            f"classes={options.classes!r} has no effect: {sampler.generator.name} is "
+            "not conditional"
+        )
+    images = data.to_bytes(
+        sampler(options.num_images, seed=options.seed, labels=labels),
+        sampler.value_range,
+    )
+    paths = []
+    for i, image in enumerate(images):
+        folder = folder_name(names[labels[i]]) if labels else ""
+        paths.append(os.path.join(options.output_dir, folder, f"{i:06d}.png"))
+        data.write_image(paths[-1], image)
+    figures.image_grid(
+        images / np.float32(255),
+        os.path.join(options.output_dir, "grid.png"),
+        options.grid_columns or None,
+        value_range="unit",
+    )
+    print(f"{len(paths)} images in {options.output_dir}")
+    return paths
+
+
+def _class_numbers(classes, names):
+    """Numbers of the classes named in a comma-separated list; empty: of all."""
+    wanted = [name.strip() for name in classes.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise ValueError(
+            f"unknown class {unknown[0]!r}; the run has {', '.join(names)}"
+        )
+    return [names.index(name) for name in wanted or names]

@@ -1,0 +1,46 @@
+"""Writes images of a data set as files, in the layout of an image folder.
+
+    save-images --dataset=digits --split=test --output_dir=digits_files
+
+writes ``digits_files/test/<class>/<number>.png``, in a second for the digits; such a
+folder is itself a data set for every command. Images without labels, those of
+``photographs`` for one, are written to ``<split>/<number>.png``.
+"""
+
+import dataclasses
+import os
+
+from keras_cnns import _files, data
+from keras_cnns.commands.groups import Counted, Split, Written
+from keras_cnns.data.sources import folder_name
+
+_FIRST_BYTES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"GIF": "gif", b"BM": "bmp"}
+
+
+@dataclasses.dataclass(frozen=True)
+class OPTIONS(Split, Counted, Written):
+    """What ``save-images`` takes."""
+
+
+def run(options) -> list:
+    """Writes; gives the paths of the files."""
+    source = data.open_source(
+        options.dataset, options.split, options.data_dir, labelled=False
+    )
+    is_labelled = source.class_names != (data.UNLABELLED,)
+    paths = []
+    for content, label in source.examples.take(options.num_images or -1):
+        encoded = source.read(content).numpy()
+        ending = next(
+            e for start, e in _FIRST_BYTES.items() if encoded.startswith(start)
+        )
+        folder = options.split.partition("[")[0]
+        if is_labelled:
+            name = folder_name(source.class_names[int(label)])
+            folder = os.path.join(folder, name)
+        path = os.path.join(options.output_dir, folder, f"{len(paths):06d}.{ending}")
+        with _files.atomic_file(path) as partial, open(partial, "wb") as file:
+            file.write(encoded)
+        paths.append(path)
+    print(f"{len(paths)} images in {options.output_dir}")
+    return paths

@@ -1,0 +1,275 @@
+"""Looks into the networks of a GAN of convolutions, as the paper of DCGAN does.
+
+    study-dcgan --run_dir=runs/dcgan --output_dir=runs/dcgan/study
+
+``--run_dir`` is a run of a GAN without labels. ``--output_dir`` gets
+``study.json``, ``samples.png``, in which a sample's number is that of its row plus that
+of its column, and images of the ``--studies``:
+
+- features: accuracy of a linear SVM on the discriminator's activations, beside those of
+  an untrained discriminator and raw pixels. On Fashion-MNIST it should reach at least
+  85 %. ``--num_images`` limits the training images, of which the machines hold about
+  40 bytes per feature: 6 GB for 20,000 of 7,168 features. Each of ``--svm_penalties``
+  costs a training, of many minutes then.
+- walks: samples on straight lines between 9 latents, and their largest steps.
+- filters: what excites the first 6 maps of the discriminator's last convolution, by
+  guided back-propagation, beside an untrained one.
+- duplicates: images of the data that are nearly the same.
+- arithmetic: sums of concepts, each the mean of a few samples that show it, with the
+  same sum of pixels as control. ``--positive_samples="3,17,20;5,8,30"`` and
+  ``--negative_samples="1,2,4"`` add two concepts and subtract one.
+- windows: samples without the maps that draw an object. ``--boxes_file`` is JSON,
+  ``[[sample, top, left, bottom, right], ...]`` in pixels of the samples, bottom and
+  right not inside.
+
+The first four take a minute for digits of 16x16 pixels.
+"""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns import _files, data, inference, inspection
+from keras_cnns.commands.groups import Counted, Drawn, OneRun, Split, Written
+from keras_cnns.inspection import dcgan_studies
+from keras_cnns.runs import DataOptions, changed, option
+
+_NUM_WALK_POINTS = 9
+# Options that a study needs, and those that need it.
+_NEEDED = {"arithmetic": "positive_samples", "windows": "boxes_file"}
+_BELONG = {
+    "negative_samples": "arithmetic",
+    "layer": "windows",
+    "svm_penalties": "features",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class OPTIONS(OneRun, Written, Drawn):
+    """What ``study-dcgan`` takes."""
+
+    studies: tuple = option(
+        ("features", "walks", "filters", "duplicates"),
+        "what to look at, comma-separated; the command's description tells",
+    )
+    dataset: str = changed(
+        DataOptions,
+        "dataset",
+        "",
+        required=False,
+        help="data set of the images; empty: the run's",
+    )
+    data_dir: str = changed(DataOptions, "data_dir", "")
+    train_split: str = changed(DataOptions, "train_split", "train")
+    split: str = changed(Split, "split", "test")
+    num_images: int = changed(Counted, "num_images", 20_000)
+    num_samples: int = option(150, "how many generated images get a number", least=1)
+    positive_samples: str = option(
+        "",
+        "numbers of the samples whose latents are added, by concept: 3,17,20;5,8,30",
+    )
+    negative_samples: str = option(
+        "", "numbers of those that are subtracted, by concept"
+    )
+    boxes_file: str = option(
+        "",
+        "JSON of boxes around an object, [[sample, top, left, bottom, right], ...]",
+    )
+    layer: str = option(
+        "", "layer of the generator; empty: its second-highest convolution"
+    )
+    svm_penalties: tuple = option(
+        (), "values of C to choose from; empty: those of the paper's code"
+    )
+    deduplicator_epochs: int = option(
+        40, "epochs of the auto-encoder that finds duplicates", least=1
+    )
+
+    def check(self):
+        super().check()
+        unknown = [name for name in self.studies if name not in _STUDIES]
+        if unknown or not self.studies:
+            raise ValueError(
+                f"studies must be some of {', '.join(_STUDIES)}, got "
+                f"{','.join(self.studies)!r}"
+            )
+        for study, name in _NEEDED.items():
+            given = getattr(self, name)
+            if (study in self.studies) != bool(given):
+                raise ValueError(
+                    f"the study {study} and --{name} belong together, got --{name}="
+                    f"{given!r} and --studies={','.join(self.studies)}"
+                )
+        for name, study in _BELONG.items():
+            if getattr(self, name) and study not in self.studies:
+                raise ValueError(f"--{name} has no effect without the study {study}")
+
+
+class _Material:
+    """The run's networks and images."""
+
+    def __init__(self, options):
+        keras.utils.set_random_seed(options.seed)
+        self._options = options
+        self._sampler = inference.Sampler(options.run_dir)
+        discriminator = self._sampler.load_discriminator()
+        if self._sampler.is_conditional:
+            raise ValueError(
+                f"{options.run_dir} is a conditional GAN; only those without labels "
+                "are studied"
+            )
+        if not inspection.convolution_activations(discriminator):
+            raise ValueError(
+                f"{discriminator.name} of {options.run_dir} has no convolutions"
+            )
+        images, self.labels = self.load(options.train_split, options.num_images)
+        self.study = dcgan_studies.StudiedNetworks(
+            generator=self._sampler.generator,
+            discriminator=discriminator,
+            untrained=self._sampler.run.config.build("discriminator"),
+            images=images,
+            value_range=self._sampler.value_range,
+            latents=self.draw(options.num_samples, 0),
+            output_dir=options.output_dir,
+            seed=options.seed,
+        )
+
+    def load(self, split, limit=0):
+        """The first images of a split and their one-hot labels; 0 is no limit."""
+        options, run = self._options, self._sampler.run
+        source = data.open_source(
+            options.dataset or run.options["dataset"],
+            split,
+            options.data_dir or run.options["data_dir"],
+        )
+        images, labels = data.read_images(source, run.config.preprocessing, limit)
+        return images, np.eye(len(source.class_names), dtype=np.float32)[labels]
+
+    def draw(self, count, number):
+        """Latents, always the same for a number."""
+        seed = tf.constant([self._options.seed, number], tf.int64)
+        return self._sampler.latents.draw(count, seed).numpy()
+
+
+def run(options) -> dict:
+    """Studies; gives the results by study."""
+    material = _Material(options)
+    dcgan_studies.show_samples(material.study)
+    results = {}
+    for name in options.studies:
+        keras.utils.set_random_seed(options.seed)
+        results[name] = _STUDIES[name](options, material)
+        _files.write_text(
+            os.path.join(options.output_dir, "study.json"),
+            json.dumps(results, indent=1),
+        )
+    print(f"everything is in {options.output_dir}")
+    return results
+
+
+def _features(options, material):
+    if material.labels.shape[1] < 2:
+        raise ValueError("the study features needs images of two classes at least")
+    images, labels = material.load(options.split)
+    results = dcgan_studies.study_features(
+        material.study,
+        material.labels.argmax(axis=1),
+        images,
+        labels.argmax(axis=1),
+        tuple(_number(text, float) for text in options.svm_penalties),
+    )
+    print(
+        f"features: linear SVMs on {results['num_train']} images, accuracy on "
+        f"{results['num_test']} others"
+    )
+    for name in ("pixels", "untrained", "trained"):
+        row = results[name]
+        print(
+            f"  {name:9}  {row['dimension']:6,} features  {row['accuracy']:7.2%}  "
+            f"C={row['penalty']:g}"
+        )
+    return results
+
+
+def _walks(options, material):
+    results = dcgan_studies.study_walks(
+        material.study, material.draw(_NUM_WALK_POINTS, 1)
+    )
+    print(
+        f"walks: the largest step is {max(results['jumps']):.3f} of its line; even "
+        f"steps are {results['even_step']:.3f}"
+    )
+    return results
+
+
+def _filters(options, material):
+    results = dcgan_studies.study_filters(material.study)
+    print(f"filters: the first maps of {results['layer']}")
+    return results
+
+
+def _duplicates(options, material):
+    results = dcgan_studies.study_duplicates(
+        material.study, options.deduplicator_epochs
+    )
+    print(
+        f"duplicates: {len(results['removed'])} of {results['num_images']} images; "
+        f"hashes agree for {results['agreeing_copies']:.1%} of noisy copies and "
+        f"{results['agreeing_pairs']:.4%} of pairs"
+    )
+    return results
+
+
+def _arithmetic(options, material):
+    sets = [_concepts(t) for t in (options.positive_samples, options.negative_samples)]
+    results = dcgan_studies.study_arithmetic(material.study, *sets)
+    print("arithmetic: a concept's row ends in its mean, the sum's begins with it")
+    return results
+
+
+def _windows(options, material):
+    try:
+        with open(options.boxes_file, encoding="utf-8") as file:
+            boxes = [tuple(map(int, box)) for box in json.load(file)]
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{options.boxes_file} must hold [[sample, top, left, bottom, right], "
+            f"...]: {error}"
+        ) from error
+    results = dcgan_studies.study_windows(material.study, boxes, options.layer)
+    print(
+        f"windows: {len(results['filters'])} of {results['num_filters']} maps of "
+        f"{results['layer']} dropped; they tell {results['accuracy']:.1%} of the "
+        "positions right"
+    )
+    return results
+
+
+_STUDIES = {
+    "features": _features,
+    "walks": _walks,
+    "filters": _filters,
+    "duplicates": _duplicates,
+    "arithmetic": _arithmetic,
+    "windows": _windows,
+}
+
+
+def _concepts(text):
+    """Numbers of samples, by concept."""
+    return [
+        [_number(number, int) for number in concept.split(",")]
+        for concept in text.split(";")
+        if concept
+    ]
+
+
+def _number(text, kind):
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no number; see the option's form") from error

@@ -1,0 +1,98 @@
+"""Training batches as an endless stream that is a pure function of seed and step.
+
+The stream that starts at step s is the one from step 0 without its first s batches,
+which is what makes a run resumable bit-exactly. What becomes of an example is the
+caller's.
+"""
+
+import tensorflow as tf
+
+from keras_cnns.data.sources import Source
+
+
+def training_stream(
+    source: Source,
+    batch_size: int,
+    start_step: int,
+    transform,
+    *,
+    finish=None,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """The endless stream of training batches, from any step on.
+
+    Every epoch has its own order, drawn from ``seed``; the examples that do not fill a
+    batch at its end are left out.
+
+    Args:
+        source: the training split.
+        batch_size: examples per batch, over all replicas.
+        start_step: batches to leave out at the beginning of the stream.
+        transform: function of a seed of two integers, which each example has of its own
+            in each epoch, the ``source.read`` input and the target, to a tuple of any
+            structures of tensors, of one shape for all examples.
+        finish: function of the seeds of a batch ``(batch, 2)`` and those tuples'
+            batched components to the components that are trained on; None: as they are.
+        seed: of everything random.
+
+    Returns:
+        Dataset of whole batches, of static shapes.
+
+    Raises:
+        ValueError: if there are fewer examples than one batch.
+    """
+    steps_per_epoch = source.num_examples // batch_size
+    if not steps_per_epoch:
+        raise ValueError(
+            f"batch_size={batch_size} is larger than the {source.num_examples} "
+            f"examples of {source.name} {source.split}"
+        )
+    start_epoch, start_batch = divmod(start_step, steps_per_epoch)
+    start_epoch, start_batch = tf.constant([start_epoch, start_batch], tf.int64)
+    used = steps_per_epoch * batch_size
+    fold = tf.random.experimental.stateless_fold_in
+
+    def epoch_examples(epoch):
+        # Of this function's graph only: the order must not depend on the global seed.
+        tf.compat.v1.set_random_seed(1)
+        epoch_seed = fold(tf.constant([seed, 0], tf.int64), epoch)
+        order_seed = tf.random.stateless_uniform(
+            [], epoch_seed, maxval=tf.int64.max, dtype=tf.int64
+        )
+        skipped = tf.where(epoch == start_epoch, start_batch * batch_size, 0)
+        return (
+            source.examples.shuffle(
+                source.shuffle_buffer,
+                seed=order_seed,
+                reshuffle_each_iteration=False,
+            )
+            .enumerate()
+            .take(used)
+            .skip(skipped)
+            .map(lambda i, example: (fold(epoch_seed, i), *example))
+        )
+
+    def transformed(example_seed, content, target):
+        return example_seed, *transform(example_seed, content, target)
+
+    def finished(seeds, *batch):
+        return finish(seeds, *batch) if finish else batch
+
+    epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
+    return sharded_by_data(
+        epochs.flat_map(epoch_examples)
+        # Known to be endless, batches keep their static size under several workers.
+        .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        .map(transformed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .batch(batch_size, drop_remainder=True)
+        .map(finished)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def sharded_by_data(dataset):
+    """Workers share each global batch, whatever files it came from."""
+    options = tf.data.Options()
+    policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = policy
+    return dataset.with_options(options)

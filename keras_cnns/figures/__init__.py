@@ -1,0 +1,25 @@
+"""Everything that draws: grids of images, curves, matrices, as PNG files."""
+
+from keras_cnns.figures.curves import (
+    Panel,
+    plot_confusion_matrix,
+    plot_learning_curves,
+    plot_panels,
+    plot_training_curves,
+)
+from keras_cnns.figures.grids import around_grey, image_grid, signed_heat
+from keras_cnns.figures.inpainting import inpainting_grid
+from keras_cnns.figures.refinement import refinement_grid
+
+__all__ = [
+    "Panel",
+    "around_grey",
+    "image_grid",
+    "inpainting_grid",
+    "plot_confusion_matrix",
+    "plot_learning_curves",
+    "plot_panels",
+    "plot_training_curves",
+    "refinement_grid",
+    "signed_heat",
+]

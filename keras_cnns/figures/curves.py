@@ -1,0 +1,144 @@
+"""Figures of a training and of an evaluation, as PNG files."""
+
+import dataclasses
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from keras_cnns import _files
+
+_BLUE, _ORANGE = "#1f5f99", "#d9730d"
+
+
+def _save(figure, path):
+    FigureCanvasAgg(figure)
+    with _files.atomic_file(path) as partial:
+        figure.savefig(partial, format="png", dpi=110, bbox_inches="tight")
+
+
+def plot_learning_curves(history, path) -> None:
+    """Loss and accuracy by epoch, training beside validation.
+
+    Args:
+        history: dicts with ``epoch``, ``loss``, ``accuracy`` and perhaps their ``val_``
+            forms.
+        path: PNG file to write.
+    """
+    figure = Figure(figsize=(9, 3.6))
+    epochs = [row["epoch"] for row in history]
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy")):
+        for key, label, colour in (
+            (name, "training", _BLUE),
+            (f"val_{name}", "validation", _ORANGE),
+        ):
+            if history and key in history[0]:
+                values = [row[key] for row in history]
+                axes.plot(epochs, values, marker=".", label=label, color=colour)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _save(figure, path)
+
+
+# What an epoch's row holds besides losses and metrics.
+_NOT_MEASURED = ("epoch", "step", "learning_rate", "seconds")
+
+
+def plot_training_curves(history, path) -> None:
+    """Every loss and metric by epoch, one below the other.
+
+    Args:
+        history: dicts with ``epoch`` and further names; not every row need have all.
+        path: PNG file to write.
+    """
+    names = dict.fromkeys(name for row in history for name in row)
+    names = [name for name in names if name not in _NOT_MEASURED]
+    figure = Figure(figsize=(7, 2.2 * len(names)))
+    epochs = [row["epoch"] for row in history]
+    below = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, name in zip(below, names):
+        values = [row.get(name, np.nan) for row in history]
+        axes.plot(epochs, values, marker=".", color=_BLUE)
+        axes.set_ylabel(name.replace("_", " "))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    axes.set_xlabel("epoch")
+    _save(figure, path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """Curves in one pair of axes.
+
+    Attributes:
+        title, x_label, y_label: texts.
+        curves: by name, (values across, values up); a name that starts with "exact" is
+            drawn as a dashed line.
+        log_x, log_y: whether an axis is logarithmic; values of 0 and less are left out.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: dict
+    log_x: bool = False
+    log_y: bool = False
+
+
+def plot_panels(panels, path, columns=2) -> None:
+    """Several panels, row by row.
+
+    Args:
+        panels: list of ``Panel``.
+        path: PNG file to write.
+        columns: panels in a row.
+    """
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(5 * columns, 3.2 * rows), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, panel in zip(places, panels):
+        for name, (across, up) in panel.curves.items():
+            is_exact = name.startswith("exact")
+            style = (
+                {"linestyle": "--", "color": "grey"} if is_exact else {"marker": "."}
+            )
+            axes.plot(across, up, label=name, **style)
+        if panel.log_x:
+            axes.set_xscale("log", nonpositive="mask")
+        if panel.log_y:
+            axes.set_yscale("log", nonpositive="mask")
+        axes.set_title(panel.title)
+        axes.set_xlabel(panel.x_label)
+        axes.set_ylabel(panel.y_label)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    for axes in places[len(panels) :]:
+        axes.set_visible(False)
+    _save(figure, path)
+
+
+def plot_confusion_matrix(report, path) -> None:
+    """Counts of predicted by true classes; numbers are shown up to 30 classes."""
+    count = len(report.class_names)
+    side = min(14, 3 + 0.45 * count)
+    figure = Figure(figsize=(side, side))
+    axes = figure.subplots()
+    fractions = report.confusion / np.maximum(1, report.confusion.sum(1, keepdims=True))
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(f"{report.top_1:.2%} of {report.num_examples} correct")
+    if count <= 30:
+        axes.set_xticks(range(count), report.class_names, rotation=90)
+        axes.set_yticks(range(count), report.class_names)
+        for (row, column), number in np.ndenumerate(report.confusion):
+            if number:
+                colour = "white" if fractions[row, column] > 0.5 else "black"
+                axes.text(
+                    column, row, number, ha="center", va="center", color=colour, size=7
+                )
+    _save(figure, path)

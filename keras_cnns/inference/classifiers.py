@@ -1,0 +1,36 @@
+"""The trained classifier of a run."""
+
+from tensorflow import keras
+
+from keras_cnns.runs import check_which, read_run
+
+
+def load_classifier(run_dir: str, which: str = "best", size=None):
+    """The trained network of a run of ``classification``.
+
+    Args:
+        run_dir: folder of the run.
+        which: ``"best"`` or ``"last"`` epoch.
+        size: (height, width) of the input other than the run's; ``(None, None)`` leaves
+            them open.
+
+    Returns:
+        (``keras.Model`` that ends in probabilities, without auxiliary heads; the
+        ``Run``).
+
+    Raises:
+        ValueError: if ``which`` is neither, the folder holds no such run, its weights
+            cannot be read, or the network does not take that size.
+    """
+    check_which(which)
+    run = read_run(run_dir, "classification")
+    network = run.load("network", which, size)
+    if len(network.outputs) > 1:
+        network = keras.Model(network.inputs, network.outputs[0], name=network.name)
+    return network, run
+
+
+def describe_classifier(run, which: str) -> str:
+    """What to call the network of a ``Run``: model, epoch and data."""
+    trained_on = f"{run.options['dataset']} {run.options['train_split']}"
+    return f"{run.options['model']}, {which} epoch on {trained_on}"

@@ -1,0 +1,39 @@
+"""The features of a trained classifier, for losses that compare images by them."""
+
+from keras_cnns import applications
+from keras_cnns.inference.classifiers import describe_classifier, load_classifier
+from keras_cnns.trainers import FeatureNetwork
+from keras_cnns.trainers.feature_networks import NUM_STAGES, in_float32
+
+
+def run_features(
+    run_dir: str, *, size=(None, None), layers=(), which="best", value_range="unit"
+) -> FeatureNetwork:
+    """The classifier of a training run, at the ends of its first three stages.
+
+    Its features have their own scale, so that the papers' weights of perceptual and
+    style losses do not carry over.
+
+    Args:
+        run_dir: folder of a run of ``classification``.
+        size: (height, width) of the images; left open, where the network can.
+        layers: names of other layers, finest first; empty takes the registry's,
+            which networks of general builders do not have.
+        which: ``"best"`` or ``"last"`` epoch.
+        value_range: ``"unit"`` or ``"signed"``.
+
+    Raises:
+        ValueError: if the folder holds no such run, or the network does not take that
+            size, has no such layers, or none are given nor known.
+    """
+    with in_float32():
+        network, run = load_classifier(run_dir, which, size)
+        model = run.options["model"]
+        layers = layers or applications.stage_ends_of(model)[:NUM_STAGES]
+        return FeatureNetwork(
+            describe_classifier(run, which),
+            network,
+            run.config.preprocessing,
+            layers,
+            value_range,
+        )

@@ -1,0 +1,225 @@
+"""Every way to fill holes behind one signature: exemplar fills and trained networks.
+
+An inpainter is called with ``(image, mask, *, seed=0, progress=None)`` as the functions
+of ``keras_cnns.exemplar`` are: a uint8 image ``(height, width, channels)`` of any size
+with 1 or 3 channels and a mask ``(height, width, 1)``, 1 = valid, 0 = hole. It returns
+a new uint8 image, in which valid pixels are untouched bit-exactly. A mask without holes
+gives a copy, one without valid pixels is refused.
+"""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_cnns import _masks, exemplar
+from keras_cnns._graph import size_divisor
+from keras_cnns.data import to_bytes
+from keras_cnns.inference.tiles import paint_tiles
+from keras_cnns.layers import ContextualAttention
+from keras_cnns.runs import check_which, read_run
+
+# Side of the squares that a network sees at once unless told otherwise: one map of 64
+# channels has a quarter of a gigabyte then.
+_LARGEST_SIDE = 1024
+# Attention compares all places with all others, and its memory grows with the square of
+# the area: it sees no more than this many times the side that it was trained with.
+_LARGEST_FACTOR = 2
+
+
+def load_inpainting_network(run, which: str = "last", size=None):
+    """The trained network of a ``Run`` of ``inpainting``.
+
+    Args:
+        run: the ``Run``.
+        which: ``"best"``, of the validation's PSNR, or ``"last"`` epoch.
+        size: (height, width) of the images, as ``RunConfig.build`` takes it.
+
+    Raises:
+        ValueError: if ``which`` is neither, or its weights cannot be read.
+    """
+    check_which(which)
+    return run.load("network", which, size)
+
+
+class ExemplarInpainter:
+    """An exemplar fill.
+
+    Args:
+        name: key of ``keras_cnns.exemplar.METHODS``.
+
+    Attributes:
+        image_shape: None, as it was trained with no images.
+        protocol: what it is, as JSON values.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+
+    image_shape = None
+
+    def __init__(self, name: str):
+        if name not in exemplar.METHODS:
+            raise ValueError(
+                f"method must be one of {sorted(exemplar.METHODS)}, got {name!r}"
+            )
+        self._name = name
+        self.protocol = {"exemplar": name}
+
+    def __call__(self, image, mask, *, seed=0, progress=None) -> np.ndarray:
+        """Fills one image; see the module's text."""
+        return exemplar.fill(image, mask, self._name, seed=seed, progress=progress)
+
+    def fill_batch(self, images, masks, *, seed=0) -> np.ndarray:
+        """Fills images one by one; see ``NetworkInpainter.fill_batch``."""
+        return np.stack([self(*pair, seed=seed) for pair in zip(images, masks)])
+
+
+class NetworkInpainter:
+    """A trained network, for images of any size.
+
+    Images whose sides are no multiples of what the network can halve are mirrored at
+    their borders, holes with them, up to the next multiples; the rest is cut off again.
+    (As hole, the rest would be most of some images, more than networks are trained
+    for: up to three quarters, of one pixel more than a multiple.) Images larger than
+    a tile are painted in overlapping tiles (``paint_tiles``).
+
+    Grey images become colour ones for a network of colours, by repeating, and the
+    mean of its channels is taken. Colour images for a network of grey ones are
+    refused.
+
+    Args:
+        run_dir: folder of a run of ``inpainting``.
+        which: weights of the ``"best"`` or the ``"last"`` epoch.
+        tile_size: height and width of tiles, a multiple of what the network can halve.
+            0: 1024, or twice the size that it was trained with where that is more or
+            the network has attention.
+
+    Attributes:
+        image_shape: (height, width, channels) that it was trained with.
+        protocol: what it is, as JSON values.
+
+    Raises:
+        ValueError: if the folder holds no such run, or an argument is bad.
+    """
+
+    def __init__(self, run_dir: str, which: str = "last", tile_size: int = 0):
+        run = read_run(run_dir, "inpainting")
+        network = load_inpainting_network(run, which, size=(None, None))
+        self.image_shape = run.config.image_shape
+        model = run.options["model"]
+        self.protocol = {"run": run_dir, "which": which, "model": model}
+        self._preprocessing = run.config.preprocessing
+        self._divisor = size_divisor(network)
+        self._tile = self._tile_sides(tile_size, network)
+        self._fill = exemplar.image_fill(self._fill_one)
+
+        @tf.function(input_signature=[tf.TensorSpec(x.shape) for x in network.inputs])
+        def paint(images, masks):
+            return tf.nest.flatten(network([images, masks], training=False))[0]
+
+        self._paint = lambda images, masks: paint(images, masks).numpy()
+
+    def __call__(self, image, mask, *, seed=0, progress=None) -> np.ndarray:
+        """Fills one image; see the module's text. Nothing is drawn by the seed."""
+        return self._fill(image, mask, seed=seed, progress=progress)
+
+    def fill_batch(self, images, masks, *, seed=0) -> np.ndarray:
+        """Fills images of one size together.
+
+        Args:
+            images: uint8 ``(batch, height, width, channels)``; what lies under the
+                holes has no effect.
+            masks: ``(batch, height, width, 1)``, 1 = valid, 0 = hole.
+            seed: of what is drawn, as in a call.
+
+        Returns:
+            uint8 of the images' shape; valid pixels are untouched.
+
+        Raises:
+            ValueError: if shapes or values do not suit, or a mask is all hole.
+        """
+        masks = _masks.check_masks(masks, np.shape(images)).astype(np.float32)
+        fits_tile = all(
+            size <= side for size, side in zip(images.shape[1:3], self._tile)
+        )
+        if not fits_tile or masks.any((1, 2, 3)).sum() < len(masks):
+            pairs = zip(images, masks)
+            return np.stack([self(*pair, seed=seed) for pair in pairs])
+        return np.where(masks == 1, images, self._painted(images * (masks == 1), masks))
+
+    def _fill_one(self, image, mask, progress):
+        """As ``exemplar.image_fill`` wants it."""
+        masks = mask.astype(np.float32)[np.newaxis, ..., np.newaxis]
+        return self._painted(image[np.newaxis], masks, progress)[0]
+
+    def _painted(self, images, masks, progress=None):
+        """The network's output as bytes; images have 0 in the holes."""
+        channels, wanted = images.shape[3], self.image_shape[2]
+        if channels > wanted:
+            raise ValueError(
+                "the image is in colour, but the network was trained with grey "
+                "images; make the image grey, or take another method"
+            )
+        inputs = self._preprocessing.standardize(
+            images.repeat(wanted // channels, 3)
+        ).numpy()
+        height, width = images.shape[1:3]
+        margins = [(0, 0), *(self._margins(size) for size in (height, width)), (0, 0)]
+        inputs, masks = (np.pad(x, margins, "symmetric") for x in (inputs, masks))
+        sides = tuple(map(min, zip(self._tile, inputs.shape[1:3])))
+        if sides == inputs.shape[1:3]:
+            outputs = self._paint(inputs, masks)
+        else:
+            outputs = paint_tiles(self._paint, inputs[0], masks[0], sides, progress)
+            outputs = outputs[np.newaxis]
+        top, left = margins[1][0], margins[2][0]
+        outputs = outputs[:, top : top + height, left : left + width]
+        if channels < wanted:
+            outputs = outputs.mean(3, keepdims=True)
+        return to_bytes(outputs, self._preprocessing.value_range)
+
+    def _margins(self, size):
+        """Pixels before and after, up to the next multiple."""
+        missing = -size % self._divisor
+        return missing // 2, missing - missing // 2
+
+    def _tile_sides(self, tile_size, network):
+        """(height, width) of the tiles."""
+        divisor = self._divisor
+        if tile_size:
+            if tile_size < 0 or tile_size % divisor:
+                raise ValueError(
+                    f"tile_size must be a multiple of {divisor}, or 0, got "
+                    f"{tile_size!r}"
+                )
+            return tile_size, tile_size
+        multiples = (_LARGEST_FACTOR * size for size in self.image_shape[:2])
+        if any(isinstance(layer, ContextualAttention) for layer in network.layers):
+            return tuple(multiples)
+        largest = _LARGEST_SIDE - _LARGEST_SIDE % divisor
+        return tuple(max(largest, size) for size in multiples)
+
+
+def open_inpainter(method: str, which: str = "last", tile_size: int = 0):
+    """The inpainter that a method's name or a run's folder stands for.
+
+    Args:
+        method: key of ``keras_cnns.exemplar.METHODS``, or the folder of an inpainting
+            run. A folder that is called like a method is given as ``./name``.
+        which, tile_size: of networks, as ``NetworkInpainter`` takes them.
+
+    Returns:
+        ``ExemplarInpainter`` or ``NetworkInpainter``.
+
+    Raises:
+        ValueError: if it is neither, or the run cannot be read.
+    """
+    if method in exemplar.METHODS:
+        return ExemplarInpainter(method)
+    if os.path.isdir(method):
+        return NetworkInpainter(method, which, tile_size)
+    raise ValueError(
+        f"unknown method {method!r}: neither one of {', '.join(exemplar.METHODS)} nor "
+        "the folder of an inpainting run"
+    )

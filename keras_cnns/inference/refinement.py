@@ -1,0 +1,79 @@
+"""A trained refiner, for images and for whole data sets."""
+
+import os
+
+import numpy as np
+
+from keras_cnns import _files, data
+from keras_cnns.data.sources import folder_name
+from keras_cnns.runs import Run, read_run
+
+_BATCH = 100  # images refined at a time
+
+
+class Refiner:
+    """Makes simulated images look real, by the averaged weights of a run.
+
+    Args:
+        run: ``Run`` of the task ``refinement``, or its folder.
+
+    Attributes:
+        network: ``keras.Model``, images in [-1, 1] to such of the same shape.
+        preprocessing: how images become its inputs.
+
+    Raises:
+        ValueError: if the folder holds no such run, or its weights cannot be read.
+    """
+
+    def __init__(self, run):
+        run = run if isinstance(run, Run) else read_run(run, "refinement")
+        self.network = run.load("refiner")
+        self.preprocessing = run.config.preprocessing
+
+    def __call__(self, images) -> np.ndarray:
+        """Refined images.
+
+        Args:
+            images: uint8 ``(batch, height, width, channels)`` of the network's shape.
+
+        Returns:
+            uint8 of the same shape.
+        """
+        inputs = self.preprocessing.standardize(images)
+        return data.to_bytes(self.network(inputs, training=False))
+
+    def refine_source(self, source, folder) -> int:
+        """``refine_source`` by this network."""
+        return refine_source(self.network, self.preprocessing, source, folder)
+
+
+def refine_source(refiner, preprocessing, source, folder) -> int:
+    """Refines a split into ``<folder>/<class>/<number>.png``, all of it or nothing.
+
+    Args:
+        refiner: images in [-1, 1] to such of the same shape.
+        preprocessing: how images become its inputs.
+        source: ``Source`` of the images.
+        folder: a new folder.
+
+    Returns:
+        How many images were written.
+
+    Raises:
+        FileExistsError: if the folder exists.
+    """
+    examples = source.examples.map(
+        lambda content, label: (preprocessing(source.read(content)), label)
+    )
+    names = [folder_name(name) for name in source.class_names]
+    number = 0
+    with _files.atomic_folder(folder) as partial:
+        for name in names:
+            os.makedirs(os.path.join(partial, name), exist_ok=True)
+        for images, labels in examples.batch(_BATCH).as_numpy_iterator():
+            refined = data.to_bytes(refiner(images, training=False))
+            for image, label in zip(refined, labels):
+                path = os.path.join(partial, names[label], f"{number:06d}.png")
+                data.write_image(path, image)
+                number += 1
+    return number

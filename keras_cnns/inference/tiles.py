@@ -1,0 +1,67 @@
+"""Large images through a network, tile by tile, where they have holes."""
+
+import numpy as np
+
+# Neighbouring tiles share at least a quarter of their side.
+_SHARED = 4
+
+
+def paint_tiles(paint, image, mask, tile, progress) -> np.ndarray:
+    """What a network paints, from overlapping tiles that fade into each other.
+
+    Only tiles with some hole are painted. Where several overlap, their weighted mean is
+    taken; the weight of a tile falls linearly over the quarter of its side that lies
+    next to its border, and is never 0.
+
+    Args:
+        paint: function of images ``(1, tile height, tile width, channels)`` and masks
+            ``(1, tile height, tile width, 1)`` that returns images.
+        image: float32 ``(height, width, channels)``.
+        mask: float32 ``(height, width, 1)``, 1 = valid, 0 = hole.
+        tile: (height, width) of a tile, at most those of the image.
+        progress: called with the fraction of tiles that are done.
+
+    Returns:
+        float32 of the image's shape; 0 far from any hole.
+
+    Raises:
+        ValueError: if a tile lies wholly within a hole, so that there is nothing to
+            paint it from.
+    """
+    rows, columns = (_starts(*lengths) for lengths in zip(mask.shape[:2], tile))
+    windows = [
+        (slice(row, row + tile[0]), slice(column, column + tile[1]))
+        for row in rows
+        for column in columns
+    ]
+    windows = [window for window in windows if not mask[window].all()]
+    for row, column in windows:
+        if not mask[row, column].any():
+            raise ValueError(
+                f"the tile of {tile[0]}x{tile[1]} at row {row.start}, column "
+                f"{column.start} lies wholly within a hole, so that there is nothing "
+                "to fill it from; give a larger tile_size"
+            )
+    weights = np.outer(_ramp(tile[0]), _ramp(tile[1]))[..., np.newaxis]
+    weights = weights.astype(np.float32)
+    painted, weighed = np.zeros_like(image), np.zeros_like(mask)
+    for number, window in enumerate(windows, 1):
+        output = paint(image[window][np.newaxis], mask[window][np.newaxis])[0]
+        painted[window] += weights * output
+        weighed[window] += weights
+        progress(number / len(windows))
+    return np.divide(painted, weighed, out=painted, where=weighed > 0)
+
+
+def _starts(length, side):
+    """Evenly spread first pixels of tiles that cover a length together."""
+    step = side - side // _SHARED
+    count = 1 - (side - length) // step
+    return np.linspace(0, length - side, count).round().astype(int).tolist()
+
+
+def _ramp(side):
+    """Weights along a side: rising, 1 in the middle, falling."""
+    places = np.arange(side)
+    shared = max(1, side // _SHARED)
+    return np.minimum(1, (1 + np.minimum(places, places[::-1])) / shared)

@@ -1,0 +1,303 @@
+"""Callbacks of a resumable run: what is checked, shown, recorded and saved."""
+
+import contextlib
+import csv
+import io
+import math
+import os
+import signal
+import tempfile
+import threading
+import time
+
+import tensorflow as tf
+import tqdm
+from absl import logging
+from tensorflow import keras
+
+from keras_cnns import _files, applications
+from keras_cnns.trainers import distribution
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss or a weight became NaN or infinite."""
+
+
+class TrainingInterrupted(Exception):
+    """The run was asked to stop (Ctrl-C or SIGTERM); its state is saved."""
+
+
+class StopOnNonFiniteLoss(keras.callbacks.Callback):
+    """Ends the run at the first step with a loss or metric that is NaN or infinite.
+
+    The weights that gave this loss are those of the step before. A checkpoint of that
+    step is removed: the newest one left has been trained on with a finite loss.
+    """
+
+    def __init__(self, store):
+        super().__init__()
+        self._store = store
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in logs.items():
+            if not math.isfinite(value):
+                self._store.remove(self.model.steps_done - 1)
+                self._stop(f"the {name.replace('_', ' ')} became {value}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        for network in self.model.networks.values():
+            for weight in network.weights:  # which all workers read together
+                if not tf.reduce_all(tf.math.is_finite(weight)):
+                    self._stop(f"a weight became NaN or infinite ({weight.name})")
+
+    def _stop(self, what):
+        steps = self._store.steps()
+        kept = "there is no good checkpoint yet"
+        if steps:
+            kept = f"the last good checkpoint, of step {steps[-1]}, is kept"
+        raise NonFiniteLossError(
+            f"{what} at step {self.model.steps_done}; {kept}. "
+            "Try a smaller --learning_rate"
+        )
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar over the whole run with the time left, and one line per epoch.
+
+    Args:
+        total_steps: steps of the whole run.
+        start_step: step that the run goes on from.
+        is_chief: whether this process shows it, if it is on a terminal.
+    """
+
+    def __init__(self, total_steps, start_step, is_chief=True):
+        super().__init__()
+        self._bar = tqdm.tqdm(
+            total=total_steps,
+            initial=start_step,
+            unit="step",
+            dynamic_ncols=True,
+            mininterval=0.5,
+            disable=None if is_chief else True,  # None: off unless on a terminal
+        )
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._bar.update()
+        if not self._bar.disable:
+            values = {name: f"{value:.4f}" for name, value in logs.items()}
+            self._bar.set_postfix(values, refresh=False)
+
+    def close(self):
+        self._bar.close()
+
+
+class EpochRecorder(keras.callbacks.Callback):
+    """Records each epoch, keeps the networks' weights, stops early.
+
+    Where the trainer's ``score_epoch`` tells the better epoch, the weights of the best
+    one are kept too.
+
+    Args:
+        run_dir: folder of ``metrics.csv`` and of a weight file for each of the
+            trainer's ``networks``, ``best.h5`` besides.
+        epochs: number of epochs of the run, for the line on the terminal.
+        progress: the run's progress, changed in place; an empty dict for a new run.
+        patience: epochs without a better monitored value before the run stops; 0 never.
+        is_chief: whether this process writes.
+    """
+
+    def __init__(self, run_dir, *, epochs, progress, patience=0, is_chief=True):
+        super().__init__()
+        self._run_dir = run_dir
+        self._epochs = epochs
+        self._patience = patience
+        self._is_chief = is_chief
+        self._progress = progress
+        progress.setdefault("history", [])
+        progress.setdefault("best_epoch", 0)
+        progress.setdefault("stopped_early", False)
+        self._started = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {
+            "epoch": epoch + 1,
+            "step": self.model.steps_done,
+            "learning_rate": current_learning_rate(self.model.optimizer),
+            "seconds": round(time.monotonic() - self._started, 2),
+            **{name: float(value) for name, value in logs.items()},
+        }
+        history = self._progress["history"]
+        history.append(row)
+        networks = dict(self.model.networks)
+        score, best = self.model.score_epoch(row), self._progress["best_epoch"]
+        if score is not None:
+            if not best or score > self.model.score_epoch(history[best - 1]):
+                self._progress["best_epoch"] = epoch + 1
+                networks["best"] = self.model.network
+        self._save_weights(networks)
+        if self._is_chief:
+            write_csv(os.path.join(self._run_dir, "metrics.csv"), history)
+            self._show(row)
+        waited = epoch + 1 - self._progress["best_epoch"]
+        if self._patience and waited >= self._patience:
+            self._progress["stopped_early"] = True
+            self.model.stop_training = True
+            logging.info("stopped early: no better epoch in the last %d", waited)
+
+    def _save_weights(self, networks):
+        """Saves the averaged weights; all workers call it, for they read together."""
+        with contextlib.ExitStack() as stack:
+            folder = self._run_dir
+            if not self._is_chief:
+                folder = stack.enter_context(tempfile.TemporaryDirectory())
+            stack.enter_context(self.model.averaged_weights())
+            for name, network in networks.items():
+                applications.save_weights(network, os.path.join(folder, f"{name}.h5"))
+
+    def _show(self, row):
+        hidden = ("epoch", "step", "learning_rate", "seconds")
+        values = "  ".join(f"{k} {v:.4f}" for k, v in row.items() if k not in hidden)
+        seconds = f"{row['seconds']:.0f} s"
+        tqdm.tqdm.write(f"epoch {row['epoch']}/{self._epochs}  {values}  {seconds}")
+
+
+def write_csv(path, rows):
+    """Writes rows (dicts) as a CSV file with a header, whole or not at all."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    _files.write_text(path, text.getvalue())
+
+
+def current_learning_rate(optimizer) -> float:
+    """The learning rate an optimizer is at, whatever kind of optimizer it is."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = getattr(optimizer, "_optimizer", optimizer)  # addons' Lookahead
+    rate = optimizer.learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        rate = rate(optimizer.iterations)
+    return float(keras.backend.get_value(rate))
+
+
+class EpochSamples(keras.callbacks.Callback):
+    """Draws what a generator makes, after each epoch, always of the same input.
+
+    Args:
+        sample: function without arguments to images; all workers call it together.
+        write: function of (images, path).
+        folder: gets ``epoch_0001.png`` and so on.
+        is_chief: whether this process writes.
+    """
+
+    def __init__(self, sample, write, folder, *, is_chief=True):
+        super().__init__()
+        self._sample = sample
+        self._write = write
+        self._folder = folder
+        self._is_chief = is_chief
+
+    def on_epoch_end(self, epoch, logs=None):
+        images = self._sample()
+        if self._is_chief:
+            name = f"epoch_{epoch + 1:04d}.png"
+            self._write(images, os.path.join(self._folder, name))
+
+
+class StateSaver(keras.callbacks.Callback):
+    """Saves the whole state, and ends the run cleanly when it is asked to stop.
+
+    The state is saved after every ``interval`` steps and after every epoch; at the
+    end of an epoch only once the epoch is validated and recorded.
+
+    Args:
+        store: ``CheckpointStore``.
+        progress: the run's progress, saved along.
+        steps_per_epoch: steps of one epoch.
+        interval: steps between checkpoints within an epoch; 0 for epochs only.
+        stop_request: ``StopRequest``.
+    """
+
+    def __init__(self, store, *, progress, steps_per_epoch, interval, stop_request):
+        super().__init__()
+        self._store = store
+        self._progress = progress
+        self._steps_per_epoch = steps_per_epoch
+        self._interval = interval
+        self._stop_request = stop_request
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = self.model.steps_done
+        if step % self._steps_per_epoch == 0:
+            return
+        is_due = self._interval and step % self._interval == 0
+        is_asked = self._is_asked(may_ask_workers=is_due)
+        if is_due or is_asked:
+            self._store.save(self._progress)
+        if is_asked:
+            raise TrainingInterrupted(f"stopped at step {step}, state saved")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._store.save(self._progress)
+        if self._is_asked(may_ask_workers=True):
+            step = self.model.steps_done
+            raise TrainingInterrupted(f"stopped at step {step}, state saved")
+
+    def _is_asked(self, may_ask_workers):
+        """Whether to stop now; several workers agree on it when they save anyway."""
+        strategy = self.model.distribute_strategy
+        if not distribution.has_workers(strategy):
+            return self._stop_request.received
+        return may_ask_workers and distribution.any_worker(
+            strategy, self._stop_request.received
+        )
+
+
+class StopRequest:
+    """Notes SIGINT and SIGTERM, so that a run can end between two steps.
+
+    The second Ctrl-C ends the process at once.
+    """
+
+    def __init__(self):
+        self.received = False
+
+    @contextlib.contextmanager
+    def listening(self):
+        """Within the block, the signals set ``received``."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        kinds = (signal.SIGINT, signal.SIGTERM)
+        before = {kind: signal.signal(kind, self._note) for kind in kinds}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+    def _note(self, *_):
+        if self.received:
+            raise KeyboardInterrupt
+        self.received = True
+        logging.info("stopping after this step; once more to stop at once")
+
+
+class MetricsOfPartEpoch(keras.callbacks.Callback):
+    """Gives the metrics back what they had when a run stopped within an epoch.
+
+    ``fit`` resets them as an epoch begins; this puts the restored values back, once.
+    """
+
+    def __init__(self, trainer):
+        super().__init__()
+        self._values = [metric.get_weights() for metric in trainer.metrics]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for metric, values in zip(self.model.metrics, self._values or []):
+            metric.set_weights(values)
+        self._values = None

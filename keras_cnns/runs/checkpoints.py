@@ -1,0 +1,153 @@
+"""The whole state of a training, in numbered folders that are never half-written."""
+
+import json
+import os
+import shutil
+import tempfile
+
+import tensorflow as tf
+from absl import logging
+
+from keras_cnns import _files
+
+_PREFIX = "step_"
+# What TensorFlow's readers raise for files that are cut short, damaged or of others.
+_UNREADABLE = (
+    AssertionError,
+    IndexError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    tf.errors.OpError,
+)
+
+
+class CheckpointStore:
+    """Saves and restores a trainer with everything that decides how it goes on.
+
+    Each checkpoint is a folder ``step_<number>`` with a TensorFlow checkpoint and
+    ``progress.json``. It is written under another name and renamed when whole; then
+    older ones are removed, but for the ``keep`` newest.
+
+    Args:
+        directory: folder of the checkpoints.
+        trainer: compiled trainer, which names what it is made of by ``checkpointed``,
+            and its ``networks``.
+        is_chief: whether this process keeps what it writes. All workers must call
+            ``save`` together, since replicated variables are read together.
+        keep: number of checkpoints kept.
+    """
+
+    def __init__(self, directory, trainer, *, is_chief=True, keep=2):
+        self.directory = directory
+        self._is_chief = is_chief
+        self._keep = keep
+        self._trainer = trainer
+        self._objects = tf.train.Checkpoint(
+            **trainer.checkpointed(),
+            generators=_random_generators(trainer.networks.values()),
+        )
+
+    def steps(self) -> list:
+        """Steps of the whole checkpoints there are, ascending."""
+        return list_steps(self.directory)
+
+    def save(self, progress: dict) -> None:
+        """Writes a checkpoint of the current step.
+
+        Args:
+            progress: what else decides how the run goes on, as JSON values.
+
+        Raises:
+            OSError: if it could not be written (disk full, for example); the older
+                checkpoints stay.
+        """
+        step = self._trainer.steps_done
+        if step in self.steps():
+            return
+        path = self._path(step)
+        try:
+            if self._is_chief:
+                with _files.atomic_folder(path) as partial:
+                    self._objects.write(os.path.join(partial, "state"))
+                    _files.write_text(
+                        os.path.join(partial, "progress.json"), json.dumps(progress)
+                    )
+            else:
+                with tempfile.TemporaryDirectory() as folder:
+                    self._objects.write(os.path.join(folder, "state"))
+        except (OSError, tf.errors.OpError) as error:
+            kept = self.steps()
+            last = (
+                f"the last good one is {self._path(kept[-1])}" if kept else "none yet"
+            )
+            raise OSError(
+                f"could not write checkpoint {path}: {error} ({last}; free space, then "
+                "resume)"
+            ) from error
+        if self._is_chief:
+            for old in self.steps()[: -self._keep]:
+                shutil.rmtree(self._path(old))
+
+    def remove(self, step: int) -> None:
+        """Removes the checkpoint of a step, if there is one."""
+        if self._is_chief:
+            shutil.rmtree(self._path(step), ignore_errors=True)
+
+    def restore(self):
+        """Restores the newest checkpoint.
+
+        Returns:
+            Its progress; None if there is no checkpoint.
+
+        Raises:
+            ValueError: if it is truncated, corrupt, or of another network.
+        """
+        steps = self.steps()
+        if not steps:
+            return None
+        path = self._path(steps[-1])
+        try:
+            with open(os.path.join(path, "progress.json"), encoding="utf-8") as file:
+                progress = json.load(file)
+            status = self._objects.read(os.path.join(path, "state"))
+            status.assert_existing_objects_matched()
+        except _UNREADABLE as error:
+            first_line = (str(error).strip() or repr(error)).splitlines()[0]
+            older = f" or remove it to go on from {self._path(steps[-2])}"
+            raise ValueError(
+                f"checkpoint {path} cannot be restored, it is truncated, corrupt or of "
+                f"another network: {first_line}. Restore it from a copy"
+                f"{older if len(steps) > 1 else ''}"
+            ) from error
+        logging.info("resumed from %s", path)
+        return progress
+
+    def _path(self, step):
+        return os.path.join(self.directory, f"{_PREFIX}{step:08d}")
+
+
+def list_steps(directory: str) -> list:
+    """Steps of the whole checkpoints in a folder, ascending."""
+    if not os.path.isdir(directory):
+        return []
+    return sorted(
+        int(name[len(_PREFIX) :])
+        for name in os.listdir(directory)
+        if name.startswith(_PREFIX) and name[len(_PREFIX) :].isdigit()
+    )
+
+
+def _random_generators(networks):
+    """State of the layers that draw random numbers, such as dropout.
+
+    Keras leaves it out of checkpoints; without it a resumed run would draw others.
+    """
+    generators = []
+    for layer in [layer for network in networks for layer in network.layers]:
+        for part in (layer, *layer.submodules):
+            source = getattr(part, "_random_generator", None)
+            generator = getattr(source, "_generator", None)
+            if generator is not None:
+                generators.append(generator)
+    return generators

@@ -1,0 +1,218 @@
+"""The record of a run, ``run.json``: its task, options, networks and data."""
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+
+from tensorflow import keras
+
+from keras_cnns import _files, applications
+from keras_cnns.data import Preprocessing
+
+RECORD = "run.json"
+_PACKAGES = [
+    "keras-cnns",
+    "tensorflow",
+    "keras",
+    "tensorflow-addons",
+    "tensorflow-datasets",
+    "numpy",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """The networks of a run, and what they were trained on.
+
+    Attributes:
+        networks: by role, ``{"model": registry name, "args": arguments}`` as
+            ``applications.create_model`` takes them.
+        preprocessing: how images become inputs.
+        class_names: tuple of names, by label.
+        facts: what else must be the same when the run is resumed, such as the number of
+            examples; JSON values by what they are.
+        details: what else it takes to use the networks; JSON values by name.
+    """
+
+    networks: dict
+    preprocessing: Preprocessing
+    class_names: tuple
+    facts: dict = dataclasses.field(default_factory=dict)
+    details: dict = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, fields: dict) -> "RunConfig":
+        """The config whose ``dataclasses.asdict`` was stored as JSON."""
+        networks = {
+            role: {"model": network["model"], "args": _with_shapes(network["args"])}
+            for role, network in fields["networks"].items()
+        }
+        fixed = {
+            "networks": networks,
+            "class_names": tuple(fields["class_names"]),
+            "preprocessing": Preprocessing.from_json(fields["preprocessing"]),
+        }
+        return cls(**{**fields, **fixed})
+
+    @property
+    def image_shape(self) -> tuple:
+        """(height, width, channels) of the images."""
+        size = self.preprocessing
+        return (size.height, size.width, size.channels)
+
+    def build(self, role: str, size=None, **changes) -> keras.Model:
+        """A network with fresh weights.
+
+        Args:
+            role: key of ``networks``.
+            size: (height, width) other than the run's; ``(None, None)`` leaves them
+                open, and auxiliary heads, which may want them known, out.
+            **changes: other arguments of the builder.
+
+        Raises:
+            ValueError: if an argument is bad, or the network does not take that size.
+        """
+        model, args = self.networks[role]["model"], dict(self.networks[role]["args"])
+        if size is not None:
+            key = "input_shape" if "input_shape" in args else "image_shape"
+            if None in size and "fixed_size" in applications.model_info(model).traits:
+                height, width, _ = args[key]
+                raise ValueError(
+                    f"{model} takes inputs of {height}x{width} only, because its dense "
+                    "layers see the whole map"
+                )
+            args[key] = (*size, args[key][2])
+            if None in size and "aux_heads" in args:
+                args["aux_heads"] = False
+        return applications.create_model(model, **{**args, **changes})
+
+
+def _with_shapes(args):
+    """Builder arguments from JSON, whose shapes are tuples again."""
+    return {k: tuple(v) if k.endswith("_shape") else v for k, v in args.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run's folder: what task it is of, its options, its config.
+
+    Attributes:
+        folder: path.
+        task: name of the task.
+        options: dict of the options that it was started with.
+        config: ``RunConfig``.
+    """
+
+    folder: str
+    task: str
+    options: dict
+    config: RunConfig
+
+    def load(self, role: str, weights: str = "", size=None, **changes) -> keras.Model:
+        """A trained network, with its averaged weights where there are any.
+
+        Args:
+            role: which network, key of ``config.networks``.
+            weights: name of its weight file without the ending; empty: the role's.
+            size, **changes: as ``RunConfig.build`` takes them.
+
+        Raises:
+            ValueError: if there are no such weights yet, they are of another network,
+                or the network does not take that size.
+        """
+        name = weights or role
+        network = self.config.build(role, size, **changes)
+        path = os.path.join(self.folder, f"{name}.h5")
+        if not os.path.isfile(path):
+            reason = "no epoch has ended in that run"
+            if name == "best":
+                reason += ", or none was validated"
+            raise ValueError(f"{self.folder} has no {name}.h5: {reason}")
+        applications.load_weights(network, path, adapt=False)
+        return network
+
+
+def check_which(which: str) -> None:
+    """Refuses anything but the names of a network's weight files."""
+    if which not in ("best", "last"):
+        raise ValueError(f"which must be 'best' or 'last', got {which!r}")
+
+
+def write_record(run: Run) -> None:
+    """Writes ``run.json``: the run, versions, machine, source revision."""
+    record = {
+        "task": run.task,
+        "options": run.options,
+        "config": dataclasses.asdict(run.config),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "python": sys.version.split()[0],
+        "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
+        "git_revision": _git_revision(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+    _files.write_text(os.path.join(run.folder, RECORD), json.dumps(record, indent=2))
+
+
+def _version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_revision():
+    """Commit of the source tree, ``-dirty`` where it was changed; None if unknown."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=os.path.dirname(os.path.abspath(__file__)),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()
+
+
+def holds_run(run_dir: str) -> bool:
+    """Whether a folder holds the record of a run."""
+    return os.path.isfile(os.path.join(run_dir, RECORD))
+
+
+def read_run(run_dir: str, task: str = "") -> Run:
+    """The run in a folder.
+
+    Args:
+        run_dir: folder of the run.
+        task: name of the task that it must be of; empty: any.
+
+    Raises:
+        ValueError: if the folder holds no run, its record cannot be read, or it is of
+            another task.
+    """
+    path = os.path.join(run_dir, RECORD)
+    if not holds_run(run_dir):
+        raise ValueError(f"{run_dir} holds no run: there is no {RECORD} in it")
+    try:
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+        if "flags" in record and "task" not in record:
+            raise ValueError(
+                "it was written before runs knew their task, train again"
+            )
+        config = RunConfig.from_json(record["config"])
+        run = Run(str(run_dir), str(record["task"]), dict(record["options"]), config)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = error if isinstance(error, ValueError) else repr(error)
+        raise ValueError(f"{path} is not the record of a run: {reason}") from error
+    if task and run.task != task:
+        raise ValueError(
+            f"{run_dir} is a run of {run.task}; a run of {task} is wanted here"
+        )
+    return run

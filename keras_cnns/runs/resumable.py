@@ -1,0 +1,108 @@
+"""Fitting a trainer so that it can be ended at any moment and go on bit-exactly."""
+
+import os
+
+from tensorflow import keras
+
+from keras_cnns.runs import callbacks
+from keras_cnns.runs.checkpoints import CheckpointStore
+from keras_cnns.trainers import distribution
+
+
+def fit_resumable(
+    trainer,
+    load_batches,
+    *,
+    run_dir,
+    epochs,
+    steps_per_epoch,
+    validation_data=None,
+    checkpoint_interval=0,
+    patience=0,
+    is_chief=True,
+    further_callbacks=(),
+):
+    """Trains up to ``epochs`` epochs, from the newest checkpoint in ``run_dir`` on.
+
+    Args:
+        trainer: compiled trainer.
+        load_batches: function of a step to the endless stream of batches from that
+            step on, a function of the step alone.
+        run_dir: folder of the run; gets ``checkpoints/``, ``logs/`` (TensorBoard),
+            ``metrics.csv`` and the weights of the trainer's ``networks``.
+        epochs: epochs of the whole run.
+        steps_per_epoch: batches of one epoch.
+        validation_data: dataset evaluated after each epoch; None for none.
+        checkpoint_interval: steps between checkpoints; 0 for one per epoch.
+        patience: epochs without improvement before an early stop; 0 never.
+        is_chief: whether this process writes.
+        further_callbacks: called after each epoch is recorded, before it is saved.
+
+    Returns:
+        The run's progress: ``history`` (one dict per epoch), ``best_epoch``,
+        ``stopped_early``.
+
+    Raises:
+        NonFiniteLossError: if the loss becomes NaN or infinite.
+        TrainingInterrupted: after Ctrl-C or SIGTERM, with the state saved.
+        OSError: if a checkpoint cannot be written.
+        ValueError: if the checkpoint cannot be restored.
+    """
+    store = CheckpointStore(
+        os.path.join(run_dir, "checkpoints"), trainer, is_chief=is_chief
+    )
+    progress = store.restore() or {}
+    step = trainer.steps_done
+    if not distribution.is_same_for_all_workers(trainer.distribute_strategy, step):
+        raise ValueError(
+            f"this worker would go on from step {step}, others from another; the run's "
+            f"folder {run_dir} must be on a disk that all workers see"
+        )
+    stop_request = callbacks.StopRequest()
+    bar = callbacks.ProgressBar(epochs * steps_per_epoch, step, is_chief)
+    watchers = [callbacks.StopOnNonFiniteLoss(store), bar]
+    if is_chief:
+        logs = os.path.join(run_dir, "logs")
+        watchers.append(
+            keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0)
+        )
+    watchers += [
+        callbacks.EpochRecorder(
+            run_dir,
+            epochs=epochs,
+            progress=progress,
+            patience=patience,
+            is_chief=is_chief,
+        ),
+        *further_callbacks,
+        callbacks.StateSaver(
+            store,
+            progress=progress,
+            steps_per_epoch=steps_per_epoch,
+            interval=checkpoint_interval,
+            stop_request=stop_request,
+        ),
+    ]
+
+    def fit(first_step, last_epoch, extra=()):
+        trainer.fit(
+            load_batches(first_step),
+            initial_epoch=first_step // steps_per_epoch,
+            epochs=last_epoch,
+            steps_per_epoch=steps_per_epoch - first_step % steps_per_epoch,
+            validation_data=validation_data,
+            callbacks=[*extra, *watchers],
+            verbose=0,
+        )
+
+    try:
+        with stop_request.listening():
+            if step % steps_per_epoch:
+                begun = callbacks.MetricsOfPartEpoch(trainer)
+                fit(step, step // steps_per_epoch + 1, [begun])
+                step = trainer.steps_done
+            if step < epochs * steps_per_epoch and not progress.get("stopped_early"):
+                fit(step, epochs)
+    finally:
+        bar.close()
+    return progress

@@ -1,0 +1,74 @@
+"""Tasks: what differs between one kind of training and another."""
+
+from keras_cnns.runs import Run, read_run, train
+from keras_cnns.tasks.classification import ClassificationTask
+from keras_cnns.tasks.generation import GenerationTask
+from keras_cnns.tasks.inpainting import InpaintingTask
+from keras_cnns.tasks.refinement import RefinementTask
+
+TASKS = {
+    task.name: task
+    for task in (ClassificationTask, GenerationTask, InpaintingTask, RefinementTask)
+}
+
+
+class OpenedRun(Run):
+    """A run that knows what it is good for.
+
+    ``load`` gives its trained networks by role, ``inferencer`` what uses them.
+    """
+
+    def inferencer(self, **options):
+        """The one way to use the run: a callable.
+
+        Args:
+            **options: of the task's own kind, such as ``which="best"``.
+
+        Returns:
+            Of ``classification`` an ``inference.Predictor`` (encoded images to
+            probabilities), of ``generation`` a ``Sampler`` (a count to images), of
+            ``inpainting`` a ``NetworkInpainter`` (image and mask to the filled image),
+            of ``refinement`` a ``Refiner`` (images to refined ones).
+
+        Raises:
+            ValueError: if weights are missing or an option is bad.
+        """
+        return TASKS[self.task].inferencer(self, **options)
+
+    def export(self, export_dir: str, name: str = "", **options) -> tuple:
+        """Exports the run for TF Serving; see ``Task.export``."""
+        return TASKS[self.task].export(self, export_dir, name, **options)
+
+
+def open_run(run_dir: str) -> OpenedRun:
+    """The run in a folder, whatever task it is of.
+
+    Raises:
+        ValueError: if the folder holds no run, or one of a task that is not known.
+    """
+    run = read_run(run_dir)
+    if run.task not in TASKS:
+        raise ValueError(
+            f"{run_dir} is a run of {run.task!r}; known are {', '.join(TASKS)}"
+        )
+    return OpenedRun(run.folder, run.task, run.options, run.config)
+
+
+def train_task(task: str, **options) -> dict:
+    """Trains as the command line does.
+
+    Args:
+        task: key of ``TASKS``.
+        **options: values by name; the paper's or the task's own where left out.
+
+    Returns:
+        The run's progress, with ``history``.
+
+    Raises:
+        ValueError: if an option is bad, without effect, or does not suit the data.
+    """
+    kind = TASKS[task]
+    return train(kind, kind.options_class.resolve(**options))
+
+
+__all__ = ["TASKS", "OpenedRun", "open_run", "train_task"]

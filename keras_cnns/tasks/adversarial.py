@@ -1,0 +1,52 @@
+"""The options that adversarial trainings have in common."""
+
+import dataclasses
+
+from keras_cnns.runs import TrainingOptions, any_of, changed, option
+from keras_cnns.trainers import InstanceNoise
+
+
+@dataclasses.dataclass(frozen=True)
+class AdversarialOptions(TrainingOptions):
+    """Two networks against each other, with samples after each epoch."""
+
+    builder_args: str = option(
+        "", 'changes of the networks as JSON, by role: {"generator": {"filters": …}}'
+    )
+    discriminator_steps: int = option(1, "discriminator updates in each step", least=1)
+    discriminator_learning_rate: float = option(
+        0.0, "of the discriminator; 0: that of the trained network", least=0
+    )
+    instance_noise: float = option(
+        0.0,
+        "standard deviation of the noise on the discriminator's images at first; 0 for "
+        "none",
+        least=0,
+    )
+    instance_noise_epochs: float = option(
+        0.0,
+        "epochs in which instance noise falls to 0",
+        least=0,
+        needs=any_of("instance_noise"),
+    )
+    grid_columns: int = option(8, "columns of the grids of images", least=1)
+    beta_1: float = changed(TrainingOptions, "beta_1", 0.5)
+
+    def check(self):
+        super().check()
+        if bool(self.instance_noise) != bool(self.instance_noise_epochs):
+            raise ValueError(
+                "instance_noise and instance_noise_epochs must both be positive or "
+                f"both be 0, got {self.instance_noise} and {self.instance_noise_epochs}"
+            )
+
+    def make_instance_noise(self, steps_per_epoch: int):
+        """The ``InstanceNoise`` that is asked for; None if none is."""
+        if not self.instance_noise:
+            return None
+        steps = max(1, round(self.instance_noise_epochs * steps_per_epoch))
+        return InstanceNoise(self.instance_noise, 0.0, steps)
+
+    def discriminator_rate(self) -> float:
+        """Learning rate of the discriminator at its highest."""
+        return self.discriminator_learning_rate or self.learning_rate

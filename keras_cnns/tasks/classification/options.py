@@ -1,0 +1,62 @@
+"""The options of training a classifier."""
+
+import dataclasses
+from typing import Optional
+
+from keras_cnns.runs import TrainingOptions, changed, option, required
+from keras_cnns.tasks.classification.recipes import recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassificationOptions(TrainingOptions):
+    """What ``train_classifier`` takes."""
+
+    task = "classification"
+
+    model: Optional[str] = required("its name; list_models.py shows what there is")
+    recipe: str = option("", "published hyper-parameters by name; explicit flags win")
+    builder_args: str = option(
+        "", 'further builder arguments as JSON, {"dropout_rate": 0.2}'
+    )
+    init_weights: str = option(
+        "", "start from a public checkpoint (imagenet), a weight file or a run's folder"
+    )
+    freeze: str = option(
+        "", "keep this layer and all before it as they are, batch norm too"
+    )
+    validation_split: str = option(
+        "test", "split evaluated after each epoch; empty for none"
+    )
+    preprocessing: str = option(
+        "",
+        "dataset (its own mean and standard deviation), torch, caffe, tf, dpn, "
+        "bn_inception or facenet; empty: what the public weights or the run that "
+        "training starts from want, else dataset",
+    )
+    mixup_alpha: float = option(0.0, "of mixup's Beta distribution; 0 for none")
+    label_smoothing: float = option(
+        0.0, "fraction of each label spread over all classes"
+    )
+    auxiliary_weight: float = option(
+        0.0, "loss weight of each auxiliary head; 0 without any"
+    )
+    early_stopping: int = option(
+        0, "epochs without improvement before stopping; 0 never", least=0
+    )
+    warmup_requests: int = option(
+        1,
+        "warm-up requests stored for TF Serving; 0 for none",
+        least=0,
+        free=True,
+    )
+    optimizer: str = changed(TrainingOptions, "optimizer", "sgd")
+    learning_rate: float = changed(TrainingOptions, "learning_rate", 0.1)
+    nesterov: bool = changed(TrainingOptions, "nesterov", True)
+    weight_decay: float = changed(TrainingOptions, "weight_decay", 1e-4)
+    schedule: str = changed(TrainingOptions, "schedule", "cosine")
+
+    @classmethod
+    def find_defaults(cls, given):
+        """A recipe wins over a resumed run, which then refuses what differs from it."""
+        values = super().find_defaults(given)
+        return {**values, **recipe(given["recipe"])} if given.get("recipe") else values

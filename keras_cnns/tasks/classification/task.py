@@ -1,0 +1,176 @@
+"""What makes a training that of a classifier."""
+
+import os
+
+from absl import logging
+
+from keras_cnns import applications, data, export, figures, inference, metrics, trainers
+from keras_cnns.runs import RunConfig, Task, holds_run, parse_builder_args, read_run
+from keras_cnns.tasks.classification.options import ClassificationOptions
+
+
+class ClassificationTask(Task):
+    """A network of logits, trained with cross-entropy."""
+
+    name = ClassificationOptions.task
+    options_class = ClassificationOptions
+
+    def check(self, num_replicas):
+        super().check(num_replicas)
+        self._augmentation()
+        if self.options.export_dir and self.options.warmup_requests:
+            export.check_warmup_available()
+
+    def open(self):
+        options = self.options
+        source = data.open_source(
+            options.dataset, options.train_split, options.data_dir
+        )
+        self.sources = [(source, 1)]
+        self.patience = options.early_stopping
+
+    def configure(self):
+        (source, _), *_ = self.sources
+        preprocessing = self._preprocessing(source)
+        args = {
+            **parse_builder_args(self.options.builder_args, {"dropout_rate": 0.2}),
+            "input_shape": preprocessing.shape,
+            "classes": len(source.class_names),
+        }
+        return RunConfig(
+            {"network": {"model": self.options.model, "args": args}},
+            preprocessing,
+            source.class_names,
+        )
+
+    def make_trainer(self, config, is_new):
+        options = self.options
+        weights = options.init_weights if is_new else ""
+        if os.path.isdir(weights):
+            weights = os.path.join(weights, "best.h5")
+        network = config.build(
+            "network", weights=weights or None, classifier_activation=None
+        )
+        if options.freeze:
+            trainers.freeze_up_to(network, options.freeze)
+        network = self.prepare_networks({"network": network})["network"]
+        trainer = trainers.ClassificationTrainer(
+            network, auxiliary_weight=options.auxiliary_weight, **self.step_options()
+        )
+        trainer.compile(options.make_optimizer(self.total_steps, self.steps_per_epoch))
+        return trainer
+
+    def load_batches(self, config, start_step):
+        (source, _), *_ = self.sources
+        return data.load_training(
+            source,
+            self.options.batch_size,
+            start_step,
+            preprocessing=config.preprocessing,
+            augmentation=self._augmentation(),
+            seed=self.options.seed,
+        )
+
+    def load_validation(self, config):
+        options = self.options
+        if not options.validation_split:
+            return None
+        return data.load(
+            options.dataset,
+            options.validation_split,
+            options.batch_size,
+            preprocessing=config.preprocessing,
+            data_dir=options.data_dir,
+        )
+
+    def report(self, run, progress):
+        """Curves, and the validation split by the weights of the last epoch."""
+        curves = os.path.join(run.folder, "learning_curves.png")
+        figures.plot_learning_curves(progress["history"], curves)
+        validation = self.load_validation(run.config)
+        if validation is None:
+            return
+        network, _ = inference.load_classifier(run.folder, "last")
+        report = metrics.evaluate_classifier(
+            network, validation, run.config.class_names
+        )
+        matrix = os.path.join(run.folder, "confusion_matrix.png")
+        figures.plot_confusion_matrix(report, matrix)
+        progress["report"] = report
+        print(
+            f"last epoch: {report.top_1:.2%} of {report.num_examples} correct; best "
+            f"epoch was {progress['best_epoch']}"
+        )
+
+    def export_options(self):
+        return {"warmup_requests": self.options.warmup_requests}
+
+    @classmethod
+    def models(cls):
+        return {
+            name: {"network": name}
+            for name in applications.list_models("classification")
+        }
+
+    @classmethod
+    def inferencer(cls, run, which="last", **options):
+        """``inference.Predictor``."""
+        return inference.load_predictor(run.folder, which=which, **options)
+
+    @classmethod
+    def export(cls, run, export_dir, name="", *, which="last", warmup_requests=1):
+        network, _ = inference.load_classifier(run.folder, which)
+        return export.export_saved_model(
+            network,
+            export_dir,
+            name or run.config.networks["network"]["model"],
+            preprocessing=run.config.preprocessing,
+            class_names=run.config.class_names,
+            warmup_requests=warmup_requests,
+        )
+
+    def _augmentation(self):
+        options = self.options
+        return data.Augmentation(
+            options.augmentation, options.mixup_alpha, options.label_smoothing
+        )
+
+    def _preprocessing(self, source):
+        """What the options ask for, else what first weights want, else the data's."""
+        options = self.options
+        info = applications.model_info(options.model)
+        convention = options.preprocessing
+        start = None if convention else _preprocessing_of(options.init_weights)
+        if not convention:
+            convention = "dataset"
+            if options.init_weights in info.weights:
+                public = info.weights[options.init_weights]
+                convention = public.preprocessing or info.preprocessing
+        height, width, depth = source.image_shape
+        height = options.image_size or height or info.input_shape[0]
+        width = options.image_size or width or info.input_shape[1]
+        depth = options.channels or (depth if convention == "dataset" else 3)
+        if start and start.channels == depth:
+            return start.with_size(height, width)
+        if convention == "dataset":
+            if options.init_weights:
+                logging.info(
+                    "inputs are standardised by mean and standard deviation of the data"
+                )
+            return data.measure_statistics(source, height, width, depth)
+        if convention not in data.CONVENTIONS:
+            raise ValueError(
+                f"unknown preprocessing {convention!r}; there are dataset, "
+                f"{', '.join(data.CONVENTIONS)}"
+            )
+        return data.Preprocessing(height, width, depth, **data.CONVENTIONS[convention])
+
+
+def _preprocessing_of(init_weights):
+    """That of the run whose folder or file training starts from; None if none."""
+    folder = init_weights if os.path.isdir(init_weights) else ""
+    if os.path.isfile(init_weights):
+        folder = os.path.dirname(init_weights)
+    if not folder or not holds_run(folder):
+        return None
+    return read_run(folder, ClassificationTask.name).config.preprocessing

@@ -1,0 +1,55 @@
+"""The options of training a GAN."""
+
+import dataclasses
+from typing import Optional
+
+from keras_cnns.runs import changed, one_of, option, required
+from keras_cnns.tasks.adversarial import AdversarialOptions
+from keras_cnns.tasks.generation.models import TRAINERS, find_model, paper_options
+
+
+@dataclasses.dataclass(frozen=True)
+class GenerationOptions(AdversarialOptions):
+    """What ``train_gan`` takes."""
+
+    task = "generation"
+
+    model: Optional[str] = required("its name; list_models.py shows what there is")
+    trainer: str = option(
+        "", "algorithm that trains the model; empty: its own", choices=("", *TRAINERS)
+    )
+    generator_loss: str = option(
+        "non_saturating",
+        "what the generator lessens",
+        needs=one_of("trainer", "gan", "cgan"),
+        choices=("non_saturating", "minimax"),
+    )
+    clip_value: float = option(
+        0.01, "bound of the critic's weights", needs=one_of("trainer", "wgan")
+    )
+    critic_warm_up: bool = option(
+        False,
+        "100 critic updates for each early generator update",
+        needs=one_of("trainer", "wgan"),
+    )
+    penalty_weight: float = option(
+        10.0,
+        "of the gradient penalty of Wasserstein critics",
+        needs=one_of("trainer", "wgan_gp"),
+    )
+    momentum: float = changed(AdversarialOptions, "momentum", 0.5)
+
+    @classmethod
+    def published(cls, given):
+        if not given.get("model"):
+            return {}
+        return paper_options(given["model"], given.get("trainer", ""))
+
+    @classmethod
+    def derive(cls, values):
+        return {"trainer": values["trainer"] or find_model(values["model"]).trainer}
+
+    @property
+    def algorithm(self) -> str:
+        """Key of ``TRAINERS``."""
+        return self.derive(vars(self))["trainer"]

@@ -1,0 +1,50 @@
+"""The options of training a refiner."""
+
+import dataclasses
+from typing import Optional
+
+from keras_cnns.runs import changed, option, required
+from keras_cnns.tasks.adversarial import AdversarialOptions
+from keras_cnns.tasks.refinement.models import find_model
+from keras_cnns.trainers import SimGAN
+
+
+@dataclasses.dataclass(frozen=True)
+class RefinementOptions(AdversarialOptions):
+    """What ``refine_images`` takes."""
+
+    task = "refinement"
+
+    model: Optional[str] = required("its name; list_models.py shows what there is")
+    real_dataset: Optional[str] = required("data set of real images, named as dataset")
+    real_split: str = option("train", "split of the real images")
+    refiner_steps: int = option(2, "refiner updates in each step", least=1)
+    regularization_weight: float = option(
+        0.5, "weight of the change by refining, per image", least=0
+    )
+    features: str = option(
+        "identity", "what must not change", choices=tuple(SimGAN.FEATURES)
+    )
+    buffer_size: int = option(
+        12_800, "refined images kept for the discriminator; 0 for none", least=0
+    )
+    refiner_pretraining: int = option(
+        1000, "first steps, in which the refiner trains alone", least=0
+    )
+    discriminator_pretraining: int = option(
+        200, "next steps, with the discriminator alone", least=0
+    )
+    refined_split: str = option(
+        "", "split to refine at the end; empty: the training split", free=True
+    )
+    refined_dataset: str = option(
+        "", "data set to refine at the end; empty: the simulated", free=True
+    )
+    batch_size: int = changed(AdversarialOptions, "batch_size", 512)
+    optimizer: str = changed(AdversarialOptions, "optimizer", "sgd")
+    learning_rate: float = changed(AdversarialOptions, "learning_rate", 1e-3)
+    momentum: float = changed(AdversarialOptions, "momentum", 0.0)
+
+    @classmethod
+    def published(cls, given):
+        return find_model(given["model"]).options if given.get("model") else {}
