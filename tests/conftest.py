@@ -1,4 +1,5 @@
-"""Shared fixtures: prepared data, clean Keras state, app runs in their own process."""
+"""Shared fixtures: prepared data, trained runs, clean Keras state, commands in their
+own process."""
 
 import json
 import os
@@ -7,12 +8,71 @@ import socket
 import subprocess
 import sys
 import time
+import types
+from typing import NamedTuple
 
 import pytest
 
 import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Options of small networks, by the task's name.
+_SMALL = {
+    "classification": {
+        "model": "resnet",
+        "builder_args": '{"units": [1, 1], "block": "basic", "filters": 8, '
+        '"stem": "small"}',
+        "dataset": "digits",
+        "batch_size": 32,
+        "epochs": 3,
+        "augmentation": "pad_crop:1",
+    },
+    "generation": {
+        "model": "dcgan32",
+        "builder_args": '{"generator": {"filters": [16, 8]}, '
+        '"discriminator": {"filters": [8, 16]}}',
+        "dataset": "digits",
+        "train_split": "train[:256]",
+        "image_size": 8,
+        "epochs": 2,
+        "grid_columns": 3,
+    },
+    "inpainting": {
+        "model": "pconv_unet",
+        "builder_args": '{"network": {"filters": [4, 6]}}',
+        "dataset": "digits",
+        "train_split": "train[:24]",
+        "image_size": 16,
+        "batch_size": 8,
+        "perceptual_weight": 0.0,
+        "style_weight": 0.0,
+    },
+    "refinement": {
+        "model": "simgan_eye",
+        "builder_args": '{"refiner": {"filters": 4, "blocks": 1}, '
+        '"discriminator": {"filters": [4, 4, 4, 4]}}',
+        "dataset": "digits",
+        "real_dataset": "digits",
+        "batch_size": 16,
+        "buffer_size": 64,
+        "refiner_pretraining": 14,
+        "discriminator_pretraining": 5,
+    },
+}
+
+
+class TrainedRun(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        run_dir: its folder.
+        saved_model: folder of the version that it was exported as.
+        progress: what training it returned.
+    """
+
+    run_dir: pathlib.Path
+    saved_model: pathlib.Path
+    progress: dict
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +94,90 @@ def data_dir(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("tfds"))
     data.open_source("digits", "train", folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_options(data_dir):
+    """Options of a small network, by the task's name; they may be changed."""
+
+    def options(task, **changes):
+        return {**_SMALL[task], "data_dir": data_dir, **changes}
+
+    return options
+
+
+def _train(folder, verb, export, options):
+    from keras_cnns import commands
+
+    progress = commands.run_command(
+        verb, run_dir=str(folder / "run"), export_dir=str(folder / "saved"), **options
+    )
+    return TrainedRun(folder / "run", folder / "saved" / export / "1", progress)
+
+
+@pytest.fixture(scope="session")
+def classifier_run(small_options, tmp_path_factory):
+    """A classifier of the digits."""
+    folder = tmp_path_factory.mktemp("classifier")
+    options = small_options("classification")
+    return _train(folder, "train-classifier", "resnet", options)
+
+
+@pytest.fixture(scope="session")
+def gan_run(small_options, tmp_path_factory):
+    """A GAN of the digits, with averaged weights."""
+    options = small_options("generation", ema_decay=0.9)
+    folder = tmp_path_factory.mktemp("gan")
+    return _train(folder, "train-gan", "dcgan32_generator", options)
+
+
+@pytest.fixture(scope="session")
+def write_run(small_options):
+    """Writes the run of a small network as if trained: with the weights it starts with.
+
+    For what needs no more than some run; it takes a second.
+    """
+    from keras_cnns import applications, runs, tasks
+
+    def write(folder, task, **changes):
+        kind = tasks.TASKS[task]
+        given = small_options(task, run_dir=str(folder), **changes)
+        options = kind.options_class.resolve(**given)
+        task = kind(options)
+        task.open()
+        config = task.configure()
+        run = runs.Run(str(folder), task.name, options.to_json(), config)
+        runs.write_record(run)
+        for role in config.networks:
+            files = ("best", "last") if role == "network" else (role,)
+            for name in files:
+                path = os.path.join(run.folder, f"{name}.h5")
+                applications.save_weights(config.build(role), path)
+        return run.folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def runs_by_task(write_run, tmp_path_factory):
+    """The folder of a run of each task, with the weights it starts with."""
+    from keras_cnns import tasks
+
+    folder = tmp_path_factory.mktemp("runs")
+    return {task: write_run(folder / task, task) for task in tasks.TASKS}
+
+
+@pytest.fixture
+def verify_here(monkeypatch):
+    """Has exports verified in this process, which is quicker than in a fresh one."""
+    from keras_cnns.export import verification
+
+    def run(command, **_):
+        differences = json.dumps(verification._differences(*command[-2:]))
+        return subprocess.CompletedProcess(command, 0, stdout=differences, stderr="")
+
+    # subprocess itself has other users.
+    monkeypatch.setattr(verification, "subprocess", types.SimpleNamespace(run=run))
 
 
 @pytest.fixture

@@ -1,51 +1,96 @@
-"""Imports run one way, and every room is covered."""
+"""Rooms: imports run one way, none reaches into another, every one is covered."""
 
 import ast
-import inspect
 import pathlib
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "keras_cnns"
-FOUNDATION = {"layers", "losses", "metrics", "data"}
+FOUNDATION = {"layers", "losses", "metrics", "data", "exemplar"}
+APPLICATIONS = FOUNDATION | {"applications"}
+RUNS = APPLICATIONS | {"trainers", "figures"}
+INFERENCE = RUNS | {"runs", "export"}
+# The rooms that each one may import from.
 BELOW = {
     **{room: set() for room in FOUNDATION},
     "applications": FOUNDATION,
-    "trainers": FOUNDATION | {"applications"},
-    "inspection": FOUNDATION | {"applications", "trainers", "exemplar"},
-    "exemplar": set(),
-    "export": FOUNDATION | {"applications", "trainers"},
+    "trainers": APPLICATIONS,
+    "figures": APPLICATIONS,
+    "export": APPLICATIONS,
+    "runs": RUNS,
+    "inference": INFERENCE,
+    "inspection": INFERENCE | {"inference"},
+    "tasks": INFERENCE | {"inference", "inspection"},
+    "commands": INFERENCE | {"inference", "inspection", "tasks"},
 }
+LONGEST_FUNCTION, FEW_LINES, FEW_LONG = 60, 40, 10
 
 
-def _rooms_imported(path):
-    """Rooms of the package that a file imports from."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            parts = node.module.split(".")
-            if parts[0] == "keras_cnns":
-                names = parts[1:2] or [alias.name for alias in node.names]
-                yield from (name for name in names if not name.startswith("_"))
+def _sources(folder=PACKAGE):
+    for path in sorted(folder.rglob("*.py")):
+        yield path, ast.parse(path.read_text())
+
+
+def _imported(tree):
+    """(parts of the module within the package, name) of each import from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == (
+            "keras_cnns"
+        ):
+            for alias in node.names:
+                yield node.module.split(".")[1:], alias.asname or alias.name
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.startswith("keras_cnns."):
-                    yield alias.name.split(".")[1]
+                    yield alias.name.split(".")[1:], ""
 
 
-@pytest.mark.parametrize(
-    "room", sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py"))
-)
+def _room(path):
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("room", sorted({_room(p) for p in PACKAGE.glob("*/*.py")}))
 def test_imports_run_one_way(room):
-    for path in (PACKAGE / room).rglob("*.py"):
-        upward = set(_rooms_imported(path)) - BELOW[room] - {room}
-        assert not upward, f"{path} imports {upward}"
+    for path, tree in _sources(PACKAGE / room):
+        for parts, name in _imported(tree):
+            other = parts[0] if parts else name
+            is_room = (PACKAGE / other).is_dir()
+            assert not is_room or other in BELOW[room] | {room}, f"{path}: {other}"
+
+
+def test_no_room_imports_a_private_name_of_another():
+    for path, tree in _sources():
+        imported = {}
+        for parts, name in _imported(tree):
+            room = parts[0] if parts else ""
+            if room and not room.startswith("_") and room != _room(path):
+                private = [part for part in (*parts[1:], name) if part.startswith("_")]
+                assert not private, f"{path} imports {private} of {room}"
+            if room != _room(path):
+                imported[name] = room
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                is_private = node.attr.startswith("_") and not node.attr.startswith("__")
+                assert not (is_private and node.value.id in imported), (
+                    f"{path} uses {node.value.id}.{node.attr}"
+                )
 
 
 def test_only_one_door_to_addons():
     for path in PACKAGE.rglob("*.py"):
         if path.name != "_addons.py":
             assert "tensorflow_addons" not in path.read_text(), path
+
+
+def test_matplotlib_draws_in_figures_only():
+    for path, tree in _sources():
+        for node in ast.walk(tree):
+            module = getattr(node, "module", None) or ""
+            names = [module, *(alias.name for alias in getattr(node, "names", []))]
+            if any(str(name).startswith("matplotlib") for name in names):
+                assert _room(path) == "figures", path
 
 
 def test_every_family_file_is_in_the_registry():
@@ -56,36 +101,26 @@ def test_every_family_file_is_in_the_registry():
         for name in applications.list_models()
     }
     for path in (PACKAGE / "applications").glob("*/*.py"):
-        if path.stem != "__init__":
+        if path.stem[0] != "_" and path.parent.name != "frame":
             module = f"keras_cnns.applications.{path.parent.name}.{path.stem}"
             assert module in registered, f"{module} registers no model"
 
 
-def test_every_app_is_tested_and_has_flags_of_the_table():
-    import importlib
-
-    import flag_definitions
-
-    files = (ROOT / "tests" / "apps").glob("*.py")
-    tests = "".join(path.read_text() for path in files)
-    for path in (ROOT / "apps").glob("*.py"):
-        if path.stem == "flag_definitions":
-            continue
-        assert f"{path.stem}.run(" in tests, f"no test calls {path.stem}.run"
-        run = importlib.import_module(path.stem).run
-        unknown = set(inspect.signature(run).parameters) - set(flag_definitions.TABLE)
-        assert not unknown, f"{path.stem}: {unknown}"
+def test_functions_are_short():
+    lengths = {}
+    for path, tree in _sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                lengths[f"{path.name}:{node.name}"] = _code_lines(node)
+    longest = sorted(lengths.items(), key=lambda item: -item[1])
+    assert longest[0][1] <= LONGEST_FUNCTION, longest[:3]
+    long = [name for name, lines in longest if lines > FEW_LINES]
+    assert len(long) <= FEW_LONG, long
 
 
-def test_every_flag_is_used():
-    import importlib
-
-    import flag_definitions
-
-    used = {"recipe"}  # taken up on the command line of train_classifier
-    for path in (ROOT / "apps").glob("*.py"):
-        if path.stem != "flag_definitions":
-            used |= set(
-                inspect.signature(importlib.import_module(path.stem).run).parameters
-            )
-    assert used == set(flag_definitions.TABLE)
+def _code_lines(node):
+    """Lines of a function without its docstring."""
+    lines = node.end_lineno - node.lineno + 1
+    if ast.get_docstring(node):
+        lines -= node.body[0].end_lineno - node.body[0].lineno + 1
+    return lines

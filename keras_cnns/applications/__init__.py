@@ -17,15 +17,14 @@ from keras_cnns.applications.classification.resnet import *
 from keras_cnns.applications.classification.resnet_in_resnet import *
 from keras_cnns.applications.classification.shufflenet import *
 from keras_cnns.applications.classification.stochastic_depth import *
-from keras_cnns.applications.classification.vgg import vgg16_stages
+from keras_cnns.applications.classification.vgg import *
 from keras_cnns.applications.frame.costs import count_macs
+from keras_cnns.applications.frame.features import extract_features, stage_ends_of
 from keras_cnns.applications.frame.registry import (
     ModelInfo,
     create_model,
-    extract_features,
     list_models,
     model_info,
-    stage_ends_of,
 )
 from keras_cnns.applications.frame.weight_files import load as load_weights
 from keras_cnns.applications.frame.weight_files import save as save_weights

@@ -10,10 +10,6 @@ import functools
 import importlib
 import sys
 
-from keras_cnns import tasks
-from keras_cnns.commands import program
-from keras_cnns.runs import train
-
 # Verb: (what it does, package of a task, or module with ``OPTIONS`` and ``run``).
 VERBS = {
     "train-classifier": ("train an image classifier", "tasks.classification"),
@@ -36,6 +32,7 @@ VERBS = {
         "commands.study_gan_training",
     ),
     "list-models": ("show models and recipes", "commands.list_models"),
+    "list-options": ("show the flags of commands", "commands.list_options"),
     "save-images": ("write a data set as image files", "commands.save_images"),
 }
 
@@ -53,8 +50,11 @@ def find_command(verb: str):
     room, _, name = VERBS[verb][1].partition(".")
     module = importlib.import_module(f"keras_cnns.{room}.{name}")
     if room == "tasks":
+        runs, tasks = map(
+            importlib.import_module, ("keras_cnns.runs", "keras_cnns.tasks")
+        )
         task = tasks.TASKS[name]
-        return module.__doc__, task.options_class, functools.partial(train, task)
+        return module.__doc__, task.options_class, functools.partial(runs.train, task)
     return module.__doc__, module.OPTIONS, module.run
 
 
@@ -80,7 +80,13 @@ def run_command(verb: str, **given):
 
 def main(verb: str) -> None:
     """The script of a verb: flags, run, exit code."""
-    program.start(*find_command(verb))
+    _start(find_command(verb))
+
+
+def _start(command):
+    # TensorFlow is loaded for what is run, not for what is listed.
+    program = importlib.import_module("keras_cnns.commands.program")
+    program.start(*command)
 
 
 def console() -> None:
@@ -98,4 +104,4 @@ def console() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     sys.argv = [f"{sys.argv[0]} {verb}", *sys.argv[2:]]
-    program.start(*command)
+    _start(command)

@@ -23,7 +23,7 @@ import numpy as np
 from keras_cnns import _files, data, figures, inference, metrics
 from keras_cnns.commands.groups import Epoch, SomeRuns, Split, Written
 from keras_cnns.data import crops, sources
-from keras_cnns.runs import DataOptions, changed, option, read_run
+from keras_cnns.runs import DataOptions, changed, option, parse_numbers, read_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,9 @@ class OPTIONS(SomeRuns, Epoch, Split):
 def run(options):
     """Evaluates; gives a ``keras_cnns.metrics.ClassificationReport``."""
     views = crops.Protocol(
-        options.protocol, options.crop_ratio or None, _whole_numbers(options.scales)
+        options.protocol,
+        options.crop_ratio or None,
+        parse_numbers("scales", options.scales, kind=int),
     )
     predictor = inference.load_predictor(
         options.run_dir, options.saved_model, options.which, views, options.batch_size
@@ -98,13 +100,6 @@ def _views_of(run_dir, views):
         "crop_ratio": views.effective_ratio(preprocessing),
         "scales": list(views.list_scales(preprocessing)),
     }
-
-
-def _whole_numbers(texts):
-    try:
-        return tuple(int(text) for text in texts)
-    except ValueError as error:
-        raise ValueError(f"scales must be whole numbers, got {texts!r}") from error
 
 
 def _outputs_of(source, class_names):

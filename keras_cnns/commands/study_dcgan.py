@@ -36,7 +36,7 @@ from tensorflow import keras
 from keras_cnns import _files, data, inference, inspection
 from keras_cnns.commands.groups import Counted, Drawn, OneRun, Split, Written
 from keras_cnns.inspection import dcgan_studies
-from keras_cnns.runs import DataOptions, changed, option
+from keras_cnns.runs import DataOptions, changed, option, parse_numbers
 
 _NUM_WALK_POINTS = 9
 # Options that a study needs, and those that need it.
@@ -180,7 +180,7 @@ def _features(options, material):
         material.labels.argmax(axis=1),
         images,
         labels.argmax(axis=1),
-        tuple(_number(text, float) for text in options.svm_penalties),
+        parse_numbers("svm_penalties", options.svm_penalties),
     )
     print(
         f"features: linear SVMs on {results['num_train']} images, accuracy on "
@@ -225,7 +225,10 @@ def _duplicates(options, material):
 
 
 def _arithmetic(options, material):
-    sets = [_concepts(t) for t in (options.positive_samples, options.negative_samples)]
+    sets = [
+        _concepts(name, getattr(options, name))
+        for name in ("positive_samples", "negative_samples")
+    ]
     results = dcgan_studies.study_arithmetic(material.study, *sets)
     print("arithmetic: a concept's row ends in its mean, the sum's begins with it")
     return results
@@ -259,17 +262,10 @@ _STUDIES = {
 }
 
 
-def _concepts(text):
+def _concepts(name, text):
     """Numbers of samples, by concept."""
     return [
-        [_number(number, int) for number in concept.split(",")]
+        list(parse_numbers(name, concept, kind=int))
         for concept in text.split(";")
         if concept
     ]
-
-
-def _number(text, kind):
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no number; see the option's form") from error

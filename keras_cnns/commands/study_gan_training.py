@@ -27,7 +27,13 @@ from tensorflow import keras
 
 from keras_cnns import _files, applications, data, figures, inspection, trainers
 from keras_cnns.commands.groups import Counted, Drawn, Written
-from keras_cnns.runs import DataOptions, OptimizerOptions, changed, option
+from keras_cnns.runs import (
+    DataOptions,
+    OptimizerOptions,
+    changed,
+    option,
+    parse_numbers,
+)
 from keras_cnns.tasks.adversarial import AdversarialOptions
 from keras_cnns.tasks.generation import GenerationOptions
 
@@ -87,11 +93,11 @@ class OPTIONS(Written, Drawn):
 
     def epochs(self) -> list:
         """``probe_epochs`` as numbers."""
-        return [_number(text, int, "probe_epochs") for text in self.probe_epochs]
+        return list(parse_numbers("probe_epochs", self.probe_epochs, kind=int))
 
     def widths(self) -> list:
         """``distances`` as numbers."""
-        return [_number(text, float, "distances") for text in self.distances]
+        return list(parse_numbers("distances", self.distances))
 
 
 def run(options) -> dict:
@@ -128,13 +134,6 @@ def _estimate(options, width):
         penalty_weight=options.penalty_weight,
         seed=options.seed,
     )
-
-
-def _number(text, kind, name):
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise ValueError(f"{name} must be numbers, got {text!r}") from error
 
 
 def _probes(options, epochs):

@@ -19,6 +19,7 @@ from keras_cnns.data.pipeline import (
     load,
     load_training,
     read_images,
+    spread,
 )
 from keras_cnns.data.preprocessing import (
     CONVENTIONS,
@@ -59,6 +60,7 @@ __all__ = [
     "read_image",
     "read_images",
     "read_mask",
+    "spread",
     "rectangle_mask",
     "to_bytes",
     "training_stream",

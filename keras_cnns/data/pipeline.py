@@ -202,3 +202,19 @@ def read_images(source: Source, preprocessing: Preprocessing, count: int = 0) ->
     )
     batches = list(examples.batch(256).as_numpy_iterator())
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
+
+
+def spread(source: Source, count: int) -> Source:
+    """So many of a split's examples, at even distances: folders are sorted by class.
+
+    Args:
+        source: the split.
+        count: how many, at most as many as there are.
+    """
+    total = source.num_examples
+    examples = (
+        source.examples.enumerate()
+        .filter(lambda i, example: (i + 1) * count // total > i * count // total)
+        .map(lambda i, example: example)
+    )
+    return dataclasses.replace(source, examples=examples, num_examples=count)

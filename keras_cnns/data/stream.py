@@ -41,12 +41,32 @@ def training_stream(
     Raises:
         ValueError: if there are fewer examples than one batch.
     """
-    steps_per_epoch = source.num_examples // batch_size
-    if not steps_per_epoch:
+    if source.num_examples < batch_size:
         raise ValueError(
             f"batch_size={batch_size} is larger than the {source.num_examples} "
             f"examples of {source.name} {source.split}"
         )
+
+    def transformed(example_seed, content, target):
+        return example_seed, *transform(example_seed, content, target)
+
+    def finished(seeds, *batch):
+        return finish(seeds, *batch) if finish else batch
+
+    return sharded_by_data(
+        _shuffled_examples(source, batch_size, start_step, seed)
+        # Known to be endless, batches keep their static size under several workers.
+        .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        .map(transformed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .batch(batch_size, drop_remainder=True)
+        .map(finished)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _shuffled_examples(source, batch_size, start_step, seed):
+    """(seed, content, target) of all that is trained on from a step on, in order."""
+    steps_per_epoch = source.num_examples // batch_size
     start_epoch, start_batch = divmod(start_step, steps_per_epoch)
     start_epoch, start_batch = tf.constant([start_epoch, start_batch], tf.int64)
     used = steps_per_epoch * batch_size
@@ -72,22 +92,7 @@ def training_stream(
             .map(lambda i, example: (fold(epoch_seed, i), *example))
         )
 
-    def transformed(example_seed, content, target):
-        return example_seed, *transform(example_seed, content, target)
-
-    def finished(seeds, *batch):
-        return finish(seeds, *batch) if finish else batch
-
-    epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
-    return sharded_by_data(
-        epochs.flat_map(epoch_examples)
-        # Known to be endless, batches keep their static size under several workers.
-        .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        .map(transformed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
-        .map(finished)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(epoch_examples)
 
 
 def sharded_by_data(dataset):

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn import model_selection
 from sklearn.svm import LinearSVC
 
-from keras_cnns._checks import check_count, check_positive, check_rate
+from keras_cnns._checks import check_each_count, check_positive, check_rate
 
 # Of the public code for SVHN.
 C_VALUES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
@@ -132,12 +132,11 @@ def few_label_accuracy(
         for name, pair in (("train", train), ("validation", validation), ("test", test))
     )
     _check_penalties(c_values)
-    for name, number in (
-        ("num_labels_per_class", num_labels_per_class),
-        ("num_selection_draws", num_selection_draws),
-        ("num_draws", num_draws),
-    ):
-        check_count(name, number)
+    check_each_count(
+        num_labels_per_class=num_labels_per_class,
+        num_selection_draws=num_selection_draws,
+        num_draws=num_draws,
+    )
     generator = np.random.default_rng(seed)
     draws = [
         _take(train, _draw(train[1], num_labels_per_class, generator))

@@ -132,11 +132,9 @@ class EpochRecorder(keras.callbacks.Callback):
         history = self._progress["history"]
         history.append(row)
         networks = dict(self.model.networks)
-        score, best = self.model.score_epoch(row), self._progress["best_epoch"]
-        if score is not None:
-            if not best or score > self.model.score_epoch(history[best - 1]):
-                self._progress["best_epoch"] = epoch + 1
-                networks["best"] = self.model.network
+        if self._is_best(row):
+            self._progress["best_epoch"] = epoch + 1
+            networks["best"] = self.model.network
         self._save_weights(networks)
         if self._is_chief:
             write_csv(os.path.join(self._run_dir, "metrics.csv"), history)
@@ -146,6 +144,12 @@ class EpochRecorder(keras.callbacks.Callback):
             self._progress["stopped_early"] = True
             self.model.stop_training = True
             logging.info("stopped early: no better epoch in the last %d", waited)
+
+    def _is_best(self, row):
+        score, best = self.model.score_epoch(row), self._progress["best_epoch"]
+        if score is None or not best:
+            return score is not None
+        return score > self.model.score_epoch(self._progress["history"][best - 1])
 
     def _save_weights(self, networks):
         """Saves the averaged weights; all workers call it, for they read together."""

@@ -203,9 +203,7 @@ def read_run(run_dir: str, task: str = "") -> Run:
         with open(path, encoding="utf-8") as file:
             record = json.load(file)
         if "flags" in record and "task" not in record:
-            raise ValueError(
-                "it was written before runs knew their task, train again"
-            )
+            raise ValueError("it was written before runs knew their task, train again")
         config = RunConfig.from_json(record["config"])
         run = Run(str(run_dir), str(record["task"]), dict(record["options"]), config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

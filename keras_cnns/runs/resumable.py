@@ -53,27 +53,13 @@ def fit_resumable(
     )
     progress = store.restore() or {}
     step = trainer.steps_done
-    if not distribution.is_same_for_all_workers(trainer.distribute_strategy, step):
-        raise ValueError(
-            f"this worker would go on from step {step}, others from another; the run's "
-            f"folder {run_dir} must be on a disk that all workers see"
-        )
+    _check_same_step(trainer, step, run_dir)
     stop_request = callbacks.StopRequest()
     bar = callbacks.ProgressBar(epochs * steps_per_epoch, step, is_chief)
-    watchers = [callbacks.StopOnNonFiniteLoss(store), bar]
-    if is_chief:
-        logs = os.path.join(run_dir, "logs")
-        watchers.append(
-            keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0)
-        )
-    watchers += [
-        callbacks.EpochRecorder(
-            run_dir,
-            epochs=epochs,
-            progress=progress,
-            patience=patience,
-            is_chief=is_chief,
-        ),
+    watchers = [
+        callbacks.StopOnNonFiniteLoss(store),
+        bar,
+        *_recorders(run_dir, epochs, progress, patience, is_chief),
         *further_callbacks,
         callbacks.StateSaver(
             store,
@@ -106,3 +92,24 @@ def fit_resumable(
     finally:
         bar.close()
     return progress
+
+
+def _check_same_step(trainer, step, run_dir):
+    """Refuses workers that would go on from different steps."""
+    if not distribution.is_same_for_all_workers(trainer.distribute_strategy, step):
+        raise ValueError(
+            f"this worker would go on from step {step}, others from another; the run's "
+            f"folder {run_dir} must be on a disk that all workers see"
+        )
+
+
+def _recorders(run_dir, epochs, progress, patience, is_chief):
+    """Callbacks that write what happened: TensorBoard's logs, and each epoch."""
+    recorder = callbacks.EpochRecorder(
+        run_dir, epochs=epochs, progress=progress, patience=patience, is_chief=is_chief
+    )
+    if not is_chief:
+        return [recorder]
+    logs = os.path.join(run_dir, "logs")
+    board = keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0)
+    return [board, recorder]

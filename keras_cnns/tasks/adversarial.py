@@ -10,9 +10,6 @@ from keras_cnns.trainers import InstanceNoise
 class AdversarialOptions(TrainingOptions):
     """Two networks against each other, with samples after each epoch."""
 
-    builder_args: str = option(
-        "", 'changes of the networks as JSON, by role: {"generator": {"filters": …}}'
-    )
     discriminator_steps: int = option(1, "discriminator updates in each step", least=1)
     discriminator_learning_rate: float = option(
         0.0, "of the discriminator; 0: that of the trained network", least=0

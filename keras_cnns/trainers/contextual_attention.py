@@ -4,6 +4,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import losses
+from keras_cnns._checks import check_at_least
 from keras_cnns.trainers import local_patches
 from keras_cnns.trainers.adversarial import (
     AdversarialTrainer,
@@ -57,6 +58,16 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
 
     num_outputs = 2
 
+    metric_names = (
+        "critic_loss",
+        "gradient_penalty",
+        "wasserstein_estimate",
+        "generator_loss",
+        "adversarial_loss",
+        "hole",
+        "valid",
+    )
+
     def __init__(
         self,
         network,
@@ -81,26 +92,18 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
             network,
             join_critics(global_critic, local_critic),
             value_range=value_range,
-            metric_names=(
-                "critic_loss",
-                "gradient_penalty",
-                "wasserstein_estimate",
-                "generator_loss",
-                "adversarial_loss",
-                "hole",
-                "valid",
-            ),
             **options,
         )
         check_discriminator_steps(discriminator_steps)
         check_adversarial_weight(adversarial_weight)
         losses.check_discount(discount, distance)
+        check_at_least(
+            0,
+            hole_weight=hole_weight,
+            valid_weight=valid_weight,
+            coarse_weight=coarse_weight,
+        )
         self._weights = (adversarial_weight, hole_weight, valid_weight)
-        if not min(hole_weight, valid_weight, coarse_weight) >= 0:
-            raise ValueError(
-                "hole_weight, valid_weight and coarse_weight must be >= 0, got "
-                f"{hole_weight!r}, {valid_weight!r} and {coarse_weight!r}"
-            )
         self._coarse_weight = coarse_weight
         self._discount = {"discount": discount, "distance": distance}
         self._penalty_weight = penalty_weight

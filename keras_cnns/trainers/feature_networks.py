@@ -126,18 +126,26 @@ def vgg16_features(weights="imagenet", *, value_range="unit") -> FeatureNetwork:
     features: the loss weights want to be smaller with them.
 
     Args:
-        weights: ``"imagenet"`` (Keras' file), ``"torchvision"``, or the path of such a
-            file; see ``applications.vgg16_stages``. Each is fed as it was trained.
+        weights: ``"imagenet"`` (Keras' file) or ``"torchvision"``, which may be
+            downloaded, or the path of such a file, with or without the classifier:
+            ``.h5`` as Keras names its layers, or a state dict as torchvision names
+            them. Each is fed as it was trained.
         value_range: ``"unit"`` or ``"signed"``.
 
     Raises:
         ValueError: if ``weights`` is neither, or the file is of another network.
         OSError: if the download fails.
     """
+    if weights is None:
+        raise ValueError(
+            "weights=None would compare features of random weights; give 'imagenet', "
+            "'torchvision' or a path"
+        )
     with in_float32():
-        network, convention = applications.vgg16_stages(weights)
+        network = applications.create_model("vgg16", include_top=False, weights=weights)
+        convention = applications.model_info("vgg16").preprocessing_of(weights)
         preprocessing = Preprocessing(224, 224, 3, **CONVENTIONS[convention])
-        stages = [f"block{i + 1}_pool" for i in range(NUM_STAGES)]
+        stages = applications.stage_ends_of("vgg16")[:NUM_STAGES]
         name = f"VGG16 of ImageNet, {convention} preprocessing"
         return FeatureNetwork(name, network, preprocessing, stages, value_range)
 

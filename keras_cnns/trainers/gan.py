@@ -36,6 +36,12 @@ class GAN(LatentTrainer):
     here each update draws its own, as the algorithm has it.
     """
 
+    metric_names = (
+        "discriminator_loss",
+        "generator_loss",
+        "discriminator_accuracy",
+    )
+
     def __init__(
         self,
         generator,
@@ -51,11 +57,6 @@ class GAN(LatentTrainer):
             discriminator,
             latents=latents,
             discriminator_steps=discriminator_steps,
-            metric_names=(
-                "discriminator_loss",
-                "generator_loss",
-                "discriminator_accuracy",
-            ),
             **options,
         )
         if generator_loss not in _GENERATOR_LOSSES:

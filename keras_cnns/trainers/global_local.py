@@ -41,6 +41,13 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
     log(1 - D), which is flat for the discriminator that trained ahead.
     """
 
+    metric_names = (
+        "discriminator_loss",
+        "generator_loss",
+        "hole",
+        "adversarial_loss",
+    )
+
     def __init__(
         self,
         network,
@@ -56,12 +63,6 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
             network,
             discriminator,
             value_range=value_range,
-            metric_names=(
-                "discriminator_loss",
-                "generator_loss",
-                "hole",
-                "adversarial_loss",
-            ),
             **options,
         )
         check_discriminator(discriminator, 2, 1)

@@ -188,7 +188,6 @@ def make_schedule(
     Raises:
         ValueError: if the name is unknown or a number is out of range.
     """
-    schedules = keras.optimizers.schedules
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be positive, got {learning_rate!r}")
     if not 0 <= warmup_steps <= total_steps:
@@ -196,32 +195,43 @@ def make_schedule(
             f"warmup_steps={warmup_steps} must be between 0 and the {total_steps} "
             "steps of the training"
         )
+    schedules = keras.optimizers.schedules
     if name == "constant":
         schedule = schedules.PiecewiseConstantDecay([2**62], [learning_rate] * 2)
     elif name in ("step", "halving"):
         boundaries = _HALVINGS if name == "halving" else boundaries
-        rising = list(boundaries) == sorted(set(boundaries))
-        if not boundaries or not rising or not 0 < boundaries[0] <= boundaries[-1] < 1:
-            raise ValueError(
-                f"boundaries must be increasing fractions in (0, 1), got {boundaries!r}"
-            )
-        schedule = schedules.PiecewiseConstantDecay(
-            [round(fraction * total_steps) for fraction in boundaries],
-            [learning_rate * decay_rate**i for i in range(len(boundaries) + 1)],
-        )
+        schedule = _drops(learning_rate, total_steps, boundaries, decay_rate)
     elif name == "linear":
         schedule = schedules.PolynomialDecay(learning_rate, total_steps, 0.0)
     elif name == "cosine":
         schedule = schedules.CosineDecay(learning_rate, total_steps)
     elif name == "exponential":
-        if decay_steps < 1:
-            raise ValueError(
-                f"the exponential schedule's period of {decay_steps} steps is too "
-                "short: it must be at least one step"
-            )
-        schedule = schedules.ExponentialDecay(
-            learning_rate, decay_steps, decay_rate, staircase=True
-        )
+        schedule = _stairs(learning_rate, decay_steps, decay_rate)
     else:
         raise ValueError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")
     return LinearWarmup(schedule, warmup_steps) if warmup_steps else schedule
+
+
+def _drops(learning_rate, total_steps, boundaries, decay_rate):
+    """Times ``decay_rate`` at each boundary, a fraction of the training."""
+    rising = list(boundaries) == sorted(set(boundaries))
+    if not boundaries or not rising or not 0 < boundaries[0] <= boundaries[-1] < 1:
+        raise ValueError(
+            f"boundaries must be increasing fractions in (0, 1), got {boundaries!r}"
+        )
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        [round(fraction * total_steps) for fraction in boundaries],
+        [learning_rate * decay_rate**i for i in range(len(boundaries) + 1)],
+    )
+
+
+def _stairs(learning_rate, decay_steps, decay_rate):
+    """Times ``decay_rate`` every ``decay_steps``."""
+    if decay_steps < 1:
+        raise ValueError(
+            f"the exponential schedule's period of {decay_steps} steps is too short: "
+            "it must be at least one step"
+        )
+    return keras.optimizers.schedules.ExponentialDecay(
+        learning_rate, decay_steps, decay_rate, staircase=True
+    )

@@ -58,6 +58,12 @@ class SimGAN(AdversarialTrainer):
 
     FEATURES = tuple(_FEATURES)
 
+    metric_names = (
+        "discriminator_loss",
+        "adversarial_loss",
+        "self_regularization",
+    )
+
     def __init__(
         self,
         refiner,
@@ -75,11 +81,6 @@ class SimGAN(AdversarialTrainer):
         super().__init__(
             refiner,
             discriminator,
-            metric_names=(
-                "discriminator_loss",
-                "adversarial_loss",
-                "self_regularization",
-            ),
             **options,
         )
         _check_map(refiner, discriminator)

@@ -20,7 +20,8 @@ class StepwiseTrainer(keras.Model):
 
     Args:
         network: the one that the training is for.
-        metric_names: names of the values that ``minimize``'s losses report.
+        metric_names: names of the values that ``minimize``'s losses report; empty:
+            those of the class.
         weight_decay: L2 coefficient; ``weight_decay * w`` is added to the gradient of
             every network that is trained.
         weight_decay_scope: ``"all"`` trainable weights, as the authors' Torch code of
@@ -31,6 +32,7 @@ class StepwiseTrainer(keras.Model):
         seed: of all noise.
 
     Attributes:
+        metric_names: as above, where they are the same for all of a class.
         monitors: what tells the better of two epochs: a list of ``(name, direction)``
             of reported values, the later ones for ties; direction is ``"max"`` or
             ``"min"``. Several such lists, of which the first counts whose values are
@@ -41,13 +43,14 @@ class StepwiseTrainer(keras.Model):
             synchronised batch normalisation (its collectives cannot be compiled).
     """
 
+    metric_names = ()
     monitors = ([("loss", "min")],)
 
     def __init__(
         self,
         network,
         *,
-        metric_names,
+        metric_names=(),
         weight_decay=0.0,
         weight_decay_scope="all",
         gradient_clip_norm=0.0,
@@ -73,7 +76,9 @@ class StepwiseTrainer(keras.Model):
         self._compiled = {}
         # Metric results are those of all replicas; Keras would add them up once more.
         self.distribute_reduction_method = "first"
-        self._means = {name: keras.metrics.Mean(name) for name in metric_names}
+        self._means = {
+            name: keras.metrics.Mean(name) for name in metric_names or self.metric_names
+        }
 
     def compile(self, optimizer):
         """Sets the optimizer; under ``mixed_float16`` its loss is scaled."""

@@ -41,6 +41,12 @@ class WassersteinGAN(WassersteinTrainer):
     at 5e-5, batch 64). The authors' code clips before each update, not after it.
     """
 
+    metric_names = (
+        "critic_loss",
+        "generator_loss",
+        "wasserstein_estimate",
+    )
+
     def __init__(
         self,
         generator,
@@ -57,7 +63,6 @@ class WassersteinGAN(WassersteinTrainer):
             discriminator,
             latents=latents,
             discriminator_steps=discriminator_steps,
-            metric_names=("critic_loss", "generator_loss", "wasserstein_estimate"),
             **options,
         )
         if not clip_value > 0:

@@ -35,6 +35,13 @@ class WassersteinGANGP(WassersteinTrainer):
     beta_2 0.9; 0.5 and 0.9 in the released MNIST and plain CIFAR scripts).
     """
 
+    metric_names = (
+        "critic_loss",
+        "generator_loss",
+        "gradient_penalty",
+        "wasserstein_estimate",
+    )
+
     def __init__(
         self,
         generator,
@@ -50,12 +57,6 @@ class WassersteinGANGP(WassersteinTrainer):
             discriminator,
             latents=latents,
             discriminator_steps=discriminator_steps,
-            metric_names=(
-                "critic_loss",
-                "generator_loss",
-                "gradient_penalty",
-                "wasserstein_estimate",
-            ),
             **options,
         )
         check_penalized(discriminator, penalty_weight)

@@ -1,50 +1,35 @@
-"""The apps of generative adversarial networks, called as their command lines do."""
+"""The commands of generative adversarial networks: what they leave and refuse."""
 
 import json
 import os
 
-import evaluate_gan
 import numpy as np
 import pytest
-import sample_gan
 import tensorflow as tf
-import train_gan
 from PIL import Image
 
-from keras_cnns import data, runs
-from keras_cnns.tasks.generation import config
-from keras_cnns.trainers import adversarial
+import keras_cnns
+from keras_cnns import runs
+from keras_cnns.commands import run_command
+from keras_cnns.tasks.generation import GenerationOptions, GenerationTask
 
 SMALL = '{"generator": {"filters": [16, 8]}, "discriminator": {"filters": [8, 16]}}'
+DENSE = '{"generator": {"latent_units": 8, "label_units": 8, "joint_units": 16}}'
 
 
-def _train(run_dir, data_dir, **flags):
-    defaults = {
-        "model": "dcgan32",
-        "builder_args": SMALL,
-        "image_size": 8,
-        "dataset": "digits",
-        "train_split": "train[:256]",
-        "data_dir": data_dir,
-        "epochs": 2,
-        "grid_columns": 3,
-        "output_dir": str(run_dir),
-    }
-    return train_gan.run(**{**defaults, **flags})
+@pytest.fixture
+def train(small_options, tmp_path):
+    """Trains a small network on the digits, in ``tmp_path / "run"``."""
+
+    def run(**changes):
+        options = {"run_dir": str(tmp_path / "run"), **changes}
+        return run_command("train-gan", **small_options("generation", **options))
+
+    return run
 
 
-@pytest.fixture(scope="module")
-def trained(data_dir, tmp_path_factory):
-    """A run on the digits with its exported generator."""
-    folder = tmp_path_factory.mktemp("gan")
-    progress = _train(
-        folder / "run", data_dir, ema_decay=0.9, export_dir=str(folder / "saved")
-    )
-    return folder / "run", folder / "saved" / "dcgan32_generator" / "1", progress
-
-
-def test_train_leaves_everything_it_promises(trained):
-    run_dir, saved_model, progress = trained
+def test_train_leaves_everything_it_promises(gan_run):
+    run_dir, saved_model, progress = gan_run
     assert [row["epoch"] for row in progress["history"]] == [1, 2]
     for name in ("samples/epoch_0002.png", "training_curves.png"):
         Image.open(run_dir / name).verify()
@@ -54,89 +39,76 @@ def test_train_leaves_everything_it_promises(trained):
     assert (saved_model / "saved_model.pb").exists()
 
 
-def test_the_export_samples_what_the_run_does(trained):
-    run_dir, saved_model, _ = trained
-    generator, _, latents, _ = config.load_networks(str(run_dir))
-    expected = adversarial.sample_generator(generator, latents, 5, seed=11)
+def test_the_export_samples_what_the_run_does(gan_run):
+    run_dir, saved_model, _ = gan_run
+    sampler = keras_cnns.open_run(str(run_dir)).inferencer()
+    expected = sampler(5, seed=11)
     signatures = tf.saved_model.load(str(saved_model)).signatures
     sampled = signatures["sample"](
         count=tf.constant(5), seed=tf.constant(11, tf.int64)
     )["images"]
     np.testing.assert_allclose(sampled, expected, atol=1e-6)
-    given = latents.draw(5, [11, -1])
+    given = sampler.latents.draw(5, [11, -1])
     again = signatures["serving_default"](latents=given)["images"]
     np.testing.assert_allclose(again, expected, atol=1e-6)
 
 
-def test_sample_writes_images_and_a_grid(trained, tmp_path):
-    paths = sample_gan.run(str(trained[0]), str(tmp_path), num_images=5)
+def test_sample_writes_images_and_a_grid(gan_run, tmp_path):
+    places = {"run_dir": str(gan_run.run_dir), "output_dir": str(tmp_path)}
+    paths = run_command("sample-gan", num_images=5, **places)
     assert len(paths) == 5
     assert Image.open(paths[4]).size == (8, 8)
     Image.open(tmp_path / "grid.png").verify()
     with pytest.raises(ValueError, match="not conditional"):
-        sample_gan.run(str(trained[0]), str(tmp_path), classes="3")
-    with pytest.raises(ValueError, match="no_run holds no run"):
-        sample_gan.run(str(tmp_path / "no_run"), str(tmp_path))
+        run_command("sample-gan", classes="3", **places)
 
 
-def test_evaluate_compares_only_what_compares(trained, data_dir, tmp_path, capsys):
-    import train_classifier
+def test_evaluate_compares_only_what_compares(
+    gan_run, runs_by_task, data_dir, tmp_path, capsys
+):
+    def evaluate(**changes):
+        flags = {
+            "run_dir": str(gan_run.run_dir),
+            "dataset": "digits",
+            "embedding": runs_by_task["classification"],
+            "data_dir": data_dir,
+            "output_dir": str(tmp_path),
+        }
+        return run_command("evaluate-gan", **flags, **changes)
 
-    net = {"units": [1, 1], "block": "basic", "filters": 4, "stem": "small"}
-    train_classifier.run(
-        model="resnet",
-        builder_args=json.dumps(net),
-        dataset="digits",
-        data_dir=data_dir,
-        epochs=1,
-        output_dir=str(tmp_path / "embedding"),
-    )
-    flags = {
-        "run_dir": str(trained[0]),
-        "dataset": "digits",
-        "embedding": str(tmp_path / "embedding"),
-        "data_dir": data_dir,
-        "output_dir": str(tmp_path),
-    }
-    result = evaluate_gan.run(
-        **flags, num_images=60, parzen_samples=50, parzen_split="train[:100]"
-    )
+    result = evaluate(num_images=60, parzen_samples=50, parzen_split="train[:100]")
     assert result["generator"]["protocol"]["num_generated"] == 60
     assert result["generator"]["floor"]["kid"] < result["untrained"]["scores"]["kid"]
     assert np.isfinite(result["parzen"]["mean"])
     assert "of the way from untrained to real" in capsys.readouterr().out
     stored = str(tmp_path / "evaluation.json")
-    again = evaluate_gan.run(**flags, num_images=60, compare_with=stored)
+    again = evaluate(num_images=60, compare_with=stored)
     assert again["difference"]["fid"] == 0
     os.rename(stored, stored + ".60")
     with pytest.raises(ValueError, match="num_generated .60, 50"):
-        evaluate_gan.run(**flags, num_images=50, compare_with=stored + ".60")
+        evaluate(num_images=50, compare_with=stored + ".60")
     assert os.path.exists(stored)  # what was measured is kept
     with pytest.raises(ValueError, match="is no evaluation.json"):
-        evaluate_gan.run(**flags, compare_with=str(trained[0] / "run.json"))
+        evaluate(compare_with=str(gan_run.run_dir / "run.json"))
     with pytest.raises(ValueError, match="num_images must be at least 2, got 0"):
-        evaluate_gan.run(**flags, num_images=0)
+        evaluate(num_images=0)
     with pytest.raises(ValueError, match="holds 360 images, 1000 are needed"):
-        evaluate_gan.run(**flags, num_images=500)
+        evaluate(num_images=500)
 
 
-def test_conditional_models_draw_the_classes_asked_for(data_dir, tmp_path):
-    small = '{"generator": {"latent_units": 8, "label_units": 8, "joint_units": 16}}'
-    _train(
-        tmp_path / "run",
-        data_dir,
+def test_conditional_models_draw_the_classes_asked_for(train, tmp_path):
+    train(
         model="cgan_mnist",
-        builder_args=small,
+        builder_args=DENSE,
         epochs=1,
         export_dir=str(tmp_path / "saved"),
     )
-    paths = sample_gan.run(
-        str(tmp_path / "run"), str(tmp_path / "drawn"), num_images=4, classes="7, 2"
-    )
+    places = {"run_dir": str(tmp_path / "run"), "output_dir": str(tmp_path / "drawn")}
+    paths = run_command("sample-gan", num_images=4, classes="7, 2", **places)
     folders = [os.path.basename(os.path.dirname(path)) for path in paths]
     assert folders == ["7", "2", "7", "2"]
     with pytest.raises(ValueError, match="unknown class '12'"):
-        sample_gan.run(str(tmp_path / "run"), str(tmp_path / "drawn"), classes="12")
+        run_command("sample-gan", classes="12", **places)
     version = str(tmp_path / "saved" / "cgan_mnist_generator" / "1")
     sample = tf.saved_model.load(version).signatures["sample"]
     images = sample(labels=tf.constant([3, 3]), seed=tf.constant(0, tf.int64))["images"]
@@ -148,31 +120,28 @@ def test_conditional_models_draw_the_classes_asked_for(data_dir, tmp_path):
     [
         ({"model": "dcgan7"}, "'dcgan7'.*dcgan64"),
         ({"trainer": "cgan"}, "dcgan32 is not conditional"),
-        ({"trainer": "lsgan"}, "'lsgan'.*wgan_gp"),
+        ({"trainer": "lsgan"}, "'wgan_gp'.*'lsgan'"),
         ({"builder_args": '{"critic": {}}'}, "critic"),
         ({"builder_args": '{"generator": {"depth": 3}}'}, "takes no depth"),
         ({"builder_args": '{"generator": {"image_shape": [1]}}'}, "image_shape"),
         ({"builder_args": '{"generator": {"output_activation": "linear"}}'}, "output_"),
         ({"instance_noise": 0.1}, "instance_noise_epochs must both"),
-        ({"optimizer": "lamb"}, "sgd, rmsprop, adam .*'lamb'"),
+        ({"optimizer": "lamb"}, "sgd.*rmsprop.*adam.*'lamb'"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"batch_size": 200, "discriminator_steps": 2}, "more than the 256 images"),
+        (
+            {"batch_size": 200, "discriminator_steps": 2},
+            "2 times batch_size=200 examples .* has 256",
+        ),
     ],
 )
-def test_bad_flags_say_what_would_be_right(data_dir, tmp_path, flags, message):
+def test_bad_flags_say_what_would_be_right(train, flags, message):
     with pytest.raises(ValueError, match=message):
-        _train(tmp_path / "run", data_dir, **flags)
+        train(**flags)
 
 
-def test_flags_without_effect_and_a_used_folder_are_refused(finish, trained, data_dir):
-    command = ["apps/train_gan.py", "--model=wgan64", "--dataset=digits"]
-    folder = f"--output_dir={trained[0]}"
-    code, _, errors = finish(*command, folder, "--penalty_weight=3")
-    assert (
-        code == 1 and "--penalty_weight=3.0 has no effect with --trainer=wgan" in errors
-    )
-    code, _, errors = finish(*command, folder, f"--data_dir={data_dir}")
-    assert code == 1 and "already holds a run; give --resume" in errors
+def test_a_used_folder_is_refused(train, gan_run):
+    with pytest.raises(ValueError, match="already holds a run; give --resume"):
+        train(run_dir=str(gan_run.run_dir))
 
 
 def _state(run_dir):
@@ -185,12 +154,20 @@ def _state(run_dir):
 
 RESUMED = {
     # Two critic steps and both optimizers' moments
-    "wgan_gp_mnist": ["--discriminator_steps=2", f"--builder_args={SMALL}"],
+    "wgan_gp_mnist": {"discriminator_steps": 2, "builder_args": SMALL},
     # Dropout in both networks, momentum, an exponential schedule
-    "cgan_mnist": ['--builder_args={"generator": {"joint_units": 16}}'],
+    "cgan_mnist": {"builder_args": '{"generator": {"joint_units": 16}}'},
     # The critic runs ahead
-    "wgan64": ["--critic_warm_up", f"--builder_args={SMALL}"],
+    "wgan64": {"critic_warm_up": True, "builder_args": SMALL},
 }
+# Trains to the end without a stop, then again, to be killed on the way.
+BOTH = """
+import json, sys
+from keras_cnns.commands import run_command
+options = json.loads(sys.argv[1])
+for run_dir in sys.argv[2:]:
+    run_command("train-gan", run_dir=run_dir, **options)
+"""
 
 
 @pytest.mark.parametrize(
@@ -204,50 +181,65 @@ def test_a_killed_run_resumes_to_the_bit(
     start, finish, wait_for_step, data_dir, tmp_path, model
 ):
     """With instance noise and weight average; at every third step or so."""
-    command = [
-        "apps/train_gan.py", f"--model={model}", *RESUMED[model], "--dataset=digits",
-        f"--data_dir={data_dir}", "--image_size=8", "--epochs=12", "--batch_size=16",
-        "--train_split=train[:256]", "--instance_noise=0.2", "--deterministic",
-        "--instance_noise_epochs=6", "--ema_decay=0.9", "--checkpoint_interval=2",
-    ]  # fmt: skip
+    options = {
+        "model": model,
+        **RESUMED[model],
+        "dataset": "digits",
+        "data_dir": data_dir,
+        "train_split": "train[:256]",
+        "image_size": 8,
+        "batch_size": 16,
+        "epochs": 6,
+        "instance_noise": 0.2,
+        "instance_noise_epochs": 3.0,
+        "ema_decay": 0.9,
+        "checkpoint_interval": 2,
+        "deterministic": True,
+    }
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    process = start(*command, f"--output_dir={killed}")
+    process = start("-c", BOTH, json.dumps(options), straight, killed)
     wait_for_step(process, killed, 6)
     process.kill()
     process.wait()
     reached = max(runs.list_steps(str(killed / "checkpoints")))
-    code, _, errors = finish(*command, f"--output_dir={killed}", "--resume")
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    code, _, errors = finish(
+        "apps/train_gan.py", *flags, f"--run_dir={killed}", "--resume"
+    )
     assert code == 0, errors[-2000:]
     assert reached < max(runs.list_steps(str(killed / "checkpoints")))
-    code, _, errors = finish(*command, f"--output_dir={straight}")
-    assert code == 0, errors[-2000:]
     first, second = _state(straight), _state(killed)
     assert set(first) == set(second) and len(first) > 40
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name], err_msg=name)
-    for name in ("epoch_0001.png", "epoch_0012.png"):
+    for name in ("epoch_0001.png", "epoch_0006.png"):
         one, other = ((d / "samples" / name).read_bytes() for d in (straight, killed))
         assert one == other
 
 
-def test_images_without_labels_will_do(trained, tmp_path, data_dir):
+def test_images_without_labels_will_do(train, gan_run, tmp_path):
     """A plain folder of images; conditional models refuse it."""
-    sample_gan.run(str(trained[0]), str(tmp_path / "set" / "train"), num_images=40)
-    os.remove(tmp_path / "set" / "train" / "grid.png")
+    folder = tmp_path / "set" / "train"
+    places = {"run_dir": str(gan_run.run_dir), "output_dir": str(folder)}
+    run_command("sample-gan", num_images=40, **places)
+    os.remove(folder / "grid.png")
     flags = {"dataset": str(tmp_path / "set"), "train_split": "train", "batch_size": 16}
-    progress = _train(
-        tmp_path / "run", data_dir, epochs=1, sync_batch_norm=True, **flags
-    )
+    progress = train(epochs=1, sync_batch_norm=True, **flags)
     assert progress["history"][0]["step"] == 2
     with pytest.raises(ValueError, match="cgan_mnist wants labels"):
-        _train(
-            tmp_path / "other", data_dir, model="cgan_mnist", builder_args="", **flags
+        train(
+            run_dir=str(tmp_path / "other"),
+            model="cgan_mnist",
+            builder_args="",
+            **flags,
         )
 
 
-def test_data_is_scaled_to_the_range_of_the_networks(data_dir):
-    source = data.open_source("digits", "train", data_dir)
+def test_data_is_scaled_to_the_range_of_the_networks(small_options):
     for model, low in (("dcgan32", -1), ("gan_mnist", 0)):
-        feed = config.describe(model, source, image_size=8).preprocessing
-        ends = feed.standardize(np.array([[[0.0]], [[255.0]]])).numpy().ravel()
-        np.testing.assert_allclose(ends, [low, 1])
+        options = small_options("generation", model=model, builder_args="", run_dir="x")
+        task = GenerationTask(GenerationOptions.resolve(**options))
+        task.open()
+        preprocessing = task.configure().preprocessing
+        ends = preprocessing.standardize(np.array([[[0.0]], [[255.0]]])).numpy()
+        np.testing.assert_allclose(ends.ravel(), [low, 1])

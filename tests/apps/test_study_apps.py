@@ -1,44 +1,24 @@
-"""The apps that study GANs, called as their command lines do."""
+"""The commands that study GANs."""
 
 import json
 
 import numpy as np
 import pytest
-import study_dcgan
-import study_gan_training
-import train_gan
 from PIL import Image
 
-SMALL = '{"generator": {"filters": [8, 4]}, "discriminator": {"filters": [4, 8]}}'
+from keras_cnns.commands import run_command
+
+STUDIES = ("features", "walks", "filters", "duplicates", "arithmetic", "windows")
 
 
-def _train(run_dir, data_dir, **flags):
-    defaults = {
-        "model": "dcgan32",
-        "builder_args": SMALL,
-        "image_size": 8,
-        "dataset": "digits",
-        "train_split": "train[:128]",
-        "data_dir": data_dir,
-        "epochs": 1,
-        "output_dir": str(run_dir),
-    }
-    train_gan.run(**{**defaults, **flags})
-    return str(run_dir)
-
-
-@pytest.fixture(scope="module")
-def trained(data_dir, tmp_path_factory):
-    return _train(tmp_path_factory.mktemp("gan") / "run", data_dir)
-
-
-def test_study_dcgan_leaves_everything_it_promises(trained, tmp_path, capsys):
+def test_study_dcgan_leaves_everything_it_promises(runs_by_task, tmp_path, capsys):
     boxes = tmp_path / "boxes.json"
     boxes.write_text(json.dumps([[sample, 2, 2, 6, 6] for sample in range(4)]))
-    results = study_dcgan.run(
-        run_dir=trained,
+    results = run_command(
+        "study-dcgan",
+        run_dir=runs_by_task["generation"],
         output_dir=str(tmp_path / "out"),
-        studies=list(study_dcgan._STUDIES),
+        studies=STUDIES,
         train_split="train[:128]",
         split="test[:64]",
         num_images=100,
@@ -47,7 +27,7 @@ def test_study_dcgan_leaves_everything_it_promises(trained, tmp_path, capsys):
         negative_samples="6,7,8",
         boxes_file=str(boxes),
         svm_penalties=["0.01", "0.001"],
-        epochs=1,
+        deduplicator_epochs=1,
     )
     for name in (
         "samples",
@@ -59,10 +39,10 @@ def test_study_dcgan_leaves_everything_it_promises(trained, tmp_path, capsys):
     ):
         Image.open(tmp_path / "out" / f"{name}.png").verify()
     stored = json.loads((tmp_path / "out" / "study.json").read_text())
-    assert set(stored) == set(results) == set(study_dcgan._STUDIES)
+    assert set(stored) == set(results) == set(STUDIES)
     features = stored["features"]
     assert (features["num_train"], features["num_test"]) == (100, 64)
-    assert features["trained"]["dimension"] == (4 + 8) * 16
+    assert features["trained"]["dimension"] == (8 + 16) * 16
     assert features["pixels"]["accuracy"] > 0.5
     assert len(stored["walks"]["jumps"]) == 8
     assert stored["duplicates"]["num_images"] == 100
@@ -85,28 +65,35 @@ def test_study_dcgan_leaves_everything_it_promises(trained, tmp_path, capsys):
         ({"num_samples": 0}, "num_samples"),
     ],
 )
-def test_study_dcgan_refuses_what_does_not_fit(trained, tmp_path, flags, quoted):
+def test_study_dcgan_refuses_what_does_not_fit(runs_by_task, tmp_path, flags, quoted):
     defaults = {
-        "run_dir": trained,
+        "run_dir": runs_by_task["generation"],
         "output_dir": str(tmp_path),
         "train_split": "train[:64]",
     }
     with pytest.raises(ValueError, match=quoted):
-        study_dcgan.run(**{**defaults, **flags})
+        run_command("study-dcgan", **{**defaults, **flags})
 
 
-def test_study_dcgan_wants_convolutions_without_labels(data_dir, tmp_path):
+def test_study_dcgan_wants_convolutions_without_labels(write_run, tmp_path):
     dense = '{"generator": {"units": [8, 8]}, "discriminator": {"units": [8, 8]}}'
-    run_dir = _train(
-        tmp_path / "dense", data_dir, model="gan_mnist", builder_args=dense
-    )
-    with pytest.raises(ValueError, match="no convolutions"):
-        study_dcgan.run(run_dir=run_dir, output_dir=str(tmp_path / "out"))
+    labelled = '{"generator": {"joint_units": 16}}'
+    for model, builder_args, reason in (
+        ("gan_mnist", dense, "no convolutions"),
+        ("cgan_mnist", labelled, "conditional"),
+    ):
+        folder = tmp_path / model
+        run_dir = write_run(
+            folder, "generation", model=model, builder_args=builder_args
+        )
+        with pytest.raises(ValueError, match=reason):
+            run_command("study-dcgan", run_dir=run_dir, output_dir=str(tmp_path))
 
 
 @pytest.mark.slow
 def test_study_gan_training_leaves_everything_it_promises(data_dir, tmp_path, capsys):
-    results = study_gan_training.run(
+    results = run_command(
+        "study-gan-training",
         output_dir=str(tmp_path),
         data_dir=data_dir,
         num_images=256,
@@ -141,15 +128,15 @@ def test_study_gan_training_leaves_everything_it_promises(data_dir, tmp_path, ca
 )
 def test_study_gan_training_refuses_bad_flags(tmp_path, flags, quoted):
     with pytest.raises(ValueError, match=quoted):
-        study_gan_training.run(output_dir=str(tmp_path), **flags)
+        run_command("study-gan-training", output_dir=str(tmp_path), **flags)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_gradients_vanish_without_noise_and_stay_with_it(data_dir, tmp_path):
     """The app's defaults; the bounds are those of a separate implementation's runs."""
-    results = study_gan_training.run(
-        output_dir=str(tmp_path), data_dir=data_dir, distances=[]
+    results = run_command(
+        "study-gan-training", output_dir=str(tmp_path), data_dir=data_dir, distances=[]
     )
     probes = {(p["epoch"], p["noise"], p["step"]): p for p in results["probes"]}
     for epoch in (1, 10):

@@ -6,10 +6,9 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow import keras
 
-from keras_cnns import applications, data, inference
+from keras_cnns import applications, data, inference, runs
 from keras_cnns.data import crops
 from keras_cnns.inference import predictor
-from keras_cnns.runs import record
 
 NAMES = ("a", "b", "c")
 FEED = data.Preprocessing(28, 28, 3, (120.0, 110.0, 100.0), (60.0, 50.0, 40.0))
@@ -19,8 +18,9 @@ SCALES = (28, 32, 48, 60, 80)  # 224, 256, 384, 480, 640 in eighths
 
 def _write_run(folder, model="resnet", builder_args=NET, names=NAMES, feed=FEED):
     """A run's folder with random weights; a ResNet's answers vary over images."""
-    description = record.NetworkDescription(model, builder_args, names, feed, 1)
-    network = description.build(classifier_activation=None)
+    args = {**builder_args, "input_shape": feed.shape, "classes": len(names)}
+    config = runs.RunConfig({"network": {"model": model, "args": args}}, feed, names)
+    network = config.build("network", classifier_activation=None)
     if model == "resnet":
         head = network.get_layer("predictions")
         size = (feed.height, feed.width, feed.channels)
@@ -29,8 +29,7 @@ def _write_run(folder, model="resnet", builder_args=NET, names=NAMES, feed=FEED)
         kernel, _ = head.get_weights()
         spread = logits.std(0)
         head.set_weights([kernel / spread, -logits.mean(0) / spread])
-    folder.mkdir()
-    record.write_record(str(folder), {}, description)
+    runs.write_record(runs.Run(str(folder), "classification", {}, config))
     applications.save_weights(network, str(folder / "last.h5"))
     return str(folder)
 

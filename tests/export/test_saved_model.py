@@ -1,9 +1,7 @@
 """Exported models: what they hold, how they are verified, none half-written."""
 
-import json
 import os
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -74,7 +72,7 @@ def test_folder_holds_labels_and_warmup_requests(exported):
     assert sizes == [1, 1, 2, 2]
 
 
-def test_versions_count_up_and_the_newest_is_found(network, exported):
+def test_versions_count_up_and_the_newest_is_found(network, exported, verify_here):
     folder, first = exported
     second, _ = export.export_saved_model(
         network, str(folder), "tiny", preprocessing=FEED, class_names=NAMES,
@@ -94,7 +92,9 @@ def test_loaded_model_outlives_its_loading(network, exported):
     np.testing.assert_allclose(predict([png]), expected, atol=1e-6)
 
 
-def test_a_difference_is_found_and_nothing_is_left(network, tmp_path, monkeypatch):
+def test_a_difference_is_found_and_nothing_is_left(
+    network, tmp_path, monkeypatch, verify_here
+):
     """The verification is asked to compare with another network."""
     keras.utils.set_random_seed(1)
     other = applications.ResNet(
@@ -128,22 +128,6 @@ def test_warmup_requests_without_the_extra_are_refused_at_once(
             network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES
         )
     assert os.listdir(tmp_path) == []
-
-
-def test_verification_prints_differences_as_json(network, exported, tmp_path):
-    stored = str(tmp_path / "cases.npz")
-    cases = saved_model._verification_cases(network, FEED)
-    np.savez(stored, **verification._arrays(cases))
-    command = [
-        sys.executable,
-        "-m",
-        "keras_cnns.export.verification",
-        exported[1],
-        stored,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert all(0 <= difference < 1e-5 for difference in json.loads(done.stdout))
-    assert len(json.loads(done.stdout)) == len(cases) == 2
 
 
 def test_errors(network, tmp_path):

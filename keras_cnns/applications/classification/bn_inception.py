@@ -28,8 +28,8 @@ from keras_cnns.applications.frame.parts import (
     check_stem,
     scaled_width,
 )
+from keras_cnns.applications.frame.public_files import PublicFile
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.applications.frame.weight_files import PublicFile
 
 # module: filters of 1x1; of 3x3 (reduction, itself); of double 3x3 (reduction, each);
 # the pooling and filters of its projection. Without 1x1 and projection it strides.

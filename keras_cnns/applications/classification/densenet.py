@@ -20,8 +20,8 @@ from keras_cnns.applications.frame.parts import (
     check_stem,
     conv_initializer,
 )
+from keras_cnns.applications.frame.public_files import hub_file, keras_file
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.applications.frame.weight_files import hub_file, keras_file
 
 # blocks: dense layers per block; initial_filters: channels of the first convolution;
 # params: trainable, at the paper's class count (timm / pytorchcv, the paper's tables).

@@ -22,8 +22,8 @@ from keras_cnns.applications.frame.parts import (
     classifier,
     conv_initializer,
 )
+from keras_cnns.applications.frame.public_files import hub_file
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.applications.frame.weight_files import hub_file
 from keras_cnns.layers import GroupedConv2D
 
 # units, increments, filters and groups of the 3x3 convolutions, channels of the

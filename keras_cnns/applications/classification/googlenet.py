@@ -35,8 +35,8 @@ from keras_cnns.applications.frame.parts import (
     scaled_width,
     xavier_initializer,
 )
+from keras_cnns.applications.frame.public_files import torchvision_file
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.applications.frame.weight_files import torchvision_file
 from keras_cnns.layers import AdaptiveAveragePooling2D, LocalResponseNormalization
 
 # module: filters of 1x1, 3x3 reduction, 3x3, 5x5 reduction, 5x5, pool projection.

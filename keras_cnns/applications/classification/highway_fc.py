@@ -125,7 +125,7 @@ def _registered(function_name, name, depth, architecture):
         min_size=1,
         preprocessing="dataset",
         stage_ends=(),
-        traits=("vector_features", "fixed_size"),
+        traits=("vector_features", "fixed_size", "fixed_features"),
     )
 
 

@@ -49,8 +49,8 @@ from keras_cnns.applications.frame.builder import (
     pooled_classifier,
 )
 from keras_cnns.applications.frame.parts import classifier
+from keras_cnns.applications.frame.public_files import hub_file, keras_file
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.applications.frame.weight_files import hub_file, keras_file
 
 _FACE_SHAPE = (160, 160, 3)
 _SCALES = (0.17, 0.10, 0.20)

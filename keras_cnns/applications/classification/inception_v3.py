@@ -34,8 +34,8 @@ from keras_cnns.applications.frame.builder import (
     classification_builder,
     pooled_classifier,
 )
+from keras_cnns.applications.frame.public_files import hub_file, keras_file
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.applications.frame.weight_files import hub_file, keras_file
 
 _USUAL_DROPOUT = {"keras": 0.0, "torch": 0.5}
 

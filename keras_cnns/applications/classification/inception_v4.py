@@ -24,8 +24,8 @@ from keras_cnns.applications.frame.builder import (
     classification_builder,
     pooled_classifier,
 )
+from keras_cnns.applications.frame.public_files import hub_file
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.applications.frame.weight_files import hub_file
 
 _STEM = {
     "conv2d_1a": reduced(32),

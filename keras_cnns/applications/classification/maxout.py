@@ -147,7 +147,7 @@ MaxoutNetwork = register(
     min_size=10,
     preprocessing="dataset",
     stage_ends=("block1_pool", "block2_pool", "block3_pool"),
-    traits=("fixed_size",),
+    traits=("fixed_size", "fixed_features"),
 )
 
 __all__ = ["MaxoutNetwork"]

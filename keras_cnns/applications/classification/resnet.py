@@ -27,8 +27,8 @@ from keras_cnns.applications.classification._residual import (
 )
 from keras_cnns.applications.frame.builder import classification_builder
 from keras_cnns.applications.frame.parts import STEM_SHAPES
+from keras_cnns.applications.frame.public_files import hub_file, keras_file
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.applications.frame.weight_files import hub_file, keras_file
 
 # form: whose network it is; params: trainable with 1000 classes, as timm/torchvision
 # ("torch") or keras.applications ("keras") count them; macs: as timm counts them.

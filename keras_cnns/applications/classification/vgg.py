@@ -1,73 +1,142 @@
-"""The first three stages of VGG16 with ImageNet weights, for losses of features."""
+"""VGG: nothing but 3x3 convolutions, deeper than any network before it.
 
-import os
+Simonyan, Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+Recognition", arXiv 1409.1556, table 1, configurations D and E. Layer names are those of
+``keras.applications``, whose networks have no dropout; in inference they are the same.
 
-from tensorflow import keras
+Deviations: kernels start from Glorot's distribution, which the paper names in a
+footnote (section 3.1) as found to work after its submission; its own nets start from a
+shallower one that was trained before. The paper turns dense layers into convolutions
+for images of other sizes than 224x224, where here they are as large as the last map.
+"""
 
-from keras_cnns.applications.frame import state_dicts, weight_files
+from tensorflow.keras import layers
 
-STAGE_ENDS = ("block1_pool", "block2_pool", "block3_pool")
-PUBLIC_WEIGHTS = {
-    "imagenet": weight_files.keras_file(
-        "vgg16",
-        "vgg16",
-        "64373286793e3c8b2b4e3219cbf3544b",
-        "6d6bbae143d832006294945121d1f1fc",
-    ),
-    "torchvision": weight_files.torchvision_file("vgg16-397923af"),
+from keras_cnns._checks import check_counts, check_rate
+from keras_cnns.applications.frame.builder import Design, classification_builder
+from keras_cnns.applications.frame.parts import STEM_SHAPES, classifier
+from keras_cnns.applications.frame.public_files import keras_file, torchvision_file
+from keras_cnns.applications.frame.registry import register
+
+_FILTERS = (64, 128, 256, 512, 512)
+_UNITS = 4096
+# convolutions: of each block. params, macs and error: torchvision's. md5: of Keras'
+# files with and without the classifier. torchvision: name of its file.
+_VARIANTS = {
+    "VGG16": {
+        "configuration": "D",
+        "convolutions": (2, 2, 3, 3, 3),
+        "params": 138_357_544,
+        "macs": 15.47e9,
+        "error": "28.41/9.62",
+        "md5": ("64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc"),
+        "torchvision": "vgg16-397923af",
+    },
+    "VGG19": {
+        "configuration": "E",
+        "convolutions": (2, 2, 4, 4, 4),
+        "params": 143_667_240,
+        "macs": 19.63e9,
+        "error": "27.62/9.12",
+        "md5": ("cbe5617147190e668d6c5d5026f83318", "253f8cb515780f3b799900260a226db6"),
+        "torchvision": "vgg19-dcbb9e9d",
+    },
 }
-_TORCH_NAMES = (
-    (r"features\.0", "block1_conv1"),
-    (r"features\.2", "block1_conv2"),
-    (r"features\.5", "block2_conv1"),
-    (r"features\.7", "block2_conv2"),
-    (r"features\.10", "block3_conv1"),
-    (r"features\.12", "block3_conv2"),
-    (r"features\.14", "block3_conv3"),
-    (r"features\.\d+|classifier\.\d+", None),
-)
 
 
-def vgg16_stages(weights="imagenet"):
-    """VGG16 up to the end of its third stage.
+def _block(x, filters, convolutions, name):
+    """3x3 convolutions with ReLU, then 2x2 max pooling."""
+    for i in range(1, convolutions + 1):
+        x = layers.Conv2D(
+            filters, 3, padding="same", activation="relu", name=f"{name}_conv{i}"
+        )(x)
+    return layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+
+
+def _dense_classifier(dropout_rate):
+    """Two dense layers with ReLU and dropout, then the classifier."""
+
+    def head(x, classes, activation):
+        x = layers.Flatten(name="flatten")(x)
+        for name in ("fc1", "fc2"):
+            x = layers.Dense(_UNITS, activation="relu", name=name)(x)
+            if dropout_rate:
+                x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
+        return classifier(x, classes, activation)
+
+    return head
+
+
+def _state_dict_names(convolutions):
+    """Of torchvision's modules; in ``features`` ReLUs and poolings count, too."""
+    names, number = [], 0
+    for block, count in enumerate(convolutions, start=1):
+        for i in range(1, count + 1):
+            names.append((rf"features\.{number}", f"block{block}_conv{i}"))
+            number += 2
+        number += 1
+    dense = (
+        (r"classifier\.0", "fc1", _FILTERS[-1]),
+        (r"classifier\.3", "fc2"),
+        (r"classifier\.6", "predictions"),
+    )
+    return (*names, *dense)
+
+
+@classification_builder(head_options=("dropout_rate",))
+def _vgg(convolutions, *, dropout_rate=0.5):
+    """General VGG builder.
 
     Args:
-        weights: ``"imagenet"`` (the file of ``keras.applications``) or
-            ``"torchvision"``, which may be downloaded; or the path of such a file,
-            with or without the classifier: ``.h5`` as Keras names its layers, or a
-            state dict as torchvision names them.
-
-    Returns:
-        (``keras.Model`` of images ``(batch, height, width, 3)``; name of their
-        preprocessing in ``keras_cnns.data.CONVENTIONS``: ``"caffe"`` for Keras' file,
-        ``"torch"`` for torchvision's).
-
-    Raises:
-        ValueError: if ``weights`` is neither, or the file is of another network.
-        OSError: if the download fails.
+        convolutions: number of convolutions in each of the five blocks.
+        dropout_rate: fraction of values dropped after both dense layers, in [0, 1).
     """
-    if weights is None:
-        raise ValueError(
-            "weights=None would compare features of random weights; give 'imagenet', "
-            "'torchvision' or a path"
-        )
-    weight_files.check(weights, PUBLIC_WEIGHTS)
-    path = weight_files.resolve(weights, PUBLIC_WEIGHTS, include_top=False)
-    is_state_dict = state_dicts.is_state_dict(path)
-    if is_state_dict:
-        stored, _ = state_dicts.read(path, _TORCH_NAMES)
-    else:
-        stored = weight_files.read(path)
-    whole = keras.applications.VGG16(include_top=False, weights=None)
-    network = keras.Model(
-        whole.input, whole.get_layer(STAGE_ENDS[-1]).output, name="vgg16_stages"
+    check_counts("convolutions", convolutions)
+    check_rate("dropout_rate", dropout_rate)
+    if len(convolutions) != len(_FILTERS):
+        raise ValueError(f"convolutions must have five entries, got {convolutions!r}")
+
+    def features(x):
+        for i, (filters, count) in enumerate(zip(_FILTERS, convolutions), start=1):
+            x = _block(x, filters, count, f"block{i}")
+        return x
+
+    return Design(
+        features,
+        default_shape=STEM_SHAPES["imagenet"],
+        min_size=2 ** len(_FILTERS),
+        head=_dense_classifier(dropout_rate),
+        fixed_head=True,
+        state_dict_names=_state_dict_names(convolutions),
     )
-    for layer in network.layers:
-        shapes = [weight.shape for weight in layer.weights]
-        if shapes and [array.shape for array in stored.get(layer.name, [])] != shapes:
-            raise ValueError(
-                f"{os.fspath(path)} is no weight file of VGG16: it has no layer "
-                f"{layer.name} of the shapes {[tuple(s) for s in shapes]}"
-            )
-        layer.set_weights(stored.get(layer.name, []))
-    return network, "torch" if is_state_dict else "caffe"
+
+
+def _variant(function_name):
+    row, name = _VARIANTS[function_name], function_name.lower()
+    return register(
+        _vgg,
+        function_name,
+        architecture={"convolutions": row["convolutions"]},
+        public_weights={
+            "imagenet": keras_file(name, name, *row["md5"]),
+            "torchvision": torchvision_file(row["torchvision"], preprocessing="torch"),
+        },
+        name=name,
+        task="classification",
+        paper=f"VGG, arXiv 1409.1556, table 1, {row['configuration']}",
+        params=row["params"],
+        macs=row["macs"],
+        published=f"ImageNet error {row['error']} %, 1-crop (torchvision's weights)",
+        classes=1000,
+        input_shape=STEM_SHAPES["imagenet"],
+        min_size=32,
+        preprocessing="caffe",
+        stage_ends=tuple(f"block{i}_pool" for i in range(1, 6)),
+        traits=("fixed_size",),
+    )
+
+
+VGG16 = _variant("VGG16")
+VGG19 = _variant("VGG19")
+
+__all__ = [*_VARIANTS]

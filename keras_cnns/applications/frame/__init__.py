@@ -1,1 +1,1 @@
-"""TODO."""
+"""What families share: registry, builders, weight files, costs, catalogue."""

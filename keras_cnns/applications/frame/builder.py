@@ -11,7 +11,7 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice, check_count, check_flag, check_rate
-from keras_cnns.applications.frame import weight_files
+from keras_cnns.applications.frame import public_files, weight_files
 from keras_cnns.applications.frame.parts import classifier, image_input
 
 # The arguments of every keras.applications function, in its order.
@@ -61,9 +61,11 @@ class Design:
             average pooling and one dense layer.
         auxiliary_heads: functions of (map, classes, activation), one for each further
             map; their outputs follow the main one.
-        fixed_size: whether height and width must be known, as dense layers want it.
+        fixed_size: whether height and width must be known.
+        fixed_head: whether the classifier alone wants them known, for dense layers that
+            see the whole map.
         state_dict_names: rules from module names of PyTorch state dicts to layer
-            names (``_state_dicts``); empty where such files are not read.
+            names (``state_dicts``); empty where such files are not read.
         state_dict_hint: what to use instead, where they are not.
     """
 
@@ -73,6 +75,7 @@ class Design:
     head: Optional[Callable] = None
     auxiliary_heads: tuple = ()
     fixed_size: bool = False
+    fixed_head: bool = False
     state_dict_names: tuple = ()
     state_dict_hint: str = ""
 
@@ -173,12 +176,13 @@ def _classification_model(
 ) -> keras.Model:
     """Input check, features, classifier head and weights, in that order."""
     _check(include_top, pooling, classes)
-    weight_files.check(weights, public_weights)
+    public_files.check(weights, public_weights)
     default_shape = design.default_shape
-    if not include_top and not design.fixed_size:
+    is_fixed = design.fixed_size or (include_top and design.fixed_head)
+    if not include_top and not is_fixed:
         default_shape = (None, None, default_shape[-1])
     image = image_input(
-        input_tensor, input_shape, default_shape, design.min_size, design.fixed_size
+        input_tensor, input_shape, default_shape, design.min_size, is_fixed
     )
     x, *sides = _as_list(design.features(image))
     if include_top:
@@ -201,7 +205,7 @@ def _classification_model(
         inputs = keras.utils.get_source_inputs(input_tensor)
     model = keras.Model(inputs, x, name=name)
     if weights is not None:
-        path = weight_files.resolve(weights, public_weights, include_top)
+        path = public_files.resolve(weights, public_weights, include_top)
         weight_files.load(
             model,
             path,

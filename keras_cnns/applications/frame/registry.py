@@ -4,12 +4,14 @@ import dataclasses
 import difflib
 import fnmatch
 import inspect
+import os
 from collections.abc import Mapping
 from typing import Callable, Optional
 
 from tensorflow import keras
 
 from keras_cnns.applications.frame.builder import named_constructor_doc
+from keras_cnns.applications.frame.state_dicts import is_state_dict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,8 @@ class ModelInfo:
             ``input_shape``, from a reference; None where there is none.
         published: the paper's error or accuracy, with data set and protocol.
         traits: exceptions to what every model promises: ``"vector_features"`` (no
-            feature maps), ``"fixed_size"`` (height and width must be known).
+            feature maps), ``"fixed_size"`` (with the classifier, height and width must
+            be known), ``"fixed_features"`` (without it, too).
         builder, architecture: of networks that are no classifiers, the family's general
             builder and the arguments that make this variant of it.
     """
@@ -71,6 +74,19 @@ class ModelInfo:
         """What a network that is a part is to the whole; empty for a whole one."""
         last = self.name.rpartition("_")[2]
         return last if last in _ROLES else ""
+
+    def preprocessing_of(self, weights) -> str:
+        """Name of the input convention that first weights want.
+
+        Args:
+            weights: name of a public checkpoint, or the path of a file, which is taken
+                to be like the public one of its format.
+        """
+        file = self.weights.get(weights)
+        if file is None and is_state_dict(os.fspath(weights)):
+            files = self.weights.values()
+            file = next((f for f in files if is_state_dict(f.url)), None)
+        return (file.preprocessing if file else "") or self.preprocessing
 
 
 # Last words of the names of networks that train against others or serve them.
@@ -249,49 +265,3 @@ def create_model(name: str, **builder_args) -> keras.Model:
         accepted = ", ".join(inspect.signature(build).parameters)
         raise ValueError(f"{name}: {error}; it takes {accepted}") from None
     return build(**args)
-
-
-def extract_features(model: keras.Model, levels, stage_ends=None) -> keras.Model:
-    """A model that gives the maps at the ends of chosen stages.
-
-    Args:
-        model: a network built here; its ``name`` finds the stage ends in the registry.
-        levels: indices into the stage ends, 0 the finest; negative ones count from
-            the coarsest.
-        stage_ends: layer names to use instead of the registry's; needed for a renamed
-            model and for one of a general builder, whose architecture is its caller's.
-
-    Returns:
-        A ``keras.Model`` with the same input and a list of maps
-        ``(batch, height, width, channels)``, in the order of ``levels``. It shares
-        the weights of ``model``.
-
-    Raises:
-        ValueError: if a level does not exist, or the stage ends are not known.
-    """
-    ends = stage_ends or stage_ends_of(model.name)
-    for level in levels:
-        if not -len(ends) <= level < len(ends):
-            raise ValueError(
-                f"level {level} does not exist: {model.name} has {len(ends)} stages "
-                f"({', '.join(ends)})"
-            )
-    maps = [model.get_layer(ends[level]).output for level in levels]
-    return keras.Model(model.input, maps, name=f"{model.name}_features")
-
-
-def stage_ends_of(name: str) -> tuple:
-    """Names of the layers in which the stages of a network end, finest first.
-
-    Raises:
-        ValueError: if the name is unknown, or that of a general builder, whose
-            architecture is its caller's.
-    """
-    info = model_info(name)
-    first = next(iter(inspect.signature(info.constructor).parameters))
-    if info.task == "classification" and first != "include_top":
-        raise ValueError(
-            f"{name} comes from a general builder: give the names of the layers in "
-            "which its stages end"
-        )
-    return info.stage_ends

@@ -6,7 +6,9 @@ could be made to execute code (CVE-2025-32434).
 
 A family's rules are pairs of a regular expression over the whole module name and the
 layer name it becomes, where ``\\1`` is the first group and ``{\\1+1}`` its number plus
-one; a rule that gives None drops the module.
+one; a rule that gives None drops the module. A dense layer behind flattened maps has a
+third entry, their number of channels: PyTorch flattens channel by channel, Keras
+position by position.
 """
 
 import re
@@ -52,7 +54,8 @@ def read(path: str, names: tuple) -> tuple:
         if not fitting:
             strangers.append(module)
         elif fitting[0][1] is not None:
-            name = _layer_name(module, *fitting[0])
+            pattern, template, *channels = fitting[0]
+            name = _layer_name(module, pattern, template)
             if name in layers:
                 raise ValueError(
                     f"{path}: {origins[name]} and {module} both stand for the layer "
@@ -60,7 +63,7 @@ def read(path: str, names: tuple) -> tuple:
                 )
             origins[name] = module
             layers[name] = [tensors[t] for t in _TENSORS if t in tensors]
-            layers[name][0] = _kernel(layers[name][0])
+            layers[name][0] = _kernel(layers[name][0], *channels)
             if "running_mean" in tensors:  # some old files hold them as (1, channels)
                 layers[name] = [array.reshape(-1) for array in layers[name]]
     if strangers:
@@ -77,11 +80,21 @@ def _layer_name(module, pattern, template):
     return _SUM.sub(lambda match: str(int(match[1]) + int(match[2])), name)
 
 
-def _kernel(array):
-    """(out, in, height, width) to (height, width, in, out); (out, in) to (in, out)."""
+def _kernel(array, channels=1):
+    """(out, in, height, width) to (height, width, in, out); (out, in) to (in, out).
+
+    With channels, ``in`` of the latter goes from channel by channel to position by
+    position; one that is no multiple of them is of another network.
+    """
     if array.ndim == 4:
         return array.transpose(2, 3, 1, 0)
-    return array.T if array.ndim == 2 else array
+    if array.ndim != 2:
+        return array
+    size = array.shape[1]
+    if size % channels == 0:
+        maps = array.reshape(len(array), channels, size // channels)
+        array = maps.transpose(0, 2, 1).reshape(len(array), size)
+    return array.T
 
 
 def _tensors(path):

@@ -1,9 +1,8 @@
 """The options of training a classifier."""
 
 import dataclasses
-from typing import Optional
 
-from keras_cnns.runs import TrainingOptions, changed, option, required
+from keras_cnns.runs import TrainingOptions, changed, option
 from keras_cnns.tasks.classification.recipes import recipe
 
 
@@ -13,11 +12,7 @@ class ClassificationOptions(TrainingOptions):
 
     task = "classification"
 
-    model: Optional[str] = required("its name; list_models.py shows what there is")
     recipe: str = option("", "published hyper-parameters by name; explicit flags win")
-    builder_args: str = option(
-        "", 'further builder arguments as JSON, {"dropout_rate": 0.2}'
-    )
     init_weights: str = option(
         "", "start from a public checkpoint (imagenet), a weight file or a run's folder"
     )

@@ -1,35 +1,23 @@
-"""Published hyper-parameters, by name: values for the flags of ``train_classifier``."""
+"""Published hyper-parameters, by name: values for the options of classifiers."""
 
+# fmt: off
 _CIFAR = {
-    "optimizer": "sgd",
-    "momentum": 0.9,
-    "learning_rate": 0.1,
-    "schedule": "step",
-    "decay_rate": 0.1,
-    "boundaries": "0.5,0.75",
-    "weight_decay": 1e-4,
-    "weight_decay_scope": "all",
-    "augmentation": "pad_crop:4,flip",
+    "optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1, "schedule": "step",
+    "decay_rate": 0.1, "boundaries": "0.5,0.75", "weight_decay": 1e-4,
+    "weight_decay_scope": "all", "augmentation": "pad_crop:4,flip",
 }
 _IMAGENET = {
-    **_CIFAR,
-    "batch_size": 256,
-    "augmentation": "random_resized_crop,flip",
+    **_CIFAR, "batch_size": 256, "augmentation": "random_resized_crop,flip",
 }
 
-# name: (a model it is for, flag values, where they come from and what differs)
+# name: (a model it is for, options, where they come from and what differs)
 RECIPES = {
     "all_cnn_cifar": (
         "all_cnn_c",
         {
-            **_CIFAR,
-            "nesterov": False,
-            "learning_rate": 0.05,
-            "boundaries": "0.5714,0.7143,0.8571",
-            "weight_decay": 1e-3,
-            "epochs": 350,
-            "batch_size": 256,
-            "augmentation": "pad_crop:5,flip",
+            **_CIFAR, "nesterov": False, "learning_rate": 0.05,
+            "boundaries": "0.5714,0.7143,0.8571", "weight_decay": 1e-3, "epochs": 350,
+            "batch_size": 256, "augmentation": "pad_crop:5,flip",
         },
         "arXiv 1412.6806, section 3.1: rate divided at epochs 200, 250 and 300; the "
         "paper chooses the rate from 0.25, 0.1, 0.05 and 0.01 and does not state the "
@@ -44,10 +32,7 @@ RECIPES = {
     "densenet_cifar_unaugmented": (
         "cifar_densenet40_k12",
         {
-            **_CIFAR,
-            "epochs": 300,
-            "batch_size": 64,
-            "augmentation": "",
+            **_CIFAR, "epochs": 300, "batch_size": 64, "augmentation": "",
             "builder_args": '{"dropout_rate": 0.2}',
         },
         "arXiv 1608.06993, section 4.2, CIFAR without augmentation",
@@ -55,10 +40,7 @@ RECIPES = {
     "densenet_svhn": (
         "cifar_densenet40_k12",
         {
-            **_CIFAR,
-            "epochs": 40,
-            "batch_size": 64,
-            "augmentation": "",
+            **_CIFAR, "epochs": 40, "batch_size": 64, "augmentation": "",
             "builder_args": '{"dropout_rate": 0.2}',
         },
         "arXiv 1608.06993, section 4.2, SVHN (unverified)",
@@ -71,13 +53,8 @@ RECIPES = {
     "fractalnet_cifar": (
         "fractalnet20",
         {
-            **_CIFAR,
-            "nesterov": False,
-            "learning_rate": 0.02,
-            "schedule": "halving",
-            "weight_decay": 0.0,
-            "epochs": 400,
-            "batch_size": 100,
+            **_CIFAR, "nesterov": False, "learning_rate": 0.02, "schedule": "halving",
+            "weight_decay": 0.0, "epochs": 400, "batch_size": 100,
         },
         "arXiv 1605.07648, section 4.1: rate divided whenever the remaining epochs "
         "halve; the paper states no weight decay (unverified)",
@@ -85,15 +62,9 @@ RECIPES = {
     "googlenet_imagenet": (
         "googlenet",
         {
-            **_IMAGENET,
-            "builder_args": '{"aux_heads": true}',
-            "auxiliary_weight": 0.3,
-            "nesterov": False,
-            "learning_rate": 0.01,
-            "schedule": "cosine",
-            "weight_decay": 2e-4,
-            "weight_decay_scope": "kernels",
-            "epochs": 60,
+            **_IMAGENET, "builder_args": '{"aux_heads": true}', "auxiliary_weight": 0.3,
+            "nesterov": False, "learning_rate": 0.01, "schedule": "cosine",
+            "weight_decay": 2e-4, "weight_decay_scope": "kernels", "epochs": 60,
             "batch_size": 32,
         },
         "BVLC's quick solver of GoogLeNet, 2.4 million steps; its rate falls with the "
@@ -106,15 +77,9 @@ RECIPES = {
     "bn_inception_imagenet": (
         "bn_inception",
         {
-            **_IMAGENET,
-            "nesterov": False,
-            "learning_rate": 0.0075,
-            "schedule": "exponential",
-            "decay_rate": 0.96,
-            "decay_epochs": 1.3333,
-            "weight_decay": 4e-5,
-            "weight_decay_scope": "kernels",
-            "epochs": 60,
+            **_IMAGENET, "nesterov": False, "learning_rate": 0.0075,
+            "schedule": "exponential", "decay_rate": 0.96, "decay_epochs": 1.3333,
+            "weight_decay": 4e-5, "weight_decay_scope": "kernels", "epochs": 60,
             "batch_size": 32,
         },
         "arXiv 1502.03167, section 4.2.1, BN-x5: five times GoogLeNet's rate, decayed "
@@ -124,41 +89,26 @@ RECIPES = {
     "inception_imagenet": (
         "inception_v3_torch",
         {
-            "optimizer": "rmsprop",
-            "momentum": 0.9,
-            "epsilon": 1.0,
-            "learning_rate": 0.045,
-            "schedule": "exponential",
-            "decay_rate": 0.94,
-            "decay_epochs": 2.0,
-            "gradient_clip_norm": 2.0,
-            "ema_decay": 0.9999,
-            "label_smoothing": 0.1,
-            "weight_decay": 4e-5,
-            "weight_decay_scope": "kernels",
-            "auxiliary_weight": 0.4,
-            "builder_args": '{"aux_heads": true, "dropout_rate": 0.2}',
-            "epochs": 100,
-            "batch_size": 32,
-            "augmentation": "random_resized_crop,flip",
+            "optimizer": "rmsprop", "momentum": 0.9, "epsilon": 1.0,
+            "learning_rate": 0.045, "schedule": "exponential", "decay_rate": 0.94,
+            "decay_epochs": 2.0, "gradient_clip_norm": 2.0, "ema_decay": 0.9999,
+            "label_smoothing": 0.1, "weight_decay": 4e-5,
+            "weight_decay_scope": "kernels", "auxiliary_weight": 0.4,
+            "builder_args": '{"aux_heads": true, "dropout_rate": 0.2}', "epochs": 100,
+            "batch_size": 32, "augmentation": "random_resized_crop,flip",
         },
         "arXiv 1512.00567, section 8, and 1602.07261, section 4: 50 (20) asynchronous "
         "replicas with batches of 32 are one here; momentum, weight decay, weight "
-        "average and auxiliary weight are those of the authors' released code "
-        "(the decay 0.9999 and the clipping in v4's training unverified); "
-        "its colour distortion is left out. Inception v4 and Inception-ResNet v1 "
-        "have no auxiliary head: give them --auxiliary_weight=0 --builder_args={}",
+        "average and auxiliary weight are those of the authors' released code (the "
+        "decay 0.9999 and the clipping in v4's training unverified); its colour "
+        "distortion is left out. Inception v4 and Inception-ResNet v1 have no "
+        "auxiliary head: give them --auxiliary_weight=0 --builder_args={}",
     ),
     "nin_cifar": (
         "network_in_network",
         {
-            **_CIFAR,
-            "nesterov": False,
-            "learning_rate": 0.01,
-            "weight_decay": 1e-3,
-            "weight_decay_scope": "kernels",
-            "epochs": 200,
-            "batch_size": 128,
+            **_CIFAR, "nesterov": False, "learning_rate": 0.01, "weight_decay": 1e-3,
+            "weight_decay_scope": "kernels", "epochs": 200, "batch_size": 128,
         },
         "arXiv 1312.4400, section 4.1, and the authors' CIFAR-100 parameters; its rate "
         "for biases is twice that for kernels, here the same, its plateaus are fixed "
@@ -174,10 +124,7 @@ RECIPES = {
     "resnet110_cifar": (
         "cifar_resnet110",
         {
-            **_CIFAR,
-            "nesterov": False,
-            "epochs": 164,
-            "batch_size": 128,
+            **_CIFAR, "nesterov": False, "epochs": 164, "batch_size": 128,
             "warmup_epochs": 1.0,
         },
         "as resnet_cifar; the paper's start at 0.01 until the training error is below "
@@ -186,9 +133,7 @@ RECIPES = {
     "resnet_imagenet": (
         "resnet50_v1_5",
         {
-            **_IMAGENET,
-            "nesterov": False,
-            "epochs": 120,
+            **_IMAGENET, "nesterov": False, "epochs": 120,
             "boundaries": "0.25,0.5,0.75",
         },
         "arXiv 1512.03385, section 3.4: up to 60e4 steps; its plateaus are fixed "
@@ -204,10 +149,7 @@ RECIPES = {
     "rir_cifar": (
         "rir18",
         {
-            **_CIFAR,
-            "nesterov": False,
-            "boundaries": "0.5122,0.7561",
-            "epochs": 82,
+            **_CIFAR, "nesterov": False, "boundaries": "0.5122,0.7561", "epochs": 82,
             "batch_size": 500,
         },
         "arXiv 1603.08029: rate divided at epochs 42 and 62 of 82 (unverified)",
@@ -215,14 +157,9 @@ RECIPES = {
     "highway_cifar": (
         "highway19",
         {
-            **_CIFAR,
-            "learning_rate": 0.025,
-            "boundaries": "0.5,0.75,0.875",
-            "weight_decay": 1e-3,
-            "weight_decay_scope": "kernels",
-            "augmentation": "pad_crop:8,flip",
-            "epochs": 400,
-            "batch_size": 100,
+            **_CIFAR, "learning_rate": 0.025, "boundaries": "0.5,0.75,0.875",
+            "weight_decay": 1e-3, "weight_decay_scope": "kernels",
+            "augmentation": "pad_crop:8,flip", "epochs": 400, "batch_size": 100,
         },
         "the authors' Caffe solver for arXiv 1507.06228, 200k steps; biases learn at "
         "twice the rate and the last layer decays ten times faster there, and global "
@@ -231,14 +168,9 @@ RECIPES = {
     "highway_mnist": (
         "highway_mnist32",
         {
-            **_CIFAR,
-            "learning_rate": 0.01,
-            "boundaries": "0.3333,0.6667",
-            "weight_decay": 1e-3,
-            "weight_decay_scope": "kernels",
-            "augmentation": "",
-            "epochs": 300,
-            "batch_size": 100,
+            **_CIFAR, "learning_rate": 0.01, "boundaries": "0.3333,0.6667",
+            "weight_decay": 1e-3, "weight_decay_scope": "kernels", "augmentation": "",
+            "epochs": 300, "batch_size": 100,
         },
         "the authors' Caffe solver for arXiv 1507.06228, 180k steps; as highway_cifar, "
         "and images are only divided by 256 there",
@@ -246,34 +178,26 @@ RECIPES = {
     "dpn_imagenet": (
         "dpn92",
         {
-            **_IMAGENET,
-            "nesterov": False,
-            "learning_rate": 0.3162,
-            "batch_size": 1280,
-            "epochs": 120,
-            "boundaries": "0.25,0.5,0.75",
+            **_IMAGENET, "nesterov": False, "learning_rate": 0.3162, "batch_size": 1280,
+            "epochs": 120, "boundaries": "0.25,0.5,0.75",
         },
         "arXiv 1707.01629, section 4: sqrt(0.1) for DPN-92 and 131 (0.4 for DPN-98), "
-        "32 images on each of 40 devices (24 for 131); momentum, weight decay, "
-        "epochs and boundaries are those of resnet_imagenet (unverified), and the "
-        "jitter of hue, saturation and lightness is left out",
+        "32 images on each of 40 devices (24 for 131); momentum, weight decay, epochs "
+        "and boundaries are those of resnet_imagenet (unverified), and the jitter of "
+        "hue, saturation and lightness is left out",
     ),
     "shufflenet_imagenet": (
         "shufflenet_g3",
         {
-            **_IMAGENET,
-            "nesterov": False,
-            "learning_rate": 0.5,
-            "schedule": "linear",
-            "weight_decay": 4e-5,
-            "label_smoothing": 0.1,
-            "epochs": 240,
+            **_IMAGENET, "nesterov": False, "learning_rate": 0.5, "schedule": "linear",
+            "weight_decay": 4e-5, "label_smoothing": 0.1, "epochs": 240,
             "batch_size": 1024,
         },
         "arXiv 1707.01083, section 4, as the authors' released script has it: 3e5 "
         "steps; its colour jitter is left out",
     ),
 }
+# fmt: on
 
 
 def recipe(name: str) -> dict:

@@ -15,9 +15,15 @@ class ClassificationTask(Task):
     name = ClassificationOptions.task
     options_class = ClassificationOptions
 
+    @property
+    def augmentation(self):
+        options = self.options
+        return data.Augmentation(
+            options.augmentation, options.mixup_alpha, options.label_smoothing
+        )
+
     def check(self, num_replicas):
         super().check(num_replicas)
-        self._augmentation()
         if self.options.export_dir and self.options.warmup_requests:
             export.check_warmup_available()
 
@@ -59,17 +65,6 @@ class ClassificationTask(Task):
         )
         trainer.compile(options.make_optimizer(self.total_steps, self.steps_per_epoch))
         return trainer
-
-    def load_batches(self, config, start_step):
-        (source, _), *_ = self.sources
-        return data.load_training(
-            source,
-            self.options.batch_size,
-            start_step,
-            preprocessing=config.preprocessing,
-            augmentation=self._augmentation(),
-            seed=self.options.seed,
-        )
 
     def load_validation(self, config):
         options = self.options
@@ -127,12 +122,6 @@ class ClassificationTask(Task):
             preprocessing=run.config.preprocessing,
             class_names=run.config.class_names,
             warmup_requests=warmup_requests,
-        )
-
-    def _augmentation(self):
-        options = self.options
-        return data.Augmentation(
-            options.augmentation, options.mixup_alpha, options.label_smoothing
         )
 
     def _preprocessing(self, source):

@@ -1,11 +1,8 @@
 """Which networks play against each other, and how each paper trains them."""
 
-import dataclasses
-
 from keras_cnns._checks import check_choice
-from keras_cnns.trainers.gan import GAN, ConditionalGAN
-from keras_cnns.trainers.wasserstein_gan import WassersteinGAN
-from keras_cnns.trainers.wasserstein_gan_gp import WassersteinGANGP
+from keras_cnns.runs import PaperModel, find_model
+from keras_cnns.trainers import GAN, ConditionalGAN, WassersteinGAN, WassersteinGANGP
 
 TRAINERS = {
     "gan": GAN,
@@ -14,221 +11,106 @@ TRAINERS = {
     "wgan_gp": WassersteinGANGP,
 }
 
-
-@dataclasses.dataclass(frozen=True)
-class GenerativeModel:
-    """A generator and its discriminator or critic.
-
-    Attributes:
-        generator, discriminator: registry names.
-        trainer: key of ``TRAINERS``.
-        latents: kind of ``Latents``.
-        options: values of ``GenerationOptions`` that the source gives.
-        source: paper or code, and what differs from it here.
-    """
-
-    generator: str
-    discriminator: str
-    trainer: str
-    latents: str
-    options: dict
-    source: str
-
-
+# fmt: off
 # 1.000004 and 1.00004 per update are 0.998 and 0.98 for the 500 updates of an epoch.
 _GAN_SGD = {
-    "optimizer": "sgd",
-    "momentum": 0.5,
-    "nesterov": False,
-    "schedule": "exponential",
-    "decay_rate": 0.998,
-    "decay_epochs": 1.0,
-    "batch_size": 100,
+    "optimizer": "sgd", "momentum": 0.5, "nesterov": False, "batch_size": 100,
+    "schedule": "exponential", "decay_rate": 0.998, "decay_epochs": 1.0,
 }
+_DCGAN_ADAM = {
+    "optimizer": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999,
+    "batch_size": 128,
+}
+_WGAN_RMSPROP = {
+    "optimizer": "rmsprop", "momentum": 0.0, "rho": 0.99, "epsilon": 1e-8,
+    "learning_rate": 5e-5, "batch_size": 64, "discriminator_steps": 5,
+    "clip_value": 0.01,
+}
+_WGAN_GP_ADAM = {
+    "optimizer": "adam", "learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.9,
+    "batch_size": 64, "discriminator_steps": 5, "penalty_weight": 10.0,
+}
+# What each algorithm was published with, for networks that are another paper's.
+_TRAINER_OPTIONS = {
+    "gan": _DCGAN_ADAM, "cgan": _DCGAN_ADAM, "wgan": _WGAN_RMSPROP,
+    "wgan_gp": _WGAN_GP_ADAM,
+}
+# fmt: on
 _GAN_SOURCE = (
     "arXiv 1406.2661 and its released code; momentum stays at 0.5 here, it rises to "
     "0.7 there, where the rate has a floor of 1e-6 and both networks are updated from "
     "one set of images; the decay is that of 500 updates an epoch"
 )
-_DCGAN_ADAM = {
-    "optimizer": "adam",
-    "learning_rate": 2e-4,
-    "beta_1": 0.5,
-    "beta_2": 0.999,
-    "batch_size": 128,
-}
+_CGAN_SOURCE = (
+    "arXiv 1411.1784, section 4.1; momentum stays at 0.5 here, it rises to 0.7 there"
+)
 _DCGAN_SOURCE = (
     "arXiv 1511.06434, section 4; the code's L2 (1e-5, 2.5e-5 for MNIST) is left out, "
     "and its 100 further epochs of decaying rate for MNIST"
 )
-_WGAN_RMSPROP = {
-    "optimizer": "rmsprop",
-    "momentum": 0.0,
-    "rho": 0.99,
-    "epsilon": 1e-8,
-    "learning_rate": 5e-5,
-    "batch_size": 64,
-    "discriminator_steps": 5,
-    "clip_value": 0.01,
-}
+_SVHN_SOURCE = "the authors' code for SVHN, by the name of its saved model"
 _WGAN_SOURCE = (
     "arXiv 1701.07875, algorithm 1; rho and epsilon are PyTorch's defaults "
     "(unverified), the code's --critic_warm_up is off"
 )
-_WGAN_GP_ADAM = {
-    "optimizer": "adam",
-    "learning_rate": 1e-4,
-    "beta_1": 0.5,
-    "beta_2": 0.9,
-    "batch_size": 64,
-    "discriminator_steps": 5,
-    "penalty_weight": 10.0,
-}
-_WGAN_GP_RESNET_ADAM = {
-    **_WGAN_GP_ADAM,
-    "learning_rate": 2e-4,
-    "beta_1": 0.0,
-    "schedule": "linear",
-}
 _WGAN_GP_SOURCE = "arXiv 1704.00028, algorithm 1, as its released scripts have it"
 
 
-def _pair(name, trainer, latents, options, source, discriminator="discriminator"):
-    return GenerativeModel(
-        f"{name}_generator",
-        f"{name}_{discriminator}",
-        trainer,
-        latents,
-        options,
-        source,
-    )
+def _gan(name, latents, rate, source=_GAN_SOURCE, trainer="gan", **changes):
+    options = {**_GAN_SGD, "learning_rate": rate, **changes}
+    return _row(name, trainer, latents, options, source)
+
+
+def _dcgan(name, latents="uniform", source=_DCGAN_SOURCE, trainer="gan", **changes):
+    return _row(name, trainer, latents, {**_DCGAN_ADAM, **changes}, source)
+
+
+def _wgan(name, critic="wgan64_critic"):
+    return _row(name, "wgan", "normal", _WGAN_RMSPROP, _WGAN_SOURCE, critic)
+
+
+def _wgan_gp(name, source=_WGAN_GP_SOURCE, **changes):
+    options = {**_WGAN_GP_ADAM, **changes}
+    return _row(name, "wgan_gp", "normal", options, source, f"{name}_critic")
+
+
+def _row(name, trainer, latents, options, source, discriminator=""):
+    networks = {
+        "generator": f"{name}_generator",
+        "discriminator": discriminator or f"{name}_discriminator",
+    }
+    return PaperModel(networks, options, source, trainer, {"latents": latents})
 
 
 MODELS = {
-    "gan_mnist": _pair(
-        "gan_mnist",
-        "gan",
-        "standard_uniform",
-        {**_GAN_SGD, "learning_rate": 0.1},
-        _GAN_SOURCE,
+    "gan_mnist": _gan("gan_mnist", "standard_uniform", 0.1),
+    "gan_tfd": _gan("gan_tfd", "normal", 0.05),
+    "gan_cifar10": _gan("gan_cifar10", "normal", 0.025),
+    "gan_cifar10_conv": _gan("gan_cifar10_conv", "normal", 0.004, batch_size=128),
+    "cgan_mnist": _gan(
+        "cgan_mnist", "unit_uniform", 0.1, _CGAN_SOURCE, "cgan", decay_rate=0.98
     ),
-    "gan_tfd": _pair(
-        "gan_tfd", "gan", "normal", {**_GAN_SGD, "learning_rate": 0.05}, _GAN_SOURCE
+    "dcgan28": _dcgan("dcgan28", trainer="cgan"),
+    "dcgan32": _dcgan(
+        "dcgan32", "normal", _SVHN_SOURCE, learning_rate=5e-4, batch_size=64
     ),
-    "gan_cifar10": _pair(
-        "gan_cifar10",
-        "gan",
-        "normal",
-        {**_GAN_SGD, "learning_rate": 0.025},
-        _GAN_SOURCE,
-    ),
-    "gan_cifar10_conv": _pair(
-        "gan_cifar10_conv",
-        "gan",
-        "normal",
-        {**_GAN_SGD, "learning_rate": 0.004, "batch_size": 128},
-        _GAN_SOURCE,
-    ),
-    "cgan_mnist": _pair(
-        "cgan_mnist",
-        "cgan",
-        "unit_uniform",
-        {**_GAN_SGD, "learning_rate": 0.1, "decay_rate": 0.98},
-        "arXiv 1411.1784, section 4.1; momentum stays at 0.5 here, it rises to 0.7 "
-        "there",
-    ),
-    "dcgan28": _pair("dcgan28", "cgan", "uniform", _DCGAN_ADAM, _DCGAN_SOURCE),
-    "dcgan32": _pair(
-        "dcgan32",
-        "gan",
-        "normal",
-        {**_DCGAN_ADAM, "learning_rate": 5e-4, "batch_size": 64},
-        "the authors' code for SVHN, by the name of its saved model",
-    ),
-    "dcgan32_imagenet": _pair(
-        "dcgan32_imagenet", "gan", "uniform", _DCGAN_ADAM, _DCGAN_SOURCE
-    ),
-    "dcgan64": _pair("dcgan64", "gan", "uniform", _DCGAN_ADAM, _DCGAN_SOURCE),
-    "dcgan128": _pair(
-        "dcgan128", "gan", "uniform", _DCGAN_ADAM, "not in the paper; as dcgan64"
-    ),
-    "wgan64": _pair("wgan64", "wgan", "normal", _WGAN_RMSPROP, _WGAN_SOURCE, "critic"),
-    "wgan64_constant": GenerativeModel(
-        "wgan64_constant_generator",
-        "wgan64_critic",
-        "wgan",
-        "normal",
-        _WGAN_RMSPROP,
-        _WGAN_SOURCE,
-    ),
-    "wgan64_mlp": GenerativeModel(
-        "wgan64_mlp_generator",
-        "wgan64_critic",
-        "wgan",
-        "normal",
-        _WGAN_RMSPROP,
-        _WGAN_SOURCE,
-    ),
-    "wgan_gp_mnist": _pair(
-        "wgan_gp_mnist",
-        "wgan_gp",
-        "normal",
-        {**_WGAN_GP_ADAM, "batch_size": 50},
-        _WGAN_GP_SOURCE,
-        "critic",
-    ),
-    "wgan_gp_cifar10": _pair(
-        "wgan_gp_cifar10",
-        "wgan_gp",
-        "normal",
-        _WGAN_GP_ADAM,
-        _WGAN_GP_SOURCE,
-        "critic",
-    ),
-    "wgan_gp_cifar10_resnet": _pair(
+    "dcgan32_imagenet": _dcgan("dcgan32_imagenet"),
+    "dcgan64": _dcgan("dcgan64"),
+    "dcgan128": _dcgan("dcgan128", source="not in the paper; as dcgan64"),
+    "wgan64": _wgan("wgan64"),
+    "wgan64_constant": _wgan("wgan64_constant"),
+    "wgan64_mlp": _wgan("wgan64_mlp"),
+    "wgan_gp_mnist": _wgan_gp("wgan_gp_mnist", batch_size=50),
+    "wgan_gp_cifar10": _wgan_gp("wgan_gp_cifar10"),
+    "wgan_gp_cifar10_resnet": _wgan_gp(
         "wgan_gp_cifar10_resnet",
-        "wgan_gp",
-        "normal",
-        _WGAN_GP_RESNET_ADAM,
         _WGAN_GP_SOURCE + "; its generator batches are twice as large",
-        "critic",
+        learning_rate=2e-4,
+        beta_1=0.0,
+        schedule="linear",
     ),
-    "wgan_gp64": _pair(
-        "wgan_gp64",
-        "wgan_gp",
-        "normal",
-        {**_WGAN_GP_ADAM, "beta_1": 0.0},
-        _WGAN_GP_SOURCE,
-        "critic",
-    ),
-    "wgan_gp64_resnet": _pair(
-        "wgan_gp64_resnet",
-        "wgan_gp",
-        "normal",
-        {**_WGAN_GP_ADAM, "beta_1": 0.0},
-        _WGAN_GP_SOURCE,
-        "critic",
-    ),
-}
-
-
-def find_model(name: str) -> GenerativeModel:
-    """The row of a name.
-
-    Raises:
-        ValueError: if the name is unknown.
-    """
-    if name not in MODELS:
-        raise ValueError(f"unknown GAN {name!r}; there are {', '.join(MODELS)}")
-    return MODELS[name]
-
-
-# What each algorithm was published with, for networks that are another paper's.
-_TRAINER_OPTIONS = {
-    "gan": _DCGAN_ADAM,
-    "cgan": _DCGAN_ADAM,
-    "wgan": _WGAN_RMSPROP,
-    "wgan_gp": _WGAN_GP_ADAM,
+    "wgan_gp64": _wgan_gp("wgan_gp64", beta_1=0.0),
+    "wgan_gp64_resnet": _wgan_gp("wgan_gp64_resnet", beta_1=0.0),
 }
 
 
@@ -242,7 +124,7 @@ def paper_options(name: str, trainer: str = "") -> dict:
     Raises:
         ValueError: if a name is unknown.
     """
-    row = find_model(name)
+    row = find_model(MODELS, name)
     if not trainer or trainer == row.trainer:
         return row.options
     check_choice("trainer", trainer, tuple(TRAINERS))

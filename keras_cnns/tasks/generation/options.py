@@ -1,20 +1,18 @@
 """The options of training a GAN."""
 
 import dataclasses
-from typing import Optional
 
-from keras_cnns.runs import changed, one_of, option, required
+from keras_cnns.runs import changed, one_of, option
 from keras_cnns.tasks.adversarial import AdversarialOptions
-from keras_cnns.tasks.generation.models import TRAINERS, find_model, paper_options
+from keras_cnns.tasks.generation.models import MODELS, TRAINERS, paper_options
 
 
 @dataclasses.dataclass(frozen=True)
 class GenerationOptions(AdversarialOptions):
-    """What ``train_gan`` takes."""
+    """What ``train-gan`` takes."""
 
-    task = "generation"
+    task, models = "generation", MODELS
 
-    model: Optional[str] = required("its name; list_models.py shows what there is")
     trainer: str = option(
         "", "algorithm that trains the model; empty: its own", choices=("", *TRAINERS)
     )
@@ -41,13 +39,12 @@ class GenerationOptions(AdversarialOptions):
 
     @classmethod
     def published(cls, given):
-        if not given.get("model"):
-            return {}
-        return paper_options(given["model"], given.get("trainer", ""))
+        model = given.get("model")
+        return paper_options(model, given.get("trainer", "")) if model else {}
 
     @classmethod
     def derive(cls, values):
-        return {"trainer": values["trainer"] or find_model(values["model"]).trainer}
+        return {"trainer": values["trainer"] or MODELS[values["model"]].trainer}
 
     @property
     def algorithm(self) -> str:

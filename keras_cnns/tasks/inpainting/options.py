@@ -5,29 +5,34 @@ from typing import Optional
 
 from keras_cnns.data import MaskRecipe
 from keras_cnns.losses import DISTANCES
-from keras_cnns.runs import TrainingOptions, any_of, changed, one_of, option, required
-from keras_cnns.tasks.inpainting.models import find_model
+from keras_cnns.runs import (
+    TrainingOptions,
+    any_of,
+    changed,
+    one_of,
+    option,
+    parse_numbers,
+)
+from keras_cnns.tasks.inpainting.models import MODELS
 from keras_cnns.trainers import ReconstructionWeights
 
-_WITH_FEATURES = one_of("trainer", "reconstruction", "lbam")
-_WITH_DIFFERENCES = one_of("trainer", "reconstruction", "lbam", "contextual_attention")
+_LIKENESS = one_of("trainer", "reconstruction", "lbam")
+_PIXELS = one_of("trainer", "reconstruction", "lbam", "contextual_attention")
 _AGAINST = one_of("trainer", "lbam", "global_local", "contextual_attention")
 _PENALIZED = one_of("trainer", "lbam", "contextual_attention")
-_TWO_STAGES = one_of("trainer", "reconstruction")
-_THREE_PHASES = one_of("trainer", "global_local")
-_COARSE_TO_FINE = one_of("trainer", "contextual_attention")
+_STAGES = one_of("trainer", "reconstruction")
+_PHASES = one_of("trainer", "global_local")
+_COARSE = one_of("trainer", "contextual_attention")
+_FEATURES = any_of("perceptual_weight", "style_weight")
+_HOLES = ("mask_kinds", "hole_ratios", "rectangle_sides")
 
 
 @dataclasses.dataclass(frozen=True)
 class InpaintingOptions(TrainingOptions):
-    """What ``train_inpainter`` takes."""
+    """What ``train-inpainter`` takes."""
 
-    task = "inpainting"
+    task, models = "inpainting", MODELS
 
-    model: Optional[str] = required("its name; list_models.py shows what there is")
-    builder_args: str = option(
-        "", 'changes of the networks as JSON, by role: {"network": {"filters": …}}'
-    )
     validation_split: str = option(
         "test", "split evaluated after each epoch; empty for none"
     )
@@ -39,8 +44,8 @@ class InpaintingOptions(TrainingOptions):
     )
     patch_size: int = option(
         0,
-        "height and width of the patches that local critics and discriminators see; "
-        "0: half of the image's",
+        "height and width of what local critics and discriminators see; 0: half of the "
+        "image's",
         least=0,
         needs=one_of("trainer", "global_local", "contextual_attention"),
     )
@@ -50,64 +55,56 @@ class InpaintingOptions(TrainingOptions):
         "(white pixels are holes)",
     )
     hole_ratios: str = option(
-        "",
-        "least and largest fraction of hole in irregular masks, such as 0.1,0.3; "
-        "empty: 0.01,0.6",
+        "", "least and largest fraction of irregular hole; empty: 0.01,0.6"
     )
     rectangle_sides: str = option(
         "",
-        "shortest and longest side of rectangles, as fractions of the image's; empty: "
+        "shortest and longest side of rectangles, fractions of the image's; empty: "
         "0.375,0.5",
     )
     feature_weights: str = option(
         "",
         "VGG16 for the perceptual and the style loss: imagenet, torchvision or a "
         "weight file",
-        needs=_WITH_FEATURES,
+        needs=(_LIKENESS, _FEATURES),
     )
     feature_run: str = option(
         "",
         "run of a classifier for them instead, whose stage ends are compared",
-        needs=_WITH_FEATURES,
+        needs=(_LIKENESS, _FEATURES),
     )
     feature_layers: str = option(
         "",
         "other layers of that classifier, comma-separated, finest first",
-        needs=(_WITH_FEATURES, any_of("feature_run")),
+        needs=(_LIKENESS, any_of("feature_run")),
     )
     valid_weight: float = option(
-        1.0, "loss weight of the differences on valid pixels", needs=_WITH_DIFFERENCES
+        1.0, "loss weight of the differences on valid pixels", needs=_PIXELS
     )
     hole_weight: float = option(
-        6.0, "loss weight of the differences in the hole", needs=_WITH_DIFFERENCES
+        6.0, "loss weight of the differences in the hole", needs=_PIXELS
     )
     perceptual_weight: float = option(
-        0.05, "loss weight of the differences of features", needs=_WITH_FEATURES
+        0.05, "loss weight of the differences of features", needs=_LIKENESS
     )
     style_weight: float = option(
-        120.0,
-        "loss weight of the differences of their Gram matrices",
-        needs=_WITH_FEATURES,
+        120.0, "loss weight of those of their Gram matrices", needs=_LIKENESS
     )
     total_variation_weight: float = option(
-        0.1,
-        "loss weight of the differences of neighbours in the hole",
-        needs=_WITH_FEATURES,
+        0.1, "loss weight of those of neighbours in the hole", needs=_LIKENESS
     )
     compare_composite: bool = option(
         True,
         "whether features are compared with the valid pixels pasted in, too",
-        needs=(_WITH_FEATURES, any_of("perceptual_weight", "style_weight")),
+        needs=(_LIKENESS, _FEATURES),
     )
     second_stage_fraction: float = option(
-        1 / 3,
-        "fraction of the steps, the last ones, with frozen encoder batch norms; 0 none",
-        needs=_TWO_STAGES,
+        1 / 3, "of the steps, the last ones, with frozen encoder norms", needs=_STAGES
     )
     second_stage_learning_rate: float = option(
         5e-5,
         "learning rate of those steps",
-        needs=(_TWO_STAGES, any_of("second_stage_fraction")),
+        needs=(_STAGES, any_of("second_stage_fraction")),
     )
     adversarial_weight: float = option(
         0.1, "loss weight of the discriminator's scores", needs=_AGAINST
@@ -116,28 +113,19 @@ class InpaintingOptions(TrainingOptions):
         10.0, "of the gradient penalty of Wasserstein critics", needs=_PENALIZED
     )
     completion_fraction: float = option(
-        0.18,
-        "fraction of the steps, the first ones, without the discriminator",
-        needs=_THREE_PHASES,
+        0.18, "of the steps, the first ones, without discriminator", needs=_PHASES
     )
     discriminator_alone_fraction: float = option(
-        0.02,
-        "fraction of the steps, the next ones, with the discriminator alone",
-        needs=_THREE_PHASES,
+        0.02, "of the steps, the next ones, with nothing else", needs=_PHASES
     )
     coarse_weight: float = option(
-        1.2, "weight of the coarse image's differences", needs=_COARSE_TO_FINE
+        1.2, "weight of the coarse image's differences", needs=_COARSE
     )
     discount: float = option(
-        0.9,
-        "factor of a difference's weight per pixel into the hole",
-        needs=_COARSE_TO_FINE,
+        0.9, "factor of a difference's weight per pixel into the hole", needs=_COARSE
     )
     distance: str = option(
-        "axis",
-        "how that distance is measured",
-        needs=_COARSE_TO_FINE,
-        choices=DISTANCES,
+        "axis", "how that distance is measured", needs=_COARSE, choices=DISTANCES
     )
     discriminator_steps: int = option(
         1, "discriminator updates in each step", least=1, needs=_PENALIZED
@@ -159,60 +147,42 @@ class InpaintingOptions(TrainingOptions):
 
     @classmethod
     def published(cls, given):
-        """Those of the model, and its holes, unless they are of another kind."""
-        if not given.get("model"):
-            return {}
-        row = find_model(given["model"])
-        if "mask_kinds" in given:
-            return row.options
-        holes = {k: ",".join(map(str, v)) for k, v in row.masks.items() if k != "kinds"}
-        return {**row.options, **holes, "mask_kinds": row.masks["kinds"]}
+        """Those of the model, but for its holes where they are of another kind."""
+        left_out = _HOLES if "mask_kinds" in given else ()
+        values = super().published(given)
+        return {k: v for k, v in values.items() if k not in left_out}
 
     @classmethod
     def derive(cls, values):
-        return {"trainer": find_model(values["model"]).trainer}
+        return {"trainer": MODELS[values["model"]].trainer}
 
     def check(self):
         super().check()
         self.mask_recipe()
-        trainer = find_model(self.model).trainer
-        if trainer in _WITH_FEATURES.values:
-            self._check_features()
-
-    def _check_features(self):
-        """Refuses losses on features without a classifier, and the other way round."""
-        weights = (
-            f"perceptual_weight={self.perceptual_weight} and "
-            f"style_weight={self.style_weight}"
-        )
+        if "perceptual_weight" not in self.effective("perceptual_weight"):
+            return
         given = [
             f"{name}={getattr(self, name)!r}"
             for name in ("feature_weights", "feature_run")
             if getattr(self, name)
         ]
-        needed = self.perceptual_weight or self.style_weight
         if len(given) > 1:
             raise ValueError(f"give {given[0]} or {given[1]}, not both")
-        if needed and not given:
+        if (self.perceptual_weight or self.style_weight) and not given:
             raise ValueError(
-                f"{weights} need the features of a classifier: give feature_weights "
-                "(imagenet, torchvision or a file of VGG16) or feature_run, or set "
-                "both weights to 0"
+                f"perceptual_weight={self.perceptual_weight} and style_weight="
+                f"{self.style_weight} need the features of a classifier: give "
+                "feature_weights (imagenet, torchvision or a file of VGG16) or "
+                "feature_run, or set both weights to 0"
             )
-        if given and not needed:
-            raise ValueError(f"{given[0]} has no effect with {weights}; leave it out")
 
     def mask_recipe(self) -> MaskRecipe:
-        """Where the holes come from.
-
-        Raises:
-            ValueError: if a kind is unknown or a range is none.
-        """
-        return MaskRecipe(
-            self.mask_kinds,
-            hole_ratios=_parse_range("hole_ratios", self.hole_ratios),
-            rectangle_sides=_parse_range("rectangle_sides", self.rectangle_sides),
-        )
+        """Where the holes come from."""
+        ranges = {
+            name: parse_numbers(name, getattr(self, name), 2) or None
+            for name in ("hole_ratios", "rectangle_sides")
+        }
+        return MaskRecipe(self.mask_kinds, **ranges)
 
     def reconstruction_weights(self) -> ReconstructionWeights:
         """Weights of the losses against the true image."""
@@ -224,37 +194,3 @@ class InpaintingOptions(TrainingOptions):
             total_variation=self.total_variation_weight,
             of_composite=self.compare_composite,
         )
-
-    def phase_steps(self, name: str, total_steps: int) -> int:
-        """Steps of a phase, none only if its fraction is 0.
-
-        Args:
-            name: of the option with the fraction.
-            total_steps: of the whole run.
-
-        Raises:
-            ValueError: if the fraction is not in [0, 1], or gives no step.
-        """
-        fraction = getattr(self, name)
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"{name} must be a fraction in [0, 1], got {fraction!r}")
-        steps = round(fraction * total_steps)
-        if fraction and not steps:
-            raise ValueError(
-                f"{name}={fraction} of {total_steps} steps is none; give a larger "
-                "fraction, 0 for no such phase, or more steps"
-            )
-        return steps
-
-
-def _parse_range(name, text):
-    """(smallest, largest); None of an empty text."""
-    if not text:
-        return None
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError as error:
-        raise ValueError(
-            f"{name} must be two numbers such as 0.1,0.3, got {text!r}"
-        ) from error
-    return low, high

@@ -1,10 +1,8 @@
 """What makes a training that of an inpainting network."""
 
-import dataclasses
-
 from keras_cnns import applications, data, export, figures, inference, trainers
-from keras_cnns.runs import RunConfig, Task, parse_builder_args
-from keras_cnns.tasks.inpainting.models import MODELS, TRAINERS, find_model
+from keras_cnns.runs import RunConfig, Task
+from keras_cnns.tasks.inpainting.models import TRAINERS
 from keras_cnns.tasks.inpainting.options import InpaintingOptions
 
 _GRID_ROWS = 6  # images of the grid
@@ -27,13 +25,8 @@ class InpaintingTask(Task):
 
     def __init__(self, options):
         super().__init__(options)
-        self._row = find_model(options.model)
-        self._recipe = options.mask_recipe()
-        self._features = self._held_out = None
-
-    def check(self, num_replicas):
-        super().check(num_replicas)
-        data.Augmentation(self.options.augmentation)
+        self._row, self._recipe = options.row, options.mask_recipe()
+        self._held_out = self._features = None
 
     def open(self):
         options = self.options
@@ -51,7 +44,7 @@ class InpaintingTask(Task):
     def _load_features(self):
         """The classifier in whose features images are compared; None without any."""
         options = self.options
-        info = applications.model_info(self._row.network)
+        info = applications.model_info(self._row.networks["network"])
         if options.feature_weights:
             return trainers.vgg16_features(
                 options.feature_weights, value_range=info.preprocessing
@@ -75,32 +68,19 @@ class InpaintingTask(Task):
         }
 
     def configure(self):
-        options, (source, _) = self.options, self.sources[0]
-        info = applications.model_info(self._row.network)
-        size = (options.image_size,) * 2 if options.image_size else info.input_shape[:2]
-        channels = options.channels or source.image_shape[2] or 3
-        preprocessing = data.Preprocessing.for_range(
-            *size, channels, info.preprocessing
-        )
-        names = {"network": self._row.network, **self._row.discriminators}
-        example = {"network": {"filters": [32, 64]}}
-        example.update({role: {} for role in self._row.discriminators})
-        changes = parse_builder_args(options.builder_args, example, tuple(names))
+        (source, _), model = self.sources[0], self._row.networks["network"]
+        value_range = applications.model_info(model).preprocessing
+        preprocessing = self.preprocess_for(model, value_range)
         patch = self._patch_shape(preprocessing.shape)
-        networks = {}
-        for role, name in names.items():
-            shapes = {"image_shape": preprocessing.shape}
-            if role == "local_critic":
-                shapes = {"image_shape": patch}
-            if "local_shape" in applications.model_info(name).architecture:
-                shapes["local_shape"] = patch
-            own = changes.get(role, {})
-            if "local_shape" in own:
-                raise ValueError(
-                    f"builder_args of the {role} cannot set local_shape: patch_size "
-                    "decides that"
-                )
-            networks[role] = {"model": name, "args": {**shapes, **own}}
+
+        def arguments(role, name):
+            shape = patch if role == "local_critic" else preprocessing.shape
+            is_two_sized = "local_shape" in applications.model_info(name).architecture
+            local = {"local_shape": patch} if is_two_sized else {}
+            return {"image_shape": shape, **local}
+
+        example = {"network": {"filters": [32, 64]}}
+        networks = self.networks_of(self._row, arguments, example)
         return RunConfig(networks, preprocessing, source.class_names)
 
     def _patch_shape(self, image_shape):
@@ -116,9 +96,7 @@ class InpaintingTask(Task):
     def make_trainer(self, config, is_new):
         if self._features is not None:
             self._features.check_channels(config.preprocessing.channels)
-        networks = self.prepare_networks(
-            {role: config.build(role) for role in config.networks}
-        )
+        networks = self.build_networks(config)
         own = self._trainer_options()
         optimizers = [self._network_optimizer(own)]
         if len(networks) > 1:
@@ -133,12 +111,8 @@ class InpaintingTask(Task):
         return trainer
 
     def _trainer_options(self):
-        """The trainer's own arguments.
-
-        Raises:
-            ValueError: if phases leave none of the steps, or a weight is bad.
-        """
-        options, kind, total = self.options, self._row.trainer, self.total_steps
+        """The trainer's own arguments."""
+        options, kind = self.options, self._row.trainer
         own = options.effective(*_OWN)
         if kind in ("reconstruction", "lbam"):
             own["loss_weights"] = options.reconstruction_weights()
@@ -146,26 +120,18 @@ class InpaintingTask(Task):
         if kind == "contextual_attention":
             own.update(options.effective("hole_weight", "valid_weight"))
         if kind == "reconstruction":
-            steps = options.phase_steps("second_stage_fraction", total)
-            own["second_stage_start"] = total - steps if steps else 0
+            (steps,) = self.phase_steps("second_stage_fraction")
+            own["second_stage_start"] = self.total_steps - steps if steps else 0
         if kind == "global_local":
-            names = ("completion_fraction", "discriminator_alone_fraction")
-            steps = [options.phase_steps(name, total) for name in names]
-            if sum(steps) >= total:
-                told = " and ".join(
-                    f"{name}={getattr(options, name)}" for name in names
-                )
-                raise ValueError(
-                    f"{told} leave none of {total} steps for training both networks; "
-                    "their sum must be less than 1"
-                )
-            own["completion_steps"], own["discriminator_alone_steps"] = steps
+            own["completion_steps"], own["discriminator_alone_steps"] = (
+                self.phase_steps("completion_fraction", "discriminator_alone_fraction")
+            )
         return own
 
     def _network_optimizer(self, own):
         """It rests while the discriminator trains alone."""
         options, rate = self.options, None
-        if self._row.trainer == "reconstruction" and options.second_stage_fraction:
+        if own.get("second_stage_start"):
             if options.schedule != "constant":
                 raise ValueError(
                     f"schedule={options.schedule!r} cannot be combined with "
@@ -184,17 +150,14 @@ class InpaintingTask(Task):
 
     def _discriminator_optimizer(self, own):
         """It rests while the network trains alone."""
-        options = self.options
-        changes = {}
-        if options.discriminator_beta_1 is not None:
-            changes["beta_1"] = options.discriminator_beta_1
-        each = own.get("discriminator_steps", 1)
+        options, each = self.options, own.get("discriminator_steps", 1)
         updates = (self.total_steps - own.get("completion_steps", 0)) * each
+        beta_1 = options.discriminator_beta_1
         return options.make_optimizer(
             max(1, updates),
             self.steps_per_epoch * each,
             learning_rate=options.discriminator_learning_rate or options.learning_rate,
-            **changes,
+            beta_1=options.beta_1 if beta_1 is None else beta_1,
         )
 
     def load_batches(self, config, start_step):
@@ -205,7 +168,7 @@ class InpaintingTask(Task):
             start_step,
             preprocessing=config.preprocessing,
             masks=self._recipe,
-            augmentation=data.Augmentation(self.options.augmentation),
+            augmentation=self.augmentation,
             seed=self.options.seed,
         )
 
@@ -213,32 +176,30 @@ class InpaintingTask(Task):
         """Images spread over the split with their holes, always the same."""
         if self._held_out is None:
             return None
-        options, source = self.options, self._held_out
-        count = min(
-            options.validation_images or source.num_examples, source.num_examples
-        )
-        return self._evaluation(config, source, count, options.batch_size)
+        options, total = self.options, self._held_out.num_examples
+        count = min(options.validation_images or total, total)
+        return self._evaluation(config, self._held_out, count, options.batch_size)
 
     def _evaluation(self, config, source, count, batch_size):
         return data.load_inpainting_evaluation(
-            _spread(source, count),
+            data.spread(source, count),
             batch_size,
             preprocessing=config.preprocessing,
             masks=self._recipe,
-            num_examples=count,
             seed=self.options.seed,
         )
 
     def sampler(self, trainer, config):
         """Images with holes, what fills them, and the truth."""
-        source = self._held_out or self.sources[0][0]
+        source, model = self._held_out or self.sources[0][0], self.options.model
         count = min(_GRID_ROWS, source.num_examples)
         batches = self._evaluation(config, source, count, count)
         images, masks = (values.numpy() for values in next(iter(batches)))
 
         def write(filled, path):
-            columns, value_range = {self.options.model: filled}, trainer.value_range
-            figures.inpainting_grid(images, masks, columns, path, value_range)
+            figures.inpainting_grid(
+                images, masks, {model: filled}, path, trainer.value_range
+            )
 
         return lambda: trainer.inpaint(images, masks), write
 
@@ -247,19 +208,11 @@ class InpaintingTask(Task):
         super().report(run, progress)
         if self._held_out is None:
             return
-        best = progress["best_epoch"]
-        ratios = [row["val_psnr"] for row in progress["history"]]
+        best, history = progress["best_epoch"], progress["history"]
         print(
-            f"last epoch: PSNR {ratios[-1]:.2f} dB; best epoch: {best}, "
-            f"{ratios[best - 1]:.2f} dB"
+            f"last epoch: PSNR {history[-1]['val_psnr']:.2f} dB; best epoch: {best}, "
+            f"{history[best - 1]['val_psnr']:.2f} dB"
         )
-
-    @classmethod
-    def models(cls):
-        return {
-            name: {"network": row.network, **row.discriminators}
-            for name, row in MODELS.items()
-        }
 
     @classmethod
     def inferencer(cls, run, which="last", **options):
@@ -276,14 +229,3 @@ class InpaintingTask(Task):
             preprocessing=preprocessing,
             value_range=preprocessing.value_range,
         )
-
-
-def _spread(source, count):
-    """So many of a split's examples, at even distances: folders are sorted by class."""
-    total = source.num_examples
-    examples = (
-        source.examples.enumerate()
-        .filter(lambda i, example: (i + 1) * count // total > i * count // total)
-        .map(lambda i, example: example)
-    )
-    return dataclasses.replace(source, examples=examples, num_examples=count)

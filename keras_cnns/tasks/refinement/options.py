@@ -5,17 +5,16 @@ from typing import Optional
 
 from keras_cnns.runs import changed, option, required
 from keras_cnns.tasks.adversarial import AdversarialOptions
-from keras_cnns.tasks.refinement.models import find_model
+from keras_cnns.tasks.refinement.models import MODELS
 from keras_cnns.trainers import SimGAN
 
 
 @dataclasses.dataclass(frozen=True)
 class RefinementOptions(AdversarialOptions):
-    """What ``refine_images`` takes."""
+    """What ``refine-images`` takes."""
 
-    task = "refinement"
+    task, models = "refinement", MODELS
 
-    model: Optional[str] = required("its name; list_models.py shows what there is")
     real_dataset: Optional[str] = required("data set of real images, named as dataset")
     real_split: str = option("train", "split of the real images")
     refiner_steps: int = option(2, "refiner updates in each step", least=1)
@@ -44,7 +43,3 @@ class RefinementOptions(AdversarialOptions):
     optimizer: str = changed(AdversarialOptions, "optimizer", "sgd")
     learning_rate: float = changed(AdversarialOptions, "learning_rate", 1e-3)
     momentum: float = changed(AdversarialOptions, "momentum", 0.0)
-
-    @classmethod
-    def published(cls, given):
-        return find_model(given["model"]).options if given.get("model") else {}

@@ -5,12 +5,20 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_cnns import applications, data, export, figures, inference, trainers
-from keras_cnns.runs import RunConfig, Task, parse_builder_args
-from keras_cnns.tasks.refinement.models import MODELS, find_model
+from keras_cnns import data, export, figures, inference, trainers
+from keras_cnns.runs import RunConfig, Task
 from keras_cnns.tasks.refinement.options import RefinementOptions
 
-_ROLES = ("refiner", "discriminator")
+# Options that are arguments of the trainer.
+_OWN = (
+    "regularization_weight",
+    "features",
+    "refiner_steps",
+    "discriminator_steps",
+    "buffer_size",
+    "refiner_pretraining",
+    "discriminator_pretraining",
+)
 _GRID_ROWS = 4  # of simulated and refined images each
 
 
@@ -29,7 +37,6 @@ class RefinementTask(Task):
                 f"buffer_size={options.buffer_size} must be a multiple of {new}, the "
                 "refined images that it takes in at a time, half a batch"
             )
-        data.Augmentation(options.augmentation)
 
     def open(self):
         options = self.options
@@ -83,38 +90,23 @@ class RefinementTask(Task):
         }
 
     def configure(self):
-        options, (source, _) = self.options, self.sources[0]
-        row = find_model(options.model)
-        size = source.image_shape[:2]
-        if options.image_size:
-            size = (options.image_size, options.image_size)
-        elif None in size:
-            size = applications.model_info(row.refiner).input_shape[:2]
-        channels = options.channels or source.image_shape[2] or 3
-        preprocessing = data.Preprocessing.for_range(*size, channels, "signed")
-        example = {"refiner": {"filters": 32}, "discriminator": {}}
-        changes = parse_builder_args(options.builder_args, example, _ROLES)
-        networks = {
-            role: {
-                "model": getattr(row, role),
-                "args": {"image_shape": preprocessing.shape, **changes.get(role, {})},
-            }
-            for role in _ROLES
-        }
+        row, (source, _) = self.options.row, self.sources[0]
+        preprocessing = self.preprocess_for(row.networks["refiner"], "signed")
+        if not self.options.image_size and None not in source.image_shape[:2]:
+            preprocessing = preprocessing.with_size(*source.image_shape[:2])
+        networks = self.networks_of(
+            row,
+            lambda role, name: {"image_shape": preprocessing.shape},
+            example={"refiner": {"filters": 32}},
+        )
         return RunConfig(networks, preprocessing, source.class_names)
 
     def make_trainer(self, config, is_new):
         options = self.options
-        networks = self.prepare_networks({role: config.build(role) for role in _ROLES})
+        networks = self.build_networks(config)
         trainer = trainers.SimGAN(
             *networks.values(),
-            regularization_weight=options.regularization_weight,
-            features=options.features,
-            refiner_steps=options.refiner_steps,
-            discriminator_steps=options.discriminator_steps,
-            buffer_size=options.buffer_size,
-            refiner_pretraining=options.refiner_pretraining,
-            discriminator_pretraining=options.discriminator_pretraining,
+            **options.effective(*_OWN),
             instance_noise=options.make_instance_noise(self.steps_per_epoch),
             **self.step_options(),
         )
@@ -156,7 +148,7 @@ class RefinementTask(Task):
             batch_size,
             start_step,
             preprocessing=config.preprocessing,
-            augmentation=data.Augmentation(self.options.augmentation),
+            augmentation=self.augmentation,
             seed=self.options.seed + number,
         ).map(lambda images, labels: images)
 
@@ -188,13 +180,6 @@ class RefinementTask(Task):
         with data.naming_bad_images(self._to_refine.name):
             count = inference.Refiner(run).refine_source(self._to_refine, self._folder)
         print(f"{count} refined images are in {self._folder}")
-
-    @classmethod
-    def models(cls):
-        return {
-            name: {role: getattr(row, role) for role in _ROLES}
-            for name, row in MODELS.items()
-        }
 
     @classmethod
     def inferencer(cls, run):

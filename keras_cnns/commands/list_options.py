@@ -1,0 +1,72 @@
+"""Shows the options of commands, with their defaults.
+
+list-options --verb=train-gan
+list-options --markdown_file=docs/options.md
+"""
+
+import dataclasses
+
+from keras_cnns import _files, commands
+from keras_cnns.runs import Options, option
+from keras_cnns.runs.options import field_help
+
+_HEADER = """\
+# Options
+
+Every flag of every command, made from the options in the code by
+`keras-cnns list-options --markdown_file=docs/options.md`. Square brackets name what a
+flag needs to have an effect; without it, it is refused. Flags in italics may differ
+when a run is resumed.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class OPTIONS(Options):
+    """What ``list-options`` takes."""
+
+    verb: str = option("", "command to show; empty: all", choices=("", *commands.VERBS))
+    markdown_file: str = option("", "file that gets them as Markdown; empty: terminal")
+
+
+def run(options) -> list:
+    """Lists; gives the verbs shown."""
+    verbs = [options.verb] if options.verb else list(commands.VERBS)
+    text = "".join(map(_section, verbs))
+    if options.markdown_file:
+        _files.write_text(options.markdown_file, _HEADER + text)
+        print(f"{len(verbs)} commands are in {options.markdown_file}")
+    else:
+        print(text)
+    return verbs
+
+
+def _section(verb):
+    """One command's options as Markdown."""
+    _, kind, _ = commands.find_command(verb)
+    lines = [f"\n## {verb}\n\n{commands.VERBS[verb][0].capitalize()}.\n\n"]
+    lines += ["| flag | default | meaning |\n|---|---|---|\n"]
+    for field in dataclasses.fields(kind):
+        name = f"`--{field.name}`"
+        name = f"*{name}*" if field.metadata["free"] else name
+        cells = [name, _default(field), _meaning(field)]
+        lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |\n")
+    return "".join(lines)
+
+
+def _default(field):
+    if field.metadata["required"]:
+        return "required"
+    value = field.default
+    if isinstance(value, tuple):
+        value = ",".join(map(str, value))
+    return "" if value in ("", None) else f"`{value}`"
+
+
+def _meaning(field):
+    choices = [str(c) for c in field.metadata["choices"] if c not in ("", None)]
+    listed = f" ({', '.join(choices)})" if choices else ""
+    return (
+        field.metadata["help"]
+        + listed
+        + field_help(field)[len(field.metadata["help"]) :]
+    )
