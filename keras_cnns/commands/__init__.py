@@ -50,11 +50,9 @@ def find_command(verb: str):
     room, _, name = VERBS[verb][1].partition(".")
     module = importlib.import_module(f"keras_cnns.{room}.{name}")
     if room == "tasks":
-        runs, tasks = map(
-            importlib.import_module, ("keras_cnns.runs", "keras_cnns.tasks")
-        )
+        tasks = importlib.import_module("keras_cnns.tasks")
         task = tasks.TASKS[name]
-        return module.__doc__, task.options_class, functools.partial(runs.train, task)
+        return module.__doc__, task.options_class, functools.partial(tasks.train, task)
     return module.__doc__, module.OPTIONS, module.run
 
 

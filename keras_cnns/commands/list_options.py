@@ -7,7 +7,7 @@ list-options --markdown_file=docs/options.md
 import dataclasses
 
 from keras_cnns import _files, commands
-from keras_cnns.runs import Options, option
+from keras_cnns.runs import Options, TrainingOptions, option
 from keras_cnns.runs.options import field_help
 
 _HEADER = """\
@@ -32,6 +32,9 @@ def run(options) -> list:
     """Lists; gives the verbs shown."""
     verbs = [options.verb] if options.verb else list(commands.VERBS)
     text = "".join(map(_section, verbs))
+    if not options.verb:
+        shared = _table(dataclasses.fields(TrainingOptions))
+        text = f"\n## All trainings\n\n{shared}{text}"
     if options.markdown_file:
         _files.write_text(options.markdown_file, _HEADER + text)
         print(f"{len(verbs)} commands are in {options.markdown_file}")
@@ -41,14 +44,25 @@ def run(options) -> list:
 
 
 def _section(verb):
-    """One command's options as Markdown."""
+    """One command's options, those of all trainings apart, as Markdown."""
     _, kind, _ = commands.find_command(verb)
-    lines = [f"\n## {verb}\n\n{commands.VERBS[verb][0].capitalize()}.\n\n"]
-    lines += ["| flag | default | meaning |\n|---|---|---|\n"]
-    for field in dataclasses.fields(kind):
+    text, fields = commands.VERBS[verb][0].capitalize(), dataclasses.fields(kind)
+    if issubclass(kind, TrainingOptions):
+        shared = {f.name: f.default for f in dataclasses.fields(TrainingOptions)}
+        text += "; the options of all trainings, and"
+        fields = [f for f in fields if shared.get(f.name, f) != f.default]
+    return f"\n## {verb}\n\n{text}:\n\n{_table(fields)}"
+
+
+def _table(fields):
+    """Options as the rows of a Markdown table."""
+    lines = ["| flag | default | meaning |\n|---|---|---|\n"]
+    for field in fields:
         name = f"`--{field.name}`"
         name = f"*{name}*" if field.metadata["free"] else name
-        cells = [name, _default(field), _meaning(field)]
+        choices = [str(c) for c in field.metadata["choices"] if c not in ("", None)]
+        meaning = field_help(field) + (f": {', '.join(choices)}" if choices else "")
+        cells = [name, _default(field), meaning]
         lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |\n")
     return "".join(lines)
 
@@ -60,13 +74,3 @@ def _default(field):
     if isinstance(value, tuple):
         value = ",".join(map(str, value))
     return "" if value in ("", None) else f"`{value}`"
-
-
-def _meaning(field):
-    choices = [str(c) for c in field.metadata["choices"] if c not in ("", None)]
-    listed = f" ({', '.join(choices)})" if choices else ""
-    return (
-        field.metadata["help"]
-        + listed
-        + field_help(field)[len(field.metadata["help"]) :]
-    )

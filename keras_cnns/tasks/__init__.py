@@ -71,4 +71,4 @@ def train_task(task: str, **options) -> dict:
     return train(kind, kind.options_class.resolve(**options))
 
 
-__all__ = ["TASKS", "OpenedRun", "open_run", "train_task"]
+__all__ = ["TASKS", "OpenedRun", "open_run", "train", "train_task"]

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_cnns.runs import TrainingOptions, changed, option
+from keras_cnns.runs import TrainingOptions, any_of, changed, option
 from keras_cnns.tasks.classification.recipes import recipe
 
 
@@ -43,6 +43,7 @@ class ClassificationOptions(TrainingOptions):
         "warm-up requests stored for TF Serving; 0 for none",
         least=0,
         free=True,
+        needs=any_of("export_dir"),
     )
     optimizer: str = changed(TrainingOptions, "optimizer", "sgd")
     learning_rate: float = changed(TrainingOptions, "learning_rate", 0.1)
