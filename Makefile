@@ -1,5 +1,5 @@
 # make demo   trains, evaluates, exports and uses a small DenseNet on real digits
-# make test   lint and tests, at most 15 minutes on two cores
+# make test   lint and tests, at most 8 minutes on two cores
 # make test-all   the slow tests too
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
@@ -16,8 +16,8 @@ demo: $(INSTALLED)
 	@rm -rf $(DEMO)
 	@$(PYTHON) apps/train_classifier.py --model=cifar_densenet_bc40_k12 \
 	  --dataset=digits --epochs=15 --batch_size=64 --augmentation=pad_crop:1 \
-	  --output_dir=$(DEMO)
-	@$(PYTHON) apps/export_model.py --checkpoint=$(DEMO) --export_dir=savedmodels \
+	  --run_dir=$(DEMO)
+	@$(PYTHON) apps/export_model.py --run_dir=$(DEMO) --export_dir=savedmodels \
 	  --export_name=demo
 	@$(PYTHON) apps/evaluate_classifier.py --saved_model=savedmodels/demo \
 	  --dataset=digits --output_dir=$(DEMO)/evaluation

@@ -85,7 +85,7 @@ def train(model, builder_args, values) -> dict:
         command = [f"--{name}={value}" for name, value in values.items()]
         started = time.perf_counter()
         ended = subprocess.run(
-            [sys.executable, _APP, *command, f"--output_dir={folder}"],
+            [sys.executable, _APP, *command, f"--run_dir={folder}"],
             capture_output=True,
             text=True,
         )

@@ -35,7 +35,7 @@ _RESULTS = os.path.join(_ROOT, "docs", "fashion_mnist.json")
 _TRAINED, _TESTED = 60_000, 10_000
 _SPEED_SECONDS = 30
 # Evaluation does the forward pass alone, about a third of a training step's work.
-_EVALUATION_SHARE = 1 / 3
+_EVALUATION_FRACTION = 1 / 3
 
 _COMMON = {
     "dataset": "fashion_mnist",
@@ -188,13 +188,13 @@ def train(family, speed, minutes, data_dir) -> dict:
     """Trains one family for as many epochs as its speed allows; gives its results."""
     model, builder_args, own = FAMILIES[family]
     values = {**_COMMON, **own}
-    seconds_per_epoch = (_TRAINED + _EVALUATION_SHARE * _TESTED) / speed
+    seconds_per_epoch = (_TRAINED + _EVALUATION_FRACTION * _TESTED) / speed
     # Whole epochs; a twentieth of one more than the budget is tolerated.
     values["epochs"] = max(1, int(60 * minutes / seconds_per_epoch + 0.05))
     values.update(model=model, builder_args=json.dumps(builder_args))
     place = {"data_dir": data_dir} if data_dir else {}
     with tempfile.TemporaryDirectory() as folder:
-        arguments = {**values, **place, "output_dir": folder}
+        arguments = {**values, **place, "run_dir": folder}
         command = [f"--{name}={value}" for name, value in arguments.items()]
         started = time.perf_counter()
         subprocess.run([sys.executable, _APP, *command], check=True)

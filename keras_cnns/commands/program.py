@@ -12,13 +12,27 @@ import tensorflow as tf  # isort: skip
 from keras_cnns.runs import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.runs.options import field_help
 
-_DEFINE = {
+_DEFINE = {  # by type of the option
     str: flags.DEFINE_string,
     float: flags.DEFINE_float,
     int: flags.DEFINE_integer,
     bool: flags.DEFINE_boolean,
     tuple: flags.DEFINE_list,
 }
+
+
+def define_flags(options_class, flag_values=flags.FLAGS) -> None:
+    """Makes a flag of each option.
+
+    Args:
+        options_class: subclass of ``Options``.
+        flag_values: gets the flags.
+    """
+    kinds = options_class.kinds()
+    for field in dataclasses.fields(options_class):
+        kind, default = kinds[field.name], field.default
+        default = list(default) if kind is tuple and default else default
+        _DEFINE[kind](field.name, default, field_help(field), flag_values=flag_values)
 
 
 def start(text: str, options_class, run) -> None:
@@ -32,11 +46,8 @@ def start(text: str, options_class, run) -> None:
         options_class: subclass of ``Options``; each field is a flag.
         run: function of its options.
     """
+    define_flags(options_class)
     kinds = options_class.kinds()
-    for field in dataclasses.fields(options_class):
-        kind, default = kinds[field.name], field.default
-        default = list(default) if kind is tuple else default
-        _DEFINE[kind](field.name, default, field_help(field))
 
     def main(argv):
         if len(argv) > 1:

@@ -1,0 +1,93 @@
+"""The documents: their commands are what the program takes, their tables up to date."""
+
+import pathlib
+import re
+import shlex
+
+import pytest
+from absl import flags
+
+from keras_cnns import commands
+from keras_cnns.commands import program
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "Makefile"]
+DOCUMENTS += [f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md"))]
+_COMMAND = re.compile(r"(?:apps/(\w+)\.py|keras-cnns ([\w-]+))(?:\s+--?\w.*|$)")
+_VARIABLE = re.compile(r'^\s*(\w+)=("[^"]*"|\'[^\']*\')$')
+
+
+def _commands(name):
+    """(verb, arguments) of every command in a document's code, variables filled in."""
+    text = (ROOT / name).read_text().replace("\\\n", " ")
+    text = text.replace("$$", "$").replace("$(DEMO)", "runs/demo")
+    variables = {}
+    for line in _whole_lines(text):
+        found = _VARIABLE.match(line)
+        if found:
+            value = _filled(shlex.split(found[2])[0], variables)
+            variables[found[1]] = value
+            continue
+        found = _COMMAND.search(line)
+        if found and line.startswith(("    ", "\t")) and "-m pytest" not in line:
+            verb = (found[1] or found[2]).replace("_", "-")
+            start = found.start(0) + found[0].index(found[1] or found[2])
+            words = shlex.split(_filled(line[start:], variables), comments=True)[1:]
+            yield verb, [word for word in words if word not in ("@", "|")]
+
+
+def _whole_lines(text):
+    """Lines, those of one quoted argument as one."""
+    pending = ""
+    for line in text.splitlines():
+        if line.strip().startswith("#"):
+            continue
+        pending = f"{pending} {line.strip()}" if pending else line
+        if pending.startswith(("    ", "\t")) and pending.count("'") % 2:
+            continue
+        yield pending
+        pending = ""
+
+
+def _filled(text, variables):
+    for name, value in variables.items():
+        quoted = shlex.quote(value)
+        text = text.replace(f'"${name}"', quoted).replace(f"${name}", value)
+    return text
+
+
+CASES = [(name, *command) for name in DOCUMENTS for command in _commands(name)]
+
+
+@pytest.mark.parametrize(
+    ("name", "verb", "words"), CASES, ids=[f"{n}-{v}" for n, v, _ in CASES]
+)
+def test_commands_of_documents_are_accepted(name, verb, words):
+    """Flags exist, have values of their kind and an effect; nothing is run."""
+    _, options, _ = commands.find_command(verb)
+    if "--resume" in words:  # of a run that is not there
+        words = [*words, "--model=m", "--dataset=d"]
+    parser = flags.FlagValues()
+    program.define_flags(options, parser)
+    rest = parser(["program", *words])
+    assert rest == ["program"], rest
+    given = {n: parser[n].value for n in options.kinds() if parser[n].present}
+    if "model" in given and given["model"] == "m":
+        return
+    if verb == "export-model":  # whose run decides what has an effect
+        options(**{n: parser[n].value for n in options.kinds()})
+        return
+    options.resolve(**given)
+
+
+def test_there_are_commands_in_the_documents():
+    assert len(CASES) >= 40
+    assert {verb for _, verb, _ in CASES} >= set(commands.VERBS) - {"list-options"}
+
+
+def test_options_are_those_of_the_code(tmp_path):
+    path = tmp_path / "options.md"
+    commands.run_command("list-options", markdown_file=str(path))
+    assert path.read_text() == (ROOT / "docs" / "options.md").read_text(), (
+        "docs/options.md is stale: list-options --markdown_file=docs/options.md"
+    )
