@@ -1,14 +1,14 @@
-"""Batch normalisation's own experiment in small: what it gains in training steps.
+"""The experiment of the batch normalisation paper on a small scale: steps saved.
 
     python benchmarks/batch_norm.py --data_dir=data --output_dir=runs/batch_norm
 
 One BN-Inception at a quarter of its width, 28x28 Fashion-MNIST, stochastic gradient
 descent with momentum at a constant rate: without batch normalisation, with it at the
-same rate, and with it at five times that rate; the same initial kernels and the same
+same rate, and with it at five times that rate; with the same initial kernels and
 batches each time. ``batch_norm.json`` gets the test accuracy at fixed intervals, on the
 first images of the test set only, to save time; ``batch_norm.png`` the three curves.
 
-Ioffe, Szegedy, arXiv 1502.03167, figure 2 and section 4.2.1, did so on ImageNet.
+Ioffe, Szegedy, arXiv 1502.03167, figure 2 and section 4.2.1, did it on ImageNet.
 """
 
 import json
@@ -27,7 +27,7 @@ from keras_cnns import _files, applications, data, trainers
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "where the data set is kept")
 _OUTPUT = flags.DEFINE_string("output_dir", None, "folder for the results")
-_RATE = flags.DEFINE_float("learning_rate", 0.01, "rate that suits the plain net")
+_RATE = flags.DEFINE_float("learning_rate", 0.01, "rate of the first two runs")
 _FACTOR = flags.DEFINE_float("rate_factor", 5.0, "of the rate in the third run")
 _BATCH = flags.DEFINE_integer("batch_size", 64, "examples per step")
 _STEPS = flags.DEFINE_integer("steps", 700, "training steps of each run")
@@ -89,7 +89,7 @@ def steps_to(target, accuracies):
 
 
 def plot(results, path):
-    """The curves of all runs, and the accuracy aimed at."""
+    """The curves of all runs, and the target accuracy."""
     figure = Figure(figsize=(7, 4.2))
     FigureCanvasAgg(figure)
     axes = figure.subplots()

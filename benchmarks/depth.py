@@ -1,4 +1,4 @@
-"""What the devices for depth do: each deep network next to its twin without them.
+"""Methods for depth: each deep network beside a plain counterpart.
 
     python benchmarks/depth.py --json_file=depth.json
     python benchmarks/depth.py --comparisons=highway --train_split=train --epochs=20
@@ -7,11 +7,11 @@ Fully connected highway networks and plain ones of equal depth (wider, with some
 parameters), a ResNet with and without stochastic depth, a FractalNet and its deepest
 column. Within a comparison all rows have the same data, epochs and optimizer, momentum
 in Nesterov's form; ``apps/train_classifier.py`` trains each in a process of its own. A
-run that ends early, by a loss that is not finite for example, is in the table with what
-it said.
+run that fails, with a loss that is not finite for example, is in the table with its
+error message.
 
 The loss is that of training in the last epoch, with blocks and columns left out where
-the network does so; accuracy is on the test split, with the last weights. The short
+the network drops them; accuracy is on the test split, with the last weights. The short
 form takes a third of Fashion-MNIST.
 """
 
@@ -79,7 +79,7 @@ _JSON = flags.DEFINE_string("json_file", "", "file that gets the table; empty: n
 
 
 def train(model, builder_args, values) -> dict:
-    """Trains one row; gives its last epoch, or the error that it ended with."""
+    """Trains one row and returns its last epoch, or its error."""
     values = {**values, "model": model, "builder_args": json.dumps(builder_args)}
     with tempfile.TemporaryDirectory() as folder:
         command = [f"--{name}={value}" for name, value in values.items()]
@@ -92,8 +92,8 @@ def train(model, builder_args, values) -> dict:
         values.pop("data_dir", None)
         row = {"flags": values, "seconds": round(time.perf_counter() - started, 1)}
         if ended.returncode:
-            said = ended.stderr.strip().splitlines() or ["no message"]
-            return {**row, "error": said[-1], "exit_code": ended.returncode}
+            lines = ended.stderr.strip().splitlines() or ["no message"]
+            return {**row, "error": lines[-1], "exit_code": ended.returncode}
         with open(os.path.join(folder, "metrics.csv"), encoding="utf-8") as file:
             *_, last = csv.DictReader(file)
     return {

@@ -6,8 +6,8 @@
 The first command, to be run on a quiet machine, measures each network's speed over half
 a minute of training steps, after a warm-up. The second trains each one by
 ``apps/train_classifier.py``, in a process of its own, for as many whole epochs as fit
-into the budget at that speed, evaluation after each epoch included, start-up and
-tracing apart. Both write ``docs/fashion_mnist.json``, one entry per family, from which
+into the budget at that speed, with evaluation after each epoch, without start-up and
+tracing. Both write ``docs/fashion_mnist.json``, one entry per family, from which
 ``docs/models.md`` quotes.
 """
 
@@ -26,8 +26,7 @@ import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
 import tensorflow as tf  # isort: skip
 
-from keras_cnns import inference
-from keras_cnns import _files, applications, trainers
+from keras_cnns import _files, applications, inference, trainers
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _APP = os.path.join(_ROOT, "apps", "train_classifier.py")
@@ -185,7 +184,7 @@ def images_per_second(model, builder_args, values) -> float:
 
 
 def train(family, speed, minutes, data_dir) -> dict:
-    """Trains one family for as many epochs as its speed allows; gives its results."""
+    """Trains one family for as many epochs as its speed allows; returns its results."""
     model, builder_args, own = FAMILIES[family]
     values = {**_COMMON, **own}
     seconds_per_epoch = (_TRAINED + _EVALUATION_FRACTION * _TESTED) / speed
@@ -237,7 +236,7 @@ def main(_):
             try:
                 entry.update(train(family, speed, _MINUTES.value, _DATA_DIR.value))
             except subprocess.CalledProcessError as error:
-                # The app has told why; the other families still get their turn.
+                # The app has shown why; the other families still follow.
                 failed.append(f"{family} ended with status {error.returncode}")
                 continue
         _files.write_text(_RESULTS, json.dumps({**_stored(), family: entry}, indent=1))

@@ -3,8 +3,8 @@
     python benchmarks/train_step.py --json_file=xla.json
 
 One process, the same batch, steps of both kinds in turn (A B A B ...), medians of the
-rounds after a warm-up. Speeds of the GANs count the images that the discriminator is
-shown. Takes some ten minutes on two cores. Needs the extra ``bench``.
+rounds after a warm-up. Speeds of the GANs count the images that the discriminator
+sees. Takes some ten minutes on two cores. Needs the extra ``bench``.
 """
 
 import json
@@ -24,7 +24,7 @@ from keras_cnns import _files, applications, trainers
 
 
 def _classifier(model, **builder_args):
-    """Function of ``enable_xla`` that gives a compiled trainer."""
+    """Function of ``enable_xla`` that returns a compiled trainer."""
 
     def make(enable_xla):
         network = applications.create_model(
@@ -37,8 +37,8 @@ def _classifier(model, **builder_args):
     return make
 
 
-def _adversary(kind, model, discriminator, latent_size):
-    """The same of a GAN with its paper's number of discriminator steps."""
+def _gan(kind, model, discriminator, latent_size):
+    """The same for a GAN, with its paper's number of discriminator steps."""
 
     def make(enable_xla):
         trainer = kind(
@@ -71,12 +71,12 @@ STEPS = {
     ),
     "CifarResNet20 32x32x3": (_classifier("cifar_resnet20"), (32, 32, 3), 128),
     "DCGAN 64x64x3": (
-        _adversary(trainers.GAN, "dcgan64", "discriminator", 100),
+        _gan(trainers.GAN, "dcgan64", "discriminator", 100),
         (64, 64, 3),
         16,
     ),
     "WGAN-GP 32x32x3": (
-        _adversary(trainers.WassersteinGANGP, "wgan_gp_cifar10", "critic", 128),
+        _gan(trainers.WassersteinGANGP, "wgan_gp_cifar10", "critic", 128),
         (32, 32, 3),
         5 * 16,
     ),

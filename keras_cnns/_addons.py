@@ -1,7 +1,7 @@
-"""The one door to tensorflow-addons: every symbol that the project takes from it.
+"""The only import of tensorflow-addons, with every symbol that the project uses.
 
-The package has ended its development and says so on import; the message is kept
-off the terminal here. Whoever moves the project on opens this file alone.
+The package is no longer developed and warns about it on import; the warning is
+silenced here. To replace the package, change this file alone.
 """
 
 import warnings

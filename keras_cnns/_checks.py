@@ -1,4 +1,4 @@
-"""Checks of arguments: each refuses a bad value in one line that quotes it."""
+"""Argument checks: each refuses a bad value in one line that quotes it."""
 
 import math
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 def is_whole(value) -> bool:
-    """Whether a value is a whole number; True and False are none."""
+    """Whether a value is a whole number; True and False are not."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def is_number(value) -> bool:
-    """Whether a value is a real number; True and False are none."""
+    """Whether a value is a real number; True and False are not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -59,7 +59,7 @@ def check_odd(name, value, least=3) -> None:
 
 
 def check_at_least(least, **numbers) -> None:
-    """Refuses numbers below ``least``, and what is no number."""
+    """Refuses numbers below ``least``, and anything that is not a number."""
     for name, value in numbers.items():
         if not value >= least:
             raise ValueError(f"{name} must be at least {least}, got {value!r}")
@@ -72,7 +72,7 @@ def check_positive(name, value) -> None:
 
 
 def check_rate(name, value, interval="[0, 1)") -> None:
-    """Refuses a number outside of the interval; round brackets leave its ends out."""
+    """Refuses a number outside of the interval; round brackets exclude its ends."""
     inside = is_number(value) and 0 <= value <= 1
     if (
         not inside
@@ -83,15 +83,15 @@ def check_rate(name, value, interval="[0, 1)") -> None:
 
 
 def check_same_length(**lists) -> None:
-    """Refuses lists of which one is longer than another, and what is no list."""
+    """Refuses lists of different lengths, and anything that is not a list."""
     are_lists = all(isinstance(values, (tuple, list)) for values in lists.values())
     if not are_lists or len({len(values) for values in lists.values()}) > 1:
         shown = ", ".join(f"{name}={values!r}" for name, values in lists.items())
-        raise ValueError(f"must be lists of one length: {shown}")
+        raise ValueError(f"must be lists of equal length: {shown}")
 
 
 def check_image_shape(shape, fixed_size=True, name="image_shape") -> None:
-    """Refuses all but (height, width, channels); sizes may be open if not fixed."""
+    """Refuses all but (height, width, channels); sizes may be None if not fixed."""
     is_complete = isinstance(shape, (tuple, list)) and len(shape) == 3
     open_sizes = () if fixed_size else (0, 1)
     if not is_complete or not all(

@@ -1,4 +1,4 @@
-"""Downloads that show progress, go on where they stopped, and are verified."""
+"""Verified downloads with progress, resumed after an interruption."""
 
 import contextlib
 import fcntl
@@ -17,8 +17,8 @@ _TIMEOUT = 60  # seconds without a byte
 def fetch(url: str, checksum: str, folder: str) -> str:
     """A verified local copy of a file.
 
-    What an interrupted download left (``.part``) is gone on with. The copy appears
-    under its name only when it is whole and right.
+    An interrupted download (``.part``) is resumed. The copy gets its final name only
+    when it is complete and verified.
 
     Args:
         url: address.
@@ -30,19 +30,19 @@ def fetch(url: str, checksum: str, folder: str) -> str:
         Path of the copy.
 
     Raises:
-        OSError: if the file cannot be had, or is not the one that was meant.
+        OSError: if the download fails, or the file has another checksum.
     """
     path = os.path.join(folder, url.split("://")[-1].replace("/", "--"))
     os.makedirs(folder, exist_ok=True)
-    with _alone(path):
+    with _locked(path):
         if not os.path.isfile(path):
             _fetch(url, checksum, path)
     return path
 
 
 @contextlib.contextmanager
-def _alone(path):
-    """Within the block, no other process fetches the same file; it waits instead."""
+def _locked(path):
+    """Within the block, other processes wait for the file instead of fetching it."""
     if os.path.isfile(path):
         yield
         return
@@ -61,7 +61,7 @@ def _fetch(url, checksum, path):
         sent = _download(url, partial)
     except (OSError, http.client.HTTPException) as error:
         raise OSError(
-            f"could not download {url}: {error}. Run it again to go on, or download "
+            f"could not download {url}: {error}. Run it again to resume, or download "
             "it elsewhere and pass its path as weights=..."
         ) from error
     kind, _, wanted = checksum.partition(":")
@@ -78,7 +78,7 @@ def _fetch(url, checksum, path):
 
 
 def _download(url, partial) -> str:
-    """Appends what is missing to ``partial``; gives the hub's SHA-256, where sent."""
+    """Appends the missing bytes to ``partial``; returns the hub's SHA-256, if sent."""
     start = os.path.getsize(partial) if os.path.exists(partial) else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"})
     redirections = _Redirections()
@@ -86,11 +86,11 @@ def _download(url, partial) -> str:
     try:
         response = opener.open(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code != 416:  # there is nothing after the last byte: whole already
+        if error.code != 416:  # nothing after the last byte: already complete
             raise
         return redirections.digest or _hub_digest(error.headers)
     with response:
-        if response.status != 206:  # the server sends everything, asked or not
+        if response.status != 206:  # the server ignores ranges
             start = 0
         missing = int(response.headers.get("Content-Length", 0))
         total = start + missing if missing else None

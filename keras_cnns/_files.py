@@ -1,4 +1,4 @@
-"""Files and folders that appear under their final name only when they are whole."""
+"""Atomic writes: files and folders get their final name only when complete."""
 
 import contextlib
 import os
@@ -6,18 +6,18 @@ import shutil
 
 
 def partial_name(path: str) -> str:
-    """The hidden neighbour that a file or folder is written under first."""
+    """The hidden name beside it that a file or folder is written under first."""
     folder, name = os.path.split(os.path.normpath(path))
     return os.path.join(folder, f".{name}.partial")
 
 
 @contextlib.contextmanager
 def atomic_file(path: str):
-    """Gives a temporary path; renames it to ``path`` when the block succeeds.
+    """Yields a temporary path; renames it to ``path`` when the block succeeds.
 
     Raises:
-        OSError: naming ``path``, if writing fails; nothing is left behind then, and a
-            file that was there before stays as it was.
+        OSError: naming ``path``, if writing fails; no partial file is left, and an
+            existing file stays unchanged.
     """
     partial = partial_name(path)
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
@@ -33,7 +33,7 @@ def atomic_file(path: str):
 
 @contextlib.contextmanager
 def atomic_folder(path: str):
-    """Gives a temporary empty folder; renames it to ``path`` when the block succeeds.
+    """Yields a temporary empty folder; renames it to ``path`` when the block succeeds.
 
     Raises:
         FileExistsError: if ``path`` exists.
@@ -51,6 +51,6 @@ def atomic_folder(path: str):
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a whole text file, or nothing."""
+    """Writes a text file atomically."""
     with atomic_file(path) as partial, open(partial, "w", encoding="utf-8") as file:
         file.write(text)

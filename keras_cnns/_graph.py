@@ -1,4 +1,4 @@
-"""Networks as graphs of layers: copies, where activations are, what sizes they take."""
+"""Networks as graphs of layers: copies, activations, and the sizes they accept."""
 
 import fractions
 import math
@@ -17,7 +17,7 @@ _ACTIVATIONS = (
     layers.PReLU,
     layers.ELU,
 )
-# What may stand between a convolution and its activation.
+# Layers allowed between a convolution and its activation.
 _BETWEEN = (
     layers.BatchNormalization,
     layers.LayerNormalization,
@@ -28,10 +28,10 @@ _BETWEEN = (
 
 
 def check_functional(network) -> None:
-    """Refuses anything but a network whose layers are known.
+    """Refuses anything but a functional network.
 
     Raises:
-        ValueError: if ``network`` is no model of the functional API and no built
+        ValueError: if ``network`` is neither a model of the functional API nor a built
             ``Sequential``.
     """
     if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
@@ -42,13 +42,13 @@ def check_functional(network) -> None:
 
 
 def copy_network(network, replace=None) -> keras.Model:
-    """A network with layers and weights of its own that start at the same values.
+    """A copy with its own layers, whose weights start at the same values.
 
     Args:
         network: model of the functional API, or a built ``Sequential``.
-        replace: function of a layer that returns the layer to put in its place, with
-            weights of the same shapes, or None for an equal one; models within the
-            network are walked too. All equal if None.
+        replace: function of a layer that returns its replacement, with weights of the
+            same shapes, or None to copy it; nested models are included. None copies
+            all.
 
     Raises:
         ValueError: if ``network`` is another kind of model.
@@ -67,56 +67,55 @@ def copy_network(network, replace=None) -> keras.Model:
 
 
 def copy_of(layer):
-    """An equal layer without the weights."""
+    """A layer of the same config with fresh weights."""
     return type(layer).from_config(layer.get_config())
 
 
 def tensor_before(layer):
-    """What a layer of a network receives.
+    """The input of a layer.
 
     Raises:
-        ValueError: if it does not stand in one place.
+        ValueError: if it is not used exactly once.
     """
-    _check_single_place(layer)
+    _check_single_use(layer)
     return layer.input
 
 
 def output_of(network, layer_name):
-    """What a layer of a network gives.
+    """The output of a layer.
 
     Raises:
-        ValueError: if there is no such layer, or it does not stand in one place.
+        ValueError: if there is no such layer, or it is not used exactly once.
     """
     layer = network.get_layer(layer_name)
-    _check_single_place(layer)
+    _check_single_use(layer)
     return layer.get_output_at(0)
 
 
-def _check_single_place(layer):
+def _check_single_use(layer):
     if len(layer.inbound_nodes) != 1:
         raise ValueError(
             f"layer {layer.name!r} is used in {len(layer.inbound_nodes)} places; a "
-            "network in which every layer has one place is needed"
+            "network that uses every layer once is needed"
         )
 
 
 def size_divisor(network) -> int:
-    """What the sides of a network's images are multiples of.
+    """The number that height and width of a network's images must be multiples of.
 
-    Where layers halve maps, here by strides, and others bring them back to the size of
-    what they are joined with, only such sides fit. Attention wants multiples of its
-    rate.
+    Strided layers halve maps, and upsampled maps must match those that they are joined
+    with. Attention needs multiples of its rate.
 
     Args:
-        network: model of the functional API, in which every layer has one place.
+        network: model of the functional API that uses every layer once.
 
     Raises:
         ValueError: if ``network`` is another kind of model, or a layer is used in
             several places.
     """
     check_functional(network)
-    shrunk, divisor = {}, 1  # how many times smaller maps are, by the tensor's id
-    for layer in network.layers:  # in order: inputs come before what they go into
+    shrunk, divisor = {}, 1  # downsampling factor by the id of the tensor
+    for layer in network.layers:  # in topological order
         given = [shrunk.get(id(x), 1) for x in tf.nest.flatten(tensor_before(layer))]
         factor = max(given) * _shrinking(layer)
         shrunk.update((id(x), factor) for x in tf.nest.flatten(layer.output))
@@ -131,7 +130,7 @@ def _shrinking(layer):
         return fractions.Fraction(1, layer.size)
     if isinstance(layer, layers.UpSampling2D):
         return fractions.Fraction(1, layer.size[0])
-    strides = getattr(_innermost(layer), "strides", 1)  # one number in layers of ours
+    strides = getattr(_innermost(layer), "strides", 1)  # an int in our own layers
     stride = strides if isinstance(strides, int) else strides[0]
     is_transposed = isinstance(_innermost(layer), layers.Conv2DTranspose)
     return fractions.Fraction(1, stride) if is_transposed else stride
@@ -141,8 +140,8 @@ def convolution_activations(network) -> list:
     """Names of the layers that end in the activation of a convolution, in order.
 
     A convolution counts if it has an activation of its own, or if an activation layer
-    follows it, with at most normalisation, dropout or noise between. Of a model within
-    the network nothing is seen.
+    follows it, with at most normalisation, dropout or noise between. Nested models
+    are not searched.
 
     Args:
         network: model of the functional API, or a built ``Sequential``.

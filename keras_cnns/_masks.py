@@ -1,4 +1,4 @@
-"""What a mask is, and the fractions of hole in which inpainting is compared.
+"""Checks of masks, and the hole-ratio bins of inpainting comparisons.
 
 Everywhere in this package a mask is float32 ``(height, width, 1)`` with 1 at valid
 pixels and 0 in holes.
@@ -21,13 +21,13 @@ HOLE_RATIO_BINS = (
 
 
 def check_mask(mask) -> np.ndarray:
-    """The mask as an array, refused where it is none.
+    """Checks a mask and returns it as an array.
 
     Args:
         mask: ``(height, width)`` or ``(height, width, 1)``, 1 = valid, 0 = hole.
 
     Raises:
-        ValueError: if the shape is another one, or a value is neither 0 nor 1.
+        ValueError: if it has another shape, or a value other than 0 and 1.
     """
     array = np.asarray(mask)
     is_flat = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 1)
@@ -48,7 +48,7 @@ def check_masks(masks, shape: tuple) -> np.ndarray:
         shape: of the images, ``(batch, height, width, channels)``.
 
     Raises:
-        ValueError: if their shape does not suit, or they hold anything but 0 and 1.
+        ValueError: if they have another shape, or values other than 0 and 1.
     """
     masks = np.asarray(masks, np.float64)
     if masks.shape != (*shape[:3], 1):
@@ -86,6 +86,6 @@ def hole_ratio_bin(mask) -> Optional[tuple]:
 
 
 def bin_name(ratios: tuple) -> str:
-    """What to call a bin (low, high] of hole ratios, such as ``"10%-20%"``."""
+    """Name of a bin (low, high] of hole ratios, such as ``"10%-20%"``."""
     low, high = ratios
     return f"{low:.0%}-{high:.0%}"

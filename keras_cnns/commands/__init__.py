@@ -16,19 +16,19 @@ VERBS = {
     "train-gan": ("train a generative adversarial network", "tasks.generation"),
     "train-inpainter": ("train a network that fills holes", "tasks.inpainting"),
     "refine-images": ("train a refiner of simulated images", "tasks.refinement"),
-    "evaluate-classifier": ("measure a classifier", "commands.evaluate_classifier"),
+    "evaluate-classifier": ("evaluate a classifier", "commands.evaluate_classifier"),
     "evaluate-gan": ("score a generator: FID, KID, …", "commands.evaluate_gan"),
-    "predict": ("say what is on images", "commands.predict"),
-    "sample-gan": ("draw images from a generator", "commands.sample_gan"),
+    "predict": ("classify images", "commands.predict"),
+    "sample-gan": ("sample images from a generator", "commands.sample_gan"),
     "inpaint": ("fill the holes of images", "commands.inpaint"),
     "compare-inpainting": (
-        "fill the same holes by several methods",
+        "compare inpainting methods on the same holes",
         "commands.compare_inpainting",
     ),
     "export-model": ("export a run for TF Serving", "commands.export_model"),
-    "study-dcgan": ("look into the networks of a GAN", "commands.study_dcgan"),
+    "study-dcgan": ("inspect the networks of a GAN", "commands.study_dcgan"),
     "study-gan-training": (
-        "draw why GANs are hard to train",
+        "plot why GANs are hard to train",
         "commands.study_gan_training",
     ),
     "list-models": ("show models and recipes", "commands.list_models"),
@@ -38,18 +38,18 @@ VERBS = {
 
 
 def find_command(verb: str):
-    """What a verb stands for: (its text, ``Options`` class, function of options).
+    """The command of a verb: (help text, ``Options`` class, function of options).
 
     Raises:
         ValueError: if there is no such verb; names the nearest.
     """
     if verb not in VERBS:
         near = difflib.get_close_matches(verb, VERBS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {near[0]}?" if near else "."
         raise ValueError(f"unknown verb {verb!r}{hint} There are {', '.join(VERBS)}")
-    room, _, name = VERBS[verb][1].partition(".")
-    module = importlib.import_module(f"keras_cnns.{room}.{name}")
-    if room == "tasks":
+    package, _, name = VERBS[verb][1].partition(".")
+    module = importlib.import_module(f"keras_cnns.{package}.{name}")
+    if package == "tasks":
         tasks = importlib.import_module("keras_cnns.tasks")
         task = tasks.TASKS[name]
         return module.__doc__, task.options_class, functools.partial(tasks.train, task)
@@ -62,12 +62,12 @@ def verb_of(task) -> str:
     return next(verb for verb, (_, module) in VERBS.items() if module == target)
 
 
-def run_command(verb: str, **given):
-    """Does in code what a command does; gives what its function returns.
+def run_command(verb: str, /, **given):
+    """Runs a command from code and returns its result.
 
     Args:
         verb: key of ``VERBS``.
-        **given: options by name; the others are as on the command line.
+        **given: options by name; defaults are those of the command line.
 
     Raises:
         ValueError: if an option is bad or has no effect.
@@ -82,7 +82,7 @@ def main(verb: str) -> None:
 
 
 def _start(command):
-    # TensorFlow is loaded for what is run, not for what is listed.
+    # Listing the verbs must not load TensorFlow.
     program = importlib.import_module("keras_cnns.commands.program")
     program.start(*command)
 

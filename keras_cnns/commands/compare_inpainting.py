@@ -5,16 +5,16 @@
         --output_dir=runs/comparison
 
 Each of ``--methods`` is the name of an exemplar method or the folder of an inpainting
-run, whose label is its last part or what stands before a ``=``.
+run, labelled by its last part or by what precedes a ``=``.
 Every method fills every image once for each bin of hole ratios, from (1 %, 10 %] to
 (50 %, 60 %], under irregular masks that ``--seed`` fixes. Images have the size and
-the channels that the runs were trained with, if ``--image_size`` and ``--channels`` say
-nothing else.
+the channels that the runs were trained with, unless ``--image_size`` and ``--channels``
+say otherwise.
 
 Prints PSNR, SSIM and mean absolute error (l1, all pixels) of the composite by bin as a
-Markdown table. The folder then holds it as ``comparison.md``, ``comparison.csv`` and
-``comparison.json``, with the protocol and the seconds that each method took, and
-``comparison.png``: an image of each bin, as input, by each method, and in truth.
+Markdown table. ``--output_dir`` gets it as ``comparison.md``, ``comparison.csv`` and
+``comparison.json``, with the protocol and the seconds per image, and
+``comparison.png``: an image of each bin as input, filled by each method, and the truth.
 
 On 64x64, patch_match takes about a third of a second of one core for an image, the
 other exemplar methods less than a tenth.
@@ -27,19 +27,19 @@ import platform
 import tqdm
 
 from keras_cnns import _files, data, exemplar, inference, metrics
-from keras_cnns.commands.groups import Counted, Drawn, Epoch, Split, Written
+from keras_cnns.commands.groups import Counted, Epoch, Seeded, Split, Written
 from keras_cnns.runs import DataOptions, any_of, changed, required
 
-_OF_RUNS = any_of("has_run", shown="methods", wanted="add the folder of a run")
+_OF_RUNS = any_of("has_run", shown="methods", hint="add the folder of a run")
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Split, Counted, Written, Drawn):
+class OPTIONS(Split, Counted, Written, Seeded):
     """What ``compare-inpainting`` takes."""
 
     methods: tuple = required(
-        "methods to compare, comma-separated: names as --method has them, folders of "
-        "runs, or label=folder"
+        "methods to compare, comma-separated: names as in --method, folders of runs, "
+        "or label=folder"
     )
     image_size: int = changed(
         DataOptions, "image_size", 0, help="height and width; 0: the runs'"
@@ -57,7 +57,7 @@ class OPTIONS(Split, Counted, Written, Drawn):
 
 
 def run(options):
-    """Compares; gives an ``inference.Comparison``."""
+    """Compares and returns an ``inference.Comparison``."""
     source = data.open_source(
         options.dataset, options.split, options.data_dir, labelled=False
     )
@@ -83,7 +83,7 @@ def run(options):
 
 
 def _protocol(options, source, shape, inpainters, result):
-    """How the comparison came about, as JSON values."""
+    """The protocol of the comparison, as JSON values."""
     return {
         "dataset": options.dataset,
         "split": options.split,
@@ -124,7 +124,7 @@ def _named(methods):
 
 
 def _image_shape(inpainters, source, image_size, channels):
-    """(height, width, channels): as told, else the runs', else the data set's."""
+    """(height, width, channels): as given, else the runs', else the data set's."""
     trained = {
         label: tuple(one.image_shape)
         for label, one in inpainters.items()

@@ -1,17 +1,17 @@
-"""Measures a trained classifier on a split of a data set.
+"""Evaluates a trained classifier on a split of a data set.
 
     evaluate-classifier --run_dir=runs/digits --dataset=digits
 
-prints the accuracy over all and per class, in seconds for the digits. With
-``--saved_model=savedmodels/<model>`` the exported model is measured instead, through
+prints accuracy, and precision and recall per class, in seconds for the digits. With
+``--saved_model=savedmodels/<model>`` the exported model is evaluated instead, through
 its ``serve_images`` signature. ``--output_dir`` gets ``report.json`` and
 ``confusion_matrix.png``. Classes are matched by name.
 
     evaluate-classifier --run_dir=runs/a,runs/b --protocol=10_crop \\
         --dataset=imagenet2012 --split=validation
 
-shows every image ten times to each of two networks and averages their probabilities.
-``keras_cnns/data/crops.py`` says what the protocols are.
+averages the probabilities of two networks over ten crops of every image.
+``keras_cnns/data/crops.py`` defines the protocols.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ class OPTIONS(SomeRuns, Epoch, Split):
     saved_model: str = option("", "folder of an exported SavedModel version")
     protocol: str = option(
         "1_crop",
-        "how images are shown: 1_crop, 10_crop, 12_crop, 144_crop or dense_multi_scale",
+        "crops of each image: 1_crop, 10_crop, 12_crop, 144_crop or dense_multi_scale",
     )
     crop_ratio: float = option(
         0.0,
@@ -48,7 +48,7 @@ class OPTIONS(SomeRuns, Epoch, Split):
 
 
 def run(options):
-    """Evaluates; gives a ``keras_cnns.metrics.ClassificationReport``."""
+    """Evaluates and returns a ``keras_cnns.metrics.ClassificationReport``."""
     views = crops.Protocol(
         options.protocol,
         options.crop_ratio or None,
@@ -94,7 +94,7 @@ def _measure(options, predictor):
 
 
 def _views_of(run_dir, views):
-    """The crop ratio and the scales that a run's images were shown with."""
+    """Crop ratio and scales of a run's images."""
     preprocessing = read_run(run_dir).config.preprocessing
     return {
         "crop_ratio": views.effective_ratio(preprocessing),
@@ -106,11 +106,11 @@ def _outputs_of(source, class_names):
     """The network's output for each label of the data, by the classes' names."""
     known = {sources.folder_name(name): i for i, name in enumerate(class_names)}
     names = [sources.folder_name(name) for name in source.class_names]
-    strangers = [name for name in names if name not in known]
-    if strangers:
+    unknown = [name for name in names if name not in known]
+    if unknown:
         raise ValueError(
             f"{source.name} has classes that the network does not tell apart: "
-            f"{', '.join(strangers[:3])} ({len(strangers)} of {len(names)}); the "
+            f"{', '.join(unknown[:3])} ({len(unknown)} of {len(names)}); the "
             f"network knows {', '.join(class_names[:3])} ... ({len(class_names)})"
         )
     return np.array([known[name] for name in names])

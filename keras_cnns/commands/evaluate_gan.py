@@ -5,11 +5,11 @@
 
 ``--embedding`` is the folder of a classifier's run, trained on real images,
 ``imagenet`` for Inception v3, or the path of its weights. Real images
-come from ``--split``, which the embedding should not have seen: the first
-``--num_images`` are what generated ones are compared with, as many further ones give
-the floor. The untrained generator stands beside, and where it says so, how far the
-trained one has come from there to the floor. ``evaluation.json`` holds everything with
-its protocol; ``--compare_with`` takes such a file of another run.
+come from ``--split``, which the embedding should not have seen: generated images are
+compared with the first ``--num_images``, and as many further ones give the floor. The
+untrained generator is scored too, and for FID and KID the progress from it to the floor
+is printed. ``evaluation.json`` holds all scores with their protocol; ``--compare_with``
+takes such a file of another run.
 
 ``--parzen_samples=10000`` adds the Parzen-window log-likelihood of the GAN paper: the
 window is chosen on ``--parzen_split``, which the generator should not have seen, and
@@ -25,20 +25,20 @@ import numpy as np
 from tensorflow import keras
 
 from keras_cnns import _files, data, inference, metrics, trainers
-from keras_cnns.commands.groups import Counted, Drawn, OneRun, Split, Written
+from keras_cnns.commands.groups import Counted, OneRun, Seeded, Split, Written
 from keras_cnns.runs import any_of, changed, option, required
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun, Split, Written, Drawn):
+class OPTIONS(OneRun, Split, Written, Seeded):
     """What ``evaluate-gan`` takes."""
 
     embedding: Optional[str] = required(
-        "run of a classifier in whose features images are compared, imagenet, or a "
+        "run of a classifier whose features are compared, imagenet, or a "
         "weight file of Inception v3"
     )
     num_images: int = changed(
-        Counted, "num_images", 5000, help="how many images of each kind", least=2
+        Counted, "num_images", 5000, help="number of images of each kind", least=2
     )
     parzen_samples: int = option(
         0, "samples of the Parzen-window estimate; 0 for none", least=0
@@ -57,7 +57,7 @@ class OPTIONS(OneRun, Split, Written, Drawn):
 
 
 def run(options) -> dict:
-    """Evaluates; gives what ``evaluation.json`` holds."""
+    """Evaluates and returns the content of ``evaluation.json``."""
     keras.utils.set_random_seed(options.seed)
     other = _read_report(options.compare_with) if options.compare_with else None
     sampler = inference.Sampler(options.run_dir)
@@ -143,7 +143,7 @@ def _real_images(source, preprocessing, count=0):
 
 
 def _generated(generator, sampler, count, seed):
-    """Generated images, uint8; of a conditional generator all classes alike."""
+    """Generated images, uint8; of a conditional generator all classes in turn."""
     labels = None
     if sampler.is_conditional:
         labels = np.arange(count) % len(sampler.class_names)

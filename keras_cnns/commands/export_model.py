@@ -3,8 +3,8 @@
     export-model --run_dir=runs/digits --export_dir=savedmodels
 
 writes ``savedmodels/<model>/<version>/``, verifies it in a fresh process and prints the
-path; half a minute for a small network. Any run will do: of a classifier, a GAN, an
-inpainting network or a refiner. ``savedmodels/README.md`` says what is in it.
+path; half a minute for a small network. ``--run_dir`` is a run of a classifier, a GAN,
+an inpainting network or a refiner. ``savedmodels/README.md`` describes the files.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ class OPTIONS(OneRun):
 
 
 def run(options) -> str:
-    """Exports; gives the version's folder."""
+    """Exports and returns the version's folder."""
     opened = tasks.open_run(options.run_dir)
     own = options.effective("which", "warmup_requests")
     path, difference = opened.export(options.export_dir, options.export_name, **own)

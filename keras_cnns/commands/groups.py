@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options shared by several commands."""
 
 import dataclasses
 from typing import Optional
@@ -33,7 +33,7 @@ class Epoch(Options):
 
 @dataclasses.dataclass(frozen=True)
 class Split(Options):
-    """What is looked at."""
+    """The data set."""
 
     dataset: Optional[str] = changed(DataOptions, "dataset", None)
     split: str = option("test", "its split")
@@ -48,16 +48,16 @@ class Written(Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawn(Options):
-    """What chance decides."""
+class Seeded(Options):
+    """The seed."""
 
     seed: int = changed(RunOptions, "seed", 0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Counted(Options):
-    """How much is looked at."""
+    """The number of images."""
 
     num_images: int = option(
-        0, "how many images, from the first on; 0 for all", least=0
+        0, "number of images, from the first on; 0 for all", least=0
     )

@@ -4,15 +4,15 @@
     inpaint --input=images --mask=masks --output=filled --method=runs/lbam
 
 ``--mask`` is an image of the same size whose white pixels are holes. A folder of
-images takes a folder of masks with equal names (but for the ending), or one mask for
-all. ``--method`` is mean, nearest, biharmonic, criminisi, patch_match, or the folder of
-an inpainting run; every one takes images of any size. Valid pixels come
-out as they were. A name in ``--output`` that ends in ``.png`` is a file, any other a
-folder that gets ``<name>.png``.
+images takes a folder of masks of the same names (extensions may differ), or one mask
+for all. ``--method`` is mean, nearest, biharmonic, criminisi, patch_match, or the
+folder of an inpainting run; all take images of any size and keep valid pixels
+unchanged. An ``--output`` that ends in ``.png`` is a file, any other a folder that gets
+``<name>.png``.
 
 For an image of 256x256 with a hole of a quarter, patch_match takes about three seconds
-of one core, criminisi two, the others less than one. An image that cannot be filled is
-named, the others are filled all the same, and the exit code is 1 then.
+of one core, criminisi two, the others less than one. Images that cannot be filled are
+reported and skipped; the exit code is then 1.
 """
 
 import dataclasses
@@ -25,22 +25,22 @@ import tqdm
 from absl import logging
 
 from keras_cnns import data, exemplar, inference
-from keras_cnns.commands.groups import Drawn, Epoch
+from keras_cnns.commands.groups import Epoch, Seeded
 from keras_cnns.data import sources
 from keras_cnns.runs import any_of, changed, option, required
 
-_OF_RUNS = any_of("is_run", shown="method", wanted="take the folder of a run")
+_OF_RUNS = any_of("is_run", shown="method", hint="take the folder of a run")
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Drawn):
+class OPTIONS(Seeded):
     """What ``inpaint`` takes."""
 
     input: Optional[str] = required("image to fill, or a folder of them")
     mask: Optional[str] = required(
-        "image of its holes in white, or a folder of such of the images' names"
+        "mask with white holes, or a folder of masks named as the images"
     )
-    output: Optional[str] = required("PNG file to write, or a folder for such files")
+    output: Optional[str] = required("PNG file to write, or a folder")
     method: str = option(
         "patch_match",
         "mean, nearest, biharmonic, criminisi, patch_match, or an inpainting run",
@@ -48,8 +48,8 @@ class OPTIONS(Drawn):
     which: str = changed(Epoch, "which", "last", needs=(_OF_RUNS,))
     tile_size: int = option(
         0,
-        "height and width that a network sees of a large image at once; 0: 1024, or "
-        "twice the training images'",
+        "height and width of the tiles of large images; 0: 1024, or twice the "
+        "training size",
         needs=_OF_RUNS,
     )
 
@@ -59,10 +59,10 @@ class OPTIONS(Drawn):
 
 
 def run(options) -> list:
-    """Fills; gives the paths of the filled images.
+    """Fills and returns the paths of the filled images.
 
     Raises:
-        ValueError: if the options are bad, or, when the others are done, if an image
+        ValueError: if the options are bad, or, after all others, if an image
             could not be filled.
     """
     jobs = _jobs(options.input, options.mask, options.output)
@@ -107,7 +107,7 @@ def _fill(inpainter, source, mask_path, shared_mask, target, seed, progress):
     """Reads, fills and writes one image."""
     image = data.read_image(source)
     if mask_path is None:
-        raise ValueError(f"there is no mask for {source}, of its name in --mask")
+        raise ValueError(f"there is no mask for {source} in --mask")
     mask = shared_mask
     if mask is None:
         mask = data.read_mask(mask_path, image.shape[:2])
@@ -128,9 +128,9 @@ def _jobs(input, mask, output):
     is_folder = os.path.isdir(input)
     found = _by_name(input) if is_folder else {_name(input): input}
     masks = _by_name(mask) if os.path.isdir(mask) else dict.fromkeys(found, mask)
-    idle = sorted(set(masks) - set(found)) if is_folder else []
-    if idle:
-        logging.warning("no image for the mask %s (%d such)", idle[0], len(idle))
+    unused = sorted(set(masks) - set(found)) if is_folder else []
+    if unused:
+        logging.warning("no image for the mask %s (%d such)", unused[0], len(unused))
     targets = _targets(found, output, is_folder)
     used = {os.path.realpath(path) for path in (*found.values(), *masks.values())}
     for target in targets.values():
@@ -144,13 +144,13 @@ def _jobs(input, mask, output):
 
 def _targets(names, output, is_folder):
     """The file to write, by name of the image."""
-    ending = os.path.splitext(output)[1].lower()
+    extension = os.path.splitext(output)[1].lower()
     is_file = not os.path.isdir(output) and (
-        os.path.exists(output) or ending in sources.IMAGE_ENDINGS
+        os.path.exists(output) or extension in sources.IMAGE_EXTENSIONS
     )
     if is_file and is_folder:
         raise ValueError(f"--output={output} must be a folder, as --input is one")
-    if is_file and ending != ".png":
+    if is_file and extension != ".png":
         raise ValueError(f"--output={output} must end in .png, or be a folder")
     return {
         name: output if is_file else os.path.join(output, f"{name}.png")
@@ -159,7 +159,7 @@ def _targets(names, output, is_folder):
 
 
 def _by_name(folder):
-    """Images of a folder by their names without the ending."""
+    """Images of a folder by their names without the extension."""
     paths = sources.list_images(folder)
     if not paths:
         raise ValueError(f"the folder {folder} holds no images")

@@ -5,10 +5,10 @@
     list-models --recipes
     list-models --markdown_file=docs/models.md
 
-First come the names that ``--model`` takes, by command; then the networks that they are
-made of, and others, with their role. The last command builds every network to count its
-multiply-adds and takes some minutes; it quotes the measurements that stand beside the
-file in ``fashion_mnist.json``.
+First come the names that ``--model`` takes, by command; then their component networks
+and others, with their role. The last command builds every network to count its
+multiply-adds, which takes minutes, and quotes the measurements of
+``fashion_mnist.json`` in the same folder.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ class OPTIONS(Options):
 
 
 def run(options) -> list:
-    """Lists; gives the names shown."""
+    """Lists and returns the names shown."""
     if options.recipes:
         for name, (model, values, source) in RECIPES.items():
             print(f"{name}, for example for {model}\n    {source}")
@@ -56,10 +56,9 @@ def run(options) -> list:
         _write_catalogue(names, options.markdown_file)
         return names
     shown, parts = [], applications.list_models(pattern=options.pattern)
-    for task in TASKS.values():
-        if options.task not in ("", task.name):
-            parts = [n for n in parts if applications.model_info(n).task != task.name]
-            continue
+    if options.task:
+        parts = [n for n in parts if applications.model_info(n).task == options.task]
+    for task in [TASKS[options.task]] if options.task else TASKS.values():
         rows = {
             name: roles
             for name, roles in task.models().items()

@@ -15,8 +15,8 @@ _HEADER = """\
 
 Every flag of every command, made from the options in the code by
 `keras-cnns list-options --markdown_file=docs/options.md`. Square brackets name what a
-flag needs to have an effect; without it, it is refused. Flags in italics may differ
-when a run is resumed.
+flag needs to have an effect; without it, the flag is refused. Flags in italics may
+differ when a run is resumed.
 """
 
 
@@ -29,7 +29,7 @@ class OPTIONS(Options):
 
 
 def run(options) -> list:
-    """Lists; gives the verbs shown."""
+    """Lists and returns the verbs shown."""
     verbs = [options.verb] if options.verb else list(commands.VERBS)
     text = "".join(map(_section, verbs))
     if not options.verb:
@@ -46,7 +46,8 @@ def run(options) -> list:
 def _section(verb):
     """One command's options, those of all trainings apart, as Markdown."""
     _, kind, _ = commands.find_command(verb)
-    text, fields = commands.VERBS[verb][0].capitalize(), dataclasses.fields(kind)
+    text, fields = commands.VERBS[verb][0], dataclasses.fields(kind)
+    text = text[0].upper() + text[1:]
     if issubclass(kind, TrainingOptions):
         shared = {f.name: f.default for f in dataclasses.fields(TrainingOptions)}
         text += "; the options of all trainings, and"

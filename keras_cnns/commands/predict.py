@@ -1,11 +1,10 @@
-"""Says what is on images.
+"""Classifies images.
 
     predict --run_dir=runs/digits --images=image.png,folder
 
-prints the most probable classes of every image as a table, from a training run, from
-several, whose probabilities are averaged, or, with
-``--saved_model=savedmodels/<model>``, from an exported model; ``--json_file`` gets them
-as JSON. Takes a few seconds to start.
+prints the most probable classes of every image, by a training run, by several, whose
+probabilities are averaged, or, with ``--saved_model=savedmodels/<model>``, by an
+exported model; ``--json_file`` gets them as JSON.
 """
 
 import dataclasses
@@ -27,13 +26,13 @@ class OPTIONS(SomeRuns, Epoch):
 
     images: tuple = required("image files or folders, comma-separated")
     saved_model: str = option("", "folder of an exported SavedModel version")
-    top_k: int = option(3, "how many classes are shown per image", least=1)
+    top_k: int = option(3, "number of classes shown per image", least=1)
     batch_size: int = changed(DataOptions, "batch_size", 64)
     json_file: str = option("", "file that gets the result as JSON; empty for none")
 
 
 def run(options) -> list:
-    """Predicts; gives dicts of ``image`` and ``predictions`` (label, probability)."""
+    """Returns dicts of ``image`` and ``predictions`` (label, probability)."""
     predictor = inference.load_predictor(
         options.run_dir, options.saved_model, options.which
     )
@@ -56,7 +55,7 @@ def run(options) -> list:
 
 
 def _paths(images):
-    """All images named, folders opened; every one is decoded once to be sure."""
+    """All images named, folders listed; each is decoded once as a check."""
     paths = []
     for name in images:
         if os.path.isdir(name):

@@ -33,6 +33,8 @@ def define_flags(options_class, flag_values=flags.FLAGS) -> None:
         kind, default = kinds[field.name], field.default
         default = list(default) if kind is tuple and default else default
         _DEFINE[kind](field.name, default, field_help(field), flag_values=flag_values)
+        # So that --help lists it, not only --helpfull.
+        flag_values.register_key_flag_for_module(sys.argv[0], flag_values[field.name])
 
 
 def start(text: str, options_class, run) -> None:

@@ -1,4 +1,4 @@
-"""Draws images from a trained generator.
+"""Samples images from a trained generator.
 
     sample-gan --run_dir=runs/dcgan --num_images=64 --seed=1 --output_dir=samples
 
@@ -13,18 +13,18 @@ import os
 import numpy as np
 
 from keras_cnns import data, figures, inference
-from keras_cnns.commands.groups import Counted, Drawn, OneRun, Written
+from keras_cnns.commands.groups import Counted, OneRun, Seeded, Written
 from keras_cnns.data.sources import folder_name
 from keras_cnns.runs import changed, option
 from keras_cnns.tasks.adversarial import AdversarialOptions
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun, Written, Drawn):
+class OPTIONS(OneRun, Written, Seeded):
     """What ``sample-gan`` takes."""
 
     num_images: int = changed(
-        Counted, "num_images", 64, help="how many images", least=1
+        Counted, "num_images", 64, help="number of images", least=1
     )
     classes: str = option(
         "", "names of the classes to sample, comma-separated; empty: all"
@@ -39,7 +39,7 @@ class OPTIONS(OneRun, Written, Drawn):
 
 
 def run(options) -> list:
-    """Samples; gives the paths of the images."""
+    """Samples and returns the paths of the images."""
     sampler = inference.Sampler(options.run_dir)
     names, labels = sampler.class_names, None
     if sampler.is_conditional:

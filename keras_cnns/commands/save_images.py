@@ -23,7 +23,7 @@ class OPTIONS(Split, Counted, Written):
 
 
 def run(options) -> list:
-    """Writes; gives the paths of the files."""
+    """Writes and returns the paths of the files."""
     source = data.open_source(
         options.dataset, options.split, options.data_dir, labelled=False
     )
@@ -31,14 +31,14 @@ def run(options) -> list:
     paths = []
     for content, label in source.examples.take(options.num_images or -1):
         encoded = source.read(content).numpy()
-        ending = next(
+        extension = next(
             e for start, e in _FIRST_BYTES.items() if encoded.startswith(start)
         )
         folder = options.split.partition("[")[0]
         if is_labelled:
             name = folder_name(source.class_names[int(label)])
             folder = os.path.join(folder, name)
-        path = os.path.join(options.output_dir, folder, f"{len(paths):06d}.{ending}")
+        path = os.path.join(options.output_dir, folder, f"{len(paths):06d}.{extension}")
         with _files.atomic_file(path) as partial, open(partial, "wb") as file:
             file.write(encoded)
         paths.append(path)

@@ -1,4 +1,4 @@
-"""Looks into the networks of a GAN of convolutions, as the paper of DCGAN does.
+"""Studies the networks of a convolutional GAN, as the DCGAN paper does.
 
     study-dcgan --run_dir=runs/dcgan --output_dir=runs/dcgan/study
 
@@ -6,21 +6,21 @@
 ``study.json``, ``samples.png``, in which a sample's number is that of its row plus that
 of its column, and images of the ``--studies``:
 
-- features: accuracy of a linear SVM on the discriminator's activations, beside those of
-  an untrained discriminator and raw pixels. On Fashion-MNIST it should reach at least
-  85 %. ``--num_images`` limits the training images, of which the machines hold about
-  40 bytes per feature: 6 GB for 20,000 of 7,168 features. Each of ``--svm_penalties``
-  costs a training, of many minutes then.
+- features: accuracy of a linear SVM on the discriminator's activations, compared with
+  those of an untrained discriminator and raw pixels. On Fashion-MNIST it should reach
+  at least 85 %. ``--num_images`` limits the training images: they need about 40 bytes
+  per feature, 6 GB for 20,000 images of 7,168 features. Each of ``--svm_penalties`` is
+  another training, which then takes many minutes.
 - walks: samples on straight lines between 9 latents, and their largest steps.
-- filters: what excites the first 6 maps of the discriminator's last convolution, by
-  guided back-propagation, beside an untrained one.
-- duplicates: images of the data that are nearly the same.
+- filters: images that excite the first 6 maps of the last convolution most, with guided
+  gradients, of the trained and of an untrained discriminator.
+- duplicates: near-duplicates among the images.
 - arithmetic: sums of concepts, each the mean of a few samples that show it, with the
   same sum of pixels as control. ``--positive_samples="3,17,20;5,8,30"`` and
   ``--negative_samples="1,2,4"`` add two concepts and subtract one.
 - windows: samples without the maps that draw an object. ``--boxes_file`` is JSON,
   ``[[sample, top, left, bottom, right], ...]`` in pixels of the samples, bottom and
-  right not inside.
+  right exclusive.
 
 The first four take a minute for digits of 16x16 pixels.
 """
@@ -34,7 +34,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import _files, data, inference, inspection
-from keras_cnns.commands.groups import Counted, Drawn, OneRun, Split, Written
+from keras_cnns.commands.groups import Counted, OneRun, Seeded, Split, Written
 from keras_cnns.inspection import dcgan_studies
 from keras_cnns.runs import DataOptions, changed, option, parse_numbers
 
@@ -49,12 +49,12 @@ _BELONG = {
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun, Written, Drawn):
+class OPTIONS(OneRun, Written, Seeded):
     """What ``study-dcgan`` takes."""
 
     studies: tuple = option(
         ("features", "walks", "filters", "duplicates"),
-        "what to look at, comma-separated; the command's description tells",
+        "studies to run, comma-separated; --help explains them",
     )
     dataset: str = changed(
         DataOptions,
@@ -67,7 +67,7 @@ class OPTIONS(OneRun, Written, Drawn):
     train_split: str = changed(DataOptions, "train_split", "train")
     split: str = changed(Split, "split", "test")
     num_images: int = changed(Counted, "num_images", 20_000)
-    num_samples: int = option(150, "how many generated images get a number", least=1)
+    num_samples: int = option(150, "number of samples to choose from", least=1)
     positive_samples: str = option(
         "",
         "numbers of the samples whose latents are added, by concept: 3,17,20;5,8,30",
@@ -156,7 +156,7 @@ class _Material:
 
 
 def run(options) -> dict:
-    """Studies; gives the results by study."""
+    """Runs the studies and returns their results by name."""
     material = _Material(options)
     dcgan_studies.show_samples(material.study)
     results = {}
@@ -246,8 +246,8 @@ def _windows(options, material):
     results = dcgan_studies.study_windows(material.study, boxes, options.layer)
     print(
         f"windows: {len(results['filters'])} of {results['num_filters']} maps of "
-        f"{results['layer']} dropped; they tell {results['accuracy']:.1%} of the "
-        "positions right"
+        f"{results['layer']} dropped; the regression classifies "
+        f"{results['accuracy']:.1%} of the positions correctly"
     )
     return results
 

@@ -1,4 +1,4 @@
-"""Draws why GANs are hard to train, on our data: the figures of two papers.
+"""Plots why GANs are hard to train: the figures of two papers, on our data.
 
     study-gan-training --output_dir=runs/gan_training
 
@@ -12,10 +12,11 @@ networks in place of DCGAN's). ``ratios.png`` shows why those of -log D scatter.
 beside the exact values (Arjovsky et al., arXiv 1701.07875, example 1). All numbers are
 in ``study.json``, the GAN's samples in ``samples_<epoch>.png``.
 
-Without noise the loss should fall below 5e-3, the gradient of the original cost 30
-times, and that of -log D grow. An epoch of digits is short, 179 steps at the default
-batch of 8. It takes 5 minutes on 2 idle cores; ``--probe_steps=400`` is enough to see
-the gradients vanish. ``--num_images`` limits the images of the fresh discriminators.
+Without noise the loss should fall below 5e-3, the gradient of the original cost by a
+factor of 30, and that of -log D grow. An epoch of digits is short, 179 steps at the
+default batch of 8. It takes 5 minutes on 2 idle cores; ``--probe_steps=400`` is enough
+to see the gradients vanish. ``--num_images`` limits the images of the fresh
+discriminators.
 """
 
 import dataclasses
@@ -26,7 +27,7 @@ from absl import logging
 from tensorflow import keras
 
 from keras_cnns import _files, applications, data, figures, inspection, trainers
-from keras_cnns.commands.groups import Counted, Drawn, Written
+from keras_cnns.commands.groups import Counted, Seeded, Written
 from keras_cnns.runs import (
     DataOptions,
     OptimizerOptions,
@@ -55,7 +56,7 @@ _CURVES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Written, Drawn):
+class OPTIONS(Written, Seeded):
     """What ``study-gan-training`` takes."""
 
     dataset: str = changed(DataOptions, "dataset", "digits", required=False)
@@ -70,7 +71,7 @@ class OPTIONS(Written, Drawn):
     learning_rate: float = changed(OptimizerOptions, "learning_rate", 1e-3)
     probe_epochs: tuple = option(
         ("1", "10", "25"),
-        "epochs of the GAN after which fresh discriminators probe",
+        "epochs of the GAN after which fresh discriminators are trained",
     )
     probe_steps: int = option(4000, "updates of each fresh discriminator", least=1)
     instance_noise: float = changed(AdversarialOptions, "instance_noise", 0.5)
@@ -101,7 +102,7 @@ class OPTIONS(Written, Drawn):
 
 
 def run(options) -> dict:
-    """Studies; gives what ``study.json`` holds."""
+    """Runs the study and returns the content of ``study.json``."""
     folder = options.output_dir
     probes = _probes(options, options.epochs())
     _plot_probes(probes, os.path.join(folder, "probes.png"))
@@ -137,7 +138,7 @@ def _estimate(options, width):
 
 
 def _probes(options, epochs):
-    """Records by (epoch of the GAN, deviation of the noise)."""
+    """Records by (epoch of the GAN, standard deviation of the noise)."""
     keras.utils.set_random_seed(options.seed)
     source = data.open_source(options.dataset, options.train_split, options.data_dir)
     preprocessing = _preprocessing(options, source)
@@ -171,7 +172,7 @@ def _probes(options, epochs):
                 images,
                 inspection.dense_discriminator(images.shape[1:]),
                 record_steps=(*steps, options.probe_steps),
-                noise_deviation=noise,
+                noise_std=noise,
                 batch_size=min(_PROBE_BATCH, len(images)),
                 seed=options.seed,
             )
@@ -217,8 +218,8 @@ def _plot_probes(probes, path):
                     [record.step for record in records],
                     [value(record) for record in records],
                 )
-                for (epoch, deviation), records in probes.items()
-                if deviation == noise
+                for (epoch, std), records in probes.items()
+                if std == noise
             },
             log_x=True,
             log_y=is_logarithmic,
@@ -268,7 +269,7 @@ def _plot_lines(lines, path):
             estimate=lambda line: line.wasserstein,
         ),
         panel(
-            "slopes by the distance",
+            "slopes by distance",
             original_cost=lambda line: line.original_slope,
             Wasserstein_estimate=lambda line: line.wasserstein_slope,
         ),

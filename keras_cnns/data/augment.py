@@ -42,7 +42,7 @@ OPERATIONS = {
 
 
 def random_resized_crop(image, seed, height, width):
-    """A random part of an image, resized: 8 to 100 % of its area, aspect 3/4 to 4/3.
+    """A random crop of an image, resized: 8 to 100 % of its area, aspect 3/4 to 4/3.
 
     Args:
         image: float32 pixels ``(any height, any width, channels)``.

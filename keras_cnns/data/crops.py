@@ -1,7 +1,7 @@
-"""What of an image a network is shown when it is evaluated as in the papers.
+"""Crops of an image that a network is evaluated on, as in the papers.
 
 ======================  ================================================================
-``1_crop``              the one input of training: central crop, resized
+``1_crop``              the preprocessing of training: central crop, resized
 ``10_crop``             the image resized so that the input is ``crop_ratio`` of its
                         shorter side; its four corners and its centre
 ``12_crop``             the central square of that image: four corners, centre, and
@@ -9,10 +9,10 @@
 ``144_crop``            the same of the first, the central and the last square (left to
                         right, or top to bottom) at four scales
 ``dense_multi_scale``   the whole image, aspect kept, at several scales, for a network
-                        that takes any size; no mirrored ones
+                        that takes any size; not mirrored
 ======================  ================================================================
 
-Crops are shown mirrored as well, hence twice the number. Ten crops: Krizhevsky et al.,
+Crops are also mirrored, hence twice the number. Ten crops: Krizhevsky et al.,
 NIPS 2012. 144 crops, at scales of 256, 288, 320 and 352 for inputs of 224, and the mean
 of the softmax outputs: GoogLeNet, arXiv 1409.4842, section 7. Dense application at 224,
 256, 384, 480 and 640: ResNet, arXiv 1512.03385, section 3.4, which mentions no mirrors.
@@ -45,8 +45,8 @@ class Window(NamedTuple):
 
     Attributes:
         scale: shorter side of the resized image.
-        top, left, height, width: what is cut out of it, in its pixels; resized to the
-            input where it is larger.
+        top, left, height, width: the crop in pixels of the resized image; resized to
+            the input where it is larger.
         mirrored: whether left and right are swapped.
     """
 
@@ -60,13 +60,13 @@ class Window(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How often, and how, each image is shown to a network.
+    """Which views of each image a network is evaluated on.
 
     Attributes:
         name: one of ``PROTOCOLS``.
         crop_ratio: the input's fraction of the shorter side (``1_crop``, ``10_crop``,
-            ``12_crop``); None takes the preprocessing's, and where the crops must be
-            smaller than the image 0.875.
+            ``12_crop``); None takes the preprocessing's, or 0.875 where crops
+            must be smaller than the image.
         scales: shorter sides for ``dense_multi_scale``; empty takes the usual ones.
 
     Raises:
@@ -109,7 +109,7 @@ class Protocol:
 
     @property
     def num_crops(self) -> int:
-        """How often each image is shown."""
+        """Number of views of each image."""
         if self.is_dense:
             return len(self.scales or _SCALES[self.name])
         return int(self.name.partition("_")[0])
@@ -118,15 +118,15 @@ class Protocol:
         """Shorter sides of the resized images; none for ``1_crop``.
 
         Raises:
-            ValueError: if the input is not a square, but for ``1_crop``, or the crops
-                would coincide.
+            ValueError: if the input is not square (except for ``1_crop``), or the
+                crops would coincide.
         """
         if self.name == "1_crop":
             return ()
         size = preprocessing.height
         if preprocessing.width != size:
             raise ValueError(
-                f"the protocol {self.name!r} wants a square input, the network's is "
+                f"the protocol {self.name!r} needs a square input, the network's is "
                 f"{size}x{preprocessing.width}; '1_crop' takes any"
             )
         if self.scales:
@@ -144,7 +144,7 @@ class Protocol:
         return (scale,)
 
     def effective_ratio(self, preprocessing: Preprocessing) -> Optional[float]:
-        """The crop ratio that counts in the end; None where there is none."""
+        """The crop ratio in effect; None if there is none."""
         if self.name in _SCALES:
             return None
         usual = None if self.name == "1_crop" else _USUAL_CROP_RATIO
@@ -158,7 +158,7 @@ class Protocol:
 
 
 def list_windows(name: str, height: int, width: int, size: int, scales) -> list:
-    """The crops of an image, in the order of the protocol's description.
+    """The crops of an image, in the order of the module's table.
 
     Args:
         name: ``"10_crop"``, ``"12_crop"`` or ``"144_crop"``.
@@ -249,7 +249,7 @@ def _resize(image, shape):
 def iterate_crops(
     image, preprocessing: Preprocessing, windows: Iterable
 ) -> Iterator[np.ndarray]:
-    """Cuts crops out of an image one by one, so that memory holds no more.
+    """Crops of an image one by one, to save memory.
 
     Args:
         image: pixels ``(height, width, channels)`` of known shape, 0 to 255.

@@ -1,15 +1,15 @@
-"""Which holes fit into a mask, and the mask of holes."""
+"""Sizes of holes that fit into a mask, and masks from holes."""
 
 import numpy as np
 
 
 def mask_of_holes(holes: np.ndarray) -> np.ndarray:
-    """The mask of holes that are given as bool ``(height, width)``, True in holes."""
+    """The mask of holes given as bool ``(height, width)``, True in holes."""
     return np.where(holes, np.float32(0), np.float32(1))[..., np.newaxis]
 
 
 def is_range(value, low, high) -> bool:
-    """Whether a value is a pair of numbers that rise, or are equal, within bounds."""
+    """Whether a value is a non-decreasing pair of numbers within bounds."""
     try:
         first, second = value
         return bool(low <= first <= second <= high)
@@ -21,7 +21,7 @@ def check_size(height: int, width: int, border: int) -> None:
     """Refuses a mask without pixels, and a border that leaves no room for holes.
 
     Raises:
-        ValueError: if either is so.
+        ValueError: in either case.
     """
     if min(height, width) < 1:
         raise ValueError(f"a mask must have pixels, got the size {height}x{width}")

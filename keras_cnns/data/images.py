@@ -1,4 +1,4 @@
-"""Single image files: to pixels, and back without any loss."""
+"""Image files: read as pixels, written without loss."""
 
 import contextlib
 
@@ -8,27 +8,26 @@ from PIL import Image, ImageOps
 from keras_cnns import _files
 from keras_cnns.data.preprocessing import VALUE_RANGES, check_value_range
 
-# What is done to each of Pillow's modes; the others have no 8 bits or other colours.
+# Target of each of Pillow's modes; others are not 8-bit, or not grey or RGB.
 _CONVERTED = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB"}
 _OPAQUE = 255
 
 
 @contextlib.contextmanager
 def opened(path: str, kind: str = "image"):
-    """An image file, upright where it says how it was taken.
+    """Opens an image file and applies its EXIF orientation.
 
     Args:
-        path: file that Pillow reads, of one frame. Of the multi-image files of
-            cameras (MPO), whose further frames are previews or other views, it is the
-            first one.
+        path: file that Pillow reads, of one frame. Of cameras' multi-image files
+            (MPO), whose further frames are previews or other views, the first is taken.
         kind: what to call it in errors.
 
     Yields:
         ``PIL.Image.Image``, of the file's own mode.
 
     Raises:
-        ValueError: if the file is no image, damaged, too large to be trusted, or has
-            several frames; also for what Pillow raises within the block.
+        ValueError: if the file is not an image, damaged, too large to be trusted, or
+            has several frames; also for what Pillow raises within the block.
         FileNotFoundError: if there is no such file.
     """
     try:
@@ -44,17 +43,18 @@ def opened(path: str, kind: str = "image"):
 
 
 def read_image(path: str) -> np.ndarray:
-    """The pixels of an image file, upright where it says how it was taken.
+    """The pixels of an image file, with its EXIF orientation applied.
 
     Args:
-        path: PNG, JPEG, BMP, GIF or what else Pillow reads, of 8 bits per channel: grey
-            or in colour, of one frame, without transparency.
+        path: PNG, JPEG, BMP, GIF or another format of Pillow, 8 bits per channel, grey
+            or colour, of one frame, without transparency.
 
     Returns:
         uint8 ``(height, width, 1)`` of grey images, else ``(height, width, 3)``.
 
     Raises:
-        ValueError: if the file is no such image, damaged, or too large to be trusted.
+        ValueError: if the file is another kind of image, damaged, or too large to be
+            trusted.
         FileNotFoundError: if there is no such file.
     """
     with opened(path) as image:
@@ -64,7 +64,7 @@ def read_image(path: str) -> np.ndarray:
 
 
 def _check_kind(image, path):
-    """Refuses what would lose something as grey or RGB pixels of 8 bits."""
+    """Refuses images that 8-bit grey or RGB pixels cannot represent."""
     if image.mode not in _CONVERTED:
         raise ValueError(
             f"image {path} must be grey or RGB of 8 bits per channel, got Pillow's "
@@ -78,15 +78,15 @@ def _check_kind(image, path):
 
 
 def write_image(path: str, pixels) -> None:
-    """Writes pixels as a PNG file, which keeps every one as it is.
+    """Writes pixels as a PNG file, without loss.
 
     Args:
         path: file that ends in ``.png``.
         pixels: uint8 ``(height, width, 1)`` or ``(height, width, 3)``.
 
     Raises:
-        ValueError: if the ending is another, or these are no such pixels.
-        OSError: if the file cannot be written; nothing is left of it then.
+        ValueError: if the extension or the pixels are bad.
+        OSError: if the file cannot be written; no partial file is left.
     """
     if not path.lower().endswith(".png"):
         raise ValueError(f"an image is written as a .png file, got {path!r}")
@@ -102,19 +102,18 @@ def write_image(path: str, pixels) -> None:
 
 
 def to_bytes(images, value_range="signed") -> np.ndarray:
-    """Images as bytes.
+    """Converts images to bytes.
 
     Args:
         images: ``(count, height, width, channels)``, 1 or 3 channels.
-        value_range: ``"signed"`` for [-1, 1], ``"unit"`` for [0, 1]; what is outside is
-            clipped.
+        value_range: ``"signed"`` for [-1, 1], ``"unit"`` for [0, 1]; values
+            outside are clipped.
 
     Returns:
         The same shape, uint8.
 
     Raises:
-        ValueError: if the shape is another, there are no images, or values are no
-            numbers.
+        ValueError: if the shape is wrong, there are no images, or values are NaN.
     """
     check_value_range(value_range)
     images = np.asarray(images, np.float32)

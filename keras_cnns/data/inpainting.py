@@ -1,8 +1,8 @@
-"""Images and masks into batches ``(images, masks)``.
+"""Batches of ``(images, masks)``.
 
 As elsewhere, the stream of training batches is a pure function of the seed and the
-step. The masks of an evaluation depend on the seed and the image's place alone, so all
-methods see the same holes.
+step. The masks of an evaluation depend on the seed and the image's index alone, so that
+all methods see the same holes.
 """
 
 import dataclasses
@@ -30,20 +30,21 @@ _NO_AUGMENTATION = Augmentation()
 
 @dataclasses.dataclass(frozen=True)
 class MaskRecipe:
-    """Where the masks of a set of images come from.
+    """How the masks of a set of images are made.
 
     Attributes:
         kinds: comma-separated: ``irregular``, ``rectangle``, ``files:FOLDER`` (images
-            whose white pixels are holes, brought to the images' size). Of several,
-            one is drawn for every mask, with equal chances.
+            whose white pixels are holes, resized to the images). Of several, one
+            is drawn for each mask, with equal probability.
         hole_ratios: (low, high]: fraction of hole of irregular masks; None: from 0.01
             to 0.6.
         rectangle_sides: (smallest, largest): sides of rectangles, as fractions of the
             image's; None: from 0.375 to 0.5.
-        border: pixels along the sides that stay valid, not for files.
+        border: pixels along each side that stay valid; not for files.
 
     Raises:
-        ValueError: if a kind is unknown, or a range is bad or of no kind that is named.
+        ValueError: if a kind is unknown, or a range is bad or of a kind that is not
+            named.
     """
 
     kinds: str = "irregular"
@@ -82,12 +83,12 @@ class MaskRecipe:
 
     @property
     def kind_list(self) -> list:
-        """The kinds, one by one."""
+        """The kinds as a list."""
         return [name.strip() for name in self.kinds.split(",")]
 
     @property
     def num_files(self) -> int:
-        """How many masks are in the folders that are there now."""
+        """Number of masks in the folders."""
         folders = (
             name[len(_FILES) :] for name in self.kind_list if name.startswith(_FILES)
         )
@@ -109,13 +110,13 @@ class MaskRecipe:
         drawers = [self._drawer_of(name, height, width) for name in self.kind_list]
 
         def draw(seed):
-            # The kind has its own generator: it must not depend on the shapes' one.
+            # Its own generator keeps the kind independent of the shapes.
             seed = np.atleast_1d(seed).tolist()
             kind = np.random.default_rng([*seed, len(drawers)]).integers(len(drawers))
             return drawers[kind](seed)
 
         for one in drawers:
-            one([0])  # raises now rather than in the middle of a training
+            one([0])  # raises now rather than during training
         return draw
 
     def _drawer_of(self, name, height, width):
@@ -137,7 +138,7 @@ class MaskRecipe:
 
 
 def _file_drawer(folder, height, width):
-    """Draws one of a folder's masks, all held in memory, eight pixels to the byte."""
+    """Draws one of a folder's masks, all held in memory, eight pixels per byte."""
     shape = (height, width)
     packed = np.stack(
         [
@@ -167,12 +168,12 @@ def load_inpainting_training(
     """The endless stream of training batches, from any step on.
 
     Args:
-        source: the training split; labels are not looked at.
+        source: the training split; labels are ignored.
         batch_size: images per batch, over all replicas.
         start_step: batches to leave out at the beginning of the stream.
         preprocessing: how images become inputs.
-        masks: where the masks come from; every image gets another one every time.
-        augmentation: what is done to images at random; no mixup or smoothed labels.
+        masks: how masks are made; every image gets a new one every time.
+        augmentation: random changes of the images; no mixup or smoothed labels.
         seed: of everything random, >= 0.
 
     Returns:
@@ -204,7 +205,7 @@ def load_inpainting_training(
 
     return (
         images.enumerate(start_step)
-        # As in load_training: counting has made the stream one of finite length.
+        # As in load_training: enumerating made the cardinality finite.
         .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         .map(add_masks, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
@@ -226,12 +227,12 @@ def load_inpainting_evaluation(
     ``MaskRecipe(hole_ratios=masks.HOLE_RATIO_BINS[i])``.
 
     Args:
-        source: the split; labels are not looked at.
+        source: the split; labels are ignored.
         batch_size: images per batch, the last one may have fewer; masks do not depend
             on it.
         preprocessing: how images become inputs.
-        masks: where the masks come from.
-        num_examples: how many images to take from the beginning; None for all.
+        masks: how masks are made.
+        num_examples: number of images, from the first on; None for all.
         seed: of the masks, >= 0.
 
     Returns:
@@ -274,7 +275,7 @@ def _batch_drawer(recipe, preprocessing, seed, purpose):
 
     def masks_of(first, images):
         arguments = [first, tf.shape(images)[0]]
-        # Without any state: the same masks whenever and wherever it is called.
+        # Stateless: the same masks whenever and wherever it is called.
         masks = tf.numpy_function(draw_many, arguments, tf.float32, stateful=False)
         masks.set_shape([images.shape[0], height, width, 1])
         return masks

@@ -1,8 +1,8 @@
 """Irregular holes: thick strokes, ellipses and random walks, drawn at random.
 
-They stand in for the masks of Liu et al., arXiv 1804.07723, which were made from
-occlusions in videos. Strokes that turn to and fro are the idea of Yu et al., arXiv
-1806.03589; all ranges are our own.
+They replace the masks of Liu et al., arXiv 1804.07723, which were made from
+occlusions in videos. Zigzag strokes are from Yu et al., arXiv 1806.03589; all ranges
+are our own.
 """
 
 import numpy as np
@@ -22,12 +22,12 @@ def irregular_mask(
     hole_ratios: tuple = ALL_RATIOS,
     border: int = 0,
 ) -> np.ndarray:
-    """Irregular holes of a fraction that lies in a given range.
+    """Irregular holes that cover a fraction of the image within a range.
 
-    The number of hole pixels is drawn first, evenly from the range. Shapes are added
-    until it is reached; of the last one, only the part nearest to its start is taken.
-    So the range is always met. The same seed and a range of larger ratios give the same
-    shapes and more.
+    The number of hole pixels is drawn first, uniformly from the range. Shapes are added
+    until it is reached; of the last one, only the part nearest to its start is taken,
+    so that the range is always met. The same seed and a range of larger ratios give the
+    same shapes and more.
 
     Args:
         height, width: size of the mask, in pixels.
@@ -49,7 +49,7 @@ def irregular_mask(
     inside[border : height - border, border : width - border] = True
     free = inside.copy()  # may become hole
     while missing:
-        # From a free pixel, so every shape adds one at least and the loop ends.
+        # From a free pixel, so that every shape adds at least one and the loop ends.
         places = np.flatnonzero(free)
         start = divmod(int(places[random.integers(len(places))]), width)
         added = _draw_shape(height, width, start, random) & free
@@ -61,7 +61,7 @@ def irregular_mask(
 
 
 def _nearest(pixels, start, count):
-    """As many of the pixels as asked, those nearest to the start."""
+    """The ``count`` pixels that are nearest to the start."""
     rows, columns = np.nonzero(pixels)
     distances = (rows - start[0]) ** 2 + (columns - start[1]) ** 2
     chosen = np.argsort(distances, kind="stable")[:count]
@@ -82,7 +82,7 @@ def _draw_shape(height, width, start, random):
 
 
 def _stroke(draw, start, side, random):
-    """A thick line of straight pieces that turns to and fro, with round ends."""
+    """A thick zigzag line with round ends."""
     count = random.integers(2, 6)
     turns = random.uniform(0.2, 1.6, count) * (-1) ** np.arange(count)
     directions = random.uniform(0, 2 * np.pi) + np.cumsum(turns)
@@ -95,7 +95,7 @@ def _stroke(draw, start, side, random):
 
 
 def _ellipse(draw, start, side, random):
-    """A filled ellipse around its start, turned at random."""
+    """A filled ellipse around its start, rotated at random."""
     radii = random.uniform(0.04, 0.2, 2) * side
     angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     turn = random.uniform(0, np.pi)

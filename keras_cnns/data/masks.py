@@ -2,7 +2,7 @@
 
 Everywhere in this package a mask is float32 ``(height, width, 1)`` with 1 at valid
 pixels and 0 in holes. On disk it is an image whose white pixels, 128 and more, are
-holes; ``read_mask`` and ``write_mask`` are the places that turn one into the other.
+holes; ``read_mask`` and ``write_mask`` convert between the two.
 """
 
 import os
@@ -41,13 +41,13 @@ def rectangle_mask(
     widths: tuple,
     border: int = 0,
 ) -> np.ndarray:
-    """One rectangular hole of random size and place.
+    """One rectangular hole of random size and position.
 
     Args:
         height, width: size of the mask, in pixels.
         seed: whole number >= 0, or several; the mask is a function of it.
         heights, widths: (smallest, largest) height and width of the hole, in pixels,
-            both among those drawn.
+            both inclusive.
         border: pixels along each side that stay valid.
 
     Returns:
@@ -85,19 +85,19 @@ def rectangle_mask(
 def read_mask(path: str, shape: Optional[tuple] = None) -> np.ndarray:
     """A mask from an image file, whose white pixels are holes.
 
-    Colours are taken by their brightness, and transparency is not looked at. Grey
-    values become hole from 128 on; a warning says so.
+    Colours are converted to grey, and transparency is ignored. Values of 128 and more
+    are hole; a warning is logged if there are any but 0 and 255.
 
     Args:
-        path: PNG, BMP, GIF or JPEG file of 8 bits and one frame, turned upright where
-            it says how.
+        path: PNG, BMP, GIF or JPEG file of 8 bits and one frame; its EXIF orientation
+            is applied.
         shape: (height, width) of the image it is for; None for any.
 
     Returns:
         float32 ``(height, width, 1)``, 1 = valid. It may be without holes.
 
     Raises:
-        ValueError: if the file is no image of 8 bits, has another size than
+        ValueError: if the file is not an 8-bit image, has another size than
             ``shape``, or is all hole.
         FileNotFoundError: if there is no such file.
     """
@@ -114,10 +114,10 @@ def read_mask(path: str, shape: Optional[tuple] = None) -> np.ndarray:
 
 
 def read_mask_files(folder: str, shape: tuple) -> Iterator[np.ndarray]:
-    """Every mask in a folder, in the order of their names, one after the other.
+    """All masks in a folder, in the order of their names.
 
-    Those of another size are brought to ``shape``, by their nearest pixels and without
-    regard to their aspect. One warning at the end is for all with grey values.
+    Masks of another size are resized to ``shape`` by nearest neighbour, without keeping
+    their aspect. One warning at the end covers all masks with grey values.
 
     Args:
         folder: holds image files and nothing else.
@@ -152,12 +152,12 @@ def write_mask(path: str, mask) -> None:
     """Writes a mask as a PNG file, whose white pixels are holes.
 
     Args:
-        path: file that ends in ``.png``, which keeps every pixel as it is.
+        path: file that ends in ``.png``.
         mask: ``(height, width)`` or ``(height, width, 1)``, 1 = valid, 0 = hole.
 
     Raises:
-        ValueError: if the ending or the mask is bad.
-        OSError: if the file cannot be written; nothing is left of it then.
+        ValueError: if the extension or the mask is bad.
+        OSError: if the file cannot be written; no partial file is left.
     """
     mask = _masks.check_mask(mask)
     holes = mask.reshape(*mask.shape[:2], 1) == 0

@@ -1,4 +1,4 @@
-"""Sources of labelled images into batches ``(images, labels)``."""
+"""Batches of ``(images, labels)`` from sources."""
 
 import dataclasses
 from typing import Optional
@@ -15,7 +15,7 @@ from keras_cnns.data.stream import sharded_by_data, training_stream
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What is done at random to training examples.
+    """Random changes of training examples.
 
     Attributes:
         operations: comma-separated names, each with an optional ``:number``, such as
@@ -119,10 +119,10 @@ def load_training(
         source: the training split, whose targets are labels.
         batch_size, start_step, seed: as ``training_stream`` takes them.
         preprocessing: how images become inputs.
-        augmentation: what is done to them at random.
+        augmentation: random changes of them.
 
     Returns:
-        Dataset as ``load`` gives, of whole batches only.
+        Dataset as of ``load``, of full batches only.
 
     Raises:
         ValueError: if there are fewer examples than one batch.
@@ -151,11 +151,11 @@ def load_training(
 
 
 def augmented_input(content, seed, preprocessing, augmentation):
-    """One encoded image to one input, changed at random.
+    """One encoded image as an augmented input.
 
     Args:
         content: encoded bytes.
-        seed: two integers that decide what is random.
+        seed: two integers.
         preprocessing: ``Preprocessing``.
         augmentation: ``Augmentation``; only its operations matter.
 
@@ -183,9 +183,9 @@ def read_images(source: Source, preprocessing: Preprocessing, count: int = 0) ->
     """The first images of a split as arrays.
 
     Args:
-        source: the split; another order is that of its ``examples``.
+        source: the split; images come in the order of its ``examples``.
         preprocessing: how images become inputs.
-        count: how many, at most; 0: all.
+        count: largest number of images; 0: all.
 
     Returns:
         (images ``(count, height, width, channels)`` float32, targets as the source has
@@ -205,7 +205,7 @@ def read_images(source: Source, preprocessing: Preprocessing, count: int = 0) ->
 
 
 def spread(source: Source, count: int) -> Source:
-    """So many of a split's examples, at even distances: folders are sorted by class.
+    """Evenly spaced examples of a split, since folders are sorted by class.
 
     Args:
         source: the split.

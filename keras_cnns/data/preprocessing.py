@@ -1,4 +1,4 @@
-"""How an image becomes a network's input, the same in training, use and serving."""
+"""How images become inputs, the same in training, inference and serving."""
 
 import dataclasses
 from typing import Optional
@@ -30,7 +30,7 @@ def decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
     return image
 
 
-# Lowest and highest value of a network's images, as the registry names the range.
+# Lowest and highest value of a network's images, by the registry's name of the range.
 VALUE_RANGES = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
 
 
@@ -51,9 +51,9 @@ class Preprocessing:
         channels: 1 (grey) or 3.
         mean, std: per channel, on grey levels of 0 to 255, in the order of the
             network's channels; the input is ``(pixels - mean) / std``.
-        reverse_channels: whether the network wants blue, green, red.
+        reverse_channels: whether the network expects blue, green, red.
         crop_ratio: fraction of the shorter side that the central square keeps before it
-            is resized; None resizes the whole image without regard to its aspect.
+            is resized; None resizes the whole image without keeping its aspect.
     """
 
     height: int
@@ -81,7 +81,7 @@ class Preprocessing:
     def for_range(
         cls, height: int, width: int, channels: int, value_range: str
     ) -> "Preprocessing":
-        """What brings grey levels of 0 to 255 to a range of ``VALUE_RANGES``."""
+        """Scales grey levels of 0 to 255 to a range of ``VALUE_RANGES``."""
         check_value_range(value_range)
         low, high = VALUE_RANGES[value_range]
         std = 255 / (high - low)
@@ -91,10 +91,10 @@ class Preprocessing:
 
     @property
     def value_range(self) -> str:
-        """The key of ``VALUE_RANGES`` that ``for_range`` made it for.
+        """The key of ``VALUE_RANGES`` that inputs are scaled to.
 
         Raises:
-            ValueError: if its inputs are in no such range.
+            ValueError: if there is none.
         """
         for name in VALUE_RANGES:
             same = Preprocessing.for_range(*self.shape, name)
@@ -116,7 +116,7 @@ class Preprocessing:
 
     @classmethod
     def plain(cls, height: int, width: int, channels: int) -> "Preprocessing":
-        """What leaves grey levels of 0 to 255 as they are."""
+        """Keeps grey levels of 0 to 255 unchanged."""
         return cls(height, width, channels, (0.0,) * channels, (1.0,) * channels)
 
     @classmethod
@@ -131,7 +131,7 @@ class Preprocessing:
         return decode_image(content, self.channels)
 
     def resize(self, image: tf.Tensor) -> tf.Tensor:
-        """Central crop where there is one, then bilinear resizing to the input size.
+        """Central crop, if any, then bilinear resizing to the input size.
 
         Args:
             image: pixels ``(height, width, channels)``, 0 to 255.
@@ -196,7 +196,7 @@ CONVENTIONS = {
         "std": (127.5, 127.5, 127.5),
         "crop_ratio": 0.875,
     },
-    "facenet": {  # of faces that are cut out already
+    "facenet": {  # for cropped faces
         "mean": (127.5, 127.5, 127.5),
         "std": (128.0, 128.0, 128.0),
     },
@@ -204,19 +204,19 @@ CONVENTIONS = {
 
 
 def measure_statistics(source, height, width, channels, limit=20_000) -> Preprocessing:
-    """Standardisation by a data set's own mean and deviation, per channel.
+    """Standardisation by a data set's own mean and standard deviation, per channel.
 
     Args:
         source: ``Source`` of the training split.
         height, width, channels: the network's input.
-        limit: how many examples to look at.
+        limit: largest number of examples that are read.
 
     Raises:
-        ValueError: if the images are all of one colour in some channel.
+        ValueError: if a channel is constant over all images.
     """
     plain = Preprocessing.plain(height, width, channels)
     examples = source.examples
-    if source.num_examples > limit:  # which need not come in random order
+    if source.num_examples > limit:  # their order need not be random
         examples = examples.shuffle(source.shuffle_buffer, seed=1).take(limit)
     pixels = examples.map(
         lambda content, label: plain(source.read(content)),

@@ -1,4 +1,4 @@
-"""Where examples come from: any TFDS name, our own builders, or a folder of images."""
+"""Sources of examples: any TFDS name, our own builders, or an image folder."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ from keras_cnns.data import builders
 from keras_cnns.data.builders import fashion_mnist_idx
 from keras_cnns.data.preprocessing import decode_image
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _SHUFFLE_BYTES = 2**30
 UNLABELLED = "unlabelled"
 _OUR_BUILDERS = {
@@ -36,8 +36,8 @@ class Layout:
 
     Attributes:
         image: name of the feature with the image.
-        target: function of an example, a dict of features, to its target: any structure
-            of tensors.
+        target: function of an example, a dict of features, to its target: tensors in
+            any nested structure.
         class_names: tuple of names of classes.
     """
 
@@ -57,9 +57,9 @@ class Source:
         class_names: tuple of names, by label.
         image_shape: ``(height, width, channels)``; None where images differ.
         examples: ``tf.data.Dataset`` of (``read``'s input, target): the int64 label, or
-            what else a ``Layout`` makes of an example.
+            the target of a ``Layout``.
         read: maps an example's first component to encoded image bytes.
-        shuffle_buffer: how many unread examples fit a gibibyte.
+        shuffle_buffer: number of unread examples that fit into a gibibyte.
     """
 
     name: str
@@ -80,7 +80,7 @@ def open_source(
     labelled: bool = True,
     layout: Optional[Callable] = None,
 ) -> Source:
-    """Finds a data set, preparing it where that is needed.
+    """Opens a data set, and prepares it first if needed.
 
     Args:
         name: ``digits``, ``rendered_digits``, ``fashion_mnist``, ``photographs``
@@ -90,11 +90,10 @@ def open_source(
         split: split name; TFDS slices such as ``"train[:90%]"`` work for TFDS names.
         data_dir: where TFDS keeps prepared data, default ``~/tensorflow_datasets``;
             for ``fashion_mnist`` it may also hold the IDX files.
-        labelled: whether labels are needed. If not, sets without them will do as well:
+        labelled: whether labels are needed. If not, unlabelled sets are accepted too:
             TFDS names with one image feature, or one called ``image``, and folders
-            ``<folder>/<split>/<image>``; all images are of the class ``UNLABELLED``
-            then.
-        layout: for other targets than labels, of TFDS names: function of a builder's
+            ``<folder>/<split>/<image>``; their images have the class ``UNLABELLED``.
+        layout: for targets other than labels, of TFDS names: function of a builder's
             ``info`` to its ``Layout``; raises ValueError where there are none.
 
     Raises:
@@ -119,7 +118,7 @@ def open_source(
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps the chatter of TFDS and of its downloads off the terminal."""
+    """Silences the messages of TFDS and of its downloads."""
     network, verbosity = py_logging.getLogger("urllib3"), logging.get_verbosity()
     before = network.level
     network.setLevel(py_logging.ERROR)
@@ -207,7 +206,7 @@ def _tfds_source(name, split, make_builder, layout, manual_dir=None, hint=""):
 
 
 def _label_layout(name, labelled, info):
-    """Image and label; where labels are not needed, the image alone will do."""
+    """Image and label, or the image alone where labels are not needed."""
     features, keys = info.features, info.supervised_keys
     if (
         keys is not None
@@ -233,7 +232,7 @@ def _label_layout(name, labelled, info):
 
 
 def _prepare(name, builder, manual_dir, hint):
-    # Shown although _quiet() holds: preparing a large set takes its time.
+    # Shown in spite of _quiet(): preparing a large set takes time.
     print(f"preparing data set {name} in {builder.data_dir}", file=sys.stderr)
     config = tfds.download.DownloadConfig(manual_dir=manual_dir)
     tfds.disable_progress_bar()
@@ -272,7 +271,7 @@ def _folder_source(folder, split, labelled):
 
 
 def _folder_of(folder, split, names, paths, labels):
-    """The source of files, which are looked at first."""
+    """The source of image files, whose headers are checked first."""
     if not paths:
         raise ValueError(f"{os.path.join(folder, split)} holds no images")
     check_image_headers(paths)
@@ -303,7 +302,7 @@ def list_images(folder: str) -> list:
     """Every file in a folder that is not hidden, sorted; all must be images.
 
     Raises:
-        ValueError: if a file's name does not end like an image's.
+        ValueError: if a file does not have the extension of an image.
     """
     if not os.path.isdir(folder):
         return []
@@ -312,11 +311,11 @@ def list_images(folder: str) -> list:
         for entry in os.scandir(folder)
         if entry.is_file() and not entry.name.startswith(".")
     )
-    strangers = [f for f in files if not f.lower().endswith(IMAGE_ENDINGS)]
-    if strangers:
+    others = [f for f in files if not f.lower().endswith(IMAGE_EXTENSIONS)]
+    if others:
         raise ValueError(
-            f"not an image file: {strangers[0]} ({len(strangers)} such in {folder}); "
-            f"images end in {', '.join(IMAGE_ENDINGS)}"
+            f"not an image file: {others[0]} ({len(others)} such in {folder}); "
+            f"images end in {', '.join(IMAGE_EXTENSIONS)}"
         )
     return files
 
@@ -325,7 +324,7 @@ def check_image_headers(paths) -> None:
     """Opens every file far enough to see that it is an image.
 
     Raises:
-        ValueError: naming the first file that is not, and how many there are.
+        ValueError: naming the first file that is not, and their number.
     """
 
     def read_header(path):
@@ -336,7 +335,7 @@ def check_image_headers(paths) -> None:
 
 
 def check_image_contents(paths) -> None:
-    """Decodes every file as the pipelines do, to name the one that broke one.
+    """Decodes every file as the pipelines do.
 
     Raises:
         ValueError: naming the first file that cannot be decoded.
@@ -392,7 +391,7 @@ def naming_bad_images(name: str):
     """Within the block, a decoding error in an image folder names the file.
 
     Args:
-        name: data set name or folder; only folders are looked through.
+        name: data set name or folder; only folders are searched.
 
     Raises:
         ValueError: naming the image that cannot be decoded.

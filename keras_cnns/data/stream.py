@@ -1,8 +1,8 @@
 """Training batches as an endless stream that is a pure function of seed and step.
 
 The stream that starts at step s is the one from step 0 without its first s batches,
-which is what makes a run resumable bit-exactly. What becomes of an example is the
-caller's.
+which makes bit-exact resume possible. The caller defines what an example is turned
+into.
 """
 
 import tensorflow as tf
@@ -21,22 +21,22 @@ def training_stream(
 ) -> tf.data.Dataset:
     """The endless stream of training batches, from any step on.
 
-    Every epoch has its own order, drawn from ``seed``; the examples that do not fill a
+    Every epoch has its own order, drawn from ``seed``; examples that do not fill a
     batch at its end are left out.
 
     Args:
         source: the training split.
         batch_size: examples per batch, over all replicas.
         start_step: batches to leave out at the beginning of the stream.
-        transform: function of a seed of two integers, which each example has of its own
-            in each epoch, the ``source.read`` input and the target, to a tuple of any
-            structures of tensors, of one shape for all examples.
-        finish: function of the seeds of a batch ``(batch, 2)`` and those tuples'
-            batched components to the components that are trained on; None: as they are.
+        transform: function of a seed (two integers, different for each example and
+            epoch), the ``source.read`` input and the target, to a tuple of nested
+            tensors of the same shapes for all examples.
+        finish: function of the seeds of a batch ``(batch, 2)`` and the batched
+            components of those tuples to the components to train on; None: unchanged.
         seed: of everything random.
 
     Returns:
-        Dataset of whole batches, of static shapes.
+        Dataset of full batches, of static shapes.
 
     Raises:
         ValueError: if there are fewer examples than one batch.
@@ -55,7 +55,7 @@ def training_stream(
 
     return sharded_by_data(
         _shuffled_examples(source, batch_size, start_step, seed)
-        # Known to be endless, batches keep their static size under several workers.
+        # Only an endless stream keeps static batch sizes under several workers.
         .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         .map(transformed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .batch(batch_size, drop_remainder=True)
@@ -65,7 +65,7 @@ def training_stream(
 
 
 def _shuffled_examples(source, batch_size, start_step, seed):
-    """(seed, content, target) of all that is trained on from a step on, in order."""
+    """(seed, content, target) of all training examples from a step on, in order."""
     steps_per_epoch = source.num_examples // batch_size
     start_epoch, start_batch = divmod(start_step, steps_per_epoch)
     start_epoch, start_batch = tf.constant([start_epoch, start_batch], tf.int64)
@@ -73,7 +73,8 @@ def _shuffled_examples(source, batch_size, start_step, seed):
     fold = tf.random.experimental.stateless_fold_in
 
     def epoch_examples(epoch):
-        # Of this function's graph only: the order must not depend on the global seed.
+        # Affects this function's graph only: the order must not depend on the global
+        # seed.
         tf.compat.v1.set_random_seed(1)
         epoch_seed = fold(tf.constant([seed, 0], tf.int64), epoch)
         order_seed = tf.random.stateless_uniform(
@@ -96,7 +97,7 @@ def _shuffled_examples(source, batch_size, start_step, seed):
 
 
 def sharded_by_data(dataset):
-    """Workers share each global batch, whatever files it came from."""
+    """Splits each global batch over the workers, whatever files it came from."""
     options = tf.data.Options()
     policy = tf.data.experimental.AutoShardPolicy.DATA
     options.experimental_distribute.auto_shard_policy = policy

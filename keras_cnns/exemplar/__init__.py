@@ -3,8 +3,8 @@
 All fills take ``(image, mask, *, seed=0, progress=None, **options)``: a uint8 image
 ``(height, width)``, ``(height, width, 1)`` or ``(height, width, 3)`` of any size, and a
 mask ``(height, width)`` or ``(height, width, 1)`` in which 1 is valid and 0 hole. They
-return a new uint8 image of the same shape, in which valid pixels are untouched to the
-bit, and are deterministic under the seed. Neither TensorFlow nor Keras is loaded.
+return a new uint8 image of the same shape, in which valid pixels are unchanged, and are
+deterministic for a seed. Neither TensorFlow nor Keras is loaded.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ METHODS = {
 def fill(
     image, mask, method="patch_match", *, seed=0, progress=None, **options
 ) -> np.ndarray:
-    """Fills the hole of an image by a method's name.
+    """Fills the hole of an image by a named method.
 
     Args:
         image: uint8 ``(height, width)``, ``(height, width, 1)`` or
@@ -35,12 +35,12 @@ def fill(
         mask: ``(height, width)`` or ``(height, width, 1)``, bool or numbers 0 and 1;
             1 = valid, 0 = hole.
         method: one of ``METHODS``.
-        seed: of what is drawn, a whole number.
+        seed: of random numbers, a whole number.
         progress: called with the fraction done, rising to 1, or None.
         **options: those of the method.
 
     Returns:
-        uint8, of the image's shape; valid pixels are untouched.
+        uint8, of the image's shape; valid pixels are unchanged.
 
     Raises:
         ValueError: if the method, an option, the image or the mask is bad: another

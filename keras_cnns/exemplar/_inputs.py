@@ -1,4 +1,4 @@
-"""What all fills have in common: their signature, checks, and what they leave alone."""
+"""What all fills share: signature, checks, and unchanged valid pixels."""
 
 import functools
 import inspect
@@ -12,16 +12,16 @@ _SHARED = ("seed", "progress")
 
 
 def _silent(fraction):
-    """Stands in for a progress that nobody wants to see."""
+    """The default progress callback, which does nothing."""
 
 
 def image_fill(function):
-    """Makes a fill of checked planes one of images and masks.
+    """Decorator: makes a fill of checked arrays one of images and masks.
 
     The function is called with ``image`` uint8 ``(height, width, channels)``, in which
-    the hole is 0, and ``mask`` bool ``(height, width)`` with some hole and some known
-    pixel; with those of ``seed`` and ``progress`` that it names; and with its options.
-    It returns the filled image, of which only the hole is used.
+    the hole is 0, and ``mask`` bool ``(height, width)`` with at least one hole and one
+    valid pixel; with ``seed`` and ``progress`` if it names them; and with its options.
+    Only the hole of the image that it returns is used.
 
     The result takes ``(image, mask, *, seed=0, progress=None, **options)``:
 
@@ -29,12 +29,11 @@ def image_fill(function):
       ``(height, width, 3)``; what lies under the hole has no effect.
     - mask: ``(height, width)`` or ``(height, width, 1)``, bool or numbers 0 and 1;
       1 = valid, 0 = hole.
-    - seed: of what is drawn, a whole number; a fill that draws nothing is the same
-      under each.
+    - seed: of random numbers, a whole number; without effect on deterministic fills.
     - progress: called with the fraction done, rising to 1, or None.
 
-    It returns a new uint8 image of the given shape, in which valid pixels are untouched
-    bit-exactly, and raises ``ValueError`` where an argument is bad.
+    It returns a new uint8 image of the given shape, in which valid pixels are
+    unchanged, and raises ``ValueError`` if an argument is bad.
     """
     own = inspect.signature(function).parameters
     taken = [name for name in _SHARED if name in own]
@@ -43,17 +42,17 @@ def image_fill(function):
     @functools.wraps(function)
     def fill(image, mask, *, seed=0, progress=None, **given):
         image = check_image(image)
-        known = check_mask(mask, image.shape)
+        valid = check_mask(mask, image.shape)
         check_count("seed", seed, 0)
         _check_options(function.__name__, given, [p.name for p in options])
         shared = {"seed": seed, "progress": progress or _silent}
-        if known.all():
+        if valid.all():
             result = image.copy()
         else:
-            planes = image.reshape(*known.shape, -1) * known[..., np.newaxis]
+            planes = image.reshape(*valid.shape, -1) * valid[..., np.newaxis]
             chosen = {name: shared[name] for name in taken}
-            result = function(planes, known, **chosen, **given).reshape(image.shape)
-            result[known] = image[known]
+            result = function(planes, valid, **chosen, **given).reshape(image.shape)
+            result[valid] = image[valid]
         shared["progress"](1.0)
         return result
 
@@ -65,7 +64,7 @@ def image_fill(function):
 
 
 def check_image(image) -> np.ndarray:
-    """The image as an array.
+    """Checks an image and returns it as an array.
 
     Raises:
         ValueError: if it is not uint8 with 1 or 3 channels, or is empty.
@@ -81,7 +80,7 @@ def check_image(image) -> np.ndarray:
 
 
 def check_mask(mask, image_shape) -> np.ndarray:
-    """Which pixels are known, bool ``(height, width)``.
+    """Which pixels are valid, bool ``(height, width)``.
 
     Args:
         mask: ``(height, width)`` or ``(height, width, 1)``; 1 = valid, 0 = hole.
@@ -97,13 +96,13 @@ def check_mask(mask, image_shape) -> np.ndarray:
             f"mask must have the image's height and width {tuple(image_shape[:2])}, "
             f"got {mask.shape}"
         )
-    known = mask.reshape(mask.shape[:2]) == 1
-    if not known.any():
+    valid = mask.reshape(mask.shape[:2]) == 1
+    if not valid.any():
         raise ValueError(
             f"mask has no valid pixel among {mask.size}: the hole is the whole image "
             "and there is nothing to fill it from (1 = valid, 0 = hole)"
         )
-    return known
+    return valid
 
 
 def _check_options(name, given, allowed):

@@ -1,4 +1,4 @@
-"""Criminisi's exemplar fill: copies patches, and where structure enters comes first."""
+"""Criminisi's exemplar fill: copies patches, first where structures enter the hole."""
 
 import numpy as np
 from skimage import color
@@ -8,7 +8,7 @@ from keras_cnns.exemplar._inputs import image_fill
 from keras_cnns.exemplar.fill_front import FillFront
 from keras_cnns.exemplar.patches import PatchSearch, fully_known, usable_patch_size
 
-# Lab in sixteenths: whole numbers make distances exact and ties true ones.
+# Lab in sixteenths: whole numbers make distances exact, and ties too.
 _LAB_STEPS = 16
 
 
@@ -33,37 +33,37 @@ def fill_criminisi(
     search_radius=None,
     has_data_term=True,
 ):
-    """Fills a hole with copies of known patches, in the order of their priority.
+    """Fills a hole with copies of valid patches, by priority.
 
-    The hole pixel of the highest priority (see ``FillFront``) is taken; of the patches
-    that were fully known at the start, the one most like the patch around it is found,
-    by the sum of squared differences over the pixels that are known by now; its other
-    pixels are copied. Nothing is drawn, and of equals the first in reading order is
-    taken. Near the image's edge the part of the patch that lies inside is used.
+    The hole pixel of the highest priority (see ``FillFront``) is taken; the patch
+    around it is compared with all patches without hole, by the sum of squared
+    differences over its valid or already filled pixels; its other pixels are copied
+    from the most similar one, the first in reading order of several. Near the image's
+    edge the part of the patch that lies inside is used.
 
     The time grows with the hole's pixels times those of the whole image, or of the
-    square that ``search_radius`` allows: large images want a radius.
+    square within ``search_radius``: large images need a radius.
 
     Args:
         image: uint8 ``(height, width)``, ``(height, width, 1)`` or
             ``(height, width, 3)``.
         mask: ``(height, width)`` or ``(height, width, 1)``; 1 = valid, 0 = hole.
-        seed: has no effect, as nothing is drawn.
+        seed: has no effect.
         progress: called with the fraction of the hole that is filled.
         patch_size: height and width of a patch, odd, in pixels: a little more than the
-            largest element of the texture. Where no such patch is fully known, the next
-            smaller odd size with one is taken and a warning logged.
+            largest element of the texture. Where all such patches touch the hole, the
+            next smaller odd size is taken and a warning logged.
         colour_space: in which colours are compared, "lab" (CIE Lab, in steps of 1/16)
             or "rgb"; grey images are compared by their grey levels.
-        search_radius: how far away a patch may come from, in pixels, doubled where
-            there is none; None: from the whole image.
-        has_data_term: False gives the order of confidence alone.
+        search_radius: largest distance of a copied patch, in pixels, doubled where
+            there is none; None: the whole image.
+        has_data_term: whether the priority has the data term; False: confidence alone.
 
     Returns:
-        uint8, of the image's shape; valid pixels are untouched.
+        uint8, of the image's shape; valid pixels are unchanged.
 
     Raises:
-        ValueError: if an argument is bad, or no patch of 3 x 3 is fully known.
+        ValueError: if an argument is bad, or every patch of 3 x 3 touches the hole.
 
     Source: Criminisi, Perez and Toyama, "Region filling and object removal by
     exemplar-based image inpainting", IEEE TIP 13(9), 2004. That patches are compared in
@@ -102,12 +102,12 @@ def _fill(image, search, front, size, progress):
 
 
 def _window(corner, size):
-    """The patch of a corner; padded by its reach, an image has centres for corners."""
+    """The patch at a corner, which is its centre in an image padded by its reach."""
     return tuple(slice(start, start + size) for start in corner)
 
 
 class _SourceSearch:
-    """Finds the patch to copy among those that were fully known at the start."""
+    """Finds the patch to copy among those without hole."""
 
     def __init__(self, values, known, size, radius):
         reach = size // 2
@@ -121,7 +121,7 @@ class _SourceSearch:
             self._whole = PatchSearch(values, self._usable, size)
 
     def find(self, centre, known):
-        """Corner of the patch most like the one around a pixel where that is known."""
+        """Corner of the patch most like the known part of the one around a pixel."""
         patch = self._current[_window(centre, self._size)]
         if self._whole is not None:
             return self._whole.find(patch, known)
@@ -144,6 +144,6 @@ class _SourceSearch:
             radius *= 2
 
     def copy(self, source, centre, unknown):
-        """Makes the unknown pixels around one those of a source."""
+        """Copies a source to the unknown pixels of the patch around a pixel."""
         copied = self._values[_window(source, self._size)]
         self._current[_window(centre, self._size)][unknown] = copied[unknown]

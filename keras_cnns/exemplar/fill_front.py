@@ -4,29 +4,28 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
-# Of the data term: the largest level of a channel, and what keeps flat areas in the
-# race.
+# Of the data term: the largest level of a channel, and the least value, for flat areas.
 _LARGEST = 255.0
 _FLOOR = 1e-3
-# Of a priority, some seven digits: whatever rounding does is far behind them.
+# Bits of a priority that count, some seven digits: far above rounding errors.
 _BITS = 24
 _EIGHT = np.ones((3, 3), bool)
 _SMOOTH = np.array([1.0, 2.0, 1.0])
 
 
 class FillFront:
-    """Confidence, data term and priority of the hole pixels next to known ones.
+    """Confidence, data term and priority of the hole pixels next to valid ones.
 
     Equations 1 and 2 of the paper: the priority of a pixel p of the front is
     ``C(p) * D(p)``; C(p) is the mean confidence in the patch around p, in which unknown
     pixels count 0; ``D(p) = |isophote . normal| / 255 + 0.001``. The isophote is the
     gradient turned by 90 degrees, and the gradient the largest one within the patch,
     from valid pixels alone: an unknown neighbour is replaced by the pixel itself, else
-    the edge of the hole would pass for structure. The normal is that of the mask, by
+    the edge of the hole would count as structure. The normal is that of the mask, by
     Sobel's filter. Gradients are those of the sum of the channels, in whole numbers, so
-    that ties are true ones.
+    that ties are exact.
 
-    Outside of the image nothing is known; it does not count as part of a patch.
+    Pixels outside of the image are not part of a patch.
 
     Args:
         image: uint8 ``(height, width, channels)``; what lies in the hole has no effect.
@@ -64,10 +63,10 @@ class FillFront:
         return last - np.maximum(centres - self._reach, 0) + 1
 
     def first(self):
-        """(row, column) of the highest priority, of equals the first; None at the end.
+        """(row, column) of the highest priority, the first of equals; None at the end.
 
         Priorities are compared by their first 24 bits, so that rounding, which differs
-        between machines, decides nothing, however small they are.
+        between machines, never decides.
         """
         found = np.unravel_index(self.priorities.argmax(), self._shape)
         return None if self.priorities[found] == -np.inf else found
@@ -81,7 +80,7 @@ class FillFront:
         return padded[row + 1 : row + 1 + size, column + 1 : column + 1 + size]
 
     def close(self, row, column, image) -> int:
-        """Makes the patch around a pixel known and updates what is near it.
+        """Fills the patch around a pixel and updates what depends on it.
 
         Args:
             row, column: of the centre, in the image.
@@ -108,13 +107,13 @@ class FillFront:
         return num_filled
 
     def _update(self, top, left, bottom, right):
-        """Brings up to date what depends on the pixels of a rectangle."""
+        """Updates what depends on the pixels of a rectangle."""
         self._update_gradient(top, left, bottom, right)
         far = self._reach + 1
         top, left = max(top - far, 0), max(left - far, 0)
         bottom = min(bottom + far, self._shape[0])
         right = min(right + far, self._shape[1])
-        # One more pixel on each side tells which hole pixels have known neighbours.
+        # One more pixel on each side shows which hole pixels have known neighbours.
         margin = self._margin
         around = self._known[
             top + margin - 1 : bottom + margin + 1,
@@ -184,6 +183,6 @@ def _sum_of_channels(image):
 
 
 def _rounded(values):
-    """The numbers with so many bits of mantissa."""
+    """The numbers with the mantissa rounded to ``_BITS`` bits."""
     mantissas, exponents = np.frexp(values)
     return np.ldexp(np.rint(np.ldexp(mantissas, _BITS)), exponents - _BITS)

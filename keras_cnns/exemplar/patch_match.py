@@ -1,10 +1,10 @@
-"""PatchMatch: which patch of one image is most like each patch of another, nearly.
+"""PatchMatch: approximate nearest neighbours of patches in another image.
 
-A field of matches starts at random; good matches are handed on to neighbours, shifted,
-and random ones are tried at ever smaller distances from the present ones (Barnes et
-al. 2009). The paper scans the image and hands on from pixel to pixel; here all pixels
-take over at once, from neighbours at jumps of several lengths, in all four directions.
-Whatever is tried replaces a match only where it is nearer, so that no distance rises.
+The nearest-neighbour field starts at random; good matches propagate to neighbours, and
+random candidates are tried at shrinking distances from the current ones (Barnes et al.
+2009). The paper scans the image and propagates from pixel to pixel; here all pixels are
+updated at once, from neighbours at several distances, in all four directions. A
+candidate replaces a match only if it is nearer, so that no distance grows.
 """
 
 import numpy as np
@@ -24,14 +24,14 @@ class PatchField:
         size: height and width of a patch.
         wanted: which target patches to match, bool
             ``(height - size + 1, width - size + 1)``.
-        usable: which source patches may be found, bool alike; at least one.
+        usable: which source patches are candidates, bool likewise; at least one.
         random: a ``numpy.random.Generator``.
 
     Attributes:
         corners: ``(2, count)``, rows and columns of the target patches.
         matches: ``(2, count)``, rows and columns of their matches.
         distances: ``(count,)`` float32, sums of squared differences.
-        index: where a target patch stands in these, -1 where it is not wanted.
+        index: position of a target patch in these, -1 if it is not matched.
     """
 
     def __init__(self, target, source, size, wanted, usable, random):
@@ -49,7 +49,7 @@ class PatchField:
         self.set_target(target)
 
     def set_target(self, target) -> None:
-        """Takes another target image, of the same size, and measures all matches."""
+        """Takes another target image of the same size and updates all distances."""
         strips = _strips(target, self._size)
         places = self.corners[0] * target.shape[1] + self.corners[1]
         self._target = [
@@ -60,11 +60,11 @@ class PatchField:
         self._take_nearer(self.matches, everything)
 
     def set_matches(self, matches, chosen) -> np.ndarray:
-        """Replaces some matches by others where these are usable, near or not.
+        """Replaces some matches by others that are usable, whatever their distance.
 
         Args:
-            matches: ``(2, count)``; unusable ones are passed over.
-            chosen: ``(count,)``, to which target patches they belong.
+            matches: ``(2, count)``; unusable ones are ignored.
+            chosen: ``(count,)``, the target patches that they belong to.
 
         Returns:
             Which of the field's matches were replaced, bool.
@@ -77,7 +77,7 @@ class PatchField:
         return replaced
 
     def try_matches(self, matches, chosen) -> None:
-        """Replaces matches by others where these are usable and nearer.
+        """Replaces matches by others that are usable and nearer.
 
         Args:
             matches, chosen: as of ``set_matches``.
@@ -87,7 +87,7 @@ class PatchField:
         self._take_nearer(matches, chosen)
 
     def _usable_of(self, matches, chosen):
-        """Those that lie in the source image and may be found."""
+        """Those that lie in the source image and are candidates."""
         limits = np.array(self._usable.shape)[:, np.newaxis]
         keep = ((matches >= 0) & (matches < limits)).all(axis=0)
         matches, chosen = matches[:, keep], chosen[keep]
@@ -95,7 +95,7 @@ class PatchField:
         return matches[:, keep], chosen[keep]
 
     def _take_nearer(self, matches, chosen):
-        """Compares row by row and drops what is already farther than the present."""
+        """Compares row by row and drops candidates that are farther already."""
         places = matches[0] * self._width + matches[1]
         distances = np.zeros(len(chosen), np.float32)
         for row in range(self._size):
@@ -110,7 +110,7 @@ class PatchField:
         self.distances[chosen] = distances
 
     def propagate(self, jump) -> None:
-        """Tries the matches of the neighbours at a distance, shifted alike."""
+        """Tries the matches of the neighbours at a distance, shifted accordingly."""
         limits = np.array(self.index.shape)[:, np.newaxis]
         for direction in _DIRECTIONS:
             shift = jump * np.array(direction)[:, np.newaxis]
@@ -122,7 +122,7 @@ class PatchField:
             self.try_matches(self.matches[:, found] + shift, chosen)
 
     def search(self) -> None:
-        """Tries random matches around the present ones, at halving distances."""
+        """Tries random matches around the current ones, at halving distances."""
         radius = max(self._usable.shape)
         everything = np.arange(self.corners.shape[1])
         while radius >= 1:
@@ -131,7 +131,7 @@ class PatchField:
             radius //= 2
 
     def improve(self, jumps=_JUMPS) -> None:
-        """One iteration: hands on matches, then searches at random."""
+        """One iteration: propagation, then random search."""
         for jump in jumps:
             self.propagate(jump)
         self.search()
@@ -157,15 +157,15 @@ def match_patches(
     usable=None,
     progress=None,
 ) -> tuple:
-    """For each patch of an image a patch of another that is nearly the most like it.
+    """Approximate nearest neighbours of all patches of an image in another.
 
     Args:
         target, source: ``(height, width)`` or ``(height, width, channels)`` numbers;
             sizes may differ, channels may not.
         patch_size: height and width of a patch, odd.
-        num_iterations: of handing on and searching.
+        num_iterations: of propagation and random search.
         seed: of the random matches.
-        usable: which source patches may be found, by top left corner, bool
+        usable: which source patches are candidates, by top left corner, bool
             ``(height - patch_size + 1, width - patch_size + 1)``; None: all.
         progress: called after each iteration with the fraction done and the mean
             distance, or None.

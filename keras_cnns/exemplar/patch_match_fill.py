@@ -1,4 +1,4 @@
-"""Filling with PatchMatch: every patch over the hole looks like a known one."""
+"""Filling with PatchMatch: every patch over the hole resembles a valid one."""
 
 import dataclasses
 
@@ -11,13 +11,13 @@ from keras_cnns.exemplar.criminisi import fill_criminisi
 from keras_cnns.exemplar.patch_match import PatchField
 from keras_cnns.exemplar.patches import fully_known, usable_patch_size
 
-# How much less a patch counts for each pixel that it is farther from the known ones.
+# Factor by which a patch's weight falls per pixel of distance from valid pixels.
 _FALL = 1.3
 # Distances (per value of a patch) below this are as good as none.
 _NOISE = 4.0
-# Coarser levels have fewer pixels, cost little, and decide what goes where.
+# Rounds per level: coarser ones cost little and decide the layout.
 _COARSE_FACTOR = 2
-# Matches come from the level below; far jumps are not needed for a second round.
+# Matches come from the coarser level, so that far jumps are not needed.
 _JUMPS = (4, 1)
 
 
@@ -42,14 +42,14 @@ class _Level:
 def fill_patch_match(
     image, mask, seed, progress, patch_size=7, num_rounds=8, smallest_side=32
 ):
-    """Fills a hole so that each patch over it is like a known one.
+    """Fills a hole so that each patch over it resembles a valid one.
 
-    On a pyramid of sizes, from coarse to fine: in turn, the patches that touch the hole
-    are matched with fully known ones (``match_patches``), and each pixel of the hole
-    becomes the weighted mean of what the matches of the patches over it have there. The
-    weight falls with the match's distance, and with the patch's distance from the known
-    pixels. The coarsest level starts from ``fill_criminisi``; each finer one from the
-    matches of the one before, taken twice as far.
+    On an image pyramid, from coarse to fine, two steps alternate: the patches that
+    touch the hole are matched with those that do not (``match_patches``), and each hole
+    pixel becomes the weighted mean of what the matches of all patches over it have
+    there. The weight falls with the match's distance, and with the patch's distance
+    from valid pixels. The coarsest level starts from ``fill_criminisi``, each finer one
+    from the matches of the one before, at twice the offset.
 
     Args:
         image: uint8 ``(height, width)``, ``(height, width, 1)`` or
@@ -57,18 +57,18 @@ def fill_patch_match(
         mask: ``(height, width)`` or ``(height, width, 1)``; 1 = valid, 0 = hole.
         seed: of the random matches.
         progress: called with the fraction of the work that is done.
-        patch_size: height and width of a patch, odd, in pixels of each level. Where no
-            such patch is fully known, the next smaller odd size with one is taken and
-            a warning logged.
-        num_rounds: how often to match and vote on the finest level; each coarser one
+        patch_size: height and width of a patch, odd, in pixels of each level. Where
+            all such patches touch the hole, the next smaller odd size is taken and a
+            warning logged.
+        num_rounds: rounds of matching and voting on the finest level; each coarser one
             has twice as many.
         smallest_side: the pyramid ends before the shorter side falls below this.
 
     Returns:
-        uint8, of the image's shape; valid pixels are untouched.
+        uint8, of the image's shape; valid pixels are unchanged.
 
     Raises:
-        ValueError: if an argument is bad, or no patch of 3 x 3 is fully known.
+        ValueError: if an argument is bad, or every patch of 3 x 3 touches the hole.
 
     Source: Barnes et al., SIGGRAPH 2009, after Wexler, Shechtman and Irani, "Space-time
     completion of video", PAMI 29(3), 2007, for the alternation and the weight by
@@ -98,7 +98,7 @@ def fill_patch_match(
 
 
 class _Work:
-    """Tells the fraction of the work, taking a round's cost as the hole's size."""
+    """Reports progress; a round costs as much as its level has hole pixels."""
 
     def __init__(self, levels, rounds, progress):
         self._progress = progress
@@ -115,7 +115,7 @@ class _Work:
 def _pyramid(image, known, size, smallest_side):
     """Levels from fine to coarse, each half as large, as long as there is a hole.
 
-    A coarse pixel is the mean of the known ones of its four, and is known where at
+    A coarse pixel is the mean of the valid ones of its four, and is valid where at
     least two are.
     """
     levels = [_Level(image.astype(np.float32), known)]
@@ -129,7 +129,7 @@ def _pyramid(image, known, size, smallest_side):
 
 def _halve(level):
     height, width = level.known.shape
-    # An odd last row or column is doubled by itself.
+    # An odd last row or column is repeated.
     pads = ((0, height % 2), (0, width % 2))
     known = np.pad(level.known, pads, mode="edge")
     image = np.pad(level.image, (*pads, (0, 0)), mode="edge")
@@ -167,7 +167,7 @@ def _refine(level, size, random, coarse_estimate, coarse_field):
     known = level.known[..., np.newaxis]
     estimate = np.where(known, level.image, larger)
     field = _new_field(level, estimate, size, random)
-    # Where there is no coarse match, or none that is known here, random ones stay.
+    # Random matches stay where the coarse ones are missing or not usable here.
     halves = np.minimum(
         field.corners // 2, np.array(coarse_field.index.shape)[:, np.newaxis] - 1
     )
@@ -185,7 +185,7 @@ def _vote(level, field, estimate, size, voters=None):
     Args:
         level: to fill.
         field: matches for all patches that touch the hole.
-        estimate: what stays where nobody votes.
+        estimate: values of pixels without votes.
         size: of the patches.
         voters: which of the field's patches vote, bool; None: all.
     """

@@ -1,4 +1,4 @@
-"""Square patches of an image: which are fully known, and which is most like another.
+"""Square patches of an image: which are valid, and which is most like another.
 
 A patch is named by its top left corner; an image of height H has ``H - size + 1`` rows
 of corners.
@@ -12,7 +12,7 @@ _SMALLEST = 3
 
 
 def fully_known(known, size) -> np.ndarray:
-    """Which patches hold no unknown pixel.
+    """Which patches have valid pixels only.
 
     Args:
         known: bool ``(height, width)``.
@@ -28,18 +28,17 @@ def fully_known(known, size) -> np.ndarray:
 
 
 def usable_patch_size(known, size) -> int:
-    """The wanted patch size, or the next smaller odd one with a fully known patch.
+    """A patch size, or the next smaller odd one with a patch of valid pixels only.
 
     Args:
         known: bool ``(height, width)``.
-        size: the size that is wanted, odd.
+        size: the preferred size, odd.
 
     Returns:
-        An odd number between 3 and ``size``; a smaller one than wanted is logged as a
-        warning.
+        An odd number between 3 and ``size``; a warning is logged if it is smaller.
 
     Raises:
-        ValueError: if not even a patch of 3 x 3 is fully known.
+        ValueError: if every patch of 3 x 3 touches the hole.
     """
     for smaller in range(size, _SMALLEST - 1, -2):
         if smaller <= min(known.shape) and fully_known(known, smaller).any():
@@ -60,13 +59,13 @@ def usable_patch_size(known, size) -> int:
 class PatchSearch:
     """Finds the patch with the least weighted sum of squared differences.
 
-    All patches are compared at once, by correlation in the frequency domain. With whole
+    All patches are compared at once, by correlation in the frequency domain. For whole
     numbers whose squared differences sum to less than some 1e11 the result is exact:
-    what the transforms lose is rounded away.
+    errors of the transforms are rounded away.
 
     Args:
         values: whole numbers ``(height, width, channels)``.
-        usable: which patches may be found, bool, by top left corner.
+        usable: which patches are candidates, bool, by top left corner.
         size: height and width of a patch.
     """
 
@@ -79,7 +78,7 @@ class PatchSearch:
         self._spectra = fft.rfft2(planes, self._shape)
 
     def find(self, patch, weights) -> tuple:
-        """Top left corner of the patch most like another; of equals the first.
+        """Top left corner of the patch most like another, the first of equals.
 
         Args:
             patch: whole numbers ``(size, size, channels)``.
@@ -93,7 +92,7 @@ class PatchSearch:
         kernels = fft.rfft2(np.concatenate([weights[np.newaxis], planes]), self._shape)
         spectrum = (self._spectra * kernels.conj()).sum(axis=0)
         rows, columns = self._usable.shape
-        # The sum of the patch's own squares is the same for all and left away.
+        # The sum of the patch's own squares is the same for all and left out.
         distances = np.rint(fft.irfft2(spectrum, self._shape)[:rows, :columns])
         distances[~self._usable] = np.inf
         return np.unravel_index(distances.argmin(), distances.shape)

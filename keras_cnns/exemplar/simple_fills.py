@@ -1,4 +1,4 @@
-"""Fills that copy no texture: what any other method has to beat."""
+"""Baseline fills: mean colour, nearest pixel, biharmonic surface."""
 
 import numpy as np
 from scipy import ndimage
@@ -16,11 +16,11 @@ def fill_mean(image, mask):
         image: uint8 ``(height, width)``, ``(height, width, 1)`` or
             ``(height, width, 3)``.
         mask: ``(height, width)`` or ``(height, width, 1)``; 1 = valid, 0 = hole.
-        seed: has no effect, as nothing is drawn.
+        seed: has no effect.
         progress: called with 1 at the end.
 
     Returns:
-        uint8, of the image's shape; valid pixels are untouched.
+        uint8, of the image's shape; valid pixels are unchanged.
 
     Raises:
         ValueError: if an argument is bad.
@@ -37,7 +37,7 @@ def fill_nearest(image, mask):
         image, mask, seed, progress: as of ``fill_mean``.
 
     Returns:
-        uint8, of the image's shape; valid pixels are untouched.
+        uint8, of the image's shape; valid pixels are unchanged.
 
     Raises:
         ValueError: if an argument is bad.
@@ -58,7 +58,7 @@ def fill_biharmonic(image, mask, split_into_regions=False):
             faster where there are many.
 
     Returns:
-        uint8, of the image's shape; valid pixels are untouched.
+        uint8, of the image's shape; valid pixels are unchanged.
 
     Raises:
         ValueError: if an argument is bad.

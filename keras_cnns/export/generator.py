@@ -1,8 +1,8 @@
 """Generators as SavedModels: ``<export_dir>/<name>/<version>/``.
 
-Two signatures: ``serving_default`` takes latents, ``sample`` a count and a seed, from
-which it draws them. Those of a conditional generator take labels, too: one-hot ones,
-and class numbers, which then tell the count.
+Two signatures: ``serving_default`` takes latents, ``sample`` draws them from a count
+and a seed. Those of a conditional generator take labels too: one-hot, and class numbers
+in place of the count.
 """
 
 import os

@@ -1,13 +1,13 @@
 """Inpainting networks as SavedModels: ``<export_dir>/<name>/<version>/``.
 
 Two signatures. ``serving_default`` takes images in the network's range and masks (1
-for valid pixels, 0 in the hole; what is between counts as known from 0.5 on) and gives
-the filled images. ``serve_images`` takes encoded images of any size, each with an
-encoded mask of its size whose white pixels, 128 and more, are the hole, and gives PNG
-files of those sizes. Both leave valid pixels as they are.
+for valid pixels, 0 in the hole; 0.5 and more counts as valid) and returns the filled
+images. ``serve_images`` takes encoded images of any size, each with an encoded mask of
+its size whose white pixels, 128 and more, are the hole, and returns PNG files of those
+sizes. Both keep valid pixels unchanged.
 
-The network sees an image in its own size. What is resized are the valid pixels alone,
-so that nothing from under the hole gets into them.
+Images are resized to the network's size from valid pixels alone, so that nothing from
+under the hole leaks in.
 """
 
 import functools
@@ -28,7 +28,7 @@ class _ServedInpainter(tf.Module):
 
     def __init__(self, network, preprocessing, value_range):
         super().__init__()
-        # Not the network itself: its layers need not be traced one by one.
+        # Not the network itself, whose layers would be traced one by one.
         self._network = functools.partial(network, training=False)
         self._weights = network.variables
         self._preprocessing = preprocessing
@@ -43,8 +43,8 @@ class _ServedInpainter(tf.Module):
 
         @tf.function(input_signature=[images, masks])
         def serving_default(images, masks):
-            known = masks >= 0.5
-            return {"images": tf.where(known, images, self._fill(images, known))}
+            valid = masks >= 0.5
+            return {"images": tf.where(valid, images, self._fill(images, valid))}
 
         @tf.function(input_signature=[strings, strings])
         def serve_images(image_bytes, mask_bytes):
@@ -65,36 +65,36 @@ class _ServedInpainter(tf.Module):
         self.serving_default = serving_default
         self.serve_images = serve_images
 
-    def _fill(self, images, known):
-        """What the network makes of valid pixels, within their range."""
-        masks = tf.cast(known, tf.float32)
-        images = tf.where(known, images, 0.0)
+    def _fill(self, images, valid):
+        """The network's output, clipped to its range."""
+        masks = tf.cast(valid, tf.float32)
+        images = tf.where(valid, images, 0.0)
         final = tf.nest.flatten(self._network([images, masks]))[0]
         return tf.clip_by_value(tf.cast(final, tf.float32), *self._range)
 
     def _decode(self, image_bytes, mask_bytes):
-        """Grey levels of 0 to 255, and where they are known, ``(height, width, 1)``."""
+        """Grey levels of 0 to 255, and where they are valid, ``(height, width, 1)``."""
         pixels = decode_image(image_bytes, self._preprocessing.channels)
-        known = decode_image(mask_bytes, 1) < _WHITE
+        valid = decode_image(mask_bytes, 1) < _WHITE
         checks = [
             tf.debugging.assert_equal(
-                tf.shape(known)[:2],
+                tf.shape(valid)[:2],
                 tf.shape(pixels)[:2],
                 "a mask must have the size of its image",
             ),
             tf.debugging.Assert(
-                tf.reduce_any(known),
+                tf.reduce_any(valid),
                 ["a mask is all hole (white): there is nothing to fill it from"],
             ),
         ]
         with tf.control_dependencies(checks):  # else what follows may fail first
-            return tf.identity(pixels), known
+            return tf.identity(pixels), valid
 
     def _read(self, image_bytes, mask_bytes):
         """One image and its mask in the network's size."""
-        pixels, known = self._decode(image_bytes, mask_bytes)
+        pixels, valid = self._decode(image_bytes, mask_bytes)
         weights = tf.repeat(
-            tf.cast(known, tf.float32), self._preprocessing.channels, axis=-1
+            tf.cast(valid, tf.float32), self._preprocessing.channels, axis=-1
         )
         levels = self._preprocessing.resize(tf.cast(pixels, tf.float32) * weights)
         fractions = self._preprocessing.resize(weights)
@@ -105,7 +105,7 @@ class _ServedInpainter(tf.Module):
 
     def _write(self, image_bytes, mask_bytes, filled):
         """The PNG file of one image in its own size."""
-        pixels, known = self._decode(image_bytes, mask_bytes)
+        pixels, valid = self._decode(image_bytes, mask_bytes)
         low, high = self._range
         levels = 255 * (filled - low) / (high - low)
         size = tf.shape(pixels)[:2]
@@ -116,7 +116,7 @@ class _ServedInpainter(tf.Module):
             fits, lambda: levels, lambda: tf.image.resize(levels, size, antialias=True)
         )
         hole = tf.cast(tf.round(tf.clip_by_value(levels, 0, 255)), tf.uint8)
-        return tf.io.encode_png(tf.where(known, pixels, hole))
+        return tf.io.encode_png(tf.where(valid, pixels, hole))
 
 
 def export_inpainter(
@@ -125,8 +125,8 @@ def export_inpainter(
     """Exports an inpainting network for TF Serving; verified in a fresh process.
 
     Args:
-        network: ``keras.Model``, ``[images, masks]`` to images, or to a list of
-            them, the final ones first.
+        network: ``keras.Model``, ``[images, masks]`` to images, or to a list of them,
+            the final ones first.
         export_dir: folder that gets ``<name>/<version>/``, the next version.
         name: model name in the path.
         preprocessing: ``Preprocessing`` of the network.
@@ -148,7 +148,7 @@ def export_inpainter(
 
 
 def _verification_cases(network, preprocessing, value_range):
-    """Random images with rectangular holes, and the right answers."""
+    """Random images with rectangular holes, and the expected outputs."""
     random = np.random.default_rng(0)
     height, width = preprocessing.height, preprocessing.width
     pixels = random.integers(
@@ -159,8 +159,8 @@ def _verification_cases(network, preprocessing, value_range):
         mask[i : i + height // 2, width // 4 : width // 2] = 0
     images = preprocessing.standardize(pixels).numpy()
     low, high = VALUE_RANGES[value_range]
-    known = np.where(masks > 0, images, np.float32(0))
-    output = tf.nest.flatten(network([known, masks], training=False))[0]
+    valid = np.where(masks > 0, images, np.float32(0))
+    output = tf.nest.flatten(network([valid, masks], training=False))[0]
     output = np.clip(np.asarray(output, np.float32), low, high)
     levels = np.rint(255 * (output - low) / (high - low)).astype(np.uint8)
     holes = (255 * (1 - masks)).astype(np.uint8)

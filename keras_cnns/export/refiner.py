@@ -1,6 +1,6 @@
 """Refiners of simulated images as SavedModels: ``<export_dir>/<name>/<version>/``.
 
-The signature ``serving_default`` takes images in [-1, 1] and gives refined ones.
+The signature ``serving_default`` takes images in [-1, 1] and returns refined ones.
 """
 
 import os

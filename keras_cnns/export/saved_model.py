@@ -20,7 +20,7 @@ LABELS = "labels.txt"
 class _ServedClassifier(tf.Module):
     """What goes into the SavedModel: the weights, the labels and two functions.
 
-    The Keras model itself stays outside, so that its layers are not traced one by one.
+    The Keras model itself is left out, so that its layers are not traced one by one.
     """
 
     def __init__(self, network, preprocessing, class_names, labels_file):
@@ -64,8 +64,8 @@ def export_saved_model(
 ):
     """Exports a classifier for TF Serving and verifies it in a fresh process.
 
-    The version is one more than the highest there is. The folder appears only when it
-    is whole and its outputs equal the network's.
+    The version is one above the highest. The folder is written atomically, once its
+    outputs equal the network's.
 
     Args:
         network: ``keras.Model``, images to probabilities ``(batch, classes)``.
@@ -154,7 +154,7 @@ def write_version(folder, served, signatures, cases, add_files=None):
 
 
 def _verification_cases(network, preprocessing):
-    """Random images of the input size and of others, with the right answers."""
+    """Random images of the input size and of others, with the expected outputs."""
     random = np.random.default_rng(0)
     height, width = preprocessing.height, preprocessing.width
     encoded = []
@@ -180,7 +180,7 @@ def _next_version(folder):
 
 
 def find_saved_model(path: str) -> str:
-    """The SavedModel version behind a path: itself, or the newest version in it.
+    """The SavedModel version at a path: itself, or the newest version in it.
 
     Raises:
         ValueError: if there is none.
@@ -203,7 +203,7 @@ def load_saved_model(path: str):
         path: a version's folder, or the one above it.
 
     Returns:
-        (function of a list of encoded images that gives ``(batch, classes)`` NumPy
+        (function of a list of encoded images that returns ``(batch, classes)`` NumPy
         probabilities, tuple of class names).
 
     Raises:

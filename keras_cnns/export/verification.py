@@ -1,4 +1,4 @@
-"""Proof that a SavedModel gives what its network gave, in a process that has only it.
+"""Checks in a fresh process that a SavedModel reproduces its network's outputs.
 
 ``python -m keras_cnns.export.verification <folder> <cases.npz>`` prints the largest
 difference of each case as JSON.
@@ -19,7 +19,7 @@ _TOLERANCE = 1e-5
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A call of a signature, and what it must give.
+    """A call of a signature, and its expected output.
 
     Attributes:
         signature: its name.
@@ -36,7 +36,7 @@ class Case:
 
 
 def verify(path: str, cases) -> float:
-    """Calls a SavedModel and compares what it gives.
+    """Calls a SavedModel in a fresh process and compares its outputs.
 
     Args:
         path: folder of the SavedModel version.

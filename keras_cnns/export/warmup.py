@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def check_available() -> None:
-    """Refuses to go on where warm-up requests cannot be made.
+    """Checks that warm-up requests can be written.
 
     Raises:
         ImportError: if the extra ``serving`` is not installed.

@@ -1,4 +1,4 @@
-"""Everything that draws: grids of images, curves, matrices, as PNG files."""
+"""All plots: grids of images, curves and matrices, as PNG files."""
 
 from keras_cnns.figures.curves import (
     Panel,

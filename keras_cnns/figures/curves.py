@@ -1,4 +1,4 @@
-"""Figures of a training and of an evaluation, as PNG files."""
+"""Plots of training and evaluation, as PNG files."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Grids of images and images of gradients, as PNG files."""
+"""Grids of images as PNG files, and gradients as images."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont

@@ -1,4 +1,4 @@
-"""Filled images beside what was given and what was there."""
+"""Filled images beside their inputs and the true images."""
 
 import numpy as np
 
@@ -18,8 +18,8 @@ def inpainting_grid(
     Args:
         images: the complete images, ``(count, height, width, channels)``.
         masks: ``(count, height, width, 1)``, 1 for valid pixels, 0 in the hole.
-        filled: dict of images of the shape of ``images`` by the name of what filled
-            them; a column each.
+        filled: dict of images of the shape of ``images`` by the name of the method; a
+            column each.
         path: PNG file to write.
         value_range: ``"unit"`` for [0, 1], ``"signed"`` for [-1, 1].
         row_labels: text at the left of each row, or None.

@@ -1,4 +1,4 @@
-"""Using trained networks: to classify, draw, fill, refine, embed and compare."""
+"""Inference: classification, sampling, inpainting, refining and embeddings."""
 
 from keras_cnns.inference.classifiers import load_classifier
 from keras_cnns.inference.embeddings import (

@@ -31,6 +31,6 @@ def load_classifier(run_dir: str, which: str = "best", size=None):
 
 
 def describe_classifier(run, which: str) -> str:
-    """What to call the network of a ``Run``: model, epoch and data."""
+    """Name of the network of a ``Run``: model, epoch and data."""
     trained_on = f"{run.options['dataset']} {run.options['train_split']}"
     return f"{run.options['model']}, {which} epoch on {trained_on}"

@@ -1,8 +1,8 @@
-"""Networks that turn images into features, in which generators are scored.
+"""Embeddings: networks in whose features generators are scored.
 
-An ``Embedding`` takes real and generated images the same way: whole grey levels of 0
-to 255, one resizing, one standardisation, one network. It has a name and a checksum, so
-that scores under different ones are not mistaken for comparable.
+An ``Embedding`` treats real and generated images alike: integer grey levels of 0 to
+255, the same resizing, standardisation and network. Its name and checksum keep scores
+of different embeddings from being compared.
 """
 
 import dataclasses
@@ -26,10 +26,10 @@ _INCEPTION_NAME = (
 
 
 class Embedding:
-    """A frozen classifier that gives its penultimate features and its answers.
+    """A frozen classifier that returns its penultimate features and probabilities.
 
     Args:
-        name: what to call it in a protocol.
+        name: its name in protocols.
         network: ``keras.Model`` from inputs to probabilities ``(batch, classes)``, with
             a layer named ``"predictions"``.
         preprocessing: how images become its inputs.
@@ -39,7 +39,7 @@ class Embedding:
     Attributes:
         name: as given, and the layer.
         checksum: SHA-256 of preprocessing and weights, ``"sha256:..."``.
-        resize: how images get to the network's size.
+        resize: how images are resized.
         dimension: number of features.
 
     Raises:
@@ -56,14 +56,14 @@ class Embedding:
         self.dimension = int(features.shape[-1])
 
         @tf.function(input_signature=[tf.TensorSpec([None] * 4, tf.uint8)])
-        def answer(images):
+        def embed(images):
             size = (preprocessing.height, preprocessing.width, preprocessing.channels)
             images = tf.map_fn(
                 preprocessing.resize, images, fn_output_signature=tf.TensorSpec(size)
             )
             return model(preprocessing.standardize(images), training=False)
 
-        self._answer = answer
+        self._embed = embed
 
     def __call__(self, images, batch_size: int = 128) -> tuple:
         """Features and probabilities of images.
@@ -79,8 +79,8 @@ class Embedding:
             float32.
 
         Raises:
-            ValueError: if these are no images, of another number of channels, or not
-                grey levels of 0 to 255.
+            ValueError: if the shape, the number of channels or the range of the images
+                is wrong.
         """
         images = quantize(images)
         if batch_size < 1:
@@ -96,13 +96,13 @@ class Embedding:
             batch = images[start : start + batch_size]
             if batch.shape[-1] != channels:
                 batch = np.repeat(batch, channels, axis=-1)
-            parts.append([part.numpy() for part in self._answer(tf.constant(batch))])
+            parts.append([part.numpy() for part in self._embed(tf.constant(batch))])
         features, probabilities = map(np.concatenate, zip(*parts))
         return features, probabilities
 
 
 def quantize(images) -> np.ndarray:
-    """Images as files hold them: whole grey levels, uint8.
+    """Images as files hold them: integer grey levels, uint8.
 
     Args:
         images: ``(count, height, width, channels)``, uint8 or float of 0 to 255, at
@@ -110,7 +110,7 @@ def quantize(images) -> np.ndarray:
 
     Raises:
         ValueError: if they have another shape, are not finite, or their range is not
-            that of grey levels; also if floats reach 1 at most, as such of [0, 1] do.
+            that of grey levels; also if floats are at most 1, as in [0, 1].
     """
     images = np.asarray(images)
     if images.ndim != 4 or not images.size:
@@ -151,7 +151,7 @@ def _features_of(network, layer):
 
 
 def _checksum(network, preprocessing):
-    """Of everything that the features depend on but the layers' arrangement."""
+    """SHA-256 of all that the features depend on, except for the architecture."""
     digest = hashlib.sha256()
     digest.update(json.dumps(dataclasses.asdict(preprocessing)).encode())
     for layer in network.layers:
@@ -172,8 +172,8 @@ def _resize_text(preprocessing):
 def run_embedding(run_dir: str, layer=None, which: str = "best") -> Embedding:
     """The classifier of a training run as an embedding.
 
-    Train it on real images of the kind that is to be generated. Images go through
-    the run's own preprocessing. The embedding's name tells what it was trained on.
+    Train it on real images of the kind to be generated. Images get the run's own
+    preprocessing. The embedding's name includes the training data.
 
     Args:
         run_dir: folder of a run of ``classification``.
@@ -181,7 +181,7 @@ def run_embedding(run_dir: str, layer=None, which: str = "best") -> Embedding:
         which: ``"best"`` or ``"last"`` epoch.
 
     Raises:
-        ValueError: if the folder holds no run, or the network no such layer.
+        ValueError: if the folder holds no such run, or the network has no such layer.
     """
     network, run = load_classifier(run_dir, which)
     name = describe_classifier(run, which)
@@ -189,11 +189,10 @@ def run_embedding(run_dir: str, layer=None, which: str = "best") -> Embedding:
 
 
 def inception_embedding(weights: str = "imagenet") -> Embedding:
-    """Inception v3 of Keras: 2048 features, answers for ImageNet's 1000 classes.
+    """Inception v3 of Keras: 2048 features, probabilities of ImageNet's 1000 classes.
 
-    Not the graph of 2015 that published scores are computed with, and other weights:
-    its numbers do not compare with those. The whole image is resized to 299x299,
-    without a central crop, as is usual for the FID.
+    Published scores use the graph of 2015, with other weights, and are not comparable.
+    The whole image is resized to 299x299, without a central crop, as usual for the FID.
 
     Args:
         weights: ``"imagenet"``, which may be downloaded, or the path of such a file.
@@ -225,7 +224,7 @@ def evaluate_images(
     """All scores of generated images under an embedding, and the floor.
 
     Args:
-        embedding: trained on none of these images, best.
+        embedding: preferably trained on none of these images.
         real: images as ``Embedding`` takes them.
         other_real: further real images, none of them among ``real``; as many as
             generated.
@@ -257,13 +256,13 @@ def evaluate_images(
         **settings,
     )
     real_features, _ = embedding(real, batch_size)
-    other_features, other_answers = embedding(other_real, batch_size)
-    features, answers = embedding(generated, batch_size)
+    other_features, other_probabilities = embedding(other_real, batch_size)
+    features, probabilities = embedding(generated, batch_size)
     return evaluate_features(
         real_features,
         other_features,
         features,
         protocol,
-        other_real_probabilities=other_answers,
-        generated_probabilities=answers,
+        other_real_probabilities=other_probabilities,
+        generated_probabilities=probabilities,
     )

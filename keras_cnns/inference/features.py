@@ -1,4 +1,4 @@
-"""The features of a trained classifier, for losses that compare images by them."""
+"""The features of a trained classifier, for perceptual and style losses."""
 
 from keras_cnns import applications
 from keras_cnns.inference.classifiers import describe_classifier, load_classifier
@@ -16,15 +16,15 @@ def run_features(
 
     Args:
         run_dir: folder of a run of ``classification``.
-        size: (height, width) of the images; left open, where the network can.
-        layers: names of other layers, finest first; empty takes the registry's,
-            which networks of general builders do not have.
+        size: (height, width) of the images; None: any, if the network can.
+        layers: names of other layers, finest first; empty: the registry's, which
+            networks of general builders do not have.
         which: ``"best"`` or ``"last"`` epoch.
         value_range: ``"unit"`` or ``"signed"``.
 
     Raises:
         ValueError: if the folder holds no such run, or the network does not take that
-            size, has no such layers, or none are given nor known.
+            size, has no such layers, or none are given and the registry has none.
     """
     with in_float32():
         network, run = load_classifier(run_dir, which, size)

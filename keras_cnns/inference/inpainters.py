@@ -1,10 +1,10 @@
-"""Every way to fill holes behind one signature: exemplar fills and trained networks.
+"""All inpainting methods behind one interface: exemplar fills and trained networks.
 
 An inpainter is called with ``(image, mask, *, seed=0, progress=None)`` as the functions
 of ``keras_cnns.exemplar`` are: a uint8 image ``(height, width, channels)`` of any size
 with 1 or 3 channels and a mask ``(height, width, 1)``, 1 = valid, 0 = hole. It returns
-a new uint8 image, in which valid pixels are untouched bit-exactly. A mask without holes
-gives a copy, one without valid pixels is refused.
+a new uint8 image, in which valid pixels are unchanged. A mask without holes gives a
+copy, one without valid pixels is refused.
 """
 
 import os
@@ -19,11 +19,10 @@ from keras_cnns.inference.tiles import paint_tiles
 from keras_cnns.layers import ContextualAttention
 from keras_cnns.runs import check_which, read_run
 
-# Side of the squares that a network sees at once unless told otherwise: one map of 64
-# channels has a quarter of a gigabyte then.
+# Default side of tiles: a map of 64 channels then takes a quarter of a gigabyte.
 _LARGEST_SIDE = 1024
-# Attention compares all places with all others, and its memory grows with the square of
-# the area: it sees no more than this many times the side that it was trained with.
+# Attention compares all positions with all others, so that its memory grows with the
+# square of the area: its tiles have this many times the training side.
 _LARGEST_FACTOR = 2
 
 
@@ -49,8 +48,8 @@ class ExemplarInpainter:
         name: key of ``keras_cnns.exemplar.METHODS``.
 
     Attributes:
-        image_shape: None, as it was trained with no images.
-        protocol: what it is, as JSON values.
+        image_shape: None, as it is not trained.
+        protocol: its name, as JSON values.
 
     Raises:
         ValueError: if the name is unknown.
@@ -67,7 +66,7 @@ class ExemplarInpainter:
         self.protocol = {"exemplar": name}
 
     def __call__(self, image, mask, *, seed=0, progress=None) -> np.ndarray:
-        """Fills one image; see the module's text."""
+        """Fills one image; see the module's docstring."""
         return exemplar.fill(image, mask, self._name, seed=seed, progress=progress)
 
     def fill_batch(self, images, masks, *, seed=0) -> np.ndarray:
@@ -78,26 +77,24 @@ class ExemplarInpainter:
 class NetworkInpainter:
     """A trained network, for images of any size.
 
-    Images whose sides are no multiples of what the network can halve are mirrored at
-    their borders, holes with them, up to the next multiples; the rest is cut off again.
-    (As hole, the rest would be most of some images, more than networks are trained
-    for: up to three quarters, of one pixel more than a multiple.) Images larger than
-    a tile are painted in overlapping tiles (``paint_tiles``).
+    Images whose sides are not multiples of the network's ``size_divisor`` are padded by
+    reflection, with their masks, and cropped again. (Padding by hole could make up to
+    three quarters of an image hole, more than networks are trained for.) Images larger
+    than a tile are filled in overlapping tiles (``paint_tiles``).
 
-    Grey images become colour ones for a network of colours, by repeating, and the
-    mean of its channels is taken. Colour images for a network of grey ones are
-    refused.
+    Grey images are repeated over the channels of a network of colour images, and the
+    mean of its output's channels is taken. A network of grey images refuses colour
+    ones.
 
     Args:
         run_dir: folder of a run of ``inpainting``.
         which: weights of the ``"best"`` or the ``"last"`` epoch.
-        tile_size: height and width of tiles, a multiple of what the network can halve.
-            0: 1024, or twice the size that it was trained with where that is more or
-            the network has attention.
+        tile_size: height and width of tiles, a multiple of ``size_divisor``. 0: 1024,
+            or twice the training size where that is more or the network has attention.
 
     Attributes:
         image_shape: (height, width, channels) that it was trained with.
-        protocol: what it is, as JSON values.
+        protocol: its run, epoch and model, as JSON values.
 
     Raises:
         ValueError: if the folder holds no such run, or an argument is bad.
@@ -121,7 +118,7 @@ class NetworkInpainter:
         self._paint = lambda images, masks: paint(images, masks).numpy()
 
     def __call__(self, image, mask, *, seed=0, progress=None) -> np.ndarray:
-        """Fills one image; see the module's text. Nothing is drawn by the seed."""
+        """Fills one image; see the module's docstring. The seed has no effect."""
         return self._fill(image, mask, seed=seed, progress=progress)
 
     def fill_batch(self, images, masks, *, seed=0) -> np.ndarray:
@@ -131,13 +128,13 @@ class NetworkInpainter:
             images: uint8 ``(batch, height, width, channels)``; what lies under the
                 holes has no effect.
             masks: ``(batch, height, width, 1)``, 1 = valid, 0 = hole.
-            seed: of what is drawn, as in a call.
+            seed: as in a call.
 
         Returns:
-            uint8 of the images' shape; valid pixels are untouched.
+            uint8 of the images' shape; valid pixels are unchanged.
 
         Raises:
-            ValueError: if shapes or values do not suit, or a mask is all hole.
+            ValueError: if shapes or values are bad, or a mask is all hole.
         """
         masks = _masks.check_masks(masks, np.shape(images)).astype(np.float32)
         fits_tile = all(
@@ -149,7 +146,7 @@ class NetworkInpainter:
         return np.where(masks == 1, images, self._painted(images * (masks == 1), masks))
 
     def _fill_one(self, image, mask, progress):
-        """As ``exemplar.image_fill`` wants it."""
+        """As ``exemplar.image_fill`` expects it."""
         masks = mask.astype(np.float32)[np.newaxis, ..., np.newaxis]
         return self._painted(image[np.newaxis], masks, progress)[0]
 
@@ -202,11 +199,11 @@ class NetworkInpainter:
 
 
 def open_inpainter(method: str, which: str = "last", tile_size: int = 0):
-    """The inpainter that a method's name or a run's folder stands for.
+    """The inpainter of a method's name or a run's folder.
 
     Args:
         method: key of ``keras_cnns.exemplar.METHODS``, or the folder of an inpainting
-            run. A folder that is called like a method is given as ``./name``.
+            run. A folder with the name of a method is given as ``./name``.
         which, tile_size: of networks, as ``NetworkInpainter`` takes them.
 
     Returns:

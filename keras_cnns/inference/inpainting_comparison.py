@@ -1,4 +1,4 @@
-"""Inpainting methods on the same images with the same holes."""
+"""Comparison of inpainting methods on the same images with the same holes."""
 
 import collections
 import dataclasses
@@ -22,16 +22,16 @@ _RANGE = (0, 255)
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What the methods made of the images.
+    """Scores, times and filled images by method.
 
     Attributes:
         rows: list of ``metrics.QualityRow``, by method and bin of hole ratios.
-        seconds: seconds per image on this machine, by method and bin; networks' are
-            fractions of their batches', without the first call.
-        truth: one image of each bin, uint8 ``(bins, height, width, channels)``; bins
-            show different ones, as far as there are.
+        seconds: seconds per image on this machine, by method and bin; of networks,
+            those of a batch divided by its size, without the first call.
+        truth: one image of each bin, uint8 ``(bins, height, width, channels)``;
+            different ones, if there are enough.
         masks: their masks in that bin, ``(bins, height, width, 1)``.
-        filled: what each method made of them, by method.
+        filled: the filled images, by method.
     """
 
     rows: list
@@ -41,7 +41,7 @@ class Comparison:
     filled: dict
 
     def write_grid(self, path: str) -> None:
-        """Writes a row for each bin: input, what each method made of it, and truth.
+        """Writes a row for each bin: input, filled by each method, and truth.
 
         Raises:
             OSError: if the file cannot be written.
@@ -65,20 +65,20 @@ def compare_inpainters(
     seed: int = 0,
     progress=None,
 ) -> Comparison:
-    """Fills images by all methods, once in each bin of hole ratios.
+    """Fills images by all methods, once per bin of hole ratios.
 
     Images and irregular masks are those of ``data.load_inpainting_evaluation``: they
-    depend on the seed and an image's place in the split. Images are rounded to bytes,
+    depend on the seed and an image's index in the split. Images are rounded to bytes,
     for all methods; the composite is scored.
 
     Args:
         inpainters: by label, in the order of the table: ``open_inpainter``'s.
         source: ``Source`` of the images.
-        image_shape: (height, width, channels) that images are brought to; 11x11 or
+        image_shape: (height, width, channels) that images are resized to; 11x11 or
             larger.
-        num_images: how many, from the first on; 0 for all.
-        batch_size: images that a network gets at once.
-        seed: of the masks, and of what methods draw.
+        num_images: number of images, from the first on; 0 for all.
+        batch_size: images that a network fills at once.
+        seed: of masks and methods.
         progress: called with the fraction of images that are filled, or None.
 
     Raises:
@@ -116,22 +116,23 @@ def compare_inpainters(
 
 
 class _Tally:
-    """Scores and times, as they come."""
+    """Collects scores and times."""
 
     def __init__(self, total, progress):
         self.measurements = []
         self._seconds = collections.defaultdict(lambda: np.zeros(2))
         self._total, self._done, self._progress = total, 0, progress
-        self._awake = set()
+        self._compiled = set()
 
     def fill(self, inpainters, truth, masks, ratios, seed) -> list:
-        """What each method makes of a batch; it is measured."""
+        """Fills a batch by each method and scores it."""
         results = []
         for label, inpainter in inpainters.items():
             try:
-                if isinstance(inpainter, NetworkInpainter) and label not in self._awake:
-                    inpainter.fill_batch(truth, masks)  # compiles
-                    self._awake.add(label)
+                is_network = isinstance(inpainter, NetworkInpainter)
+                if is_network and label not in self._compiled:
+                    inpainter.fill_batch(truth, masks)
+                    self._compiled.add(label)
                 start = time.perf_counter()
                 filled = inpainter.fill_batch(truth, masks, seed=seed)
             except ValueError as error:

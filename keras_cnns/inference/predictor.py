@@ -1,4 +1,4 @@
-"""One way to ask trained classifiers, wherever they are kept and however often."""
+"""One interface to trained classifiers: runs, ensembles and exported models."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,10 +12,10 @@ from keras_cnns.inference.classifiers import load_classifier
 
 
 class Predictor(NamedTuple):
-    """Says what is on images.
+    """Classifies images.
 
     Attributes:
-        predict: function of a list of encoded images that gives ``(batch, classes)``
+        predict: function of a list of encoded images that returns ``(batch, classes)``
             NumPy probabilities.
         class_names: tuple of names, by output.
     """
@@ -42,17 +42,16 @@ def load_predictor(
             averaged; or empty.
         saved_model: folder of an exported model, or empty; exactly one is given.
         which: of a run, the ``"best"`` or the ``"last"`` epoch.
-        protocol: how each image is shown to the network; an exported model, which
-            has its own preprocessing, knows plain ``1_crop`` only.
-        batch_size: inputs of the run's size per step, where a protocol shows several
-            per image; of larger ones fewer are taken. ``1_crop`` takes all images
-            of a call in one step.
+        protocol: which crops of each image are averaged; an exported model, which has
+            its own preprocessing, takes plain ``1_crop`` only.
+        batch_size: inputs of the run's size per step, for protocols of several crops;
+            fewer of larger inputs. ``1_crop`` takes all images of a call in one step.
 
     Returns:
         ``Predictor``; its classes are those of the first run.
 
     Raises:
-        ValueError: if not exactly one is given, it holds no classifier, runs know
+        ValueError: if not exactly one is given, it holds no classifier, runs have
             different classes, a network does not suit the protocol, or an argument
             has no effect on an exported model.
     """
@@ -97,7 +96,7 @@ def _check_saved_model(which, protocol):
 
 
 def _match_classes(first, class_names, folder, names):
-    """Where the first run's classes are among another run's outputs."""
+    """Indices of the first run's classes in another run's outputs."""
     if sorted(class_names) != sorted(names):
         odd = sorted(set(class_names) ^ set(names))
         raise ValueError(
@@ -132,7 +131,7 @@ def _load_for_any_size(folder, which, protocol):
         network, run = load_classifier(folder, which, size=(None, None))
         smallest = min(protocol.list_scales(run.config.preprocessing))
         if smallest < run.config.preprocessing.height:
-            run.config.build("network", (smallest, smallest))  # refuses a too small one
+            run.config.build("network", (smallest, smallest))  # refuses too small ones
     except ValueError as error:
         raise ValueError(f"{protocol.name} is not possible: {error}") from error
     return network, run.config
@@ -143,13 +142,13 @@ def _single_view(network, preprocessing):
     size = (preprocessing.height, preprocessing.width, preprocessing.channels)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def answer(contents):
+    def predict_batch(contents):
         images = tf.map_fn(
             preprocessing, contents, fn_output_signature=tf.TensorSpec(size)
         )
         return network(images, training=False)
 
-    return lambda contents: np.asarray(answer(contents))
+    return lambda contents: np.asarray(predict_batch(contents))
 
 
 def _several_views(network, preprocessing, protocol, batch_size, num_classes):
@@ -163,7 +162,7 @@ def _several_views(network, preprocessing, protocol, batch_size, num_classes):
     views_of = _scaled_images if protocol.is_dense else _crops
 
     @tf.function(input_signature=[tf.TensorSpec([None, *size, preprocessing.channels])])
-    def answer(images):
+    def predict_batch(images):
         return network(images, training=False)
 
     def limit(image):
@@ -173,7 +172,7 @@ def _several_views(network, preprocessing, protocol, batch_size, num_classes):
         total = np.zeros((len(contents), num_classes))
         for batch in _batches(views_of(contents, preprocessing, protocol), limit):
             positions, images = zip(*batch)
-            np.add.at(total, list(positions), answer(np.stack(images)).numpy())
+            np.add.at(total, list(positions), predict_batch(np.stack(images)).numpy())
         return (total / protocol.num_crops).astype(np.float32)
 
     return predict
@@ -189,7 +188,7 @@ def _crops(contents, preprocessing, protocol):
 
 
 def _scaled_images(contents, preprocessing, protocol):
-    """(position, whole image), scale after scale, so that shapes change seldom."""
+    """(position, whole image), scale after scale, so that shapes rarely change."""
     for scale in protocol.list_scales(preprocessing):
         for position, content in enumerate(contents):
             image = crops.resize_to_scale(preprocessing.decode(content), scale)

@@ -1,4 +1,4 @@
-"""A trained refiner, for images and for whole data sets."""
+"""Refining images and whole data sets with a trained refiner."""
 
 import os
 
@@ -48,7 +48,7 @@ class Refiner:
 
 
 def refine_source(refiner, preprocessing, source, folder) -> int:
-    """Refines a split into ``<folder>/<class>/<number>.png``, all of it or nothing.
+    """Refines a split into ``<folder>/<class>/<number>.png``, atomically.
 
     Args:
         refiner: images in [-1, 1] to such of the same shape.
@@ -57,7 +57,7 @@ def refine_source(refiner, preprocessing, source, folder) -> int:
         folder: a new folder.
 
     Returns:
-        How many images were written.
+        Number of images.
 
     Raises:
         FileExistsError: if the folder exists.

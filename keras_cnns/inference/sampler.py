@@ -1,4 +1,4 @@
-"""A trained generator, ready to draw from."""
+"""Sampling from a trained generator."""
 
 import numpy as np
 from tensorflow import keras

@@ -1,17 +1,17 @@
-"""Large images through a network, tile by tile, where they have holes."""
+"""Inpainting of large images tile by tile."""
 
 import numpy as np
 
-# Neighbouring tiles share at least a quarter of their side.
+# Neighbouring tiles overlap by at least a quarter of their side.
 _SHARED = 4
 
 
 def paint_tiles(paint, image, mask, tile, progress) -> np.ndarray:
-    """What a network paints, from overlapping tiles that fade into each other.
+    """A network's output on a large image, blended from overlapping tiles.
 
-    Only tiles with some hole are painted. Where several overlap, their weighted mean is
-    taken; the weight of a tile falls linearly over the quarter of its side that lies
-    next to its border, and is never 0.
+    Only tiles with a hole are filled. Where several overlap, their weighted mean is
+    taken; the weight of a tile falls linearly over the quarter of its side next to its
+    border, and is never 0.
 
     Args:
         paint: function of images ``(1, tile height, tile width, channels)`` and masks
@@ -25,8 +25,7 @@ def paint_tiles(paint, image, mask, tile, progress) -> np.ndarray:
         float32 of the image's shape; 0 far from any hole.
 
     Raises:
-        ValueError: if a tile lies wholly within a hole, so that there is nothing to
-            paint it from.
+        ValueError: if a tile is all hole, so that there is nothing to fill it from.
     """
     rows, columns = (_starts(*lengths) for lengths in zip(mask.shape[:2], tile))
     windows = [

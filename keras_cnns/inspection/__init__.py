@@ -1,4 +1,4 @@
-"""Looking into trained networks, and at images through them."""
+"""Inspection of trained networks, and of images by their features."""
 
 from keras_cnns._graph import convolution_activations
 from keras_cnns.inspection.batch_norm_statistics import remeasure_batch_norm

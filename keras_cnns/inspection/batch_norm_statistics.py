@@ -12,16 +12,16 @@ def remeasure_batch_norm(network, batches) -> keras.Model:
     The layers are measured one after the other, each with the statistics of those
     before it in place, so that in inference the given data leave every normalisation
     with mean 0 and variance 1 (before gain and shift, and up to epsilon). The data are
-    run through as many times as there are such layers. The variance is the population
+    passed once per such layer. The variance is the population
     variance. The public code of DCGAN instead averages the statistics of batches of
     128, each normalised by its own.
 
-    Measure an untrained network that a trained one is compared with likewise: its
-    tracked statistics are not those of any data, and its features the worse for it.
+    Remeasure an untrained network that a trained one is compared with, too: its initial
+    statistics fit no data, which makes its features worse.
 
     Args:
-        network: model of the functional API; it is left as it is.
-        batches: inputs of ``network`` by batch, of any sizes, that can be gone through
+        network: model of the functional API; it is not changed.
+        batches: inputs of ``network`` by batch, of any sizes, that can be iterated
             several times: a list of arrays, or a ``tf.data.Dataset`` that always gives
             the same; each batch is an array, or a list or tuple of arrays where the
             network has several inputs.
@@ -30,7 +30,7 @@ def remeasure_batch_norm(network, batches) -> keras.Model:
         The copy. It has weights of its own.
 
     Raises:
-        ValueError: if ``batches`` is empty or can be gone through only once, if
+        ValueError: if ``batches`` is empty or can be iterated only once, if
             ``network`` has no batch normalisation, has some within another layer or
             model, or uses one in several places.
 
@@ -38,7 +38,7 @@ def remeasure_batch_norm(network, batches) -> keras.Model:
     """
     if iter(batches) is batches:
         raise ValueError(
-            f"batches must be a list or a data set, which can be gone through several "
+            f"batches must be a list or a data set, which can be iterated several "
             f"times, got {batches!r}"
         )
     copy = copy_network(network)

@@ -1,4 +1,4 @@
-"""The studies of DCGAN's paper: each writes images and gives numbers for JSON.
+"""The studies of the DCGAN paper: each writes images and returns numbers for JSON.
 
 Source: Radford et al., arXiv 1511.06434: duplicates in section 4.1.1, features in 5.1,
 walks in 6.1, filters in 6.2, windows in 6.3.1, arithmetic in 6.3.2.
@@ -35,15 +35,15 @@ _PIXEL_PENALTIES = (*C_VALUES, 2e-2, 5e-2, 1e-1)
 
 @dataclasses.dataclass(frozen=True)
 class StudiedNetworks:
-    """A trained GAN of convolutions, without labels, and what it is studied on.
+    """A trained, unconditional convolutional GAN, and the data of its studies.
 
     Attributes:
         generator: latents to images.
         discriminator: images to logits.
-        untrained: a discriminator of equal layers with fresh weights.
+        untrained: a discriminator of the same layers with fresh weights.
         images: training images ``(count, height, width, channels)``.
         value_range: ``"signed"`` or ``"unit"``, of all images.
-        latents: those of the numbered samples ``(num_samples, latent_size)``.
+        latents: of the numbered samples, ``(num_samples, latent_size)``.
         output_dir: folder for the images.
         seed: of everything random but the auto-encoder's weights.
     """
@@ -67,7 +67,7 @@ class StudiedNetworks:
         return (images - low) / (high - low)
 
     def discriminators(self) -> dict:
-        """Trained and untrained one, normalised by the statistics of ``images``."""
+        """Trained and untrained, normalised by the statistics of ``images``."""
         batches = np.array_split(self.images, -(-len(self.images) // 128))
         found = {"trained": self.discriminator, "untrained": self.untrained}
         if not _has_batch_norm(self.discriminator):
@@ -75,7 +75,7 @@ class StudiedNetworks:
         return {name: remeasure_batch_norm(net, batches) for name, net in found.items()}
 
     def show(self, rows, name, value_range=None, **labels) -> None:
-        """Writes rows of images, those of different lengths filled up with white."""
+        """Writes rows of images, padded with white to equal lengths."""
         columns = max(map(len, rows))
         whole = [
             np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]))])
@@ -115,9 +115,9 @@ def study_features(study, labels, test_images, test_labels, penalties=()) -> dic
     Args:
         study: ``StudiedNetworks``.
         labels: class numbers of its images.
-        test_images, test_labels: what is tested on.
-        penalties: values of C to choose from; empty: those of the paper's code, for
-            pixels larger ones as well.
+        test_images, test_labels: the test data.
+        penalties: values of C to choose from; empty: those of the paper's code, and
+            larger ones for pixels.
 
     Returns:
         Dict with ``pixels``, ``trained`` and ``untrained``, each with ``dimension``,
@@ -168,10 +168,10 @@ def study_walks(study, points) -> dict:
 
 
 def study_filters(study) -> dict:
-    """``filters_trained.png`` and ``filters_untrained.png``: what excites maps.
+    """``filters_trained.png`` and ``filters_untrained.png``: images that excite maps.
 
     A row is one of the first 6 maps of the last convolution: the training images that
-    excite it most, each with its guided gradient at its right.
+    excite it most, each with its guided gradient to the right.
 
     Returns:
         Dict with ``layer``, and by network numbers of the images and responses.
@@ -204,8 +204,8 @@ def study_duplicates(study, epochs=40) -> dict:
 
     Returns:
         Dict with ``num_images``, ``removed`` and ``groups``, numbers of images, and
-        ``agreeing_copies`` and ``agreeing_pairs``, of ``collision_rates``. Without any
-        group there is no image.
+        ``agreeing_copies`` and ``agreeing_pairs``, of ``collision_rates``. Without
+        groups no file is written.
     """
     images = study.as_unit(study.images)
     size = min(_LARGEST_THUMBNAIL, *images.shape[1:3])
@@ -240,7 +240,7 @@ def study_arithmetic(study, positive, negative=()) -> dict:
         Dict with ``latent``, the sum.
 
     Raises:
-        ValueError: if a number is none of a sample, or there are no positive concepts.
+        ValueError: if a sample does not exist, or there are no positive concepts.
     """
     for number in sum(map(list, (*positive, *negative)), []):
         if not 0 <= number < len(study.latents):
@@ -267,7 +267,7 @@ def study_arithmetic(study, positive, negative=()) -> dict:
 
 
 def study_windows(study, boxes, layer_name="") -> dict:
-    """``windows.png``: samples with all maps, below without those that draw an object.
+    """``windows.png``: samples with all maps, below without those of an object.
 
     Args:
         study: ``StudiedNetworks``.

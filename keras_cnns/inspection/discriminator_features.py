@@ -9,7 +9,7 @@ from keras_cnns.layers import AdaptiveMaxPooling2D
 
 
 def discriminator_features(discriminator, layer_names=None, size=4) -> keras.Model:
-    """A model that gives the activations of convolutions, max-pooled, as one vector.
+    """A model that returns the activations of convolutions, max-pooled, as one vector.
 
     Maps whose height and width are no multiples of ``size`` are pooled over windows
     that overlap by a row or column (``AdaptiveMaxPooling2D``); the paper's are
@@ -20,8 +20,8 @@ def discriminator_features(discriminator, layer_names=None, size=4) -> keras.Mod
         discriminator: model of the functional API whose input is images
             ``(batch, height, width, channels)``, or such images and further inputs.
         layer_names: layers whose maps ``(batch, height, width, channels)`` are taken;
-            the activations that follow convolutions if None; one that comes after a sum
-            with a shortcut is not found and has to be named.
+            the activations that follow convolutions if None; those after a sum with a
+            shortcut are not found and must be named.
         size: height and width that the maps are pooled to, a positive integer.
 
     Returns:
@@ -34,7 +34,7 @@ def discriminator_features(discriminator, layer_names=None, size=4) -> keras.Mod
             convolution with an activation is found.
 
     Source: Radford et al., arXiv 1511.06434, section 5.1; the public code for SVHN
-    pools what comes after LeakyReLU.
+    pools the outputs of LeakyReLU.
     """
     check_functional(discriminator)
     check_count("size", size)

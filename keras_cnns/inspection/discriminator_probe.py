@@ -1,10 +1,10 @@
-"""What a generator learns from a discriminator that grows nearly perfect.
+"""The gradients that a generator gets from a nearly perfect discriminator.
 
 Arjovsky and Bottou, "Towards Principled Methods for Training Generative Adversarial
-Networks", arXiv 1701.04862. A generator is frozen, a fresh discriminator trained
-against it, and every now and then the gradients measured that it would give the
-generator: those of the original cost log(1 - D) vanish, those of -log D grow and
-scatter. Noise on all that the discriminator sees keeps both in bounds.
+Networks", arXiv 1701.04862. A generator is frozen and a fresh discriminator
+trained against it; after some steps, the generator's gradients are measured: those of
+the original cost log(1 - D) vanish, those of -log D grow and scatter. Noise on the
+discriminator's inputs keeps both bounded.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from keras_cnns.trainers import InstanceNoise
 
 @dataclasses.dataclass(frozen=True)
 class GradientStatistics:
-    """Of the gradients of several minibatches.
+    """Norm and variance of the gradients of several minibatches.
 
     Attributes:
         norm: of their mean.
@@ -45,9 +45,9 @@ class ProbeRecord:
     Attributes:
         step: number of its updates.
         loss: mean of -log D(x) - log(1 - D(G(z))); log 4 for equal distributions.
-        accuracy: fraction of real and generated examples told right, in [0, 1].
+        accuracy: fraction of real and generated examples that are classified correctly.
         jensen_shannon: estimate log 2 - loss / 2 of the divergence, at most log 2; a
-            lower bound but for the error of the sample.
+            lower bound up to sampling error.
         original: ``GradientStatistics`` of log(1 - D(G(z))), by the generator's
             parameters.
         alternative: those of -log D(G(z)).
@@ -72,7 +72,7 @@ def dense_discriminator(image_shape, units=(512, 512)) -> keras.Model:
         A ``keras.Model`` from examples to logits ``(batch, 1)``.
 
     Raises:
-        ValueError: if ``units`` are no positive whole numbers.
+        ValueError: if ``units`` are not positive whole numbers.
     """
     check_counts("units", units)
     examples = keras.Input(image_shape)
@@ -83,18 +83,18 @@ def dense_discriminator(image_shape, units=(512, 512)) -> keras.Model:
     return keras.Model(examples, x, name="dense_discriminator")
 
 
-def generator_gradient(generator, discriminator, loss, noise_deviation=0.0):
-    """The function that gives the gradient of a generator's loss for a minibatch.
+def generator_gradient(generator, discriminator, loss, noise_std=0.0):
+    """A function that returns the gradient of a generator's loss for a minibatch.
 
     Args:
         generator: latents to examples; in inference mode.
         discriminator: examples to logits ``(batch, 1)``; in inference mode.
         loss: function of logits to ``(batch,)``, such as
             ``losses.non_saturating_generator_loss``.
-        noise_deviation: of the normal noise that is added to the examples.
+        noise_std: standard deviation of the normal noise added to the examples.
 
     Returns:
-        A function of latents ``(batch, latent_size)`` and of a seed of the noise (two
+        A function of latents ``(batch, latent_size)`` and a seed of the noise (two
         integers) to the gradient of the mean loss by all trainable parameters of the
         generator, one vector.
     """
@@ -104,7 +104,7 @@ def generator_gradient(generator, discriminator, loss, noise_deviation=0.0):
         with tf.GradientTape() as tape:
             examples = tf.cast(generator(latents, training=False), tf.float32)
             noise = tf.random.stateless_normal(tf.shape(examples), seed, alg="philox")
-            logits = discriminator(examples + noise_deviation * noise, training=False)
+            logits = discriminator(examples + noise_std * noise, training=False)
             value = tf.reduce_mean(loss(logits))
         gradients = tape.gradient(value, generator.trainable_variables)
         return tf.concat([tf.reshape(part, [-1]) for part in gradients], 0)
@@ -140,24 +140,24 @@ def probe_discriminator(
     discriminator,
     *,
     record_steps=(1, 5, 25, 100, 400, 1000, 4000),
-    noise_deviation=0.0,
+    noise_std=0.0,
     batch_size=64,
     learning_rate=1e-3,
     num_minibatches=20,
     seed=0,
 ) -> tuple:
-    """Trains a discriminator against a frozen generator and records what it becomes.
+    """Trains a discriminator against a frozen generator and records its state.
 
     Args:
-        generator: latents ``(batch, latent_size)`` to examples; it stays as it is.
+        generator: latents ``(batch, latent_size)`` to examples; it is not changed.
         latents: ``Latents`` of the generator.
-        images: real examples ``(count, ...)``, which are trained on and, with as many
-            generated ones, measured on.
+        images: real examples ``(count, ...)`` for training and, with as many generated
+            ones, for measurement.
         discriminator: examples to logits ``(batch, 1)``, such as
             ``dense_discriminator`` makes; it is trained.
         record_steps: numbers of updates after which to measure, increasing.
-        noise_deviation: of the normal noise, new each time, on all examples that the
-            discriminator sees, in training and measurement; 0 for none.
+        noise_std: standard deviation of the normal noise, new each time, on the
+            discriminator's inputs in training and measurement; 0 for none.
         batch_size: real examples, and generated ones, in a minibatch.
         learning_rate: of the discriminator's Adam.
         num_minibatches: minibatches whose gradients are measured.
@@ -175,9 +175,9 @@ def probe_discriminator(
     """
     _check_steps(record_steps)
     check_positive("learning_rate", learning_rate)
-    if not noise_deviation >= 0:
-        raise ValueError(f"noise_deviation must be >= 0, got {noise_deviation!r}")
-    noise = InstanceNoise(noise_deviation, noise_deviation) if noise_deviation else None
+    if not noise_std >= 0:
+        raise ValueError(f"noise_std must be >= 0, got {noise_std!r}")
+    noise = InstanceNoise(noise_std, noise_std) if noise_std else None
     trainer = FrozenGeneratorGAN(
         generator, discriminator, latents=latents, instance_noise=noise, seed=seed
     )
@@ -185,7 +185,7 @@ def probe_discriminator(
         trainer, keras.optimizers.Adam(learning_rate), images, batch_size, seed
     )
     measure = _Measurement(
-        trainer, images, noise_deviation, (num_minibatches, batch_size), seed
+        trainer, images, noise_std, (num_minibatches, batch_size), seed
     )
     records, done = [], 0
     for step in record_steps:
@@ -204,7 +204,7 @@ def _check_steps(record_steps):
 class _Measurement:
     """Measures a trainer's networks, each time on the same latents and noise."""
 
-    def __init__(self, trainer, images, noise_deviation, minibatches, seed):
+    def __init__(self, trainer, images, noise_std, minibatches, seed):
         count, batch_size = minibatches
         check_count("num_minibatches", count)
         generator, discriminator = trainer.generator, trainer.discriminator
@@ -213,7 +213,7 @@ class _Measurement:
         fakes = trainer.sample(len(images), seed=seed)
         rng = np.random.default_rng(seed)
         self._reals, self._fakes = (
-            (part + noise_deviation * rng.normal(size=part.shape)).astype(np.float32)
+            (part + noise_std * rng.normal(size=part.shape)).astype(np.float32)
             for part in (np.asarray(images, np.float32), fakes)
         )
         self._minibatches = [
@@ -221,7 +221,7 @@ class _Measurement:
             for pair in tf.constant([[seed, -2 - i] for i in range(count)], tf.int64)
         ]
         self._gradients = [
-            generator_gradient(generator, discriminator, loss, noise_deviation)
+            generator_gradient(generator, discriminator, loss, noise_std)
             for loss in (
                 losses.minimax_generator_loss,
                 losses.non_saturating_generator_loss,
@@ -234,7 +234,7 @@ class _Measurement:
             for part in (self._reals, self._fakes)
         )
         loss = float(np.mean(losses.discriminator_loss(real_logits, fake_logits)))
-        told = [np.mean(real_logits > 0), np.mean(fake_logits < 0)]
+        correct = [np.mean(real_logits > 0), np.mean(fake_logits < 0)]
         original, alternative = (
             gradient_statistics(gradient(*given) for given in self._minibatches)
             for gradient in self._gradients
@@ -242,7 +242,7 @@ class _Measurement:
         return ProbeRecord(
             step=step,
             loss=loss,
-            accuracy=float(np.mean(told)),
+            accuracy=float(np.mean(correct)),
             jensen_shannon=math.log(2) - loss / 2,
             original=original,
             alternative=alternative,
@@ -250,15 +250,15 @@ class _Measurement:
 
 
 def ratio_spreads(batch_sizes, num_means=20_000, seed=0) -> dict:
-    """How far means of noisy gradients scatter, by the number that is averaged.
+    """Spread of means of noisy gradients, by the number averaged.
 
     Where the perfect discriminator and its gradient are 0, independent normal errors
     of both make a coordinate of the gradient of -log D a ratio of normal variables. It
     has a Cauchy distribution: no mean, and averaging does not narrow it.
 
     Args:
-        batch_sizes: how many ratios are averaged.
-        num_means: averages that the spread is taken of.
+        batch_sizes: numbers of ratios that are averaged.
+        num_means: number of averages for each.
         seed: of the errors.
 
     Returns:

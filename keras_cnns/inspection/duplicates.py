@@ -1,14 +1,14 @@
-"""Finding images that are nearly the same, by hashes that an auto-encoder learns.
+"""Near-duplicate images, found by hashes that an auto-encoder learns.
 
 Radford et al., arXiv 1511.06434, section 4.1.1: a small auto-encoder with noise and
-dropout is trained on reduced central crops; which of its code's units are above 0 is an
-image's hash; of the images with one hash the first is kept. Comparing hashes takes time
-linear in their number. The paper removed about 275,000 of some 3 million bedrooms, with
-less than 1 % of a sample being no duplicates.
+dropout is trained on downsampled central crops; the hash of an image is which units of
+its code are above 0; of the images with one hash the first is kept. Comparing hashes
+takes time linear in their number. The paper removed about 275,000 of some 3 million
+bedrooms, with less than 1 % false positives in a sample.
 
-What fraction of the hashes of near-copies agrees, and of the hashes of different
-images, depends on the data and on how long the auto-encoder is trained: both are worth
-measuring (``collision_rates``) before images are thrown away.
+How often the hashes of near-copies and of different images agree depends on the data
+and on the length of training: measure both (``collision_rates``) before images are
+removed.
 """
 
 import dataclasses
@@ -51,7 +51,7 @@ def central_thumbnails(images, size=32) -> np.ndarray:
         with antialias.
 
     Raises:
-        ValueError: if an image is none, or ``size`` is bad.
+        ValueError: if an image has another shape, or ``size`` is bad.
     """
     check_count("size", size)
     thumbnails = []
@@ -72,10 +72,10 @@ def central_thumbnails(images, size=32) -> np.ndarray:
 def train_deduplicator(
     images, epochs=40, batch_size=128, learning_rate=1e-3, verbose=0, **architecture
 ) -> keras.Model:
-    """Trains an auto-encoder whose code tells images apart.
+    """Trains the auto-encoder whose code gives the hashes.
 
     Adam and the mean squared error, neither of which the paper names. For repeatable
-    weights call ``keras.utils.set_random_seed`` before.
+    weights call ``keras.utils.set_random_seed`` first.
 
     Args:
         images: ``(count, height, width, channels)`` in [0, 1], such as
@@ -166,8 +166,8 @@ def collision_rates(
 
     Args:
         autoencoder, images, batch_size: as of ``hash_bits``; two images at least.
-        noise: the copies' pixels differ by up to this, uniformly; positive. They are
-            not clipped.
+        noise: largest difference of the copies' pixels, uniform; positive. They are not
+            clipped.
         seed: of the noise.
 
     Returns:

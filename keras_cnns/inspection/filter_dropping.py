@@ -1,4 +1,4 @@
-"""Taking out of a generator what draws one kind of object."""
+"""Removing the filters of a generator that draw one kind of object."""
 
 import dataclasses
 
@@ -13,14 +13,14 @@ from keras_cnns._graph import check_functional, copy_network, copy_of, output_of
 
 @dataclasses.dataclass(frozen=True)
 class ObjectFilters:
-    """Which maps of a layer speak for an object.
+    """Maps of a layer that indicate an object.
 
     Attributes:
         filters: indices of the maps with positive weight, in order.
         weights: of the logistic regression, one per map.
         bias: of the logistic regression.
-        accuracy: fraction of its own examples that it tells right, in [0, 1].
-        num_positives, num_negatives: positions inside boxes and elsewhere that it saw.
+        accuracy: fraction of its training examples that it classifies correctly.
+        num_positives, num_negatives: positions inside and outside of boxes in training.
     """
 
     filters: tuple
@@ -34,13 +34,13 @@ class ObjectFilters:
 def object_filters(
     generator, inputs, boxes, layer_name, num_negatives=None, c=1.0, seed=0
 ) -> ObjectFilters:
-    """Finds the maps whose activation tells positions of an object from others.
+    """Finds the maps whose activations separate positions of an object from others.
 
     A logistic regression is fitted to the activations at single positions of a layer's
     maps: those whose centre lies in a box against random ones of the same images
     outside all boxes. The paper's layer is the second-highest of the generator's
-    convolutions, not counting the one that gives the image. It tells neither how many
-    negatives were taken nor what the weights' penalty was.
+    convolutions, not counting the one that gives the image. It states neither the
+    number of negatives nor the penalty of the weights.
 
     Args:
         generator: model of the functional API whose output is images
@@ -48,7 +48,7 @@ def object_filters(
         inputs: latents ``(count, latent_size)``, or ``[latents, labels]``; the paper
             has 150.
         boxes: for each object ``(image, top, left, bottom, right)``: the index of the
-            latent, and pixels, with bottom and right not inside; the paper has 52.
+            latent, and pixels, bottom and right exclusive; the paper has 52.
         layer_name: layer with maps ``(batch, rows, columns, filters)``.
         num_negatives: positions outside of the boxes; as many as there are inside if
             None.
@@ -133,7 +133,7 @@ def drop_filters(generator, layer_name, filters) -> keras.Model:
     """A copy of a generator in which maps of one layer are 0 at every position.
 
     Args:
-        generator: model of the functional API; it is left as it is.
+        generator: model of the functional API; it is not changed.
         layer_name: layer with maps ``(batch, rows, columns, filters)``.
         filters: indices of the maps, such as those of ``object_filters``.
 

@@ -1,4 +1,4 @@
-"""Training a discriminator, or a critic, against a generator that stands still."""
+"""Training a discriminator or a critic against a frozen generator."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,7 @@ from keras_cnns.trainers import GAN, WassersteinGANGP
 class _FrozenGenerator:
     """Steps without the generator's updates, and the generator in inference mode.
 
-    Its batch normalisation stands still, too.
+    Its batch normalisation is frozen too.
     """
 
     def generate(self, latents, labels, training=False):
@@ -32,7 +32,7 @@ class FrozenGeneratorWassersteinGANGP(_FrozenGenerator, WassersteinGANGP):
 
 
 class DiscriminatorTraining:
-    """Trains the discriminator of a trainer above, as many steps at a time as wanted.
+    """Trains the discriminator of a trainer above, some steps at a time.
 
     Args:
         trainer: ``FrozenGeneratorGAN`` or ``FrozenGeneratorWassersteinGANGP``, not
@@ -53,7 +53,7 @@ class DiscriminatorTraining:
             raise ValueError(
                 f"batch_size={batch_size} is more than the {len(images)} examples"
             )
-        trainer.compile(keras.optimizers.SGD(), optimizer)  # the first one is idle
+        trainer.compile(keras.optimizers.SGD(), optimizer)  # the first one is not used
         self._batches = iter(
             tf.data.Dataset.from_tensor_slices(images)
             .shuffle(len(images), seed=seed)

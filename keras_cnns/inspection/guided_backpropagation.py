@@ -1,4 +1,4 @@
-"""What in an image excites a unit: gradients, plain and guided."""
+"""Gradients of units by images, plain and guided."""
 
 import numpy as np
 import tensorflow as tf
@@ -30,7 +30,7 @@ def _where_positive(x):
 
 @tf.custom_gradient
 def _positive_part(x):
-    """x; of the gradient the positive values pass."""
+    """x; only positive values of the gradient pass."""
     return tf.identity(x), tf.nn.relu
 
 
@@ -51,14 +51,14 @@ def guided_copy(model) -> keras.Model:
 
     At every ReLU the gradient passes where both what went in and the gradient that
     comes back are positive. LeakyReLU and PReLU keep their outputs, and are treated as
-    ReLU on the way back (what the paper did with its leak is not known). Other
+    ReLU in the backward pass (what the paper did with its leak is not known). Other
     activations keep their own gradient.
 
     Args:
-        model: model of the functional API, or a built ``Sequential``; it is left as it
-            is. Its ReLUs are layers ``ReLU``, ``LeakyReLU``, ``PReLU`` or
+        model: model of the functional API, or a built ``Sequential``; it is not
+            changed. Its ReLUs are layers ``ReLU``, ``LeakyReLU``, ``PReLU`` or
             ``Activation``, or the ``activation`` of other layers, by name, as a
-            function of ``tf.nn`` or as one of these layers; models within it may hold
+            function of ``tf.nn`` or as one of these layers; nested models may have
             them too.
 
     Returns:
@@ -66,8 +66,8 @@ def guided_copy(model) -> keras.Model:
         is for gradients alone and cannot be saved.
 
     Raises:
-        ValueError: if the model is of another kind, or a ReLU stands where it cannot be
-            exchanged: within a layer of layers, or as an operation of TensorFlow.
+        ValueError: if the model is of another kind, or a ReLU is where it cannot be
+            replaced: within another layer, or an operation of TensorFlow.
 
     Source: Springenberg et al., arXiv 1412.6806, section 3.4.
     """
@@ -112,7 +112,7 @@ def guided_backpropagation(
 ) -> np.ndarray:
     """Guided gradients of the largest responses of units with respect to images.
 
-    To do several layers or many calls, make the ``guided_copy`` once and give it to
+    For several layers or many calls, make the ``guided_copy`` once and pass it to
     ``unit_gradients``.
 
     Args:
@@ -179,7 +179,7 @@ def maximal_responses(
 
     Args:
         model, images, layer_name, units, batch_size: as of ``unit_gradients``.
-        num_images: how many for each unit.
+        num_images: images per unit.
 
     Returns:
         Indices of images ``(units, num_images)``, strongest first, and the responses

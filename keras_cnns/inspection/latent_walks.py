@@ -1,4 +1,4 @@
-"""Ways through a generator's latent space, and arithmetic in it."""
+"""Interpolation and arithmetic in a generator's latent space."""
 
 import dataclasses
 
@@ -14,11 +14,10 @@ def interpolate(first, second, num_points, path="straight") -> np.ndarray:
 
     Args:
         first, second: arrays of one shape, such as ``(latent_size,)``.
-        num_points: how many, at least 2.
-        path: ``"straight"``, as in the paper, or ``"spherical"``: along the great
-            circle between the directions (White, arXiv 1609.04468), which keeps the
-            length of latents of equal lengths and so stays where a normal distribution
-            has its mass.
+        num_points: number of points, at least 2.
+        path: ``"straight"``, as in the paper, or ``"spherical"``: on the great circle
+            between the directions (White, arXiv 1609.04468), which keeps the norm of
+            latents of equal norm and so stays where a normal distribution has its mass.
 
     Returns:
         ``(num_points, *shape)`` float32.
@@ -58,7 +57,7 @@ def _spherical_weights(first, second, fraction):
 
 
 def walk(points, num_steps, path="straight") -> np.ndarray:
-    """Points from each latent to the next, with every given one passed once.
+    """Points from each latent to the next, passing each once.
 
     Args:
         points: latents ``(count, *shape)``, 2 at least; the paper has 9.
@@ -124,7 +123,7 @@ def combine(positive, negative=()) -> np.ndarray:
 
 
 def shift(latents, direction, amounts) -> np.ndarray:
-    """Latents moved along a direction, such as the turn vector.
+    """Latents moved in a direction, such as the turn vector.
 
     Args:
         latents: ``(count, *shape)``.
@@ -135,7 +134,7 @@ def shift(latents, direction, amounts) -> np.ndarray:
         ``(count, len(amounts), *shape)`` float32.
 
     Raises:
-        ValueError: if shapes do not belong together.
+        ValueError: if shapes do not fit.
     """
     latents, direction = np.asarray(latents), np.asarray(direction)
     if latents.shape[1:] != direction.shape:
@@ -152,7 +151,7 @@ def neighbours(latent, num_neighbours=8, radius=0.25, seed=0) -> np.ndarray:
 
     Args:
         latent: array of any shape.
-        num_neighbours: how many.
+        num_neighbours: number of neighbours.
         radius: largest noise, positive; the paper's is 0.25.
         seed: of the noise.
 
@@ -173,7 +172,7 @@ def neighbours(latent, num_neighbours=8, radius=0.25, seed=0) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class ArithmeticStudy:
-    """Images of a vector arithmetic.
+    """Images of vector arithmetic.
 
     Attributes:
         samples: images of each concept's latents, those added first.
@@ -236,10 +235,10 @@ def vector_arithmetic(
 
 
 def interpolation_jumps(images) -> float:
-    """The largest step of an interpolation, as a fraction of the way from end to end.
+    """The largest step of an interpolation, as a fraction of the distance of its ends.
 
     A straight line at even speed over ``n`` images gives ``1 / (n - 1)``, a single jump
-    1; more than 1 is possible on a way with detours.
+    1; more than 1 is possible on a path with detours.
 
     Args:
         images: ``(num_points, height, width, channels)``, in order.

@@ -1,4 +1,4 @@
-"""How well a linear support vector machine tells classes apart by given features."""
+"""Accuracy of linear support vector machines on given features."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ class SvmResult:
     """Accuracy on the test examples.
 
     Attributes:
-        accuracy: fraction of the test examples that are told right, in [0, 1].
+        accuracy: fraction of the test examples that are classified correctly.
         c: the penalty that was chosen.
-        validation_accuracies: accuracy on the examples held out, by penalty.
+        validation_accuracies: accuracy on the held-out examples, by penalty.
     """
 
     accuracy: float
@@ -59,17 +59,17 @@ def svm_accuracy(
     """Trains a linear SVM with squared hinge loss and tests it.
 
     The penalty with the best accuracy on a held-out part of the training examples is
-    taken (the smallest of equals), then all of them are trained on. One machine per
-    class against the rest; weights and bias carry an L2 penalty. A warning of
-    scikit-learn tells if the solver did not converge.
+    taken (the smallest of equals), then the SVM is trained on all of them. One-vs-rest;
+    weights and bias have an L2 penalty. scikit-learn warns if the solver does not
+    converge.
 
     Args:
         train_features, test_features: ``(examples, dimension)``.
         train_labels, test_labels: classes ``(examples,)``.
         c_values: penalties C of the errors to choose from. The default ones are for
             thousands of features; give larger ones if the largest is chosen.
-        held_out_share: share of the training examples to choose by, in (0, 1), drawn
-            class by class.
+        held_out_fraction: fraction of the training examples to choose by, in (0, 1),
+            stratified by class.
         seed: of the choice of the held-out part and of the solver.
 
     Raises:
@@ -105,11 +105,11 @@ def few_label_accuracy(
     c_values=C_VALUES,
     seed=0,
 ) -> FewLabelResult:
-    """Trains linear SVMs on few labels of each class, drawn again and again.
+    """Trains linear SVMs on few labels of each class, over many draws.
 
     The penalty is the one with the best mean accuracy on the validation examples over
     ``num_selection_draws`` draws; ``num_draws`` further draws are tested. All penalties
-    see the same draws (the public code draws anew for each).
+    see the same draws (the public code draws new ones for each).
 
     Args:
         train, validation, test: pairs of features ``(examples, dimension)`` and classes

@@ -1,4 +1,4 @@
-"""Two parallel lines: distributions that only the Wasserstein distance can bring near.
+"""Parallel lines: distributions of which only the Wasserstein distance has a gradient.
 
 Arjovsky, Chintala, Bottou, "Wasserstein GAN", arXiv 1701.07875, example 1: the real
 examples are (0, u), the generated ones (theta, u), u uniform in [0, 1). Their
@@ -32,7 +32,7 @@ _NUM_POINTS = 8192
 
 @dataclasses.dataclass(frozen=True)
 class ParallelLines:
-    """Closed forms for lines at a distance.
+    """Exact values for lines at a distance.
 
     Attributes:
         jensen_shannon: divergence in nats.
@@ -50,17 +50,17 @@ class ParallelLines:
 
 @dataclasses.dataclass(frozen=True)
 class LineEstimates:
-    """What trained networks say about lines at a distance.
+    """Estimates of trained networks for lines at a distance.
 
     Attributes:
         distance: theta.
         exact: ``ParallelLines``.
-        discriminator_loss: log 4 where lines are told apart no better than by chance.
+        discriminator_loss: log 4 at chance level.
         jensen_shannon: log 2 minus half of it.
         original_slope: derivative by theta of the mean of log(1 - D).
         alternative_slope: that of -log D.
         wasserstein: estimate of a critic with gradient penalty.
-        wasserstein_slope: derivative of that estimate by theta, the critic held.
+        wasserstein_slope: derivative of that estimate by theta, at a fixed critic.
     """
 
     distance: float
@@ -116,7 +116,7 @@ def estimate_distances(
         units: of the hidden layers of both.
         penalty_weight: lambda of WGAN-GP.
         seed: of everything random but the networks' weights; for repeatable ones call
-            ``keras.utils.set_random_seed`` before.
+            ``keras.utils.set_random_seed`` first.
 
     Raises:
         ValueError: if an argument is bad.

@@ -1,4 +1,4 @@
-"""Attention that fills the foreground with patches of the known background."""
+"""Attention that fills the foreground with patches of the valid background."""
 
 import math
 
@@ -10,12 +10,12 @@ from keras_cnns._checks import check_choice, check_count, check_odd
 MASKED_SCORES = ("zero", "excluded")
 MASK_SAMPLINGS = ("nearest", "minimum")
 _SMALLEST_NORM = 1e-4
-# Each pixel lies in two patches along either axis.
+# Each pixel lies in two patches on each axis.
 _COPIES = 4
 
 
 def _windows(maps, size):
-    """(batch, places, size * size * channels): what is around each place; 0 outside."""
+    """(batch, places, size * size * channels): the window of each place; 0 outside."""
     shape = tf.shape(maps)
     height, width, around = shape[1], shape[2], size // 2
     margins = [around, around]
@@ -41,14 +41,14 @@ def _diagonal_sum(scores, size):
 
 
 def _transposed(scores, foreground_size, background_size):
-    """Both lists of places along the columns of their grids, instead of the rows."""
+    """Both lists of places by columns of their grids, instead of rows."""
     shape = tf.shape(scores)
     scores = tf.reshape(scores, [shape[0], *foreground_size, *background_size])
     return tf.reshape(tf.transpose(scores, [0, 2, 1, 4, 3]), shape)
 
 
 def _propagate(scores, foreground_size, background_size, size):
-    """Scores of neighbours are added up along the rows, then along the columns."""
+    """Adds up the scores of neighbours by rows, then by columns."""
     scores = _diagonal_sum(scores, size)
     scores = _transposed(scores, foreground_size, background_size)
     scores = _diagonal_sum(scores, size)
@@ -92,22 +92,21 @@ def _paste(patches, size, rate, channels):
 
 @keras.saving.register_keras_serializable("keras_cnns")
 class ContextualAttention(keras.layers.Layer):
-    """Makes each place of the foreground of patches of the known background.
+    """Builds each place of the foreground from patches of the valid background.
 
-    1. Foreground and background are thinned out: of ``rate`` rows and columns the first
-       is kept. Around each place of these grids there is a patch of ``patch_size``.
+    1. Foreground and background are subsampled: the first of every ``rate`` rows and
+       columns is kept. Each place of these grids has a patch of ``patch_size``.
     2. The score of two places is the scalar product of their patches, that of the
-       background at norm 1 (at least 1e-4 is divided by). It is thus the cosine, times
-       the norm of the foreground's patch.
-    3. Propagation: the scores of ``propagation_size`` neighbours, moved alike in both
-       grids, are added up, along the rows and then along the columns. What the formula
-       calls neighbours are those in the list of places: after the last place of a row
-       follows the first of the next.
-    4. A place of the background is valid where its patch is known all over; outside of
-       the image counts as known. A softmax over the background, of the scores times
-       ``softmax_factor``, gives the attention; what is not valid gets none.
+       background normalised (by a norm of at least 1e-4): the cosine, times the norm of
+       the foreground's patch.
+    3. Propagation: the scores of ``propagation_size`` neighbours, shifted alike in both
+       grids, are added up by rows and then by columns. Neighbours are those in the list
+       of places: the last place of a row is followed by the first of the next.
+    4. A place of the background is valid where all of its patch is; outside of the
+       image counts as valid. A softmax over the background, of the scores times
+       ``softmax_factor``, gives the attention; other places get none.
     5. Patches of the background at full size, ``2 * rate`` wide and ``rate`` apart, are
-       put in, weighted by attention, added up where they overlap, and divided by 4.
+       inserted, weighted by attention, added up where they overlap, and divided by 4.
        Pixels in the outermost ``rate - rate // 2`` rows and columns at the end, and
        ``rate // 2`` at the start, lie in fewer patches and come out darker.
 
@@ -118,23 +117,23 @@ class ContextualAttention(keras.layers.Layer):
         rate: how many times coarser the grids are at which patches are compared.
         propagation_size: odd number of neighbours whose scores are added up; 1 for no
             propagation.
-        softmax_factor: what scores are multiplied by before the softmax.
+        softmax_factor: factor of the scores before the softmax.
         masked_scores: ``"zero"``: scores that are not valid become 0, as in the
             authors' code; they take part in the softmax, so that the attention of a
             place sums to less than 1. ``"excluded"``: they are left out of the softmax;
             attention sums to 1.
-        mask_sampling: how masks come to the grid. ``"nearest"`` takes the first pixel
-            of each square, as published. With ``"minimum"`` a square is known only if
-            all its pixels are; from ``patch_size`` 3 on nothing of a hole of any form
-            is then ever copied.
+        mask_sampling: how masks are subsampled. ``"nearest"`` takes the first pixel
+            of each square, as published. With ``"minimum"`` a square is valid only if
+            all its pixels are; from ``patch_size`` 3 on no hole pixel is then ever
+            copied.
         return_attention: whether the attention is returned too.
 
     Input: a list of three.
         foreground: ``(batch, height, width, channels)``.
         background: ``(batch, background height, background width, channels)``.
         masks: ``(batch, mask height, mask width, 1)`` of the background, 1 (0.5 and
-            above) for known, 0 for holes; as large as the background or a whole number
-            of times larger, such as masks of images. No gradient goes to them.
+            above) for valid pixels, 0 for holes; as large as the background or a whole
+            number of times larger, such as masks of images. No gradient goes to them.
         Heights and widths of the first two are multiples of ``rate``.
 
     Output shape: that of the foreground. With ``return_attention`` a list of it and the
@@ -145,9 +144,9 @@ class ContextualAttention(keras.layers.Layer):
         ValueError: if an argument is bad, or, on building, an input's shape.
 
     Source: Yu, Lin, Yang, Shen, Lu, Huang, arXiv 1801.07892, section 4.1, and the
-    authors' code. Deviation: that thins out with aligned corners, which takes the first
-    row of each pair in the upper half of the image and the second below; here it is
-    always the first.
+    authors' code. Deviation: that subsamples with aligned corners, which takes the
+    first row of each pair in the upper half of the image and the second below; here it
+    is always the first.
     """
 
     def __init__(
@@ -246,7 +245,7 @@ class ContextualAttention(keras.layers.Layer):
         return tf.matmul(foreground, background / norms, transpose_b=True)
 
     def _valid_places(self, masks, height, width):
-        """(batch, 1, background places), True where the patch is known all over."""
+        """(batch, 1, background places), True where all of the patch is valid."""
         shape = tf.shape(masks)
         rows, columns = shape[1] // height, shape[2] // width
         squares = tf.reshape(masks, [shape[0], height, rows, width, columns, 1])

@@ -10,9 +10,9 @@ class DualStreamConv2D(keras.layers.Conv2D):
 
     The map holds a residual and a transient stream, each half of the channels. Every
     output stream sees both input streams, and the residual one also gets its own input:
-    as it is where the shape stays, else through a 1x1 projection. Both are linear, so
+    directly where the shape stays, else through a 1x1 projection. Both are linear, so
     the shortcut is added to the centre of the kernel, from the residual to the residual
-    stream, and one ordinary convolution does it all.
+    stream, and one plain convolution computes all.
 
     The weight called ``kernel`` is the difference from that shortcut. A regularizer, or
     a trainer's weight decay, thus pulls the convolution towards the shortcut and not

@@ -1,4 +1,4 @@
-"""Which inputs of its joins a fractal network keeps, drawn for each mini-batch."""
+"""Drop-path of fractal networks: which inputs their joins keep, per mini-batch."""
 
 import statistics
 
@@ -24,15 +24,15 @@ class FractalDropPath(keras.layers.Layer):
     In training, a mini-batch is either local, where each join drops each of its inputs
     independently and keeps a random one if it would lose all; or global, where one
     column, the same in the whole network, is kept alone. A join that does not take the
-    chosen column keeps all its inputs; nothing that is kept depends on it. Outside of
-    training all are kept. All draws come from one layer of Gaussian noise, so that
+    chosen column keeps all its inputs; nothing kept depends on it. In inference all are
+    kept. All draws come from one layer of Gaussian noise, so that
     they are saved and restored as those of dropout are.
 
     Args:
         columns: columns of the network (C).
         blocks: blocks of the network (B).
         drop_rate: probability that a join drops an input, in local mini-batches.
-        global_share: probability that a mini-batch is a global one.
+        global_fraction: probability that a mini-batch is a global one.
         seed: of the noise.
 
     Input shape:

@@ -1,11 +1,11 @@
-"""Attention out of mask features, by an asymmetric bell whose shape is trained."""
+"""Attention from mask features, by an asymmetric Gaussian of trained shape."""
 
 import tensorflow as tf
 from tensorflow import keras
 
 
 class _Between(keras.constraints.Constraint):
-    """Puts a weight that an update took too far back on the limit."""
+    """Clips a weight to its limits after each update."""
 
     def __init__(self, low, high):
         self.low, self.high = low, high
@@ -20,13 +20,13 @@ class LearnableMaskActivation(keras.layers.Layer):
 
     ``a exp(-gamma_left (x - mu)^2)`` where x < mu, else
     ``1 + (a - 1) exp(-gamma_right (x - mu)^2)``: it rises from 0 to a at mu, then falls
-    to 1. The four scalars are trained; after each update they are put back between the
+    to 1. The four scalars are trained; after each update they are clipped to the
     limits of the authors' code: a in [1.01, 6], mu in [0.1, 3], both gammas in
     [0.5, 2]. Computed in float32 or finer.
 
     Args:
         a: initial height of the peak.
-        mu: initial place of the peak.
+        mu: initial position of the peak.
         gamma_left: initial steepness below the peak.
         gamma_right: initial steepness above it.
 
@@ -69,7 +69,7 @@ class LearnableMaskActivation(keras.layers.Layer):
                 constraint=_Between(*self.LIMITS[name]),
                 # float32 although the policy computes in 16 bits
                 experimental_autocast=False,
-                # replicas put the same value back on the limit
+                # all replicas clip to the same value
                 aggregation=tf.VariableAggregation.MEAN,
             )
             for name, value in self.initial_values.items()

@@ -14,7 +14,7 @@ class LocalResponseNormalization(keras.layers.Layer):
     divide it by n, and gets ``alpha / n`` here.
 
     The sums are computed in float32: squares overflow in float16, and the function
-    knows no float64.
+    does not support float64.
 
     Args:
         depth_radius: neighbour channels on each side, at least 1.

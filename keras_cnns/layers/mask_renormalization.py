@@ -1,4 +1,4 @@
-"""What the valid pixels of a window are scaled by, and which windows have any."""
+"""The scale of partial convolution's windows, and which have valid pixels."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -40,8 +40,8 @@ def renormalize(masks, kernel_size, strides, padding, dilation_rate=(1, 1)):
 class MaskRenormalization(keras.layers.Layer):
     """The mask's half of a partial convolution; nothing in it is trained.
 
-    Of a window of masks with mean m it gives 1 / m and 1, or 0 and 0 where m is 0;
-    zeros that pad the border count.
+    For a window of masks with mean m it returns 1 / m and 1, or 0 and 0 where m is 0;
+    zero padding counts.
 
     Args:
         kernel_size: height and width of the window, a positive whole number.

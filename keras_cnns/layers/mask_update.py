@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorflow import keras
 
-# Below it a power's slope grows without bound.
+# Below it the power's gradient grows without bound.
 _SMALLEST = 1e-6
 
 
@@ -37,8 +37,8 @@ class MaskUpdate(keras.layers.Layer):
         x = inputs
         if x.dtype != tf.float64:
             x = tf.cast(x, tf.float32)
-        # the power never sees what it has no slope for, also not in the branch that
-        # is not taken: 0 times an infinite slope would be NaN
+        # the power must not see 0, not even in the branch that is not taken: 0 times an
+        # infinite gradient would be NaN
         power = tf.pow(tf.maximum(x, _SMALLEST), self.exponent)
         return tf.cast(tf.where(x > 0, power, tf.zeros_like(x)), inputs.dtype)
 

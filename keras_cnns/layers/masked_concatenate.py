@@ -1,4 +1,4 @@
-"""Joins features and their masks along the channels."""
+"""Concatenates features and their masks over the channels."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -8,9 +8,9 @@ from tensorflow import keras
 class MaskedConcatenate(keras.layers.Layer):
     """Concatenates features, and their masks in the same order.
 
-    A mask of 1 channel stands for as many equal ones as its features have, so that
-    every channel of the result has its own mask channel. A partial convolution then
-    counts each of them, as the U-Net of partial convolutions wants it at its skips.
+    A mask of 1 channel is repeated for all channels of its features, so that every
+    channel of the result has its own. A partial convolution then counts each of them,
+    as the U-Net of partial convolutions expects at its skip connections.
 
     Input: list of features, masks, features, masks and so on, of one height and width;
     each mask has 1 channel or those of its features.

@@ -1,4 +1,4 @@
-"""Larger maps by repeating every value, with a gradient that XLA can compile."""
+"""Nearest-neighbour upsampling with a gradient that XLA can compile."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -6,7 +6,7 @@ from tensorflow import keras
 
 @keras.saving.register_keras_serializable("keras_cnns")
 class NearestUpsampling2D(keras.layers.Layer):
-    """Makes a square of ``size`` x ``size`` equal values of each.
+    """Repeats every value in a square of ``size`` x ``size``.
 
     As ``keras.layers.UpSampling2D`` with nearest interpolation, which XLA cannot train
     through: it has no ``ResizeNearestNeighborGrad``.

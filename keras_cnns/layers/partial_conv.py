@@ -1,4 +1,4 @@
-"""Partial convolution: it sees valid pixels alone, and its mask grows."""
+"""Partial convolution: of valid pixels only, with masks that grow."""
 
 import tensorflow as tf
 from tensorflow import keras

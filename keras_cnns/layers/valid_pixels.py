@@ -1,4 +1,4 @@
-"""Images with nothing left under their holes."""
+"""Images with their holes set to 0."""
 
 import tensorflow as tf
 from tensorflow import keras

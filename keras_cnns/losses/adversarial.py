@@ -1,7 +1,7 @@
 """Adversarial losses: functions of logits, one value per example, in float32.
 
-``log D`` and ``log(1 - D)`` are taken of logits by softplus, so that they are finite
-however sure the discriminator is: -log sigmoid(a) = softplus(-a).
+``log D`` and ``log(1 - D)`` are computed from logits by softplus, so that they are
+finite however confident the discriminator is: -log sigmoid(a) = softplus(-a).
 """
 
 import tensorflow as tf
@@ -25,7 +25,7 @@ def discriminator_loss(real_logits, fake_logits):
 
 
 def minimax_generator_loss(fake_logits):
-    """log(1 - D(G(z))), ``(batch,)``; flat where the discriminator is sure.
+    """log(1 - D(G(z))), ``(batch,)``; saturates where the discriminator is confident.
 
     Source: Goodfellow et al., arXiv 1406.2661, equation 1.
     """
@@ -60,7 +60,7 @@ def gradient_penalty(gradients):
     """(norm - 1)^2 of each example's gradient, ``(batch,)``.
 
     Args:
-        gradients: of the critic's score by its input, ``(batch, ...)``.
+        gradients: of the critic's score with respect to its input, ``(batch, ...)``.
 
     The norm is taken over all axes but the first. Source: Gulrajani et al.,
     arXiv 1704.00028, equation 3; the 1e-12 under the root keeps its own gradient
@@ -92,7 +92,7 @@ def local_adversarial_loss(logits, is_refined):
 
     Args:
         logits: ``(batch, rows, columns, 2)``, channel 0 for refined, 1 for real.
-        is_refined: what each position should say.
+        is_refined: the target of every position.
 
     Returns:
         ``(batch,)``.

@@ -1,6 +1,6 @@
 """Inpainting losses: one value per example, in float32.
 
-Masks are 1 where a pixel is known and 0 in the hole. Images and masks may have 16
+Masks are 1 at valid pixels and 0 in the hole. Images and masks may have 16
 bits; they are cast before anything is computed.
 """
 
@@ -13,7 +13,7 @@ def composite(output, images, masks):
     """Valid pixels from the image, the hole from a network's output.
 
     Args:
-        output: ``(batch, height, width, channels)``, what the network made.
+        output: ``(batch, height, width, channels)``, of the network.
         images: the complete images, of the same shape.
         masks: ``(batch, height, width, 1)``, 1 for valid pixels.
 
@@ -27,7 +27,7 @@ def composite(output, images, masks):
 def valid_l1(output, images, masks):
     """Absolute differences on valid pixels, ``(batch,)``; arguments of ``composite``.
 
-    They are averaged over all values of an image, those of the hole among them.
+    They are averaged over all values of an image, including the hole.
 
     Source: Liu et al., arXiv 1804.07723, section 3.3, L_valid.
     """
@@ -47,32 +47,32 @@ def hole_mean_squared_error(output, images, masks):
 
     Source: Iizuka et al., SIGGRAPH 2017, equation 2, which has the sum of squares; the
     mean, as of Torch's criterion, does not depend on the images' size (unverified which
-    one their weight of the other loss belongs to).
+    one their loss weight belongs to).
     """
     difference = _float32(output) - _float32(images)
     return _mean((1 - _float32(masks)) * difference**2)
 
 
 def valid_mean_l1(output, images, masks):
-    """Mean absolute difference over known values alone, ``(batch,)``; 0 without any.
+    """Mean absolute difference over valid pixels alone, ``(batch,)``; 0 without any.
 
     Source: released code of Yu et al., arXiv 1801.07892, ``ae_loss``; the code divides
-    by the fraction of valid pixels of the whole batch, here it is each image's own.
+    by the fraction of valid pixels of the whole batch, here of each image.
     """
     return _weighted_mean(_distance(output, images), _float32(masks))
 
 
 def discounted_l1(output, images, masks, discount=0.9, distance="axis"):
-    """Absolute differences in the hole, those far from valid pixels counting less.
+    """Absolute differences in the hole, weighted less far from valid pixels.
 
     Each value has the weight ``discount ** d``, d the distance in pixels from the
-    nearest known one, so 1 next to it. The weighted differences are summed and divided
+    nearest valid one. The weighted differences are summed and divided
     by the number of values in the hole; 0 where there is no hole.
 
     Args:
         output, images, masks: as ``composite`` takes them.
         discount: gamma, in (0, 1]; 0.99 in the paper, 0.9 in its code.
-        distance: ``"axis"``, along the row or the column, whichever is nearer;
+        distance: ``"axis"``, in the row or the column, whichever is nearer;
             ``"euclidean"``, in any direction. They agree for rectangular holes.
 
     Returns:
@@ -86,7 +86,7 @@ def discounted_l1(output, images, masks, discount=0.9, distance="axis"):
     axes, for a fixed rectangle, and counts from 0 at its upper and left edge.
     """
     check_discount(discount, distance)
-    weights = discount ** distance_to_known(masks, distance)
+    weights = discount ** distance_to_valid(masks, distance)
     hole = 1 - _float32(masks)
     return _weighted_mean(weights * _distance(output, images), hole)
 
@@ -100,12 +100,12 @@ def check_discount(discount, distance) -> None:
     if not 0 < discount <= 1:
         raise ValueError(f"discount must be in (0, 1], got {discount!r}")
     if distance not in DISTANCES:
-        known = ", ".join(DISTANCES)
-        raise ValueError(f"distance must be one of {known}, got {distance!r}")
+        choices = ", ".join(DISTANCES)
+        raise ValueError(f"distance must be one of {choices}, got {distance!r}")
 
 
-def distance_to_known(masks, distance="axis"):
-    """Distance of each pixel from the nearest known one, in pixels.
+def distance_to_valid(masks, distance="axis"):
+    """Distance of each pixel from the nearest valid one, in pixels.
 
     Args:
         masks: ``(batch, height, width, 1)``, 1 for valid pixels.
@@ -119,10 +119,10 @@ def distance_to_known(masks, distance="axis"):
         ValueError: if ``distance`` is something else.
     """
     check_discount(1.0, distance)
-    unknown = tf.where(_float32(masks) > 0, 0.0, float("inf"))
-    columns = _along(unknown, 1)
+    starts = tf.where(_float32(masks) > 0, 0.0, float("inf"))
+    columns = _along(starts, 1)
     if distance == "axis":
-        return tf.minimum(columns, _along(unknown, 2))
+        return tf.minimum(columns, _along(starts, 2))
     return _euclidean(columns)
 
 
@@ -142,7 +142,7 @@ def _along(distances, axis):
 
 
 def _shifted(values, shift, axis, length):
-    """Values moved along an axis; infinite where nothing moves in."""
+    """Values shifted along an axis; infinite where nothing is shifted in."""
     places = tf.range(length)
     is_inside = places >= shift if shift > 0 else places < length + shift
     shape = [length if i == axis else 1 for i in range(4)]
@@ -171,7 +171,7 @@ def perceptual(features, targets):
     """Mean absolute difference of feature maps, summed over the layers.
 
     Args:
-        features: list of maps ``(batch, height, width, channels)``, of what was made.
+        features: list of maps ``(batch, height, width, channels)``, of the output.
         targets: those of the true images.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Evaluations: Keras metrics and pure functions; scores carry their protocol."""
+"""Metrics: pure functions, and reports that keep scores with their protocol."""
 
 from keras_cnns._masks import hole_ratio, hole_ratio_bin
 from keras_cnns.metrics.classification import (

@@ -11,12 +11,12 @@ ROUNDING = 1e-12
 
 
 def check_vectors(name: str, values, min_count: int = 2) -> np.ndarray:
-    """The values as an array, refused where they are no set of vectors.
+    """Checks a set of vectors and returns it as an array.
 
     Args:
-        name: what to call them in an error.
+        name: their name in errors.
         values: ``(count, dimension)`` numbers.
-        min_count: fewest vectors that make sense.
+        min_count: least number of vectors.
 
     Raises:
         ValueError: if they are not two-dimensional, too few, empty, or not finite.
@@ -40,10 +40,10 @@ def check_vectors(name: str, values, min_count: int = 2) -> np.ndarray:
 
 
 def check_pair(first_name: str, first, second_name: str, second, min_count=2) -> tuple:
-    """Two sets of vectors of one dimension.
+    """Checks two sets of vectors of one dimension.
 
     Raises:
-        ValueError: if one is no set of vectors, or their dimensions differ.
+        ValueError: if one is not a set of vectors, or their dimensions differ.
     """
     first = check_vectors(first_name, first, min_count)
     second = check_vectors(second_name, second, min_count)
@@ -56,13 +56,13 @@ def check_pair(first_name: str, first, second_name: str, second, min_count=2) ->
 
 
 def centred(first: np.ndarray, second: np.ndarray) -> tuple:
-    """Both in float64, less the mean of the first: distances lose fewer digits so."""
+    """Both in float64, less the mean of the first, for more exact distances."""
     mean = first.mean(axis=0, dtype=np.float64)
     return first - mean, second - mean
 
 
 def row_blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
-    """Blocks of rows of a matrix, each of a size that memory bears."""
+    """Blocks of rows of a matrix that fit into memory."""
     step = max(1, _BLOCK_VALUES // num_columns)
     for start in range(0, num_rows, step):
         yield slice(start, min(start + step, num_rows))
@@ -77,7 +77,7 @@ def squared_distances(rows, columns, column_norms) -> np.ndarray:
     """Squared Euclidean distances ``(rows, columns)``, by one matrix product.
 
     Args:
-        rows, columns: float64 vectors, best ``centred`` before.
+        rows, columns: float64 vectors, preferably ``centred``.
         column_norms: ``squared_norms(columns)``.
     """
     distances = rows @ columns.T

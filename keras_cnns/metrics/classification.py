@@ -1,4 +1,4 @@
-"""How good a classifier is, overall and per class."""
+"""Metrics of a classifier, overall and per class."""
 
 import dataclasses
 import math
@@ -11,12 +11,12 @@ from sklearn import metrics as sk_metrics
 
 @dataclasses.dataclass(frozen=True)
 class ClassificationReport:
-    """Result of an evaluation.
+    """Metrics of a classifier.
 
     Attributes:
         num_examples: number of examples.
-        top_1, top_5: fraction of correct answers, and of right classes among the five
-            most probable; ``top_5`` is None with five classes or fewer.
+        top_1, top_5: fraction of examples whose class is the most probable, or among
+            the five most probable; ``top_5`` is None with five classes or fewer.
         top_1_interval, top_5_interval: Wilson's 95 % intervals of these fractions.
         cross_entropy: mean of ``-log p(right class)``, in nats.
         class_names: names by label.
@@ -44,8 +44,8 @@ def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tup
     """Wilson's score interval of a fraction, without continuity correction.
 
     Args:
-        successes: how many of the trials succeeded.
-        total: how many there were.
+        successes: number of successful trials.
+        total: number of trials.
         confidence: probability that such intervals hold the true fraction.
 
     Returns:
@@ -66,12 +66,12 @@ def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tup
     centre = successes + z**2 / 2
     spread = z * math.sqrt(successes * (total - successes) / total + z**2 / 4)
     lower, upper = ((centre + s * spread) / (total + z**2) for s in (-1, 1))
-    # The bounds of none and of all are exact, but for rounding.
+    # The bounds of none and of all are exact, except for rounding.
     return lower if successes else 0.0, upper if successes < total else 1.0
 
 
 def report(probabilities, labels, class_names) -> ClassificationReport:
-    """Compares probabilities with the truth.
+    """Compares probabilities with the true classes.
 
     Args:
         probabilities: ``(examples, classes)``.
@@ -79,7 +79,7 @@ def report(probabilities, labels, class_names) -> ClassificationReport:
         class_names: names by label.
 
     Raises:
-        ValueError: if there are no examples, or shapes do not belong together.
+        ValueError: if there are no examples, or shapes do not fit.
     """
     probabilities, labels = np.asarray(probabilities), np.asarray(labels)
     if not len(labels) or probabilities.shape != (len(labels), len(class_names)):

@@ -29,16 +29,16 @@ class KernelDistance:
 
     Attributes:
         mean: over the subsets; unbiased, so that it may be negative.
-        deviation: standard deviation over the subsets, None of one subset. What some
-            libraries print beside the mean; it tells the subsets' size more than the
-            mean's error.
+        std: standard deviation over the subsets, None for one subset. Some libraries
+            print it beside the mean; it depends on the subset size more than on the
+            error of the mean.
         standard_error: of the mean, by the delete-d jackknife, None where a subset
-            takes a whole set. Too large, up to a few times, where both sets come from
-            one distribution.
+            takes a whole set. Up to a few times too large where both sets come from one
+            distribution.
     """
 
     mean: float
-    deviation: Optional[float]
+    std: Optional[float]
     standard_error: Optional[float]
 
 
@@ -47,12 +47,12 @@ def kernel_distance(
 ) -> KernelDistance:
     """Kernel distance (KID): squared MMD with the kernel ``(x.y / dimension + 1)^3``.
 
-    The unbiased estimate, averaged over subsets drawn without replacement; so it
-    compares across counts, other than the Frechet distance.
+    The unbiased estimate, averaged over subsets drawn without replacement, is
+    comparable across counts, unlike the Frechet distance.
 
-    The deviation over subsets of m vectors, drawn from n, becomes the error of the
-    estimate from all n by the factor ``sqrt(m / (n - m))``, to which the drawing adds
-    ``1 / sqrt(num_subsets)``; n is the count of the smaller set.
+    The standard deviation over subsets of m vectors, drawn from n, becomes the error of
+    the estimate from all n by the factor ``sqrt(m / (n - m))``, to which the drawing
+    adds ``1 / sqrt(num_subsets)`` in quadrature; n is the count of the smaller set.
 
     Args:
         features_a, features_b: ``(count, dimension)``; counts may differ.
@@ -84,13 +84,13 @@ def kernel_distance(
             for features in pair
         ]
         values.append(_cubic_discrepancy(*(s.astype(np.float64) for s in subsets)))
-    deviation = error = None
+    std = error = None
     if num_subsets > 1:
-        deviation = float(np.std(values, ddof=1))
+        std = float(np.std(values, ddof=1))
     if num_subsets > 1 and subset_size < smaller:
         fraction = subset_size / (smaller - subset_size) + 1 / num_subsets
-        error = deviation * fraction**0.5
-    return KernelDistance(float(np.mean(values)), deviation, error)
+        error = std * fraction**0.5
+    return KernelDistance(float(np.mean(values)), std, error)
 
 
 def _cubic_discrepancy(a, b):
@@ -115,7 +115,7 @@ def median_distance(features) -> float:
     """Median Euclidean distance of pairs, the usual width of a radial kernel.
 
     Args:
-        features: ``(count, dimension)``; of more than 2,000, as many equally far apart
+        features: ``(count, dimension)``; of more than 2,000, as many at even distances
             in the order are taken.
 
     Raises:

@@ -1,9 +1,8 @@
-"""How near generated examples are to real ones: scores that describe whole sets.
+"""Scores of sets of generated examples against real ones.
 
-All functions take NumPy arrays ``(count, dimension)``: the features of an embedding, a
-network of ``keras_cnns.inspection``. Numbers compare only under one embedding, with
-equal counts; ``keras_cnns.metrics.GenerativeReport`` keeps them together with how they
-came about.
+All functions take NumPy arrays ``(count, dimension)``: the features of an
+``keras_cnns.inference.Embedding``. Scores are comparable only for one embedding and
+equal counts; ``keras_cnns.metrics.GenerativeReport`` keeps them with their protocol.
 """
 
 import numpy as np
@@ -24,22 +23,22 @@ _CHUNK = 4096
 
 
 def inception_score(probabilities, num_splits: int = 1) -> tuple:
-    """Inception Score: are answers sure, and of all classes alike?
+    """Inception Score: are predictions confident, and classes equally frequent?
 
     ``exp(mean_x KL(p(y|x) || p(y)))``, from 1 to the number of classes. It never sees a
     real image.
 
     Args:
         probabilities: ``(count, classes)``; rows sum to 1.
-        num_splits: the score is taken of so many consecutive parts, whose sizes differ
-            by one at most. Small parts read lower; images sorted by class want one
-            part, or shuffling before.
+        num_splits: number of consecutive parts that are scored, of sizes that differ by
+            one at most. Small parts score lower; images sorted by class need one part,
+            or shuffling first.
 
     Returns:
-        (mean over the parts, their standard deviation, None of one part).
+        (mean over the parts, their standard deviation, None for one part).
 
     Raises:
-        ValueError: if these are no probabilities, or there are fewer than two for each
+        ValueError: if these are not probabilities, or there are fewer than two for each
             part.
 
     Source: Salimans et al., arXiv 1606.03498, section 4.
@@ -59,8 +58,8 @@ def inception_score(probabilities, num_splits: int = 1) -> tuple:
             f"{len(probabilities)} examples in a part"
         )
     scores = [_score(part) for part in np.array_split(probabilities, num_splits)]
-    deviation = float(np.std(scores)) if num_splits > 1 else None
-    return float(np.mean(scores)), deviation
+    std = float(np.std(scores)) if num_splits > 1 else None
+    return float(np.mean(scores)), std
 
 
 def _score(probabilities):
@@ -115,7 +114,7 @@ def frechet_distance(features_a, features_b) -> float:
 
 
 def _covariance_root(features, mean):
-    """R with ``R^T R`` the covariance, from one chunk of features after the other."""
+    """R with ``R^T R`` the covariance, from features chunk by chunk."""
     root = np.empty((0, len(mean)))
     for start in range(0, len(features), _CHUNK):
         chunk = features[start : start + _CHUNK] - mean
@@ -124,17 +123,17 @@ def _covariance_root(features, mean):
 
 
 def precision_recall(real, generated, num_neighbours: int = 3) -> tuple:
-    """Fractions of generated examples that look real, and of real ones reached.
+    """Fractions of generated examples that look real, and of real ones covered.
 
     A set's region is the union of balls around its members, each up to the member's
     k-th nearest other member. Precision is the fraction of generated vectors in the
-    real region, recall that of real vectors in the generated region. A set against
-    another from the same distribution scores below 1. Vectors nearer than a millionth
+    real region, recall that of real vectors in the generated region. Two
+    sets of one distribution score below 1. Vectors nearer than a millionth
     of the largest one's length count as equal.
 
     Args:
-        real, generated: ``(count, dimension)``; as many of each, because a region
-            shrinks as its set grows.
+        real, generated: ``(count, dimension)``; equally many, because a region shrinks
+            as its set grows.
         num_neighbours: k; the paper takes 3.
 
     Returns:
@@ -155,7 +154,7 @@ def precision_recall(real, generated, num_neighbours: int = 3) -> tuple:
     check_count("num_neighbours", num_neighbours)
     if num_neighbours >= len(real):
         raise ValueError(
-            f"num_neighbours={num_neighbours} wants more than {num_neighbours} "
+            f"num_neighbours={num_neighbours} needs more than {num_neighbours} "
             f"vectors, got {len(real)}"
         )
     real, generated = centred(real, generated)

@@ -18,15 +18,15 @@ from keras_cnns.metrics.generative import (
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How scores came about; only those of equal protocols compare.
+    """How scores were computed; only those of equal protocols are comparable.
 
     Attributes:
-        embedding: the network that gives the features, and the layer.
+        embedding: network and layer of the features.
         embedding_checksum: of its weights and preprocessing.
-        resize: how images get to the network's size.
-        image_shape: of real and generated ones before that, such as ``"28x28x1"``.
+        resize: how images are resized for the network.
+        image_shape: of real and generated images before that, such as ``"28x28x1"``.
         real_data: data set, split and part that the real examples are from.
-        num_real, num_generated: how many examples there are of each.
+        num_real, num_generated: numbers of examples.
         kid_subset_size, kid_num_subsets: as ``kernel_distance`` takes them.
         inception_splits: as ``inception_score`` takes them.
         num_neighbours: as ``precision_recall`` takes it.
@@ -69,7 +69,7 @@ class Protocol:
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """Scores of one set against the real one; see the functions of their names.
+    """Scores of one set against the real one; see the functions of these names.
 
     Attributes:
         fid: Frechet distance.
@@ -77,9 +77,9 @@ class Scores:
             takes a whole set.
         mmd: squared MMD with a radial kernel as wide as the median distance of the
             real examples.
-        precision, recall: with the smaller of both counts of examples.
-        inception_score, inception_deviation: of the set alone; None where there are no
-            probabilities, or one split.
+        precision, recall: of equally many examples of both sets.
+        inception_score, inception_std: of the set alone; None without probabilities,
+            ``inception_std`` also for one split.
     """
 
     fid: float
@@ -89,7 +89,7 @@ class Scores:
     precision: float
     recall: float
     inception_score: Optional[float] = None
-    inception_deviation: Optional[float] = None
+    inception_std: Optional[float] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,10 +97,10 @@ class GenerativeReport:
     """Scores of generated examples, and of other real ones in their place.
 
     Attributes:
-        protocol: how they came about.
+        protocol: how they were computed.
         scores: of the generated examples.
         floor: of as many real examples that are not among the first ones: what a
-            perfect generator would get with so many examples.
+            perfect generator would get with as many examples.
     """
 
     protocol: Protocol
@@ -160,7 +160,7 @@ def compare(first: GenerativeReport, second: GenerativeReport) -> dict:
     return {
         name: None if None in (one[name], other[name]) else other[name] - one[name]
         for name in one
-        if name not in ("kid_error", "inception_deviation")
+        if name not in ("kid_error", "inception_std")
     }
 
 
@@ -182,8 +182,8 @@ def evaluate_features(
             on the count.
         generated: features of generated examples ``(num_generated, dimension)``.
         protocol: embedding, counts and settings.
-        other_real_probabilities, generated_probabilities: the embedding's answers
-            ``(num_generated, classes)``, for the Inception Score; both or none.
+        other_real_probabilities, generated_probabilities: the embedding's
+            outputs ``(num_generated, classes)``, for the Inception Score; both or none.
 
     Raises:
         ValueError: if an array is bad or its count is not the protocol's, or
@@ -232,14 +232,14 @@ def _scores(real, candidates, probabilities, scale, protocol):
         protocol.kid_num_subsets,
         protocol.seed,
     )
-    score = deviation = None
+    score = std = None
     if probabilities is not None:
         if len(probabilities) != len(candidates):
             raise ValueError(
                 f"{len(probabilities)} probabilities do not belong to "
                 f"{len(candidates)} examples"
             )
-        score, deviation = inception_score(probabilities, protocol.inception_splits)
+        score, std = inception_score(probabilities, protocol.inception_splits)
     precision, recall = precision_recall(
         *_equally_many(real, candidates, protocol.seed), protocol.num_neighbours
     )
@@ -251,12 +251,12 @@ def _scores(real, candidates, probabilities, scale, protocol):
         precision=precision,
         recall=recall,
         inception_score=score,
-        inception_deviation=deviation,
+        inception_std=std,
     )
 
 
 def _equally_many(first, second, seed):
-    """Both sets, the larger one thinned at random to the count of the smaller."""
+    """Both sets, the larger one subsampled at random to the count of the smaller."""
     random = np.random.default_rng(seed)
     count = min(len(first), len(second))
     return [

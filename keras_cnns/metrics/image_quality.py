@@ -1,6 +1,6 @@
 """How near images are to the truth: PSNR, SSIM, mean absolute error.
 
-All are in float64, take batches, and refuse values outside of the range that is stated.
+All compute in float64, take batches, and refuse values outside of the given range.
 Structural similarity is scikit-image's, with the settings that papers on inpainting
 use.
 """
@@ -33,11 +33,11 @@ def psnr(truth, images, *, value_range: tuple) -> np.ndarray:
 def ssim(truth, images, *, value_range: tuple) -> np.ndarray:
     """Structural similarity, at most 1.
 
-    Gaussian window of 11x11 with a deviation of 1.5, population covariances, K1 = 0.01,
-    K2 = 0.03, the mean over all places whose window lies within the image (5 pixels
-    of border are dropped) and over the channels. Values are counted from the lowest of
-    the range, because ratios of means are taken: images score the same in (-1, 1) and
-    in (0, 255).
+    Gaussian window of 11x11 with a standard deviation of 1.5, population covariances,
+    K1 = 0.01, K2 = 0.03, the mean over all places whose window lies within the image (5
+    pixels of border are dropped) and over the channels. Values are shifted to start at
+    0, because ratios of means are taken: images score the same in (-1, 1) and in (0,
+    255).
 
     Args, Returns, Raises: as ``psnr``, and refuses images smaller than 11x11.
 

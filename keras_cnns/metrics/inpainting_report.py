@@ -1,4 +1,4 @@
-"""Inpainting methods side by side: image quality by method and fraction of hole."""
+"""Image quality of inpainting by method and hole ratio."""
 
 import csv
 import dataclasses
@@ -12,14 +12,14 @@ import numpy as np
 from keras_cnns import _files, _masks
 from keras_cnns.metrics.image_quality import mean_absolute_error, psnr, ssim
 
-# Name of the bin of masks that are in none: hardly any hole, or more than 60 %.
+# Bin of masks outside of all bins: hardly any hole, or more than 60 %.
 OTHER_RATIOS = "other"
 _BIN_NAMES = {b: _masks.bin_name(b) for b in _masks.HOLE_RATIO_BINS}
 
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """Quality of one filled image: valid pixels as they were, holes from a method.
+    """Quality of one composite: valid pixels of the truth, holes from a method.
 
     Attributes:
         method: name of the method.
@@ -45,8 +45,8 @@ class QualityRow:
     Attributes:
         method, hole_ratio_bin: as of its measurements.
         count: images.
-        num_identical: those that equal the truth. Their PSNR is infinite and no part
-            of the mean.
+        num_identical: those that equal the truth. Their PSNR is infinite and not in
+            the mean.
         psnr: mean of the others, in dB; None if there are no others.
         ssim, mean_absolute_error: means over all.
     """
@@ -66,8 +66,8 @@ def measure_inpainting(method, truth, outputs, masks, *, value_range: tuple) -> 
     Args:
         method: name of the method.
         truth: complete images ``(batch, height, width, channels)``.
-        outputs: what the method gives, of the same shape. What it has at valid pixels
-            is not looked at: the composite with the truth is scored.
+        outputs: of the method, of the same shape. Values at valid pixels are ignored:
+            the composite with the truth is scored.
         masks: ``(batch, height, width, 1)``, 1 = valid, 0 = hole.
         value_range: (lowest, highest) value that images can have.
 
@@ -75,7 +75,7 @@ def measure_inpainting(method, truth, outputs, masks, *, value_range: tuple) -> 
         List of ``Measurement``, one for every image.
 
     Raises:
-        ValueError: if shapes do not belong together, a value is out of range, or the
+        ValueError: if shapes do not fit, a value is out of range, or the
             images are smaller than 11x11.
     """
     truth = np.asarray(truth)
@@ -147,7 +147,7 @@ def write_quality_csv(path: str, rows) -> None:
     """Writes rows as a CSV file with a header; no PSNR is an empty field.
 
     Args:
-        path: file to write, whole or not at all.
+        path: file to write, atomically.
         rows: list of ``QualityRow``.
 
     Raises:
@@ -165,7 +165,7 @@ def write_quality_json(path: str, rows, **protocol) -> None:
     """Writes rows as a JSON file: the protocol's fields, and ``rows``.
 
     Args:
-        path: file to write, whole or not at all.
+        path: file to write, atomically.
         rows: list of ``QualityRow``.
         **protocol: what the scores depend on, such as data set, masks and their seed;
             JSON values.
@@ -213,7 +213,7 @@ def _column(name, methods, table):
         ("ssim", "{:.4f}".format, max),
         ("mean_absolute_error", "{:.2%}".format, min),
     ):
-        # Of a row without a mean, all images are identical.
+        # In a row without a mean PSNR all images are identical.
         values = [
             row and (math.inf if getattr(row, field) is None else getattr(row, field))
             for row in column

@@ -1,7 +1,7 @@
 """Log-likelihood under a Gaussian Parzen window of samples.
 
 How Goodfellow et al. (arXiv 1406.2661, table 1) and Mirza and Osindero (1411.1784,
-table 1) score generators that give no density: a Gaussian is laid over every sample,
+table 1) score generators without a density: a Gaussian is laid over every sample,
 its width is chosen on validation data, and the mixture's log-likelihood of test data is
 reported. The estimate varies much and says little in high dimensions; numbers compare
 only with equal counts of samples, on pixels of the same range (there [0, 1]).
@@ -35,7 +35,7 @@ class ParzenEstimate:
         sigma: the width that was chosen.
         at_edge: whether it is the smallest or largest of the grid, so that a better one
             may lie outside.
-        num_samples, num_validation, num_test: how many there were.
+        num_samples, num_validation, num_test: numbers of points.
     """
 
     mean: float
@@ -81,8 +81,8 @@ def cross_validated_sigma(samples, validation, sigmas=None, batch_size=256) -> t
     Args:
         samples: centres ``(count, dimension)``.
         validation: points ``(points, dimension)`` that are neither samples nor test.
-        sigmas: at least three increasing widths to choose among; None: ten from 0.1
-            to 1, equally far apart in the logarithm.
+        sigmas: at least three increasing widths to choose from; None: ten from 0.1 to
+            1, evenly spaced on a log scale.
         batch_size: as in ``parzen_log_likelihood``.
 
     Returns:
@@ -116,8 +116,8 @@ def parzen_estimate(
     The papers take 10,000 samples and pixels in [0, 1].
 
     Args:
-        samples: what the generator gave ``(count, dimension)``.
-        validation, test: real points ``(points, dimension)``, other ones.
+        samples: of the generator, ``(count, dimension)``.
+        validation, test: different real points ``(points, dimension)``.
         sigmas, batch_size: as in ``cross_validated_sigma``.
 
     Raises:

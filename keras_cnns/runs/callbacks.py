@@ -1,4 +1,4 @@
-"""Callbacks of a resumable run: what is checked, shown, recorded and saved."""
+"""Callbacks of a resumable run: checks, progress, records and checkpoints."""
 
 import contextlib
 import csv
@@ -66,7 +66,7 @@ class ProgressBar(keras.callbacks.Callback):
 
     Args:
         total_steps: steps of the whole run.
-        start_step: step that the run goes on from.
+        start_step: step that the run starts or resumes from.
         is_chief: whether this process shows it, if it is on a terminal.
     """
 
@@ -92,14 +92,14 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """Records each epoch, keeps the networks' weights, stops early.
+    """Records each epoch, saves the networks' weights, stops early.
 
-    Where the trainer's ``score_epoch`` tells the better epoch, the weights of the best
-    one are kept too.
+    Where the trainer's ``score_epoch`` ranks epochs, the weights of the best one are
+    saved too.
 
     Args:
         run_dir: folder of ``metrics.csv`` and of a weight file for each of the
-            trainer's ``networks``, ``best.h5`` besides.
+            trainer's ``networks``, and of ``best.h5``.
         epochs: number of epochs of the run, for the line on the terminal.
         progress: the run's progress, changed in place; an empty dict for a new run.
         patience: epochs without a better monitored value before the run stops; 0 never.
@@ -152,7 +152,7 @@ class EpochRecorder(keras.callbacks.Callback):
         return score > self.model.score_epoch(self._progress["history"][best - 1])
 
     def _save_weights(self, networks):
-        """Saves the averaged weights; all workers call it, for they read together."""
+        """Saves the averaged weights; all workers call it, as they read together."""
         with contextlib.ExitStack() as stack:
             folder = self._run_dir
             if not self._is_chief:
@@ -169,7 +169,7 @@ class EpochRecorder(keras.callbacks.Callback):
 
 
 def write_csv(path, rows):
-    """Writes rows (dicts) as a CSV file with a header, whole or not at all."""
+    """Writes rows (dicts) as a CSV file with a header, atomically."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -179,7 +179,7 @@ def write_csv(path, rows):
 
 
 def current_learning_rate(optimizer) -> float:
-    """The learning rate an optimizer is at, whatever kind of optimizer it is."""
+    """The current learning rate of any kind of optimizer."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     optimizer = getattr(optimizer, "_optimizer", optimizer)  # addons' Lookahead
     rate = optimizer.learning_rate
@@ -189,10 +189,10 @@ def current_learning_rate(optimizer) -> float:
 
 
 class EpochSamples(keras.callbacks.Callback):
-    """Draws what a generator makes, after each epoch, always of the same input.
+    """Writes samples after each epoch, always of the same inputs.
 
     Args:
-        sample: function without arguments to images; all workers call it together.
+        sample: function that returns images; all workers call it together.
         write: function of (images, path).
         folder: gets ``epoch_0001.png`` and so on.
         is_chief: whether this process writes.
@@ -213,14 +213,14 @@ class EpochSamples(keras.callbacks.Callback):
 
 
 class StateSaver(keras.callbacks.Callback):
-    """Saves the whole state, and ends the run cleanly when it is asked to stop.
+    """Saves the whole state, and ends the run cleanly on request.
 
-    The state is saved after every ``interval`` steps and after every epoch; at the
-    end of an epoch only once the epoch is validated and recorded.
+    The state is saved after every ``interval`` steps and after every epoch, once it is
+    validated and recorded.
 
     Args:
         store: ``CheckpointStore``.
-        progress: the run's progress, saved along.
+        progress: the run's progress, saved with it.
         steps_per_epoch: steps of one epoch.
         interval: steps between checkpoints within an epoch; 0 for epochs only.
         stop_request: ``StopRequest``.
@@ -252,7 +252,7 @@ class StateSaver(keras.callbacks.Callback):
             raise TrainingInterrupted(f"stopped at step {step}, state saved")
 
     def _is_asked(self, may_ask_workers):
-        """Whether to stop now; several workers agree on it when they save anyway."""
+        """Whether to stop now; several workers agree on it only when they save."""
         strategy = self.model.distribute_strategy
         if not distribution.has_workers(strategy):
             return self._stop_request.received
@@ -262,7 +262,7 @@ class StateSaver(keras.callbacks.Callback):
 
 
 class StopRequest:
-    """Notes SIGINT and SIGTERM, so that a run can end between two steps.
+    """Records SIGINT and SIGTERM, so that a run ends between two steps.
 
     The second Ctrl-C ends the process at once.
     """
@@ -291,10 +291,10 @@ class StopRequest:
         logging.info("stopping after this step; once more to stop at once")
 
 
-class MetricsOfPartEpoch(keras.callbacks.Callback):
-    """Gives the metrics back what they had when a run stopped within an epoch.
+class PartialEpochMetrics(keras.callbacks.Callback):
+    """Restores the metrics of a run that stopped within an epoch.
 
-    ``fit`` resets them as an epoch begins; this puts the restored values back, once.
+    ``fit`` resets them as an epoch begins; this sets the restored values again, once.
     """
 
     def __init__(self, trainer):

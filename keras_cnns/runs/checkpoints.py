@@ -1,4 +1,4 @@
-"""The whole state of a training, in numbered folders that are never half-written."""
+"""Checkpoints: the whole state of a training, in folders written atomically."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from absl import logging
 from keras_cnns import _files
 
 _PREFIX = "step_"
-# What TensorFlow's readers raise for files that are cut short, damaged or of others.
+# What TensorFlow's readers raise for truncated, damaged or other networks' files.
 _UNREADABLE = (
     AssertionError,
     IndexError,
@@ -23,19 +23,18 @@ _UNREADABLE = (
 
 
 class CheckpointStore:
-    """Saves and restores a trainer with everything that decides how it goes on.
+    """Saves and restores a trainer with everything that further training depends on.
 
     Each checkpoint is a folder ``step_<number>`` with a TensorFlow checkpoint and
-    ``progress.json``. It is written under another name and renamed when whole; then
-    older ones are removed, but for the ``keep`` newest.
+    ``progress.json``, written atomically; then all but the ``keep`` newest are removed.
 
     Args:
         directory: folder of the checkpoints.
-        trainer: compiled trainer, which names what it is made of by ``checkpointed``,
-            and its ``networks``.
+        trainer: compiled trainer; its ``checkpointed`` and ``networks`` name what is
+            saved.
         is_chief: whether this process keeps what it writes. All workers must call
             ``save`` together, since replicated variables are read together.
-        keep: number of checkpoints kept.
+        keep: number of checkpoints to keep.
     """
 
     def __init__(self, directory, trainer, *, is_chief=True, keep=2):
@@ -49,14 +48,14 @@ class CheckpointStore:
         )
 
     def steps(self) -> list:
-        """Steps of the whole checkpoints there are, ascending."""
+        """Steps of the complete checkpoints, ascending."""
         return list_steps(self.directory)
 
     def save(self, progress: dict) -> None:
         """Writes a checkpoint of the current step.
 
         Args:
-            progress: what else decides how the run goes on, as JSON values.
+            progress: what else the run depends on, as JSON values.
 
         Raises:
             OSError: if it could not be written (disk full, for example); the older
@@ -114,7 +113,7 @@ class CheckpointStore:
             status.assert_existing_objects_matched()
         except _UNREADABLE as error:
             first_line = (str(error).strip() or repr(error)).splitlines()[0]
-            older = f" or remove it to go on from {self._path(steps[-2])}"
+            older = f" or remove it to resume from {self._path(steps[-2])}"
             raise ValueError(
                 f"checkpoint {path} cannot be restored, it is truncated, corrupt or of "
                 f"another network: {first_line}. Restore it from a copy"
@@ -128,7 +127,7 @@ class CheckpointStore:
 
 
 def list_steps(directory: str) -> list:
-    """Steps of the whole checkpoints in a folder, ascending."""
+    """Steps of the complete checkpoints in a folder, ascending."""
     if not os.path.isdir(directory):
         return []
     return sorted(
@@ -141,7 +140,8 @@ def list_steps(directory: str) -> list:
 def _random_generators(networks):
     """State of the layers that draw random numbers, such as dropout.
 
-    Keras leaves it out of checkpoints; without it a resumed run would draw others.
+    Keras leaves it out of checkpoints; without it a resumed run would draw other
+    numbers.
     """
     generators = []
     for layer in [layer for network in networks for layer in network.layers]:

@@ -35,8 +35,8 @@ class RunConfig:
         preprocessing: how images become inputs.
         class_names: tuple of names, by label.
         facts: what else must be the same when the run is resumed, such as the number of
-            examples; JSON values by what they are.
-        details: what else it takes to use the networks; JSON values by name.
+            examples; JSON values by name.
+        details: what else is needed to use the networks; JSON values by name.
     """
 
     networks: dict
@@ -71,8 +71,8 @@ class RunConfig:
         Args:
             role: key of ``networks``.
             size: (height, width) other than the run's; ``(None, None)`` leaves them
-                open, and auxiliary heads, which may want them known, out.
-            **changes: other arguments of the builder.
+                open, and auxiliary heads, which may need them fixed, out.
+            **changes: further arguments of the builder.
 
         Raises:
             ValueError: if an argument is bad, or the network does not take that size.
@@ -99,12 +99,12 @@ def _with_shapes(args):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run's folder: what task it is of, its options, its config.
+    """A run: folder, task, options and config.
 
     Attributes:
         folder: path.
         task: name of the task.
-        options: dict of the options that it was started with.
+        options: dict of the options of its start.
         config: ``RunConfig``.
     """
 
@@ -118,14 +118,15 @@ class Run:
 
         Args:
             role: which network, key of ``config.networks``.
-            weights: name of its weight file without the ending; empty: the role's.
+            weights: name of its weight file without extension; empty: ``last`` of the
+                role ``network``, which has ``best`` too, the role's of others.
             size, **changes: as ``RunConfig.build`` takes them.
 
         Raises:
-            ValueError: if there are no such weights yet, they are of another network,
-                or the network does not take that size.
+            ValueError: if there are no such weights yet, they belong to another
+                network, or the network does not take that size.
         """
-        name = weights or role
+        name = weights or ("last" if role == "network" else role)
         network = self.config.build(role, size, **changes)
         path = os.path.join(self.folder, f"{name}.h5")
         if not os.path.isfile(path):
@@ -190,7 +191,7 @@ def read_run(run_dir: str, task: str = "") -> Run:
 
     Args:
         run_dir: folder of the run.
-        task: name of the task that it must be of; empty: any.
+        task: name of the task that it must have; empty: any.
 
     Raises:
         ValueError: if the folder holds no run, its record cannot be read, or it is of
@@ -211,6 +212,6 @@ def read_run(run_dir: str, task: str = "") -> Run:
         raise ValueError(f"{path} is not the record of a run: {reason}") from error
     if task and run.task != task:
         raise ValueError(
-            f"{run_dir} is a run of {run.task}; a run of {task} is wanted here"
+            f"{run_dir} is a run of {run.task}; a run of {task} is needed here"
         )
     return run

@@ -1,4 +1,4 @@
-"""Fitting a trainer so that it can be ended at any moment and go on bit-exactly."""
+"""Training that can stop at any moment and resume bit-exactly."""
 
 import os
 
@@ -22,21 +22,21 @@ def fit_resumable(
     is_chief=True,
     further_callbacks=(),
 ):
-    """Trains up to ``epochs`` epochs, from the newest checkpoint in ``run_dir`` on.
+    """Trains up to ``epochs`` epochs, from the newest checkpoint in ``run_dir``.
 
     Args:
         trainer: compiled trainer.
-        load_batches: function of a step to the endless stream of batches from that
-            step on, a function of the step alone.
+        load_batches: function that returns the endless stream of batches from a step
+            on, which must depend on the step alone.
         run_dir: folder of the run; gets ``checkpoints/``, ``logs/`` (TensorBoard),
             ``metrics.csv`` and the weights of the trainer's ``networks``.
         epochs: epochs of the whole run.
         steps_per_epoch: batches of one epoch.
         validation_data: dataset evaluated after each epoch; None for none.
         checkpoint_interval: steps between checkpoints; 0 for one per epoch.
-        patience: epochs without improvement before an early stop; 0 never.
+        patience: epochs without improvement before early stopping; 0: never.
         is_chief: whether this process writes.
-        further_callbacks: called after each epoch is recorded, before it is saved.
+        further_callbacks: called after an epoch is recorded, before it is saved.
 
     Returns:
         The run's progress: ``history`` (one dict per epoch), ``best_epoch``,
@@ -84,7 +84,7 @@ def fit_resumable(
     try:
         with stop_request.listening():
             if step % steps_per_epoch:
-                begun = callbacks.MetricsOfPartEpoch(trainer)
+                begun = callbacks.PartialEpochMetrics(trainer)
                 fit(step, step // steps_per_epoch + 1, [begun])
                 step = trainer.steps_done
             if step < epochs * steps_per_epoch and not progress.get("stopped_early"):
@@ -95,16 +95,16 @@ def fit_resumable(
 
 
 def _check_same_step(trainer, step, run_dir):
-    """Refuses workers that would go on from different steps."""
+    """Refuses workers that would resume from different steps."""
     if not distribution.is_same_for_all_workers(trainer.distribute_strategy, step):
         raise ValueError(
-            f"this worker would go on from step {step}, others from another; the run's "
+            f"this worker would resume from step {step}, others from another; the run's "
             f"folder {run_dir} must be on a disk that all workers see"
         )
 
 
 def _recorders(run_dir, epochs, progress, patience, is_chief):
-    """Callbacks that write what happened: TensorBoard's logs, and each epoch."""
+    """Callbacks that write TensorBoard's logs and the record of each epoch."""
     recorder = callbacks.EpochRecorder(
         run_dir, epochs=epochs, progress=progress, patience=patience, is_chief=is_chief
     )

@@ -1,4 +1,4 @@
-"""Tasks: what differs between one kind of training and another."""
+"""Tasks: classification, generation, inpainting and refinement."""
 
 from keras_cnns.runs import Run, read_run, train
 from keras_cnns.tasks.classification import ClassificationTask
@@ -13,16 +13,17 @@ TASKS = {
 
 
 class OpenedRun(Run):
-    """A run that knows what it is good for.
+    """A run with the inference and the export of its task.
 
-    ``load`` gives its trained networks by role, ``inferencer`` what uses them.
+    ``load`` returns its trained networks by role, ``inferencer`` the object that uses
+    them.
     """
 
     def inferencer(self, **options):
-        """The one way to use the run: a callable.
+        """A callable that uses the run.
 
         Args:
-            **options: of the task's own kind, such as ``which="best"``.
+            **options: of the task, such as ``which="best"``.
 
         Returns:
             Of ``classification`` an ``inference.Predictor`` (encoded images to
@@ -41,10 +42,10 @@ class OpenedRun(Run):
 
 
 def open_run(run_dir: str) -> OpenedRun:
-    """The run in a folder, whatever task it is of.
+    """The run in a folder, of any task.
 
     Raises:
-        ValueError: if the folder holds no run, or one of a task that is not known.
+        ValueError: if the folder holds no run, or one of an unknown task.
     """
     run = read_run(run_dir)
     if run.task not in TASKS:

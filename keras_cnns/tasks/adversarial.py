@@ -1,4 +1,4 @@
-"""The options that adversarial trainings have in common."""
+"""Options shared by adversarial trainings."""
 
 import dataclasses
 
@@ -12,17 +12,17 @@ class AdversarialOptions(TrainingOptions):
 
     discriminator_steps: int = option(1, "discriminator updates in each step", least=1)
     discriminator_learning_rate: float = option(
-        0.0, "of the discriminator; 0: that of the trained network", least=0
+        0.0, "peak learning rate of the discriminator; 0: learning_rate", least=0
     )
     instance_noise: float = option(
         0.0,
-        "standard deviation of the noise on the discriminator's images at first; 0 for "
+        "initial standard deviation of the noise on the discriminator's images; 0 for "
         "none",
         least=0,
     )
     instance_noise_epochs: float = option(
         0.0,
-        "epochs in which instance noise falls to 0",
+        "epochs over which instance noise falls to 0",
         least=0,
         needs=any_of("instance_noise"),
     )
@@ -38,12 +38,12 @@ class AdversarialOptions(TrainingOptions):
             )
 
     def make_instance_noise(self, steps_per_epoch: int):
-        """The ``InstanceNoise`` that is asked for; None if none is."""
+        """The ``InstanceNoise`` of the options; None for none."""
         if not self.instance_noise:
             return None
         steps = max(1, round(self.instance_noise_epochs * steps_per_epoch))
         return InstanceNoise(self.instance_noise, 0.0, steps)
 
     def discriminator_rate(self) -> float:
-        """Learning rate of the discriminator at its highest."""
+        """Peak learning rate of the discriminator."""
         return self.discriminator_learning_rate or self.learning_rate

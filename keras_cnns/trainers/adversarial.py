@@ -1,4 +1,4 @@
-"""What adversarial trainers share: two networks, two optimizers, a step's noise."""
+"""What adversarial trainers share: two networks, two optimizers, instance noise."""
 
 import tensorflow as tf
 
@@ -8,15 +8,15 @@ from keras_cnns.trainers.stepwise import StepwiseTrainer, loss_scaled
 
 
 class AdversarialTrainer(StepwiseTrainer):
-    """Two networks that train against each other; the subclasses say how.
+    """Two networks that train against each other.
 
-    A subclass has ``train_step``, the algorithm of its paper, and the losses that it
-    hands to ``minimize``.
+    A subclass defines ``train_step``, the algorithm of its paper, and the losses that
+    it passes to ``minimize``.
 
     Args:
-        generator: latents, or what it refines, to images.
+        generator: latents, or images to refine, to images.
         discriminator: images to logits or scores.
-        instance_noise: ``InstanceNoise`` on all that the discriminator sees, in both
+        instance_noise: ``InstanceNoise`` on the discriminator's inputs, in both
             networks' updates; None: none.
         **options: of ``StepwiseTrainer``; sampling uses the averaged weights.
     """
@@ -40,7 +40,7 @@ class AdversarialTrainer(StepwiseTrainer):
         """Sets the optimizers; under ``mixed_float16`` their losses are scaled.
 
         Raises:
-            ValueError: if both are one object: each keeps its own network's moments.
+            ValueError: if both are one object: each keeps the moments of one network.
         """
         if generator_optimizer is discriminator_optimizer:
             raise ValueError("generator and discriminator need an optimizer each")
@@ -64,12 +64,11 @@ class AdversarialTrainer(StepwiseTrainer):
     def networks(self):
         return {"generator": self.generator, "discriminator": self.discriminator}
 
-    def disturbance(self, noise, images):
-        """Instance noise for a batch of images: to be added to them; 0 without."""
+    def draw_instance_noise(self, noise, images):
+        """Instance noise to add to a batch of images; 0 without."""
         if self._instance_noise is None:
             return tf.zeros([1] * images.shape.rank)
-        deviation = self._instance_noise.deviation(self.step)
-        return deviation * noise.normal(images.shape)
+        return self._instance_noise.std(self.step) * noise.normal(images.shape)
 
 
 class LatentTrainer(AdversarialTrainer):
@@ -80,7 +79,7 @@ class LatentTrainer(AdversarialTrainer):
         discriminator: images, or ``[images, labels]``, to ``(batch, 1)``.
         latents: ``Latents`` or the size of normal ones.
         discriminator_steps: discriminator updates for each of the generator. Each takes
-            its own share of the batch: feed batches of that many minibatches.
+            its own minibatch: pass batches of that many minibatches.
         **options: of ``AdversarialTrainer``.
 
     Raises:
@@ -107,15 +106,15 @@ class LatentTrainer(AdversarialTrainer):
 
     @staticmethod
     def count_updates(steps, discriminator_steps) -> tuple:
-        """How many updates the generator and the discriminator get in so many steps."""
+        """Updates of the generator and of the discriminator in a number of steps."""
         return steps, steps * discriminator_steps
 
     def minibatches(self, data):
         """The batch in ``discriminator_steps`` equal parts: [(images, labels)]."""
-        return part(data, self.discriminator_steps)
+        return split_batch(data, self.discriminator_steps)
 
     def update_generator(self, noise, images, labels) -> None:
-        """The last lines of the papers' algorithms, by ``generator_objective``.
+        """The generator's update of the papers' algorithms, by ``generator_objective``.
 
         Args:
             noise: ``StepNoise``.
@@ -128,7 +127,7 @@ class LatentTrainer(AdversarialTrainer):
             self.generator_optimizer,
             noise.latents(self.latents, len(images)),
             labels,
-            self.disturbance(noise, images),
+            self.draw_instance_noise(noise, images),
         )
 
     def generate(self, latents, labels, training=True):
@@ -145,10 +144,10 @@ class LatentTrainer(AdversarialTrainer):
         """Generated images, by the averaged weights where there are any.
 
         Args:
-            count: how many.
+            count: number of images.
             seed: of their latents.
             labels: ``(count,)`` class numbers, for conditional networks only.
-            batch_size: how many are made at once.
+            batch_size: images generated at once.
 
         Returns:
             NumPy ``(count, height, width, channels)``, float32.
@@ -200,24 +199,24 @@ def check_discriminator_steps(count) -> None:
         raise ValueError(f"discriminator_steps must be at least 1, got {count!r}")
 
 
-def part(data, parts) -> list:
-    """A batch in as many equal parts as the discriminator takes steps.
+def split_batch(data, parts) -> list:
+    """A batch in equal parts, one for each discriminator step.
 
     Args:
         data: (images, labels or masks).
-        parts: how many.
+        parts: number of parts.
 
     Returns:
         List of such pairs.
 
     Raises:
-        ValueError: if the batch cannot be parted so.
+        ValueError: if the batch cannot be split evenly.
     """
     count = data[0].shape[0]
     if count is None or count % parts:
         raise ValueError(
-            f"a batch of {count} images per replica cannot be parted into "
-            f"{parts} discriminator steps; give whole batches (drop_remainder) of a "
+            f"a batch of {count} images per replica cannot be split into "
+            f"{parts} discriminator steps; give full batches (drop_remainder) of a "
             "multiple of that; several workers know the size of an endless stream only "
             "(repeat)"
         )
@@ -231,8 +230,8 @@ def _check_networks(generator, discriminator, latents, is_conditional):
         if len(network.inputs) != count:
             wanted = "an input and labels" if is_conditional else "one input"
             raise ValueError(
-                f"{network.name} has {len(network.inputs)} inputs; this trainer wants "
-                f"networks of {wanted}"
+                f"{network.name} has {len(network.inputs)} inputs; this trainer needs "
+                f"networks with {wanted}"
             )
     size = generator.inputs[0].shape[-1]
     if size != latents.size:

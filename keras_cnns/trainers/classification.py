@@ -10,13 +10,13 @@ _TOP = 5
 class ClassificationTrainer(StepwiseTrainer):
     """Trains a network of logits with cross-entropy.
 
-    It reports ``loss``, the cross-entropy without weight decay, ``accuracy`` and, of
+    It reports ``loss``, the cross-entropy without weight decay, ``accuracy`` and, for
     more than five classes, ``top_5_accuracy``.
 
     Args:
         network: images ``(batch, height, width, channels)`` to logits
             ``(batch, classes)``; or to a list of such logits, the network's own first,
-            then those of its auxiliary heads, which serve training alone.
+            then those of its auxiliary heads, which are for training only.
         auxiliary_weight: of each auxiliary head's cross-entropy in the loss that is
             minimised; positive where there are such heads, 0 where there are none.
         **options: of ``StepwiseTrainer``.
@@ -60,7 +60,7 @@ class ClassificationTrainer(StepwiseTrainer):
         return {metric.name: metric.result() for metric in self.metrics}
 
     def objective(self, images, labels):
-        """Mean cross-entropy of all heads, weighted, and what the first one reports."""
+        """Weighted mean cross-entropy of all heads, and the metrics of the first."""
         logits, *others = tf.nest.flatten(self.network(images, training=True))
         report = self._report(labels, logits)
         total = tf.reduce_mean(report["loss"])

@@ -1,4 +1,4 @@
-"""Coarse-to-fine filling against a critic of the image and one of the hole."""
+"""Coarse-to-fine inpainting with a global and a local critic."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -9,7 +9,7 @@ from keras_cnns.trainers import local_patches
 from keras_cnns.trainers.adversarial import (
     AdversarialTrainer,
     check_discriminator_steps,
-    part,
+    split_batch,
 )
 from keras_cnns.trainers.inpainting import (
     InpaintingTrainer,
@@ -25,25 +25,25 @@ from keras_cnns.trainers.wasserstein import (
 
 
 class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
-    """Two Wasserstein critics, penalised in the hole alone, and L1 of both stages.
+    """Two Wasserstein critics, penalised in the hole alone, and two stages' L1 losses.
 
     It reports ``critic_loss`` (penalties included), ``gradient_penalty`` (the sum of
     both before their weight), ``wasserstein_estimate`` (the sum of both),
     ``generator_loss`` (the weighted sum), ``adversarial_loss``, ``hole`` (the
-    discounted differences) and ``valid`` (the valid pixels'), each with its coarse part
-    weighted.
+    discounted differences) and ``valid`` (those of valid pixels), each with its coarse
+    part weighted.
 
     Args:
         network: ``[images, masks]`` to ``[refined, coarse]`` images.
         global_critic: images to scores ``(batch, 1)``.
         local_critic: patches around the hole to scores ``(batch, 1)``; its input gives
-            their size. Both without batch normalisation.
+            the size. Both critics must be without batch normalisation.
         adversarial_weight: of the critics' scores.
         hole_weight, valid_weight: of the differences in the hole and outside.
         coarse_weight: of the coarse image's differences, against 1 of the refined.
         discount, distance: as ``losses.discounted_l1`` takes them.
         penalty_weight: lambda.
-        discriminator_steps: critic updates for each of the network; feed batches of
+        discriminator_steps: critic updates for each of the network; pass batches of
             that many minibatches.
         value_range: ``"unit"`` or ``"signed"``.
         **options: of ``StepwiseTrainer``.
@@ -127,7 +127,7 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
             data: (true images, masks).
         """
         noise = self.step_noise()
-        for images, masks in part(data, self.discriminator_steps):
+        for images, masks in split_batch(data, self.discriminator_steps):
             self.minimize(
                 self.critic_objective,
                 self.discriminator,
@@ -152,7 +152,7 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
         reals = self._views(images, masks)
         fakes = self._views(losses.composite(output, images, masks), masks)
         return penalized_critic_loss(
-            self._judge,
+            self._score,
             reals,
             fakes,
             [global_fractions, local_fractions],
@@ -165,7 +165,7 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
         """Scores of the filled image, and the differences of both stages."""
         refined, coarse = self.paint(images, masks)
         filled = self._views(losses.composite(refined, images, masks), masks)
-        scores = self._judge(filled)
+        scores = self._score(filled)
         adversarial = sum_of_means(losses.wasserstein_generator_loss, scores)
 
         def both(loss, **options):
@@ -186,12 +186,12 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
             "valid": valid,
         }
 
-    def _judge(self, views):
+    def _score(self, views):
         """Scores of the global and the local critic."""
         return self.discriminator(views, training=True)
 
     def _views(self, images, masks):
-        """What the global and the local critic see."""
+        """Inputs of the global and the local critic."""
         corners = local_patches.hole_corners(masks, self._patch_size)
         return [images, local_patches.cut(images, corners, self._patch_size)]
 
@@ -199,7 +199,7 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
 def join_critics(global_critic, local_critic):
     """Both critics as one network ``[images, patches]`` to their two scores.
 
-    They share an optimizer, and all that is kept for one network serves both.
+    They share an optimizer, and are trained like one network.
     """
     inputs = [keras.Input(c.input_shape[1:]) for c in (global_critic, local_critic)]
     scores = [global_critic(inputs[0]), local_critic(inputs[1])]

@@ -1,10 +1,12 @@
-"""Training over several devices or machines: strategies and what they ask for."""
+"""Training over several devices or machines: strategies and their requirements."""
 
 import json
 import os
 
 import tensorflow as tf
 from tensorflow import keras
+
+from keras_cnns._graph import copy_network
 
 STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
 
@@ -79,7 +81,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def has_workers(strategy: tf.distribute.Strategy) -> bool:
-    """Whether other processes train along."""
+    """Whether several processes train together."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
@@ -102,7 +104,7 @@ def is_same_for_all_workers(strategy: tf.distribute.Strategy, value: int) -> boo
 
 
 def scale_loss(loss: tf.Tensor) -> tf.Tensor:
-    """A replica's mean loss as its fraction of the global mean.
+    """A replica's contribution to the global mean loss.
 
     Gradients are summed over replicas; this is the one place that makes the sum a
     mean. Replicas must have equal batches.
@@ -127,15 +129,12 @@ def synchronize_batch_norm(network: keras.Model) -> keras.Model:
         The copy, with the same weights.
     """
 
-    def clone(layer):
-        config = layer.get_config()
-        if isinstance(layer, keras.layers.BatchNormalization):
-            config["synchronized"] = True
-        return layer.__class__.from_config(config)
+    def synchronized(layer):
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            return None
+        return type(layer).from_config({**layer.get_config(), "synchronized": True})
 
-    copy = keras.models.clone_model(network, clone_function=clone)
-    copy.set_weights(network.get_weights())
-    return copy
+    return copy_network(network, synchronized)
 
 
 def check_compilable(network: keras.Model) -> None:

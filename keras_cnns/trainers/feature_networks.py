@@ -1,4 +1,4 @@
-"""Frozen classifiers in whose features filled images are compared with true ones."""
+"""Frozen classifiers whose features compare filled images with true ones."""
 
 import contextlib
 import dataclasses
@@ -18,17 +18,17 @@ NUM_STAGES = 3
 
 
 class FeatureNetwork:
-    """A classifier that gives the maps at the ends of some of its layers.
+    """A classifier that returns the maps of some of its layers.
 
     It is never trained, and computes in float32 whatever the policy: features of
     ImageNet classifiers are too large for 16 bits. Gradients pass through it to the
     images. Make it within the strategy's scope.
 
     Args:
-        name: what to call it in the record of a run.
+        name: its name in the record of a run.
         network: ``keras.Model`` of images, built in float32.
-        preprocessing: how grey levels of 0 to 255 become its inputs; of its sizes only
-            the channels matter.
+        preprocessing: how grey levels of 0 to 255 become its inputs; only its
+            channels and standardisation matter.
         layers: names of the layers whose outputs are taken, finest first.
         value_range: ``"unit"`` or ``"signed"``, of the images that it is given.
 
@@ -91,7 +91,7 @@ class FeatureNetwork:
         return tf.nest.flatten(maps)
 
     def check_channels(self, channels) -> None:
-        """Refuses images of other channels than the network's, but for one.
+        """Refuses images whose channels are neither one nor the network's.
 
         Raises:
             ValueError: naming both numbers.
@@ -103,14 +103,14 @@ class FeatureNetwork:
             )
 
     def record(self) -> dict:
-        """What ``run.json`` tells of it."""
+        """Its entry in ``run.json``."""
         layers = list(self.layers)
         return {"name": self.name, "layers": layers, "checksum": self.checksum}
 
     def _compute_checksum(self):
         digest = hashlib.sha256()
-        feed = dataclasses.asdict(self._preprocessing)
-        digest.update(json.dumps([feed, self.layers]).encode())
+        preprocessing = dataclasses.asdict(self._preprocessing)
+        digest.update(json.dumps([preprocessing, self.layers]).encode())
         for layer in self._model.layers:
             for value in layer.get_weights():
                 digest.update(f"{layer.name} {value.dtype.str} {value.shape}".encode())
@@ -121,15 +121,15 @@ class FeatureNetwork:
 def vgg16_features(weights="imagenet", *, value_range="unit") -> FeatureNetwork:
     """VGG16 of ImageNet, at the ends of its first three stages.
 
-    The papers' weights of perceptual and style losses go with torchvision's file. Those
-    of Keras are another training, for inputs some 58 times as large, and so are their
-    features: the loss weights want to be smaller with them.
+    The papers' weights of perceptual and style losses belong to torchvision's file.
+    Keras' file is another training, on inputs some 58 times as large, with features as
+    much larger: use smaller loss weights with it.
 
     Args:
         weights: ``"imagenet"`` (Keras' file) or ``"torchvision"``, which may be
             downloaded, or the path of such a file, with or without the classifier:
             ``.h5`` as Keras names its layers, or a state dict as torchvision names
-            them. Each is fed as it was trained.
+            them. Each has its own preprocessing.
         value_range: ``"unit"`` or ``"signed"``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Keeping a part of a network as it is while the rest is trained."""
+"""Freezing a part of a network while the rest is trained."""
 
 from absl import logging
 from tensorflow import keras
@@ -27,7 +27,7 @@ def freeze_up_to(network: keras.Model, layer_name: str) -> None:
 
 
 def encoder_batch_norms(network: keras.Model) -> list:
-    """Batch normalisations of an encoder: of layers whose names begin so.
+    """Batch normalisations of an encoder: those whose names begin with it.
 
     Raises:
         ValueError: if there are none.

@@ -15,7 +15,7 @@ class GAN(LatentTrainer):
     """The minimax game of a generator and a discriminator.
 
     It reports ``discriminator_loss`` (log 4 at the optimum), ``generator_loss`` and
-    ``discriminator_accuracy``, the fraction of real and generated images told right.
+    ``discriminator_accuracy``, the fraction of images that are classified correctly.
 
     Args:
         generator: latents to images.
@@ -24,8 +24,8 @@ class GAN(LatentTrainer):
         generator_loss: ``"non_saturating"``, -log D(G(z)), or ``"minimax"``,
             log(1 - D(G(z))).
         discriminator_steps: discriminator updates for each of the generator, k in the
-            paper; feed batches of k minibatches.
-        instance_noise: ``InstanceNoise`` on what the discriminator sees; None: none.
+            paper; pass batches of k minibatches.
+        instance_noise: ``InstanceNoise`` on the discriminator's inputs; None: none.
         **options: of ``AdversarialTrainer``.
 
     Raises:
@@ -73,7 +73,7 @@ class GAN(LatentTrainer):
         return self.finish_step()
 
     def train_discriminator(self, data, noise):
-        """k updates, a minibatch each; gives the last minibatch."""
+        """k updates, a minibatch each; returns the last minibatch."""
         for images, labels in self.minibatches(data):
             self.minimize(
                 self.discriminator_objective,
@@ -82,8 +82,8 @@ class GAN(LatentTrainer):
                 images,
                 labels,
                 noise.latents(self.latents, len(images)),
-                self.disturbance(noise, images),
-                self.disturbance(noise, images),
+                self.draw_instance_noise(noise, images),
+                self.draw_instance_noise(noise, images),
             )
         return images, labels
 
@@ -93,8 +93,8 @@ class GAN(LatentTrainer):
         real_logits = self.discriminate(images + on_real, labels)
         fake_logits = self.discriminate(fakes + on_fake, labels)
         loss = tf.reduce_mean(losses.discriminator_loss(real_logits, fake_logits))
-        told = [real_logits > 0, fake_logits < 0]
-        accuracy = tf.reduce_mean(tf.cast(told, tf.float32))
+        correct = [real_logits > 0, fake_logits < 0]
+        accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
         return loss, {"discriminator_loss": loss, "discriminator_accuracy": accuracy}
 
     def generator_objective(self, latents, labels, on_fake):
@@ -108,8 +108,8 @@ class GAN(LatentTrainer):
 class ConditionalGAN(GAN):
     """The same game given labels: D(x|y) against G(z|y).
 
-    Real and generated examples are judged with the labels of the same real minibatch,
-    so both see one distribution of labels; there is no loss for mismatched pairs.
+    Real and generated examples are scored with the labels of the same real minibatch,
+    so that both have one distribution of labels; there is no loss for mismatched pairs.
 
     Args:
         generator: ``[latents, labels]`` to images, or to vectors.

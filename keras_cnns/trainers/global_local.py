@@ -1,4 +1,4 @@
-"""Globally and locally consistent completion: three phases against a discriminator."""
+"""Globally and locally consistent completion: training in three phases."""
 
 import tensorflow as tf
 
@@ -19,9 +19,9 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
     The discriminator sees whole images and a patch of each: of filled ones the patch
     around the hole, of true ones a patch anywhere. It reports ``discriminator_loss``
     (log 4 where it cannot tell them apart), ``generator_loss`` (the weighted sum),
-    ``hole`` (squared error) and ``adversarial_loss``; phases of one network only what
-    they train on. While the discriminator trains alone, batch statistics of the
-    completion network still move, its trained weights do not.
+    ``hole`` (squared error) and ``adversarial_loss``; phases of one network
+    report only what they train on. While the discriminator trains alone, batch
+    statistics of the completion network still move, its trained weights do not.
 
     Args:
         network: as ``InpaintingTrainer`` takes it, one output.
@@ -37,8 +37,8 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
         ValueError: if the networks do not fit together or an argument is bad.
 
     Source: Iizuka et al., SIGGRAPH 2017, algorithm 1: 90,000 and 10,000 steps of
-    500,000; alpha is (unverified). The network's part of the game is -log D here, not
-    log(1 - D), which is flat for the discriminator that trained ahead.
+    500,000; alpha is (unverified). The network minimises -log D here, not log(1 - D),
+    which saturates after the discriminator's head start.
     """
 
     metric_names = (
@@ -91,12 +91,12 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
         return self.train_step
 
     def completion_step(self, data):
-        """The completion network alone learns the squared error of the hole."""
+        """Trains the completion network alone on the squared error of the hole."""
         self._update_network(self.completion_objective, *data)
         return self.finish_step(["generator_loss", "hole"])
 
     def discriminator_step(self, data):
-        """The discriminator alone learns to tell what the network fills so far."""
+        """Trains the discriminator alone on what the network fills so far."""
         self._update_discriminator(*data)
         return self.finish_step(["discriminator_loss"], network_moved=False)
 
@@ -117,10 +117,10 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
         return loss, {"generator_loss": loss, "hole": loss}
 
     def joint_objective(self, images, masks):
-        """Equation 4: the squared error, and to be taken for a true image."""
+        """Equation 4: the squared error and the adversarial loss."""
         (output,) = self.paint(images, masks)
         error = _squared_error(output, images, masks)
-        logits = self._judge_filled(output, images, masks)
+        logits = self._discriminate_filled(output, images, masks)
         adversarial = tf.reduce_mean(losses.non_saturating_generator_loss(logits))
         loss = error + self._adversarial_weight * adversarial
         return loss, {
@@ -130,19 +130,20 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
         }
 
     def discriminator_objective(self, images, masks, places):
-        """Equation 3: to tell filled images from true ones."""
+        """Equation 3: classification of filled and true images."""
         output = tf.stop_gradient(self.paint(images, masks)[0])
         corners = local_patches.random_corners(places, masks, self._patch_size)
-        on_real = self._judge(images, corners)
-        on_filled = self._judge_filled(output, images, masks)
+        on_real = self._discriminate(images, corners)
+        on_filled = self._discriminate_filled(output, images, masks)
         loss = tf.reduce_mean(losses.discriminator_loss(on_real, on_filled))
         return loss, {"discriminator_loss": loss}
 
-    def _judge_filled(self, output, images, masks):
+    def _discriminate_filled(self, output, images, masks):
         corners = local_patches.hole_corners(masks, self._patch_size)
-        return self._judge(losses.composite(output, images, masks), corners)
+        composites = losses.composite(output, images, masks)
+        return self._discriminate(composites, corners)
 
-    def _judge(self, images, corners):
+    def _discriminate(self, images, corners):
         patches = local_patches.cut(images, corners, self._patch_size)
         return self.discriminator([images, patches], training=True)
 

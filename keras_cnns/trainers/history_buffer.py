@@ -6,7 +6,7 @@ import tensorflow as tf
 class HistoryBuffer:
     """Images that a generator made earlier, replaced at random once it is full.
 
-    Every replica holds all of it and changes it alike. Make it within the strategy's
+    Every replica holds all of it and updates it alike. Make it within the strategy's
     scope.
 
     Args:
@@ -30,13 +30,13 @@ class HistoryBuffer:
         )
 
     def draw(self, noise, number, otherwise):
-        """This replica's fraction of images drawn at random, with repetition.
+        """This replica's images, drawn at random with replacement.
 
         Args:
             noise: ``StepNoise``.
-            number: how many this replica gets.
-            otherwise: ``(number, height, width, channels)``, given back while the
-                buffer is empty.
+            number: number of images of this replica.
+            otherwise: ``(number, height, width, channels)``, returned while the buffer
+                is empty.
         """
         count = tf.cast(self.count, tf.float32)
         chosen = tf.cast(noise.uniform([number]) * count, tf.int64)
@@ -44,7 +44,7 @@ class HistoryBuffer:
         return tf.where(self.count > 0, drawn, otherwise)
 
     def add(self, noise, images) -> None:
-        """Takes in each replica's images: appended, or over others at random.
+        """Adds each replica's images, in place of random ones once the buffer is full.
 
         Args:
             noise: ``StepNoise``.

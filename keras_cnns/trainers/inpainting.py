@@ -1,4 +1,4 @@
-"""What trainers of inpainting networks share: use, and evaluation of what they fill."""
+"""What trainers of inpainting networks share: inference and evaluation."""
 
 import numpy as np
 import tensorflow as tf
@@ -9,17 +9,17 @@ from keras_cnns.data import VALUE_RANGES
 from keras_cnns.data.preprocessing import check_value_range
 from keras_cnns.trainers.stepwise import StepwiseTrainer
 
-# An image that is filled without any error has no finite ratio; it counts as 100 dB.
+# An image filled without error has no finite PSNR; it counts as 100 dB.
 _LEAST_ERROR = 1e-10
 
 
 class InpaintingTrainer(StepwiseTrainer):
     """Trains a network that fills holes.
 
-    Evaluation reports, of valid pixels from the image and the hole from the network
-    (clipped to the range), the ``mean_absolute_error`` as a fraction of the range and
-    the ``psnr`` in dB, each a mean over images; the averaged weights serve where there
-    are any. A PSNR is at most 100 dB.
+    Evaluation reports, of the composite (the network's output clipped to the range),
+    the ``mean_absolute_error`` as a fraction of the range and the ``psnr`` in dB, each
+    a mean over images, with the averaged weights where there are any. A PSNR is at most
+    100 dB.
 
     Args:
         network: ``[images, masks]`` to images, or to a list of them, the final ones
@@ -49,12 +49,13 @@ class InpaintingTrainer(StepwiseTrainer):
         return [*super().metrics, *self._quality]
 
     def paint(self, images, masks, training=True) -> list:
-        """What the network makes of valid pixels, float32; the final images first.
+        """The network's outputs, float32; the final images first.
 
-        Whatever the network does with masks, what lies under the hole never gets to it.
+        The hole is set to 0 before, so that what lies under it never reaches the
+        network.
         """
-        known = tf.where(masks > 0, images, tf.zeros_like(images))
-        outputs = self.network([known, masks], training=training)
+        valid = tf.where(masks > 0, images, tf.zeros_like(images))
+        outputs = self.network([valid, masks], training=training)
         return [tf.cast(output, tf.float32) for output in tf.nest.flatten(outputs)]
 
     def test_step(self, data):
@@ -75,13 +76,13 @@ class InpaintingTrainer(StepwiseTrainer):
 
         Args:
             images: ``(count, height, width, channels)``, float, in the network's range;
-                what lies in the hole does not matter.
+                what lies under the hole has no effect.
             masks: ``(count, height, width, 1)``, 1 for valid pixels, 0 in the hole.
-            batch_size: how many are filled at once.
+            batch_size: images filled at once.
 
         Returns:
-            NumPy float32 of the shape of ``images``, of the averaged weights where
-            there are any: valid pixels as they are, the hole within the range.
+            NumPy float32 of the shape of ``images``, by the averaged weights where
+            there are any: valid pixels unchanged, the hole clipped to the range.
 
         Raises:
             ValueError: if there are no images, masks have another shape, or a value
@@ -142,13 +143,13 @@ def square_size(network, position) -> int:
 
 
 def check_adversarial_weight(weight) -> None:
-    """Refuses a negative weight of the discriminator's judgement."""
+    """Refuses a negative weight of the adversarial loss."""
     if not weight >= 0:
         raise ValueError(f"adversarial_weight must be >= 0, got {weight!r}")
 
 
 def check_discriminator(network, num_inputs, num_outputs) -> None:
-    """Refuses a critic or a discriminator of other inputs or outputs.
+    """Refuses a critic or a discriminator with other inputs or outputs.
 
     Raises:
         ValueError: if it does not give one value per example by each output.

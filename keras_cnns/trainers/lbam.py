@@ -1,4 +1,4 @@
-"""Learnable bidirectional attention maps: reconstruction against a critic of holes."""
+"""Learnable bidirectional attention maps: reconstruction losses and a critic."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ from keras_cnns import losses
 from keras_cnns.trainers.adversarial import (
     AdversarialTrainer,
     check_discriminator_steps,
-    part,
+    split_batch,
 )
 from keras_cnns.trainers.inpainting import (
     InpaintingTrainer,
@@ -26,8 +26,8 @@ PAPER_WEIGHTS = ReconstructionWeights(1.0, 1.0, 0.05, 120.0, 0.0, of_composite=F
 class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
     """Four losses: pixels, features, style, and a Wasserstein critic's score.
 
-    The critic sees the network's own output, not the composite, and the mask, which
-    parts valid pixels from the hole inside of it. It reports ``critic_loss`` (penalty
+    The critic sees the network's own output, not the composite, and the mask, by
+    which it separates valid pixels from the hole. It reports ``critic_loss`` (penalty
     included), ``gradient_penalty`` (before its weight), ``wasserstein_estimate``,
     ``generator_loss`` (the weighted sum), ``adversarial_loss`` and each reconstruction
     loss before its weight.
@@ -38,10 +38,10 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
             without batch normalisation, which would tie each example's gradient to the
             others.
         loss_weights: ``ReconstructionWeights``; ``PAPER_WEIGHTS`` if left out.
-        feature_network: ``FeatureNetwork``, where the weights ask for features.
+        feature_network: ``FeatureNetwork``, where the weights need features.
         adversarial_weight: of the critic's score.
         penalty_weight: lambda.
-        discriminator_steps: critic updates for each of the network; feed batches of
+        discriminator_steps: critic updates for each of the network; pass batches of
             that many minibatches.
         value_range: ``"unit"`` or ``"signed"``.
         **options: of ``StepwiseTrainer``.
@@ -103,7 +103,7 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
             data: (true images, masks).
         """
         noise = self.step_noise()
-        for images, masks in part(data, self.discriminator_steps):
+        for images, masks in split_batch(data, self.discriminator_steps):
             self.minimize(
                 self.critic_objective,
                 self.discriminator,
@@ -125,7 +125,7 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
         """E D(filled) - E D(true) with the penalty between them."""
         fakes = tf.stop_gradient(self.paint(images, masks)[0])
         return penalized_critic_loss(
-            lambda images: self._judge(images, masks),
+            lambda images: self._score(images, masks),
             images,
             fakes,
             fractions,
@@ -136,7 +136,7 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
     def generator_objective(self, images, masks):
         """The reconstruction losses and -E D(filled), weighted."""
         (output,) = self.paint(images, masks)
-        scores = self._judge(output, masks)
+        scores = self._score(output, masks)
         adversarial = tf.reduce_mean(losses.wasserstein_generator_loss(scores))
         loss, report = self._reconstruction(output, images, masks)
         loss += self._adversarial_weight * adversarial
@@ -146,5 +146,5 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
             **report,
         }
 
-    def _judge(self, images, masks):
+    def _score(self, images, masks):
         return self.discriminator([images, masks], training=True)

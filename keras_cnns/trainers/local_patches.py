@@ -1,13 +1,13 @@
-"""Square parts of images, cut around each one's hole."""
+"""Square patches of images, cut around their holes."""
 
 import tensorflow as tf
 
 
 def hole_corners(masks, size):
-    """Where a square around the middle of each hole begins.
+    """Upper left corners of squares around the centres of holes.
 
-    The middle is that of the smallest rectangle that holds the hole; the square is
-    moved so that it lies within the image. Without a hole it lies in the middle.
+    The centre is that of the hole's bounding box; the square is shifted into the image.
+    Without a hole it is in the middle.
 
     Args:
         masks: ``(batch, height, width, 1)``, 1 for valid pixels.
@@ -23,7 +23,7 @@ def hole_corners(masks, size):
 
 
 def _begin(is_hole, size):
-    """First place of the span around the hole's middle, ``(batch,)``."""
+    """First index of the span around the hole's centre, ``(batch,)``."""
     length = tf.shape(is_hole)[1]
     places = tf.range(length)
     first = tf.reduce_min(tf.where(is_hole, places, length), 1)
@@ -33,10 +33,10 @@ def _begin(is_hole, size):
 
 
 def random_corners(uniform, masks, size):
-    """Squares anywhere in the images.
+    """Upper left corners of squares anywhere in the images.
 
     Args:
-        uniform: ``(batch, 2)``, values in [0, 1) that decide where.
+        uniform: ``(batch, 2)``, values in [0, 1) that decide the position.
         masks: for the height and width of the images.
         size: height and width of the square.
 
@@ -48,7 +48,7 @@ def random_corners(uniform, masks, size):
 
 
 def cut(images, corners, size):
-    """The squares of images that begin at their corners.
+    """The squares of images at their upper left corners.
 
     Args:
         images: ``(batch, height, width, channels)``.

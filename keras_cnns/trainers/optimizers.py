@@ -60,7 +60,7 @@ OPTIMIZERS = {
     "lookahead": (_lookahead, True),
 }
 SCHEDULES = ("constant", "step", "halving", "linear", "cosine", "exponential")
-# What has an effect with some of them only: flag, what decides, and which ones use it.
+# Options with an effect on some of them only: what decides, and which ones use it.
 USED_BY = {
     "momentum": ("optimizer", ("sgd", "rmsprop")),
     "nesterov": ("optimizer", ("sgd",)),
@@ -98,7 +98,7 @@ def make_optimizer(
         nesterov: whether the momentum of ``sgd`` is Nesterov's.
         rho: fraction of the old mean square that ``rmsprop`` and ``adadelta`` keep.
         beta_1, beta_2: fractions of the old mean and mean square that ``adam`` keeps.
-        epsilon: added to the denominator, but for ``sgd``.
+        epsilon: added to the denominator, except for ``sgd``.
         weight_decay: used by the optimizers that decay weights themselves.
 
     Raises:
@@ -124,9 +124,9 @@ def make_optimizer(
 
 
 def build_slots(optimizer, variables) -> None:
-    """Makes an optimizer's moments at once, so that checkpoints can be read into them.
+    """Creates an optimizer's moments at once, so that checkpoints can be restored.
 
-    Those of tensorflow-addons, which are of Keras' older kind, make theirs later.
+    Those of tensorflow-addons, which are legacy Keras optimizers, create theirs later.
     """
     if hasattr(optimizer, "build"):
         optimizer.build(variables)
@@ -142,7 +142,7 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
     """Rises linearly from 0 to another schedule over its first steps.
 
     Args:
-        schedule: the schedule to reach; it counts steps from the very beginning.
+        schedule: the schedule to reach; it counts steps from the start.
         warmup_steps: length of the rise, in steps.
     """
 
@@ -175,7 +175,7 @@ def make_schedule(
     Args:
         name: ``"constant"``, ``"step"`` (times ``decay_rate`` at each boundary),
             ``"halving"`` (the same where 1/2, 1/4, 1/8 and 1/16 of the training
-            remain, as FractalNet has it), ``"linear"`` or ``"cosine"`` (to 0 at
+            remain, as in FractalNet), ``"linear"`` or ``"cosine"`` (to 0 at
             ``total_steps``) or ``"exponential"`` (times ``decay_rate`` every
             ``decay_steps``, in stairs).
         learning_rate: start value, positive.

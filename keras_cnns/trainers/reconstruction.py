@@ -1,4 +1,4 @@
-"""Training of one inpainting network towards the true images."""
+"""Training of an inpainting network on reconstruction losses."""
 
 from tensorflow import keras
 
@@ -14,9 +14,8 @@ class ReconstructionTrainer(InpaintingTrainer):
     """Reconstruction losses alone, in one stage or in partial convolution's two.
 
     From step ``second_stage_start`` on, the batch normalisations of the encoder are
-    frozen, statistics and trained parameters: the holes' zeros pollute the statistics
-    of a batch. Give the optimizer a schedule whose rate drops there
-    (``two_stage_rate``).
+    frozen, statistics and trained parameters: the zeros in holes bias the statistics of
+    a batch. Give the optimizer a schedule whose rate drops there (``two_stage_rate``).
 
     It reports ``loss``, the weighted sum, and each loss before its weight: ``valid``,
     ``hole``, ``perceptual``, ``style``, ``total_variation``.
@@ -24,7 +23,7 @@ class ReconstructionTrainer(InpaintingTrainer):
     Args:
         network: as ``InpaintingTrainer`` takes it, one output.
         loss_weights: ``ReconstructionWeights``; partial convolution's if left out.
-        feature_network: ``FeatureNetwork``, where the weights ask for features.
+        feature_network: ``FeatureNetwork``, where the weights need features.
         second_stage_start: step that the second stage begins with; 0: one stage.
         value_range: ``"unit"`` or ``"signed"``.
         **options: of ``StepwiseTrainer``.
@@ -72,7 +71,7 @@ class ReconstructionTrainer(InpaintingTrainer):
             for layer in self._frozen_later:
                 layer.trainable = not is_second
             self._is_frozen = is_second
-            self._compiled = {}  # what XLA compiled still has the other stage's norms
+            self._compiled = {}  # XLA compiled the other stage's norms
         return self.second_stage_step if is_second else self.train_step
 
     def train_step(self, data):
@@ -85,7 +84,7 @@ class ReconstructionTrainer(InpaintingTrainer):
         return self.finish_step()
 
     def second_stage_step(self, data):
-        """The same, compiled anew for a network that is partly frozen."""
+        """The same, compiled again for the partly frozen network."""
         return self.train_step(data)
 
     def objective(self, images, masks):

@@ -1,4 +1,4 @@
-"""How far a filled image is from the true one: the weighted losses of inpainting."""
+"""The weighted reconstruction losses of inpainting."""
 
 import dataclasses
 
@@ -17,8 +17,8 @@ class ReconstructionWeights:
         perceptual: of the differences of features.
         style: of the differences of their Gram matrices.
         total_variation: of the differences of neighbours in the hole.
-        of_composite: whether features are compared for the image with the known
-            pixels pasted in as well as for the output, or for the output alone.
+        of_composite: whether features of the composite are compared as well as those
+            of the output.
 
     The values are those of Liu et al., arXiv 1804.07723, section 3.3.
     """
@@ -49,7 +49,7 @@ class ReconstructionWeights:
 
 
 class Reconstruction:
-    """The weighted sum of the losses between what was made and the true images.
+    """The weighted sum of the losses between outputs and true images.
 
     Args:
         weights: ``ReconstructionWeights``.
@@ -91,7 +91,7 @@ class Reconstruction:
         """The loss of each image.
 
         Args:
-            output: ``(batch, height, width, channels)``, what the network made.
+            output: ``(batch, height, width, channels)``, of the network.
             images: the true images.
             masks: ``(batch, height, width, 1)``, 1 for valid pixels.
 
@@ -99,23 +99,23 @@ class Reconstruction:
             (weighted sum, scalar; dict of each loss before its weight, scalars), means
             over the batch.
         """
-        made = losses.composite(output, images, masks)
+        composites = losses.composite(output, images, masks)
         terms = {
             "valid": lambda: losses.valid_l1(output, images, masks),
             "hole": lambda: losses.hole_l1(output, images, masks),
-            "total_variation": lambda: losses.total_variation(made, masks),
+            "total_variation": lambda: losses.total_variation(composites, masks),
         }
         if self._feature_network is not None:
-            pairs = self._features(output, made, images)
+            pairs = self._features(output, composites, images)
             terms["perceptual"] = lambda: _sum_of(losses.perceptual, pairs)
             terms["style"] = lambda: _sum_of(losses.style, pairs)
         weights = self._weights.positive()
         report = {name: tf.reduce_mean(terms[name]()) for name in weights}
         return sum(weights[name] * report[name] for name in weights), report
 
-    def _features(self, output, made, images):
-        """(features, those of the true images) of each kind of image compared."""
-        compared = [output, made] if self._weights.of_composite else [output]
+    def _features(self, output, composites, images):
+        """(features, those of the true images) of outputs, and perhaps composites."""
+        compared = [output, composites] if self._weights.of_composite else [output]
         targets = [tf.stop_gradient(maps) for maps in self._feature_network(images)]
         # One pass over all of them is faster than one for each kind.
         maps = self._feature_network(tf.concat(compared, 0))

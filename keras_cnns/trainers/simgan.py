@@ -1,4 +1,4 @@
-"""Learning from simulated images that a refiner makes look real."""
+"""SimGAN: a refiner that makes simulated images look real."""
 
 import tensorflow as tf
 
@@ -14,7 +14,7 @@ def _derivatives(images):
     return tf.concat([down, across], -1)
 
 
-# What the refined image must share with the simulated one.
+# Features that refined images must keep of simulated ones.
 _FEATURES = {
     "identity": tf.identity,
     "channel_mean": lambda images: tf.reduce_mean(images, -1, keepdims=True),
@@ -25,24 +25,24 @@ _FEATURES = {
 class SimGAN(AdversarialTrainer):
     """A refiner of simulated images against a discriminator of their patches.
 
-    The first ``refiner_pretraining`` steps train the refiner to keep its input, the
+    The first ``refiner_pretraining`` steps train the refiner to return its input, the
     next ``discriminator_pretraining`` the discriminator alone. It reports
     ``discriminator_loss`` (per position of the map: log 4 where it cannot tell them
     apart), ``adversarial_loss`` (per position) and ``self_regularization`` (mean
-    absolute change of a value of the features); steps of pretraining only what they
-    train on.
+    absolute change of a value of the features); steps of pretraining report only
+    what they train on.
 
     Args:
         refiner: simulated images to refined ones of the same shape.
         discriminator: images to logits ``(batch, rows, columns, 2)``, channel 0 for
             refined.
         regularization_weight: lambda, of the absolute differences summed over each
-            image; too large a value gives the input back.
+            image; too large a value makes the refiner return its input.
         features: psi: ``"identity"``, ``"channel_mean"``, ``"derivatives"``, or a
             network of images.
         refiner_steps, discriminator_steps: updates in each step, K_g and K_d.
-        buffer_size: images in the history, half of what the discriminator takes for
-            refined; a multiple of half a minibatch. 0: no history.
+        buffer_size: images in the history, which gives half of the discriminator's
+            refined images; a multiple of half a minibatch. 0: no history.
         refiner_pretraining, discriminator_pretraining: number of steps.
         **options: of ``AdversarialTrainer``.
 
@@ -109,7 +109,7 @@ class SimGAN(AdversarialTrainer):
 
     @property
     def minibatches_per_step(self) -> tuple:
-        """How many minibatches of simulated and of real images a step takes."""
+        """Minibatches of simulated and of real images per step."""
         simulated = self.refiner_steps + self.discriminator_steps
         return simulated, self.discriminator_steps
 
@@ -141,21 +141,21 @@ class SimGAN(AdversarialTrainer):
         noise = self.step_noise()
         for images in simulated[: self.refiner_steps]:
             self._update_refiner(
-                self.refiner_objective, images, self.disturbance(noise, images)
+                self.refiner_objective, images, self.draw_instance_noise(noise, images)
             )
         for images, real_images in zip(simulated[self.refiner_steps :], real):
             self._update_discriminator(images, real_images, noise)
         return self.finish_step()
 
     def refiner_pretraining_step(self, data):
-        """The refiner learns to give its input back."""
+        """Trains the refiner alone to return its input."""
         simulated, _ = self._minibatches(data)
         for images in simulated[: self.refiner_steps]:
             self._update_refiner(self.identity_objective, images)
         return self.finish_step(["self_regularization"])
 
     def discriminator_pretraining_step(self, data):
-        """The discriminator learns to tell what the refiner gives so far."""
+        """Trains the discriminator alone on what the refiner returns so far."""
         simulated, real = self._minibatches(data)
         noise = self.step_noise()
         for images, real_images in zip(simulated[self.refiner_steps :], real):
@@ -163,7 +163,7 @@ class SimGAN(AdversarialTrainer):
         return self.finish_step(["discriminator_loss"], network_moved=False)
 
     def refiner_objective(self, images, on_refined):
-        """Equations 2 to 4: be taken for real, and stay near the simulated image."""
+        """Equations 2 to 4: the adversarial loss and the self-regularisation."""
         refined = self.generator(images, training=True)
         seen = tf.cast(refined, tf.float32) + on_refined
         logits = self.discriminator(seen, training=True)
@@ -181,7 +181,7 @@ class SimGAN(AdversarialTrainer):
         return tf.reduce_mean(kept), report
 
     def discriminator_objective(self, refined, real_images):
-        """Equation 1, summed over the positions of the map; of disturbed images."""
+        """Equation 1, summed over the positions of the map; of noisy images."""
         on_refined = self.discriminator(refined, training=True)
         on_real = self.discriminator(real_images, training=True)
         loss = tf.reduce_mean(
@@ -220,8 +220,8 @@ class SimGAN(AdversarialTrainer):
             self.discriminator_objective,
             self.discriminator,
             self.discriminator_optimizer,
-            refined + self.disturbance(noise, refined),
-            real_images + self.disturbance(noise, real_images),
+            refined + self.draw_instance_noise(noise, refined),
+            real_images + self.draw_instance_noise(noise, real_images),
         )
         if self.buffer is not None:
             self.buffer.add(noise, new)
@@ -233,8 +233,8 @@ class SimGAN(AdversarialTrainer):
         if None in counts or any(c % p for c, p in zip(counts, parts)):
             raise ValueError(
                 f"batches of {counts[0]} simulated and {counts[1]} real images per "
-                f"replica cannot be parted into {parts[0]} and {parts[1]} minibatches; "
-                "give whole batches (drop_remainder) of a multiple of that"
+                f"replica cannot be split into {parts[0]} and {parts[1]} minibatches; "
+                "give full batches (drop_remainder) of a multiple of that"
             )
         sizes = [count // part for count, part in zip(counts, parts)]
         if sizes[0] != sizes[1]:

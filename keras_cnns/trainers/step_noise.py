@@ -47,12 +47,12 @@ class Latents:
 
 
 class StepNoise:
-    """What one training step draws, in the order in which it draws.
+    """The random numbers of one training step, in order.
 
     Every draw is a function of the run's seed, the step and its place in the step, so
-    that a resumed run draws what an unbroken one does. Each replica draws the numbers
-    of the global batch and takes its own part of them: replicas differ from each
-    other, and together they have what a single device has. Draw outside of what XLA
+    that a resumed run draws what an uninterrupted one does. Each replica draws the
+    numbers of the global batch and takes its own part of them: replicas differ from
+    each other, and together draw what a single device draws. Draw outside of what XLA
     compiles, which would draw other numbers.
 
     Args:
@@ -103,11 +103,11 @@ class StepNoise:
 
 @dataclasses.dataclass(frozen=True)
 class InstanceNoise:
-    """Gaussian noise on all that a discriminator sees, less of it step by step.
+    """Gaussian noise on a discriminator's inputs, with a falling standard deviation.
 
     Attributes:
         start: standard deviation at step 0, in the unit of the images.
-        end: deviation from step ``steps`` on.
+        end: standard deviation from step ``steps`` on.
         steps: length of the linear descent, in training steps.
 
     Source: Arjovsky and Bottou, arXiv 1701.04862, section 3; they publish no schedule,
@@ -129,7 +129,7 @@ class InstanceNoise:
                 f"steps of instance noise must be >= 1, got {self.steps!r}"
             )
 
-    def deviation(self, step) -> tf.Tensor:
+    def std(self, step) -> tf.Tensor:
         """Standard deviation at a step, float32 scalar."""
         fraction = tf.minimum(tf.cast(step, tf.float32) / self.steps, 1.0)
         return self.start + fraction * (self.end - self.start)

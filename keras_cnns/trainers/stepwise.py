@@ -1,4 +1,4 @@
-"""What all trainers share: updates, phases, noise, an average, the better epoch."""
+"""What all trainers share: updates, phases, noise, weight average, the best epoch."""
 
 import contextlib
 
@@ -19,11 +19,11 @@ class StepwiseTrainer(keras.Model):
     optimizers within the strategy's scope.
 
     Args:
-        network: the one that the training is for.
+        network: the network to train.
         metric_names: names of the values that ``minimize``'s losses report; empty:
             those of the class.
         weight_decay: L2 coefficient; ``weight_decay * w`` is added to the gradient of
-            every network that is trained.
+            every trained network.
         weight_decay_scope: ``"all"`` trainable weights, as the authors' Torch code of
             ResNet and DenseNet has it, or ``"kernels"`` only.
         gradient_clip_norm: largest global norm of a network's gradient; 0: no limit.
@@ -33,13 +33,13 @@ class StepwiseTrainer(keras.Model):
 
     Attributes:
         metric_names: as above, where they are the same for all of a class.
-        monitors: what tells the better of two epochs: a list of ``(name, direction)``
+        monitors: values by which epochs are compared: a list of ``(name, direction)``
             of reported values, the later ones for ties; direction is ``"max"`` or
-            ``"min"``. Several such lists, of which the first counts whose values are
-            all there: those of validation need not be.
+            ``"min"``. Of several such lists the first counts whose values are all
+            reported: there may be no validation.
 
     Raises:
-        ValueError: if an argument is out of range, or XLA is asked of a network with
+        ValueError: if an argument is out of range, or XLA is enabled for a network with
             synchronised batch normalisation (its collectives cannot be compiled).
     """
 
@@ -74,7 +74,7 @@ class StepwiseTrainer(keras.Model):
         self._seed = seed
         self._enable_xla = enable_xla
         self._compiled = {}
-        # Metric results are those of all replicas; Keras would add them up once more.
+        # Metric results are those of all replicas; Keras would add them up again.
         self.distribute_reduction_method = "first"
         self._means = {
             name: keras.metrics.Mean(name) for name in metric_names or self.metric_names
@@ -92,11 +92,11 @@ class StepwiseTrainer(keras.Model):
 
     @property
     def steps_done(self) -> int:
-        """Number of training steps so far, of this run and of those it resumed."""
+        """Number of training steps so far, including those before a resume."""
         return int(self.step.numpy())
 
     def checkpointed(self) -> dict:
-        """Everything that decides how training goes on, by name, for a checkpoint."""
+        """Everything that further training depends on, by name, for a checkpoint."""
         return {
             "network": self.network,
             "optimizer": self.optimizer,
@@ -117,7 +117,7 @@ class StepwiseTrainer(keras.Model):
         return {"last": self.network}
 
     def score_epoch(self, row: dict):
-        """What an epoch is compared by, the larger the better; None if nothing tells.
+        """Values by which epochs are compared, higher is better; None without any.
 
         Args:
             row: values that the epoch reported, by name.
@@ -146,7 +146,7 @@ class StepwiseTrainer(keras.Model):
         return self.train_step
 
     def make_train_function(self, force=False):
-        """As Keras's, but each batch goes through what ``next_step`` gives."""
+        """As Keras', but each batch is trained on by what ``next_step`` returns."""
         functions = {}
 
         def run(step, iterator):
@@ -170,13 +170,13 @@ class StepwiseTrainer(keras.Model):
         return StepNoise(self._seed, self.step)
 
     def minimize(self, loss, network, optimizer, *inputs) -> None:
-        """One update of one network; any other one stays as it is.
+        """One update of one network; others are not changed.
 
         Args:
             loss: function of ``inputs`` to (scalar, dict of values to report, each a
-                scalar or one value per example). It may be compiled by XLA: nothing
-                random but what Keras layers draw.
-            network: the network that moves.
+                scalar or one value per example). XLA may compile it: only Keras
+                layers may draw random numbers.
+            network: the network to update.
             optimizer: its optimizer.
             *inputs: tensors, the noise among them.
         """
@@ -186,7 +186,7 @@ class StepwiseTrainer(keras.Model):
         gradients = distribution.sum_over_replicas(gradients)
         if is_loss_scaled(optimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
-            # A scale that proves too high makes the optimizer leave the step out.
+            # If the scale is too high, the optimizer skips the step.
             finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
             counts = tf.reduce_all(finite) | (optimizer.loss_scale <= 1)
         optimizer.apply_gradients(
@@ -200,7 +200,7 @@ class StepwiseTrainer(keras.Model):
             )
 
     def _clip_and_decay(self, gradients, variables):
-        """The gradients of the global batch, as the optimizer gets them."""
+        """The gradients of the global batch, clipped, with weight decay."""
         if self._gradient_clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self._gradient_clip_norm)
         if not self._weight_decay:
@@ -213,10 +213,10 @@ class StepwiseTrainer(keras.Model):
         ]
 
     def finish_step(self, metrics=None, network_moved=True) -> dict:
-        """Counts the step, moves the average; gives the metrics so far.
+        """Counts the step, updates the average, and returns the metrics so far.
 
         Args:
-            metrics: names of those of a step that trains one network alone; None: all.
+            metrics: names, for a step that trains one network alone; None: all.
             network_moved: whether the averaged network was among the trained ones.
         """
         self.step.assign_add(1)
@@ -261,7 +261,7 @@ def is_loss_scaled(optimizer) -> bool:
 
 
 def loss_scaled(optimizer):
-    """The optimizer with loss scaling, where the policy asks for it."""
+    """The optimizer, with loss scaling if the policy requires it."""
     is_half = keras.mixed_precision.global_policy().name == "mixed_float16"
     if is_half and not is_loss_scaled(optimizer):
         return keras.mixed_precision.LossScaleOptimizer(optimizer)

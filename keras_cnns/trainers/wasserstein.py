@@ -1,4 +1,4 @@
-"""What Wasserstein trainers share: the generator's loss, and the penalised critic's."""
+"""What Wasserstein trainers share: the losses of generator and penalised critic."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -20,7 +20,7 @@ class WassersteinTrainer(LatentTrainer):
 
 
 def check_penalized(critic, penalty_weight) -> None:
-    """Refuses what a gradient penalty does not go with.
+    """Refuses a critic or a weight that does not suit a gradient penalty.
 
     Raises:
         ValueError: if the weight is not positive, or the critic has batch
@@ -32,24 +32,24 @@ def check_penalized(critic, penalty_weight) -> None:
         if isinstance(layer, keras.layers.BatchNormalization):
             raise ValueError(
                 f"layer {layer.name} of {critic.name} is a batch normalisation; the "
-                "gradient penalty wants a critic without, layer normalisation is fine"
+                "gradient penalty needs a critic without; layer normalisation is fine"
             )
 
 
 def penalized_critic_loss(
     score, reals, fakes, fractions, *, optimizer, penalty_weight, weights=None
 ):
-    """E f(fake) - E f(real) and the gradient penalty on the way between the two.
+    """E f(fake) - E f(real) and the gradient penalty between the two.
 
-    Several critics, each with images of its own, are summed up.
+    Losses of several critics, each with its own images, are summed.
 
     Args:
         score: function of images to scores, ``(batch, 1)``; of a list, to a list.
         reals, fakes: images ``(batch, ...)``, or a list with those of each critic.
-        fractions: how far from real to fake the penalty is taken, in [0, 1]; in the
-            form of ``reals``.
-        optimizer: the critic's; where it scales the loss, the gradients by images are
-            scaled as well: in 16 bits they would vanish like any other.
+        fractions: positions of the penalty from real (0) to fake (1), in the form of
+            ``reals``.
+        optimizer: the critic's; if it scales the loss, the gradients by images are
+            scaled too: in 16 bits they would vanish like any other.
         penalty_weight: lambda.
         weights: factors of the gradients before their norm is taken, in the form of
             ``reals``; None: 1.

@@ -8,12 +8,12 @@ from keras_cnns.trainers.stepwise import step_counter
 from keras_cnns.trainers.wasserstein import WassersteinTrainer
 
 # The authors' code trains the critic longer: this many updates for each of the first
-# generator updates, and for one in every period later on.
+# generator updates, and for one in every later period.
 _WARM_UP_UPDATES, _WARM_UP_GENERATOR_UPDATES, _WARM_UP_PERIOD = 100, 25, 500
 
 
 class WassersteinGAN(WassersteinTrainer):
-    """A critic of bounded weights, and a generator that lessens its estimate.
+    """A critic with clipped weights, and a generator that minimises its estimate.
 
     It reports ``critic_loss``, ``generator_loss`` and ``wasserstein_estimate``, the
     critic loss's negative: up to a factor that depends on the critic, the distance
@@ -26,7 +26,7 @@ class WassersteinGAN(WassersteinTrainer):
         latents: ``Latents``, or the number of standard normal values.
         clip_value: c; after each critic update every trainable weight of the critic,
             those of batch normalisation too, lies in [-c, c].
-        discriminator_steps: critic updates for each of the generator, n_critic; feed
+        discriminator_steps: critic updates for each of the generator, n_critic; pass
             batches of that many minibatches.
         critic_warm_up: whether the critic gets 100 updates before each of the first 25
             generator updates and before every 500th, as in the authors' code (not in
@@ -90,7 +90,7 @@ class WassersteinGAN(WassersteinTrainer):
 
     @staticmethod
     def count_updates(steps, discriminator_steps, critic_warm_up=False):
-        """How many updates the generator and the critic get in so many steps."""
+        """Updates of the generator and of the critic in a number of steps."""
         updates, left = 0, steps
         while critic_warm_up and left > 0:
             left -= 1 + _rounds_before(updates, discriminator_steps)
@@ -124,7 +124,7 @@ class WassersteinGAN(WassersteinTrainer):
         return loss, {"critic_loss": loss, "wasserstein_estimate": -loss}
 
     def train_discriminator(self, data, noise):
-        """n_critic clipped updates, a minibatch each; gives the last minibatch."""
+        """n_critic clipped updates, a minibatch each; returns the last minibatch."""
         for images, labels in self.minibatches(data):
             self.minimize(
                 self.critic_objective,
@@ -133,8 +133,8 @@ class WassersteinGAN(WassersteinTrainer):
                 images,
                 labels,
                 noise.latents(self.latents, len(images)),
-                self.disturbance(noise, images),
-                self.disturbance(noise, images),
+                self.draw_instance_noise(noise, images),
+                self.draw_instance_noise(noise, images),
             )
             distribution.clip_variables(
                 self.discriminator.trainable_variables, self._clip_value

@@ -10,20 +10,20 @@ from keras_cnns.trainers.wasserstein import (
 
 
 class WassersteinGANGP(WassersteinTrainer):
-    """A critic whose gradient is held near norm 1 between real and generated images.
+    """A critic with a penalty on gradient norms other than 1.
 
     It reports ``critic_loss`` (penalty included), ``generator_loss``,
     ``gradient_penalty`` (before its weight) and ``wasserstein_estimate``, the mean of
-    f(x) - f(G(z)). The penalty biases the estimate: two points at a distance d read
-    d (1 + d / (2 weight)).
+    f(x) - f(G(z)). The penalty biases the estimate: for two points at a distance d it
+    is d (1 + d / (2 weight)).
 
     Args:
         generator: latents to images.
         discriminator: the critic, images to scores ``(batch, 1)``; without batch
             normalisation, which would tie each example's gradient to the others.
         latents: ``Latents``, or the number of standard normal values.
-        penalty_weight: lambda; 10 for images, 0.1 for the paper's toys in the plane.
-        discriminator_steps: critic updates for each of the generator; feed batches of
+        penalty_weight: lambda; 10 for images, 0.1 for the paper's 2-D toy data.
+        discriminator_steps: critic updates for each of the generator; pass batches of
             that many minibatches.
         **options: of ``LatentTrainer``.
 
@@ -69,7 +69,7 @@ class WassersteinGANGP(WassersteinTrainer):
         return self.finish_step()
 
     def train_discriminator(self, data, noise):
-        """n_critic updates, a minibatch each; gives the last minibatch."""
+        """n_critic updates, a minibatch each; returns the last minibatch."""
         for images, labels in self.minibatches(data):
             self.minimize(
                 self.critic_objective,
@@ -79,8 +79,8 @@ class WassersteinGANGP(WassersteinTrainer):
                 labels,
                 noise.latents(self.latents, len(images)),
                 noise.uniform([len(images)] + [1] * (images.shape.rank - 1)),
-                self.disturbance(noise, images),
-                self.disturbance(noise, images),
+                self.draw_instance_noise(noise, images),
+                self.draw_instance_noise(noise, images),
             )
         return images, labels
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 class WeightAverage:
     """Averages of all weights of a network, batch statistics included.
 
-    The rate grows as ``min(decay, (1 + step) / (10 + step))``, so that early values
+    The decay grows as ``min(decay, (1 + step) / (10 + step))``, so that early values
     are forgotten. Make it within the strategy's scope.
 
     Args:

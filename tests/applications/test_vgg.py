@@ -47,7 +47,10 @@ CONVOLUTIONS = {
     },
 }
 DENSE = {0: "fc1", 3: "fc2", 6: "predictions"}
-SMALL = {"input_shape": (64, 96, 3), "classes": 5}  # maps of 2x3 before the dense layers
+SMALL = {
+    "input_shape": (64, 96, 3),
+    "classes": 5,
+}  # maps of 2x3 before the dense layers
 
 
 def _keras(name="VGG16", **kwargs):

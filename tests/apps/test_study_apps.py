@@ -60,7 +60,7 @@ def test_study_dcgan_leaves_everything_it_promises(runs_by_task, tmp_path, capsy
         ({"studies": ["walks"], "boxes_file": "boxes.json"}, "boxes.json"),
         ({"studies": ["walks"], "layer": "deconv1"}, "--layer"),
         ({"studies": ["windows"], "boxes_file": "no.json"}, "no.json"),
-        ({"studies": ["arithmetic"], "positive_samples": "1,b"}, "'b'"),
+        ({"studies": ["arithmetic"], "positive_samples": "1,b"}, "'1,b'"),
         ({"studies": ["arithmetic"], "positive_samples": "150"}, "sample 150"),
         ({"num_samples": 0}, "num_samples"),
     ],

@@ -4,9 +4,8 @@ import json
 
 import numpy as np
 
-from keras_cnns import applications
-from keras_cnns.runs import record
-from keras_cnns.tasks.inpainting import config
+from keras_cnns import applications, runs
+from keras_cnns.tasks.inpainting import InpaintingOptions, InpaintingTask
 
 _ARGUMENTS = {
     "masked_unet": {"filters": [2, 3, 4]},
@@ -22,40 +21,44 @@ class _Source:
     class_names, image_shape, num_examples = ("a", "b"), (8, 8, 1), 10
 
 
-def describe(model, *, size, channels, **net):
-    """The description of such a run; the arguments are those of ``write_run``."""
-    return config.describe(
-        model,
-        _Source(),
-        builder_args=json.dumps({"network": {**_ARGUMENTS[model], **net}}),
-        image_size=size,
-        channels=channels,
+def configure(model, **options):
+    """The ``RunConfig`` of such options, without opening any data."""
+    options = {"perceptual_weight": 0.0, "style_weight": 0.0, **options}
+    task = InpaintingTask(InpaintingOptions(model=model, **options))
+    task.sources = [(_Source(), 1)]
+    return task.configure()
+
+
+def small(model, *, size=16, channels=3, **net):
+    """The ``RunConfig`` of a small network, by the arguments of ``write_run``."""
+    changes = {"network": {**_ARGUMENTS[model], **net}}
+    return configure(
+        model, builder_args=json.dumps(changes), image_size=size, channels=channels
     )
 
 
-def write_run(folder, colour=None, *, model="masked_unet", size=16, channels=3, **net):
+def write_run(folder, colour=None, *, model="masked_unet", **options):
     """Makes the folder of a run with ``last.h5``.
 
     Args:
         folder: path.
         colour: what the network paints, a number for each channel, before its last
             activation; None: at random, and not the same everywhere.
-        model: key of ``inpainting_models.MODELS``.
-        size: height and width of the images that it says it was trained with.
-        channels: 1 or 3.
-        **net: further builder arguments of the network.
+        model: key of ``tasks.inpainting.MODELS``.
+        **options: ``size``, height and width of the images that it says it was trained
+            with; ``channels``, 1 or 3; further builder arguments of the network.
 
     Returns:
-        The description of the run.
+        The ``Run``.
     """
-    description = describe(model, size=size, channels=channels, **net)
-    network = description.build_network()
+    run = runs.Run(str(folder), "inpainting", {"model": model}, small(model, **options))
+    network = run.config.build("network")
     if colour is not None:
         painted = network.outputs[0].node.layer  # maybe the last activation
         while not painted.weights:
             painted = painted.inbound_nodes[0].inbound_layers
         network.set_weights([np.zeros_like(w) for w in network.get_weights()])
         painted.bias.assign(np.array(colour, np.float32))
-    record.write_record(str(folder), {}, description)
+    runs.write_record(run)
     applications.save_weights(network, str(folder / "last.h5"))
-    return description
+    return run

@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import applications, data, inference, trainers
-from keras_cnns.runs import record
+from keras_cnns import applications, inference, trainers
 
 STAGES = [f"block{i}_pool" for i in (1, 2, 3)]
 
@@ -85,7 +84,7 @@ def test_files_with_the_classifier_and_of_other_networks(vgg16, tmp_path):
     other = str(tmp_path / "other.h5")
     image = keras.Input((8, 8, 3))
     keras.Model(image, keras.layers.Conv2D(2, 3)(image)).save_weights(other)
-    with pytest.raises(ValueError, match="no weight file of VGG16.*block1_conv1"):
+    with pytest.raises(ValueError, match="other.h5 does not fit .*block1_conv1"):
         trainers.vgg16_features(other)
     with pytest.raises(ValueError, match="'imagenet', 'torchvision' or a path"):
         trainers.vgg16_features(None)
@@ -121,27 +120,18 @@ def test_torchvisions_layout_gives_torchs_features(tmp_path):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-def _run(folder, channels=1):
+@pytest.fixture
+def classifier(write_run, tmp_path):
     """The folder of a classifier's run with random weights."""
-    description = record.NetworkDescription(
-        "cifar_resnet20",
-        {},
-        ("a", "b"),
-        data.Preprocessing(8, 8, channels, (120.0,) * channels, (60.0,) * channels),
-        10,
-    )
-    flags = {"dataset": "digits", "train_split": "train"}
-    record.write_record(str(folder), flags, description)
-    network = description.build()
-    applications.save_weights(network, str(folder / "best.h5"))
-    return network
+    options = {"model": "cifar_resnet20", "builder_args": ""}
+    return write_run(tmp_path / "run", "classification", **options)
 
 
 @pytest.mark.parametrize("size", [(None, None), (16, 24)])
-def test_a_run_gives_the_ends_of_its_first_stages(tmp_path, size):
-    network = _run(tmp_path)
+def test_a_run_gives_the_ends_of_its_first_stages(classifier, size):
+    network, run = inference.load_classifier(classifier)
     keras.mixed_precision.set_global_policy("mixed_float16")
-    features = inference.run_features(str(tmp_path), size=size)
+    features = inference.run_features(classifier, size=size)
     stages = applications.model_info("cifar_resnet20").stage_ends[:3]
     assert features.layers == stages
     assert features.name == "cifar_resnet20, best epoch on digits train"
@@ -149,16 +139,16 @@ def test_a_run_gives_the_ends_of_its_first_stages(tmp_path, size):
     found = features(images)
     assert [maps.dtype for maps in found] == [tf.float32] * 3
     if size[0] is None:
+        feed = run.config.preprocessing
         maps = keras.Model(network.input, [network.get_layer(s).output for s in stages])
-        for a, b in zip(found, maps((255 * images - 120) / 60)):
+        for a, b in zip(found, maps((255 * images - feed.mean) / feed.std)):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
-def test_layers_that_do_not_fit(tmp_path):
-    _run(tmp_path)
+def test_layers_that_do_not_fit(classifier, tmp_path):
     with pytest.raises(ValueError, match="no layer 'conv9'"):
-        inference.run_features(str(tmp_path), layers=("conv9",))
+        inference.run_features(classifier, layers=("conv9",))
     with pytest.raises(ValueError, match="give maps in float32, got .*predictions"):
-        inference.run_features(str(tmp_path), layers=("predictions",))
+        inference.run_features(classifier, layers=("predictions",))
     with pytest.raises(ValueError, match="holds no run"):
         inference.run_features(str(tmp_path / "none"))

@@ -1,15 +1,13 @@
 """Inpainting trainers against NumPy's updates, phase by phase, and resumed."""
 
-import inpainting_steps
 import numpy as np
 import pytest
 import tensorflow as tf
-from inpainting_steps import KINDS, SIDE
+import trainer_kinds
 from tensorflow import keras
+from trainer_kinds import INPAINTING, SIDE, images_with_holes
 
 from keras_cnns import losses, runs, trainers
-from keras_cnns.runs import resumable
-from keras_cnns.tasks.inpainting import models
 from keras_cnns.trainers import local_patches
 from keras_cnns.trainers.step_noise import StepNoise
 
@@ -196,13 +194,13 @@ def test_losses_of_global_and_local_are_numpys():
     filled = masks * images + (1 - masks) * output
     places = np.array([[0.0, 0.3], [0.99, 0.5], [0.5, 0.0], [0.2, 0.8]], np.float32)
 
-    def judge(images, corners):
+    def score(images, corners):
         patches = [p[t : t + 2, s : s + 2] for p, (t, s) in zip(images, corners)]
         flat = [np.reshape(values, (4, -1)) for values in (images, patches)]
         return np.concatenate(flat, 1) @ a
 
-    on_filled = judge(filled, [_corner(mask, 2) for mask in masks])
-    on_real = judge(images, np.floor(places * 4).astype(int))
+    on_filled = score(filled, [_corner(mask, 2) for mask in masks])
+    on_real = score(images, np.floor(places * 4).astype(int))
     loss, _ = trainer.discriminator_objective(*_tensors(images, masks, places))
     expected = np.mean(_softplus(-on_real) + _softplus(on_filled))
     assert float(loss) == pytest.approx(expected, 1e-5)
@@ -263,9 +261,9 @@ def test_losses_of_contextual_attention_are_numpys():
 
 
 def test_features_are_compared_for_output_and_composite():
-    features = inpainting_steps.make_features(trainers)
+    features = trainer_kinds.make_features()
     images, masks = map(tf.constant, _batch(side=SIDE))
-    network = inpainting_steps.make_network()
+    network = trainer_kinds.make_inpainting_network()
     output = network([images, masks])
     made = losses.composite(output, images, masks)
     for of_composite in (True, False):
@@ -274,10 +272,9 @@ def test_features_are_compared_for_output_and_composite():
             network, loss_weights=weights, feature_network=features
         )
         loss, _ = trainer.objective(images, masks)
-        images = [output, made] if of_composite else [output]
         expected = 0
-        for image in images:
-            pair = (features(image), features(images))
+        for compared in [output, made] if of_composite else [output]:
+            pair = (features(compared), features(images))
             expected += 0.05 * losses.perceptual(*pair) + 120 * losses.style(*pair)
         assert float(loss) == pytest.approx(float(tf.reduce_mean(expected)), 1e-4)
 
@@ -296,7 +293,7 @@ def _moved(before, after):
 
 
 def _stream(count=None):
-    stream = tf.data.Dataset.from_tensor_slices(inpainting_steps.batches(8))
+    stream = tf.data.Dataset.from_tensor_slices(images_with_holes(8))
     return stream.repeat() if count is None else stream.take(count)
 
 
@@ -316,8 +313,8 @@ class _Watch(keras.callbacks.Callback):
 
 
 def test_phases_of_global_and_local():
-    trainer = inpainting_steps.make_trainer(
-        "global_local", trainers, completion_steps=2, discriminator_alone_steps=2
+    trainer = trainer_kinds.make_trainer(
+        "global_local", completion_steps=2, discriminator_alone_steps=2
     )
     watch = _Watch()
     trainer.fit(_stream(6), callbacks=[watch], verbose=0)
@@ -330,10 +327,9 @@ def test_phases_of_global_and_local():
 
 def test_the_average_rests_while_the_network_does():
     """Its batch statistics move, though: they have nothing to do with the average."""
-    trainer = inpainting_steps.make_trainer(
+    trainer = trainer_kinds.make_trainer(
         "global_local",
-        trainers,
-        batch_norm=True,
+        net={"batch_norm": True},
         completion_steps=2,
         discriminator_alone_steps=2,
     )
@@ -359,7 +355,7 @@ def test_the_average_rests_while_the_network_does():
 @pytest.mark.parametrize("kind", ["lbam", "contextual_attention"])
 def test_each_update_of_a_critic_has_a_minibatch_of_its_own(kind, monkeypatch):
     """The network then gets the last one."""
-    trainer = inpainting_steps.make_trainer(kind, trainers, discriminator_steps=2)
+    trainer = trainer_kinds.make_trainer(kind, discriminator_steps=2)
     minimize, calls = trainer.minimize, []
 
     def watch(loss, network, optimizer, *inputs):
@@ -367,7 +363,7 @@ def test_each_update_of_a_critic_has_a_minibatch_of_its_own(kind, monkeypatch):
         minimize(loss, network, optimizer, *inputs)
 
     monkeypatch.setattr(trainer, "minimize", watch)
-    images, masks = (values[0] for values in inpainting_steps.batches())
+    images, masks = (values[0] for values in images_with_holes(4))
     trainer.train_step(_tensors(images, masks))
     networks = [network for network, _ in calls]
     assert networks == [trainer.discriminator] * 2 + [trainer.network]
@@ -404,21 +400,20 @@ def test_what_lies_under_the_hole_never_gets_to_the_network():
 @pytest.mark.parametrize("kind", ["lbam", "contextual_attention"])
 @pytest.mark.parametrize("moving", [0, 1])
 def test_the_other_network_stays_to_the_bit(kind, moving):
-    trainer = inpainting_steps.make_trainer(kind, trainers)
+    trainer = trainer_kinds.make_trainer(kind)
     rates = [RATE * (i == moving) for i in range(2)]
     trainer.compile(*(keras.optimizers.SGD(rate, jit_compile=False) for rate in rates))
     before = _all_weights(trainer)
-    trainer.train_step(_tensors(*(values[0] for values in inpainting_steps.batches())))
+    trainer.train_step(_tensors(*(values[0] for values in images_with_holes(4))))
     moved = _moved(before, _all_weights(trainer))
     assert moved == (set(before) - {"last"} if moving else {"last"})
 
 
 @pytest.mark.parametrize("xla", [False, pytest.param(True, marks=slow)])
 def test_the_second_stage_freezes_the_encoders_norms_alone(xla):
-    trainer = inpainting_steps.make_trainer(
+    trainer = trainer_kinds.make_trainer(
         "reconstruction",
-        trainers,
-        batch_norm=True,
+        net={"batch_norm": True},
         second_stage_start=2,
         enable_xla=xla,
     )
@@ -440,7 +435,7 @@ def test_the_second_stage_freezes_the_encoders_norms_alone(xla):
 
 
 def test_the_rate_drops_with_the_second_stages_first_step():
-    rate = models.two_stage_rate(2e-4, 5e-5, 7)
+    rate = trainers.two_stage_rate(2e-4, 5e-5, 7)
     rates = [float(rate(step)) for step in range(9)]
     np.testing.assert_allclose(rates, [2e-4] * 7 + [5e-5] * 2, rtol=1e-6)
 
@@ -462,7 +457,7 @@ def test_a_restored_trainer_goes_on_as_the_saved_one(tmp_path, kind):
 
     def make():
         options = own.get(kind, {})
-        return inpainting_steps.make_trainer(kind, trainers, batch_norm=True, **options)
+        return trainer_kinds.make_trainer(kind, net={"batch_norm": True}, **options)
 
     first = make()
     first.fit(_stream(3), verbose=0)
@@ -481,16 +476,16 @@ def test_a_restored_trainer_goes_on_as_the_saved_one(tmp_path, kind):
     ]
     for a, b in zip(*states):
         np.testing.assert_array_equal(a, b)
-    images, masks = (values[0] for values in inpainting_steps.batches())
+    images, masks = (values[0] for values in images_with_holes(4))
     np.testing.assert_array_equal(
         first.inpaint(images, masks), second.inpaint(images, masks)
     )
 
 
 def test_the_best_epoch_is_that_of_the_highest_ratio(tmp_path):
-    trainer = inpainting_steps.make_trainer("reconstruction", trainers)
-    held_out = tf.data.Dataset.from_tensor_slices(inpainting_steps.batches(1, seed=6))
-    progress = resumable.fit_resumable(
+    trainer = trainer_kinds.make_trainer("reconstruction")
+    held_out = tf.data.Dataset.from_tensor_slices(images_with_holes(1, seed=6))
+    progress = runs.fit_resumable(
         trainer,
         lambda step: _stream().skip(step),
         run_dir=str(tmp_path),
@@ -532,13 +527,13 @@ def test_quality_is_that_of_the_clipped_composite(value_range):
 
 @pytest.mark.parametrize(
     "kind",
-    ["lbam", *(pytest.param(k, marks=slow) for k in KINDS if k != "lbam")],
+    ["lbam", *(pytest.param(k, marks=slow) for k in INPAINTING if k != "lbam")],
 )
 def test_sixteen_bits_are_finite_whatever_the_hole(kind):
     keras.mixed_precision.set_global_policy("mixed_float16")
     options = {"features": True} if kind in ("reconstruction", "lbam") else {}
-    trainer = inpainting_steps.make_trainer(kind, trainers, **options)
-    images, masks = inpainting_steps.batches(4)
+    trainer = trainer_kinds.make_trainer(kind, **options)
+    images, masks = images_with_holes(4)
     masks[:, 0], masks[:, 1] = 0, 1  # all hole, no hole
     stream = tf.data.Dataset.from_tensor_slices((images, masks))
     history = trainer.fit(stream, verbose=0).history
@@ -563,7 +558,7 @@ def test_sixteen_bits_are_finite_whatever_the_hole(kind):
 )
 def test_bad_arguments(kind, options, quoted):
     with pytest.raises(ValueError, match=quoted):
-        inpainting_steps.make_trainer(kind, trainers, **options)
+        trainer_kinds.make_trainer(kind, **options)
 
 
 def test_networks_and_features_that_do_not_fit():
@@ -577,7 +572,7 @@ def test_networks_and_features_that_do_not_fit():
         trainers.ReconstructionTrainer(one_input, loss_weights=plain)
     with pytest.raises(ValueError, match="need a feature_network"):
         trainers.ReconstructionTrainer(network)
-    features = inpainting_steps.make_features(trainers)
+    features = trainer_kinds.make_features()
     with pytest.raises(ValueError, match="no effect"):
         trainers.ReconstructionTrainer(
             network, loss_weights=plain, feature_network=features
@@ -596,8 +591,8 @@ def test_networks_and_features_that_do_not_fit():
 
 
 def test_masks_that_do_not_fit():
-    trainer = inpainting_steps.make_trainer("reconstruction", trainers)
-    images, masks = (values[0] for values in inpainting_steps.batches())
+    trainer = trainer_kinds.make_trainer("reconstruction")
+    images, masks = (values[0] for values in images_with_holes(4))
     with pytest.raises(ValueError, match="only, got 0.5"):
         trainer.inpaint(images, masks - 0.5 * (masks == 0) + (masks == 0))
     with pytest.raises(ValueError, match=r"\(4, 8, 8, 1\), got \(4, 4, 8, 1\)"):

@@ -153,6 +153,7 @@ class Kind:
         steps: how many are trained.
         rate: learning rate.
         policy: what it computes in where devices are compared.
+        has_synced_norms: whether batch statistics are common, which XLA cannot compile.
     """
 
     trainer: type
@@ -162,6 +163,7 @@ class Kind:
     steps: int = 5
     rate: float = 0.05
     policy: str = "float32"
+    has_synced_norms: bool = False
 
 
 _partial = functools.partial
@@ -172,6 +174,7 @@ _CLASSIFIER = Kind(
     steps=20,
     rate=0.01,
     policy="float64",
+    has_synced_norms=True,
 )
 _NOISE = trainers.InstanceNoise(0.2, steps=4)
 _LATENT = {"latents": LATENTS, "instance_noise": _NOISE, "discriminator_steps": 1}
@@ -194,10 +197,14 @@ _change = dataclasses.replace
 KINDS = {
     "classification": _CLASSIFIER,
     "classification_unsynced": _change(
-        _CLASSIFIER, networks=_partial(_classifier, sync=False)
+        _CLASSIFIER,
+        networks=_partial(_classifier, sync=False),
+        has_synced_norms=False,
     ),
     "gan": _GAN,
-    "gan_batch_norm": _change(_GAN, networks=_partial(_dense_pair, batch_norm=True)),
+    "gan_batch_norm": _change(
+        _GAN, networks=_partial(_dense_pair, batch_norm=True), has_synced_norms=True
+    ),
     "gan_dropout": _change(_GAN, networks=_partial(_dense_pair, dropout=True)),
     "cgan": _change(
         _GAN,

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from sklearn import datasets, model_selection
 
-_TEST_SHARE = 0.2
+_TEST_FRACTION = 0.2
 _SPLIT_SEED = 0
 
 
@@ -37,7 +37,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
         train, test = model_selection.train_test_split(
             np.arange(len(images)),
-            test_size=_TEST_SHARE,
+            test_size=_TEST_FRACTION,
             random_state=_SPLIT_SEED,
             stratify=digits.target,
         )

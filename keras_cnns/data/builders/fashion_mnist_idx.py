@@ -51,7 +51,7 @@ _SHA256 = {
 
 
 def find_idx_files(folder: str):
-    """Paths of the IDX files in a folder, compressed or not.
+    """Finds the IDX files in a folder, compressed or not.
 
     Returns:
         Dict from split to (images, labels) paths; None unless all four are there.

@@ -1,5 +1,5 @@
-"""TFDS builder ``photographs``: crops of the photographs that come with packages which
-this one needs anyway, so that no network is needed."""
+"""TFDS builder ``photographs``: crops of photographs that ship with required packages,
+so that nothing is downloaded."""
 
 import dataclasses
 import hashlib
@@ -29,9 +29,9 @@ class Picture:
     sha256: str
 
 
-# The natural colour photographs among the packages' pictures. Left out: grey ones,
-# microscopy, the retina, the nearly black deep field, drawn and binary pictures, and
-# the second view of the motorcycle.
+# The natural colour photographs among the packages' images. Left out: grey ones,
+# microscopy, the retina, the nearly black deep field, drawn and binary images, and the
+# second view of the motorcycle.
 PICTURES = {
     "astronaut": Picture(
         "train", "skimage", "data/astronaut.png",
@@ -68,8 +68,7 @@ PICTURES = {
 }  # fmt: skip
 # Sizes of the whole picture that crops are cut from, as fractions of its own.
 SCALES = {"train": (1.0, 0.7, 0.5), "test": (1.0, 0.5)}
-# How far apart crops are at least, as a fraction of their side: those of test do not
-# overlap.
+# Least distance of crops, as a fraction of their side: test crops do not overlap.
 STRIDES = {"train": 0.375, "test": 1.0}
 
 
@@ -141,8 +140,8 @@ def read_pictures() -> dict:
     """The photographs, uint8 ``(height, width, 3)``, by name.
 
     Raises:
-        FileNotFoundError: naming all files that are missing or are others than the
-            ones known.
+        FileNotFoundError: naming all files that are missing or have another
+            checksum.
     """
     pictures, missing = {}, []
     for name, picture in PICTURES.items():

@@ -1,5 +1,5 @@
-"""TFDS builder ``rendered_digits``: digits drawn by a program, the simulated pair of
-``digits``."""
+"""TFDS builder ``rendered_digits``: digits drawn by a program, the simulated
+counterpart of ``digits``."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -48,7 +48,7 @@ class RenderedDigits(tfds.core.GeneratorBasedBuilder):
     """6000 drawn grey 8x8 digits, 5000 to train and 1000 to test.
 
     Thin even lines in full white on black, each a little turned, slanted, scaled and
-    shifted at random; the same images whenever they are made.
+    shifted at random; always the same images.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -87,7 +87,7 @@ def render_digit(label: int, random) -> np.ndarray:
 
     Args:
         label: the digit.
-        random: ``numpy.random.Generator``, for turn, slant, size, place, thickness.
+        random: ``numpy.random.Generator``, for turn, slant, size, position, thickness.
 
     Returns:
         ``(8, 8, 1)`` uint8, white lines on black, antialiased.

@@ -8,7 +8,7 @@ from keras_cnns.tasks.classification.recipes import recipe
 
 @dataclasses.dataclass(frozen=True)
 class ClassificationOptions(TrainingOptions):
-    """What ``train_classifier`` takes."""
+    """What ``train-classifier`` takes."""
 
     task = "classification"
 
@@ -16,19 +16,16 @@ class ClassificationOptions(TrainingOptions):
     init_weights: str = option(
         "", "start from a public checkpoint (imagenet), a weight file or a run's folder"
     )
-    freeze: str = option(
-        "", "keep this layer and all before it as they are, batch norm too"
-    )
+    freeze: str = option("", "freeze this layer and all before it, batch norm too")
     validation_split: str = option(
         "test", "split evaluated after each epoch; empty for none"
     )
     preprocessing: str = option(
         "",
         "dataset (its own mean and standard deviation), torch, caffe, tf, dpn, "
-        "bn_inception or facenet; empty: what the public weights or the run that "
-        "training starts from want, else dataset",
+        "bn_inception or facenet; empty: that of the initial weights, else dataset",
     )
-    mixup_alpha: float = option(0.0, "of mixup's Beta distribution; 0 for none")
+    mixup_alpha: float = option(0.0, "alpha of mixup; 0 for none")
     label_smoothing: float = option(
         0.0, "fraction of each label spread over all classes"
     )
@@ -36,7 +33,7 @@ class ClassificationOptions(TrainingOptions):
         0.0, "loss weight of each auxiliary head; 0 without any"
     )
     early_stopping: int = option(
-        0, "epochs without improvement before stopping; 0 never", least=0
+        0, "epochs without improvement before stopping; 0: never", least=0
     )
     warmup_requests: int = option(
         1,
@@ -53,6 +50,6 @@ class ClassificationOptions(TrainingOptions):
 
     @classmethod
     def find_defaults(cls, given):
-        """A recipe wins over a resumed run, which then refuses what differs from it."""
+        """A recipe overrides a resumed run, which then refuses what differs."""
         values = super().find_defaults(given)
         return {**values, **recipe(given["recipe"])} if given.get("recipe") else values

@@ -22,7 +22,7 @@ RECIPES = {
         "arXiv 1412.6806, section 3.1: rate divided at epochs 200, 250 and 300; the "
         "paper chooses the rate from 0.25, 0.1, 0.05 and 0.01 and does not state the "
         "batch, here 0.05 and 256 of a public Caffe definition, since smaller batches "
-        "want 0.01; the paper whitens its images, which is left out",
+        "need 0.01; the paper whitens its images, which is left out",
     ),
     "densenet_cifar": (
         "cifar_densenet40_k12",
@@ -118,8 +118,8 @@ RECIPES = {
         "cifar_resnet20",
         {**_CIFAR, "nesterov": False, "epochs": 164, "batch_size": 128},
         "arXiv 1512.03385, section 4.2: 64k steps, rate divided at 32k and 48k; the "
-        "paper subtracts the mean of each pixel, here mean and deviation of each "
-        "channel are used (unverified)",
+        "paper subtracts the mean of each pixel, here mean and standard "
+        "deviation of each channel are used (unverified)",
     ),
     "resnet110_cifar": (
         "cifar_resnet110",
@@ -163,7 +163,7 @@ RECIPES = {
         },
         "the authors' Caffe solver for arXiv 1507.06228, 200k steps; biases learn at "
         "twice the rate and the last layer decays ten times faster there, and global "
-        "contrast normalisation is the mean and deviation of each channel here",
+        "contrast normalisation is standardisation of each channel here",
     ),
     "highway_mnist": (
         "highway_mnist32",
@@ -201,7 +201,7 @@ RECIPES = {
 
 
 def recipe(name: str) -> dict:
-    """Flag values of a recipe.
+    """Options of a recipe.
 
     Raises:
         ValueError: if the name is unknown.

@@ -1,4 +1,4 @@
-"""What makes a training that of a classifier."""
+"""The classification task."""
 
 import os
 
@@ -10,7 +10,7 @@ from keras_cnns.tasks.classification.options import ClassificationOptions
 
 
 class ClassificationTask(Task):
-    """A network of logits, trained with cross-entropy."""
+    """Trains a network of logits with cross-entropy."""
 
     name = ClassificationOptions.task
     options_class = ClassificationOptions
@@ -79,7 +79,7 @@ class ClassificationTask(Task):
         )
 
     def report(self, run, progress):
-        """Curves, and the validation split by the weights of the last epoch."""
+        """Curves, and the evaluation of the last epoch on the validation split."""
         curves = os.path.join(run.folder, "learning_curves.png")
         figures.plot_learning_curves(progress["history"], curves)
         validation = self.load_validation(run.config)
@@ -125,7 +125,7 @@ class ClassificationTask(Task):
         )
 
     def _preprocessing(self, source):
-        """What the options ask for, else what first weights want, else the data's."""
+        """That of the options, else of the initial weights, else of the data."""
         options = self.options
         info = applications.model_info(options.model)
         convention = options.preprocessing
@@ -156,7 +156,7 @@ class ClassificationTask(Task):
 
 
 def _preprocessing_of(init_weights):
-    """That of the run whose folder or file training starts from; None if none."""
+    """That of the run with the initial weights; None if there is none."""
     folder = init_weights if os.path.isdir(init_weights) else ""
     if os.path.isfile(init_weights):
         folder = os.path.dirname(init_weights)

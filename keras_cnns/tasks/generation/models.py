@@ -1,4 +1,4 @@
-"""Which networks play against each other, and how each paper trains them."""
+"""GANs by name: their networks, and the hyper-parameters of their papers."""
 
 from keras_cnns._checks import check_choice
 from keras_cnns.runs import PaperModel, find_model
@@ -30,7 +30,7 @@ _WGAN_GP_ADAM = {
     "optimizer": "adam", "learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.9,
     "batch_size": 64, "discriminator_steps": 5, "penalty_weight": 10.0,
 }
-# What each algorithm was published with, for networks that are another paper's.
+# Hyper-parameters of each algorithm's paper, for networks of other papers.
 _TRAINER_OPTIONS = {
     "gan": _DCGAN_ADAM, "cgan": _DCGAN_ADAM, "wgan": _WGAN_RMSPROP,
     "wgan_gp": _WGAN_GP_ADAM,

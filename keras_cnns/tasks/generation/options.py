@@ -18,7 +18,7 @@ class GenerationOptions(AdversarialOptions):
     )
     generator_loss: str = option(
         "non_saturating",
-        "what the generator lessens",
+        "loss of the generator",
         needs=one_of("trainer", "gan", "cgan"),
         choices=("non_saturating", "minimax"),
     )
@@ -32,7 +32,7 @@ class GenerationOptions(AdversarialOptions):
     )
     penalty_weight: float = option(
         10.0,
-        "of the gradient penalty of Wasserstein critics",
+        "weight of the gradient penalty",
         needs=one_of("trainer", "wgan_gp"),
     )
     momentum: float = changed(AdversarialOptions, "momentum", 0.5)

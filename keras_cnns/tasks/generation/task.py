@@ -1,4 +1,4 @@
-"""What makes a training that of a generative adversarial network."""
+"""The generation task."""
 
 from keras_cnns import applications, data, export, figures, inference
 from keras_cnns.runs import RunConfig, Task
@@ -6,12 +6,12 @@ from keras_cnns.tasks.generation.models import TRAINERS
 from keras_cnns.tasks.generation.options import GenerationOptions
 from keras_cnns.trainers import Latents
 
-# Options that are arguments of the trainers on which they have an effect.
+# Options that are arguments of some trainers.
 _OWN = ("generator_loss", "clip_value", "critic_warm_up", "penalty_weight")
 
 
 class GenerationTask(Task):
-    """A generator and its discriminator or critic."""
+    """Trains a generator and its discriminator or critic."""
 
     name = GenerationOptions.task
     options_class = GenerationOptions
@@ -27,7 +27,7 @@ class GenerationTask(Task):
         row, (source, _) = self.options.row, self.sources[0]
         discriminator = row.networks["discriminator"]
         is_conditional = self._check_conditions(discriminator, source)
-        # What is unbounded gets images in [-1, 1].
+        # Networks without a range of their own get images in [-1, 1].
         is_unit = applications.model_info(discriminator).preprocessing == "unit"
         preprocessing = self.preprocess_for(
             discriminator, "unit" if is_unit else "signed"
@@ -47,7 +47,7 @@ class GenerationTask(Task):
         )
 
     def _check_conditions(self, discriminator, source):
-        """Whether the networks take labels; refuses what cannot be trained so."""
+        """Whether the networks take labels; refuses algorithms or data without them."""
         model, trainer = self.options.model, self.options.algorithm
         is_conditional = bool(applications.model_info(discriminator).condition_shape)
         if is_conditional != (trainer == "cgan"):
@@ -56,7 +56,7 @@ class GenerationTask(Task):
                 f"be trained by {trainer}"
             )
         if is_conditional and source.class_names == (data.UNLABELLED,):
-            raise ValueError(f"{model} wants labels, which {source.name} does not have")
+            raise ValueError(f"{model} needs labels, which {source.name} does not have")
         return is_conditional
 
     def make_trainer(self, config, is_new):

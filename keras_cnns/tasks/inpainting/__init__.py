@@ -4,20 +4,20 @@
         --builder_args='{"network": {"filters": [32, 64, 96, 128]}}' \\
         --perceptual_weight=0 --style_weight=0 --epochs=10 --run_dir=runs/pconv
 
-``--model`` takes a network, what it trains against, holes and hyper-parameters as the
-source has them; explicit flags win. The perceptual and the style loss need the features
+``--model`` selects a network, its discriminators, holes and hyper-parameters as
+published; explicit flags win. The perceptual and the style loss need the features
 of a classifier: ``--feature_weights=imagenet`` (VGG16), or ``--feature_run``, a run of
 ``train-classifier``. Without either, their weights must be 0.
 
-After each epoch the same images of ``--validation_split`` get the same holes; what
-fills them is measured (``val_psnr``, in dB, and ``val_mean_absolute_error``, a fraction
-of the range, over whole images with their valid pixels kept).
+After each epoch the same images of ``--validation_split`` with the same holes are
+filled, and the composites scored (``val_psnr``, in dB, and ``val_mean_absolute_error``,
+a fraction of the range, over whole images).
 
 The folder then holds ``last.h5`` and ``best.h5``, the epoch of the highest ``val_psnr``
-(both averaged, where ``--ema_decay`` asks for that), a weight file for each
-discriminator, ``samples/`` with an image of holes, filled ones and the truth after each
-epoch, ``metrics.csv``, ``training_curves.png``, ``run.json``, ``logs/`` for TensorBoard
-and ``checkpoints/``, from which ``--resume`` continues. An epoch shows each image once.
+(both averaged, if ``--ema_decay`` is set), a weight file for each discriminator,
+``samples/`` with a grid of inputs, filled images and the truth after each epoch,
+``metrics.csv``, ``training_curves.png``, ``run.json``, ``logs/`` for TensorBoard and
+``checkpoints/``, from which ``--resume`` continues. An epoch shows each image once.
 """
 
 from keras_cnns.tasks.inpainting.models import MODELS, TRAINERS

@@ -1,4 +1,4 @@
-"""Which networks fill holes, what they train against, and how each paper does it."""
+"""Inpainting models: networks, discriminators, and hyper-parameters as published."""
 
 from keras_cnns import trainers
 from keras_cnns.runs import PaperModel

@@ -16,9 +16,9 @@ from keras_cnns.runs import (
 from keras_cnns.tasks.inpainting.models import MODELS
 from keras_cnns.trainers import ReconstructionWeights
 
-_LIKENESS = one_of("trainer", "reconstruction", "lbam")
+_RECONSTRUCTION = one_of("trainer", "reconstruction", "lbam")
 _PIXELS = one_of("trainer", "reconstruction", "lbam", "contextual_attention")
-_AGAINST = one_of("trainer", "lbam", "global_local", "contextual_attention")
+_ADVERSARIAL = one_of("trainer", "lbam", "global_local", "contextual_attention")
 _PENALIZED = one_of("trainer", "lbam", "contextual_attention")
 _STAGES = one_of("trainer", "reconstruction")
 _PHASES = one_of("trainer", "global_local")
@@ -38,24 +38,24 @@ class InpaintingOptions(TrainingOptions):
     )
     validation_images: int = option(
         200,
-        "how many images are filled after each epoch, spread over the split; 0 for all",
+        "images filled after each epoch, evenly spaced in the split; 0 for all",
         least=0,
         needs=any_of("validation_split"),
     )
     patch_size: int = option(
         0,
-        "height and width of what local critics and discriminators see; 0: half of the "
-        "image's",
+        "height and width of the patches of local critics and discriminators; 0: half "
+        "of the image's",
         least=0,
         needs=one_of("trainer", "global_local", "contextual_attention"),
     )
     mask_kinds: str = option(
         "irregular",
-        "where holes come from, comma-separated: irregular, rectangle, files:FOLDER "
+        "kinds of holes, comma-separated: irregular, rectangle, files:FOLDER "
         "(white pixels are holes)",
     )
     hole_ratios: str = option(
-        "", "least and largest fraction of irregular hole; empty: 0.01,0.6"
+        "", "least and largest hole ratio of irregular masks; empty: 0.01,0.6"
     )
     rectangle_sides: str = option(
         "",
@@ -66,40 +66,42 @@ class InpaintingOptions(TrainingOptions):
         "",
         "VGG16 for the perceptual and the style loss: imagenet, torchvision or a "
         "weight file",
-        needs=(_LIKENESS, _FEATURES),
+        needs=(_RECONSTRUCTION, _FEATURES),
     )
     feature_run: str = option(
         "",
-        "run of a classifier for them instead, whose stage ends are compared",
-        needs=(_LIKENESS, _FEATURES),
+        "run of a classifier for these losses instead, compared at its stage ends",
+        needs=(_RECONSTRUCTION, _FEATURES),
     )
     feature_layers: str = option(
         "",
         "other layers of that classifier, comma-separated, finest first",
-        needs=(_LIKENESS, any_of("feature_run")),
+        needs=(_RECONSTRUCTION, any_of("feature_run")),
     )
     valid_weight: float = option(
-        1.0, "loss weight of the differences on valid pixels", needs=_PIXELS
+        1.0, "loss weight of differences on valid pixels", needs=_PIXELS
     )
     hole_weight: float = option(
-        6.0, "loss weight of the differences in the hole", needs=_PIXELS
+        6.0, "loss weight of differences in the hole", needs=_PIXELS
     )
     perceptual_weight: float = option(
-        0.05, "loss weight of the differences of features", needs=_LIKENESS
+        0.05, "weight of the perceptual loss", needs=_RECONSTRUCTION
     )
     style_weight: float = option(
-        120.0, "loss weight of those of their Gram matrices", needs=_LIKENESS
+        120.0, "weight of the style loss", needs=_RECONSTRUCTION
     )
     total_variation_weight: float = option(
-        0.1, "loss weight of those of neighbours in the hole", needs=_LIKENESS
+        0.1, "loss weight of the total variation in the hole", needs=_RECONSTRUCTION
     )
     compare_composite: bool = option(
         True,
-        "whether features are compared with the valid pixels pasted in, too",
-        needs=(_LIKENESS, _FEATURES),
+        "whether features of the composite are compared too",
+        needs=(_RECONSTRUCTION, _FEATURES),
     )
     second_stage_fraction: float = option(
-        1 / 3, "of the steps, the last ones, with frozen encoder norms", needs=_STAGES
+        1 / 3,
+        "last fraction of the steps, with frozen encoder batch norms",
+        needs=_STAGES,
     )
     second_stage_learning_rate: float = option(
         5e-5,
@@ -107,39 +109,37 @@ class InpaintingOptions(TrainingOptions):
         needs=(_STAGES, any_of("second_stage_fraction")),
     )
     adversarial_weight: float = option(
-        0.1, "loss weight of the discriminator's scores", needs=_AGAINST
+        0.1, "weight of the adversarial loss", needs=_ADVERSARIAL
     )
     penalty_weight: float = option(
-        10.0, "of the gradient penalty of Wasserstein critics", needs=_PENALIZED
+        10.0, "weight of the gradient penalty", needs=_PENALIZED
     )
     completion_fraction: float = option(
-        0.18, "of the steps, the first ones, without discriminator", needs=_PHASES
+        0.18, "first fraction of the steps, without discriminator", needs=_PHASES
     )
     discriminator_alone_fraction: float = option(
-        0.02, "of the steps, the next ones, with nothing else", needs=_PHASES
+        0.02, "next fraction of the steps, with the discriminator alone", needs=_PHASES
     )
-    coarse_weight: float = option(
-        1.2, "weight of the coarse image's differences", needs=_COARSE
-    )
+    coarse_weight: float = option(1.2, "loss weight of the coarse image", needs=_COARSE)
     discount: float = option(
         0.9, "factor of a difference's weight per pixel into the hole", needs=_COARSE
     )
     distance: str = option(
-        "axis", "how that distance is measured", needs=_COARSE, choices=DISTANCES
+        "axis", "distance into the hole", needs=_COARSE, choices=DISTANCES
     )
     discriminator_steps: int = option(
         1, "discriminator updates in each step", least=1, needs=_PENALIZED
     )
     discriminator_learning_rate: float = option(
         0.0,
-        "of the discriminator; 0: that of the trained network",
+        "peak learning rate of the discriminator; 0: learning_rate",
         least=0,
-        needs=_AGAINST,
+        needs=_ADVERSARIAL,
     )
     discriminator_beta_1: Optional[float] = option(
         None,
-        "its beta_1; left out: that of the network",
-        needs=(_AGAINST, one_of("optimizer", "adam")),
+        "beta_1 of the discriminator; default: beta_1",
+        needs=(_ADVERSARIAL, one_of("optimizer", "adam")),
     )
     batch_size: int = changed(TrainingOptions, "batch_size", 16)
     momentum: float = changed(TrainingOptions, "momentum", 0.0)
@@ -147,7 +147,7 @@ class InpaintingOptions(TrainingOptions):
 
     @classmethod
     def published(cls, given):
-        """Those of the model, but for its holes where they are of another kind."""
+        """Those of the model, without its holes if ``mask_kinds`` is given."""
         left_out = _HOLES if "mask_kinds" in given else ()
         values = super().published(given)
         return {k: v for k, v in values.items() if k not in left_out}
@@ -177,7 +177,7 @@ class InpaintingOptions(TrainingOptions):
             )
 
     def mask_recipe(self) -> MaskRecipe:
-        """Where the holes come from."""
+        """How masks are made."""
         ranges = {
             name: parse_numbers(name, getattr(self, name), 2) or None
             for name in ("hole_ratios", "rectangle_sides")
@@ -185,7 +185,7 @@ class InpaintingOptions(TrainingOptions):
         return MaskRecipe(self.mask_kinds, **ranges)
 
     def reconstruction_weights(self) -> ReconstructionWeights:
-        """Weights of the losses against the true image."""
+        """Weights of the reconstruction losses."""
         return ReconstructionWeights(
             valid=self.valid_weight,
             hole=self.hole_weight,

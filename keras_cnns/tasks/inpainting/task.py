@@ -1,4 +1,4 @@
-"""What makes a training that of an inpainting network."""
+"""The inpainting task."""
 
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.runs import RunConfig, Task
@@ -6,7 +6,7 @@ from keras_cnns.tasks.inpainting.models import TRAINERS
 from keras_cnns.tasks.inpainting.options import InpaintingOptions
 
 _GRID_ROWS = 6  # images of the grid
-# Options that are arguments of the trainers on which they have an effect.
+# Options that are arguments of some trainers.
 _OWN = (
     "adversarial_weight",
     "penalty_weight",
@@ -18,7 +18,7 @@ _OWN = (
 
 
 class InpaintingTask(Task):
-    """A network that fills holes, and what it trains against."""
+    """Trains an inpainting network and its discriminators."""
 
     name = InpaintingOptions.task
     options_class = InpaintingOptions
@@ -42,7 +42,7 @@ class InpaintingTask(Task):
         self._features = self._load_features()
 
     def _load_features(self):
-        """The classifier in whose features images are compared; None without any."""
+        """The feature network of perceptual and style losses; None for none."""
         options = self.options
         info = applications.model_info(self._row.networks["network"])
         if options.feature_weights:
@@ -84,7 +84,7 @@ class InpaintingTask(Task):
         return RunConfig(networks, preprocessing, source.class_names)
 
     def _patch_shape(self, image_shape):
-        """Of the patches that local critics and discriminators see."""
+        """Shape of the patches of local critics and discriminators."""
         smaller = min(image_shape[:2])
         size = self.options.patch_size or smaller // 2
         if not 1 <= size <= smaller:
@@ -129,9 +129,9 @@ class InpaintingTask(Task):
         return own
 
     def _network_optimizer(self, own):
-        """It rests while the discriminator trains alone."""
+        """Its updates are the steps that do not train the discriminator alone."""
         options, rate = self.options, None
-        if own.get("second_stage_start"):
+        if "second_stage_start" in own and options.second_stage_fraction:
             if options.schedule != "constant":
                 raise ValueError(
                     f"schedule={options.schedule!r} cannot be combined with "
@@ -149,7 +149,7 @@ class InpaintingTask(Task):
         )
 
     def _discriminator_optimizer(self, own):
-        """It rests while the network trains alone."""
+        """Its updates are those of the steps that do not train the network alone."""
         options, each = self.options, own.get("discriminator_steps", 1)
         updates = (self.total_steps - own.get("completion_steps", 0)) * each
         beta_1 = options.discriminator_beta_1
@@ -173,7 +173,7 @@ class InpaintingTask(Task):
         )
 
     def load_validation(self, config):
-        """Images spread over the split with their holes, always the same."""
+        """Evenly spaced images of the split with their masks, always the same."""
         if self._held_out is None:
             return None
         options, total = self.options, self._held_out.num_examples
@@ -190,7 +190,7 @@ class InpaintingTask(Task):
         )
 
     def sampler(self, trainer, config):
-        """Images with holes, what fills them, and the truth."""
+        """Images with holes, filled, and the truth."""
         source, model = self._held_out or self.sources[0][0], self.options.model
         count = min(_GRID_ROWS, source.num_examples)
         batches = self._evaluation(config, source, count, count)

@@ -1,4 +1,4 @@
-"""Which refiner plays against which discriminator, and how the paper trains them."""
+"""Refiners and their discriminators, with the hyper-parameters of the paper."""
 
 from keras_cnns.runs import PaperModel
 

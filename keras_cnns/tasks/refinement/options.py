@@ -15,20 +15,24 @@ class RefinementOptions(AdversarialOptions):
 
     task, models = "refinement", MODELS
 
-    real_dataset: Optional[str] = required("data set of real images, named as dataset")
+    real_dataset: Optional[str] = required(
+        "data set of the real images, named like dataset"
+    )
     real_split: str = option("train", "split of the real images")
     refiner_steps: int = option(2, "refiner updates in each step", least=1)
     regularization_weight: float = option(
-        0.5, "weight of the change by refining, per image", least=0
+        0.5, "weight of the self-regularisation, per image", least=0
     )
     features: str = option(
-        "identity", "what must not change", choices=tuple(SimGAN.FEATURES)
+        "identity",
+        "features that refining keeps",
+        choices=tuple(SimGAN.FEATURES),
     )
     buffer_size: int = option(
         12_800, "refined images kept for the discriminator; 0 for none", least=0
     )
     refiner_pretraining: int = option(
-        1000, "first steps, in which the refiner trains alone", least=0
+        1000, "first steps, with the refiner alone", least=0
     )
     discriminator_pretraining: int = option(
         200, "next steps, with the discriminator alone", least=0
@@ -37,7 +41,7 @@ class RefinementOptions(AdversarialOptions):
         "", "split to refine at the end; empty: the training split", free=True
     )
     refined_dataset: str = option(
-        "", "data set to refine at the end; empty: the simulated", free=True
+        "", "data set to refine at the end; empty: the simulated one", free=True
     )
     batch_size: int = changed(AdversarialOptions, "batch_size", 512)
     optimizer: str = changed(AdversarialOptions, "optimizer", "sgd")

@@ -1,4 +1,4 @@
-"""What makes a training that of a refiner of simulated images."""
+"""The refinement task."""
 
 import os
 
@@ -23,7 +23,7 @@ _GRID_ROWS = 4  # of simulated and refined images each
 
 
 class RefinementTask(Task):
-    """A refiner and its discriminator, and images refined at the end."""
+    """Trains a refiner and its discriminator, and refines images at the end."""
 
     name = RefinementOptions.task
     options_class = RefinementOptions
@@ -70,7 +70,7 @@ class RefinementTask(Task):
             )
 
     def _refined_folder(self):
-        """Where refined images go; refuses to refine others where some are already."""
+        """The folder of refined images; refuses to overwrite those of other data."""
         options, source = self.options, self._to_refine
         split = source.split.partition("[")[0]
         folder = os.path.join(options.run_dir, "refined", split)
@@ -175,7 +175,7 @@ class RefinementTask(Task):
         """Curves, and the refined images."""
         super().report(run, progress)
         if os.path.exists(self._folder):
-            print(f"{self._folder} is there already and stays as it is")
+            print(f"{self._folder} is there already and stays unchanged")
             return
         with data.naming_bad_images(self._to_refine.name):
             count = inference.Refiner(run).refine_source(self._to_refine, self._folder)

@@ -6,10 +6,9 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import exemplar, inference, layers
+from keras_cnns import exemplar, inference, layers, runs
 from keras_cnns._graph import size_divisor
 from keras_cnns.inference import tiles
-from keras_cnns.tasks.inpainting import config
 
 METHODS = [*exemplar.METHODS, "run"]
 
@@ -133,8 +132,8 @@ def test_channels(constant, tmp_path):
 
 def test_other_sizes_are_mirrored_up_to_the_next_multiple(folder):
     """21x30 becomes 24x32: one row before, two after, one column on either side."""
-    description = config.load_network(str(folder))[1]
-    network = config.load_network(str(folder), size=(24, 32))[0]
+    run = runs.read_run(str(folder), "inpainting")
+    network = inference.load_inpainting_network(run, size=(24, 32))
     image, mask = _scene()
     rows = [0, *range(21), 20, 19]
     columns = [0, *range(30), 29]
@@ -144,7 +143,7 @@ def test_other_sizes_are_mirrored_up_to_the_next_multiple(folder):
     filled = inference.open_inpainter(str(folder))(image, mask)
     holes = mask[..., 0] == 0
     np.testing.assert_allclose(filled[holes], expected[holes], atol=0.51)
-    assert description.image_shape == (16, 16, 3)
+    assert run.config.image_shape == (16, 16, 3)
 
 
 @pytest.mark.parametrize("shape", [(1, 40, 3), (9, 7, 1), (64, 17, 3)])
@@ -197,12 +196,12 @@ def test_tiles_are_multiples_of_what_the_network_halves(
 def test_sizes_that_a_network_takes(model, net, divisor):
     """By the graph of its layers; the builders say the same."""
     arguments = {"channels": 1, "size": 6 * divisor, **net}
-    description = constant_inpainter.describe(model, **arguments)
-    assert size_divisor(description.build_network((None, None))) == divisor
-    description.build_network((divisor, 3 * divisor))
+    config = constant_inpainter.small(model, **arguments)
+    assert size_divisor(config.build("network", (None, None))) == divisor
+    config.build("network", (divisor, 3 * divisor))
     for size in range(1, divisor):
         with pytest.raises(ValueError, match=f"multiples of {divisor};"):
-            description.build_network((divisor, size))
+            config.build("network", (divisor, size))
 
 
 @pytest.mark.parametrize(
@@ -215,7 +214,7 @@ def test_both_upsamplings_undo_a_halving(enlarge):
     assert size_divisor(keras.Model(images, x)) == 2
 
 
-def test_a_image_larger_than_a_tile(tmp_path):
+def test_an_image_larger_than_a_tile(tmp_path):
     """Without a choice, attention sees twice the trained size; multiples of 12 here."""
     constant_inpainter.write_run(
         tmp_path, (0.2,) * 3, model="contextual_attention", attention_rate=3, size=24
@@ -267,7 +266,7 @@ def test_tiles_cover_every_hole(tile):
         with pytest.raises(ValueError, match="1x1 at row .* wholly within a hole"):
             tiles.paint_tiles(lambda x, _: x, image, mask, tile, print)
         return
-    painted = tiles.paint_tiles(lambda x, _: x, image, mask, tile, lambda share: None)
+    painted = tiles.paint_tiles(lambda x, _: x, image, mask, tile, lambda _: None)
     holes = mask[..., 0] == 0
     np.testing.assert_allclose(painted[holes], image[holes], rtol=1e-5)
 

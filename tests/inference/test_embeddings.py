@@ -6,8 +6,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow import keras
 
-from keras_cnns import applications, data, inference, metrics
-from keras_cnns.runs import record
+from keras_cnns import applications, data, inference, metrics, runs
 
 FEED = data.Preprocessing(28, 28, 3, (120.0, 110.0, 100.0), (60.0, 50.0, 40.0))
 GREY = data.Preprocessing(28, 28, 1, (120.0,), (60.0,))
@@ -17,11 +16,13 @@ NAMES = ("a", "b", "c")
 
 def _write_run(folder, feed=FEED, model="resnet", builder_args=NET):
     """A run's folder with random weights, whose classifier answers differently."""
-    description = record.NetworkDescription(model, builder_args, NAMES, feed, 1)
-    network = description.build(classifier_activation=None)
+    args = {**builder_args, "input_shape": feed.shape, "classes": len(NAMES)}
+    networks = {"network": {"model": model, "args": args}}
+    config = runs.RunConfig(networks, feed, NAMES)
+    network = config.build("network", classifier_activation=None)
     folder.mkdir()
-    flags = {"dataset": "patches", "train_split": "train[:90%]"}
-    record.write_record(str(folder), flags, description)
+    options = {"model": model, "dataset": "patches", "train_split": "train[:90%]"}
+    runs.write_record(runs.Run(str(folder), "classification", options, config))
     applications.save_weights(network, str(folder / "best.h5"))
     return str(folder)
 
@@ -41,7 +42,7 @@ def _images(count, height, width, channels=3, seed=0):
 
 def _by_layers(run_dir, inputs):
     """Penultimate features and probabilities, the classifier computed in NumPy."""
-    network, _ = record.load_run(run_dir)
+    network, _ = inference.load_classifier(run_dir)
     body = keras.Model(network.input, network.get_layer("avg_pool").output)
     features = body.predict(inputs, verbose=0)
     kernel, bias = network.get_layer("predictions").get_weights()
@@ -65,7 +66,7 @@ def test_features_and_probabilities_are_those_of_the_layers(run_dir):
 
 
 def test_another_layer_is_averaged_over_its_maps(run_dir):
-    network, _ = record.load_run(run_dir)
+    network, _ = inference.load_classifier(run_dir)
     name = next(x.name for x in network.layers if isinstance(x, keras.layers.Conv2D))
     maps = keras.Model(network.input, network.get_layer(name).output)
     images = _images(3, 28, 28)
@@ -144,7 +145,7 @@ def test_channels(run_dir, tmp_path):
 
 def test_heads_of_class_maps_are_averaged_before(tmp_path):
     folder = _write_run(tmp_path / "run", FEED, "all_cnn", {"filters": [8, 12]})
-    network, _ = record.load_run(folder)
+    network, _ = inference.load_classifier(folder)
     embedding = inference.run_embedding(folder)
     assert embedding.dimension == 12
     images = _images(2, 28, 28)
@@ -167,7 +168,7 @@ def test_name_and_checksum_tell_embeddings_apart(run_dir, tmp_path):
     keras.utils.set_random_seed(5)
     other = inference.run_embedding(_write_run(tmp_path / "other"))
     feed = data.Preprocessing(28, 28, 3, FEED.mean, (60.0, 50.0, 41.0), crop_ratio=0.9)
-    network, _ = record.load_run(run_dir)
+    network, _ = inference.load_classifier(run_dir)
     fed = inference.Embedding("fed", network, feed)
     assert len({embedding.checksum, other.checksum, fed.checksum}) == 3
     assert fed.resize.startswith("central square of 0.9, ")

@@ -9,43 +9,64 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
+import sys
 
 import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_cnns.runs import checkpoints
+from keras_cnns import commands, runs
+from keras_cnns.runs import checkpoints, process
 
 APP = "apps/train_classifier.py"
 NET = (
-    '{"blocks": [2, 2], "growth_rate": 4, "initial_filters": 8, "stem": "small", '
+    '{"blocks": [1, 1], "growth_rate": 4, "initial_filters": 8, "stem": "small", '
     '"dropout_rate": 0.1}'
 )
 # 13 steps an epoch
-FLAGS = [
-    "--model=densenet", f"--builder_args={NET}", "--dataset=digits",
-    "--train_split=train[:30%]", "--validation_split=test[:20%]", "--batch_size=32",
-    "--epochs=4", "--augmentation=pad_crop:1", "--mixup_alpha=0.2", "--ema_decay=0.95",
-    "--optimizer=adamw", "--learning_rate=0.01", "--warmup_epochs=0.5",
-    "--checkpoint_interval=3", "--deterministic",
-]  # fmt: skip
+OPTIONS = {
+    "model": "densenet", "builder_args": NET, "dataset": "digits",
+    "train_split": "train[:30%]", "validation_split": "test[:20%]", "batch_size": 32,
+    "epochs": 4, "augmentation": "pad_crop:1", "mixup_alpha": 0.2, "ema_decay": 0.95,
+    "optimizer": "adamw", "learning_rate": 0.01, "warmup_epochs": 0.5,
+    "checkpoint_interval": 3, "deterministic": True,
+}  # fmt: skip
 STEPS = 52
 
 
-def _flags(data_dir, run_dir):
-    return [*FLAGS, f"--data_dir={data_dir}", f"--output_dir={run_dir}"]
+def _flags(data_dir, run_dir, **changes):
+    options = {**OPTIONS, "data_dir": data_dir, "run_dir": run_dir, **changes}
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
+@pytest.fixture
+def train(data_dir, monkeypatch):
+    """Trains in this process, which does not become deterministic for that."""
+    monkeypatch.setattr(process, "make_deterministic", lambda: None)
+
+    def run(run_dir, **changes):
+        places = {"run_dir": str(run_dir), "data_dir": data_dir}
+        return commands.run_command(
+            "train-classifier", **{**OPTIONS, **places, **changes}
+        )
+
+    return run
 
 
 @pytest.fixture(scope="module")
 def straight(data_dir, tmp_path_factory):
     """The run that is left alone."""
-    import subprocess
-    import sys
-
     run_dir = tmp_path_factory.mktemp("straight")
     subprocess.run([sys.executable, APP, *_flags(data_dir, run_dir)], check=True)
     return run_dir
+
+
+@pytest.fixture
+def copy(straight, tmp_path):
+    """A copy of that run."""
+    return pathlib.Path(shutil.copytree(straight, tmp_path / "copy"))
 
 
 def _state(run_dir):
@@ -91,20 +112,25 @@ def test_killed_within_an_epoch(
     process.kill()
     process.wait()
     code, _, errors = finish(
-        APP, "--resume", f"--output_dir={tmp_path}", f"--data_dir={data_dir}"
+        APP, "--resume", f"--run_dir={tmp_path}", f"--data_dir={data_dir}"
     )
     assert code == 0, errors
     assert "resumed from" in errors
     _assert_same_run(straight, tmp_path)
 
 
+# Trains in a process of its own in which something is changed before.
+SCRIPT = """
+import os, resource, signal, sys
+import tensorflow as tf
+from keras_cnns import _files, commands, runs, trainers
+sys.argv = ["train_classifier.py", *sys.argv[1:]]
+{}
+commands.main("train-classifier")
+"""
+
 # Kills its own process when the state is written and not yet under its final name.
 KILLED_WITHIN_CHECKPOINT = """
-import os, signal, sys
-sys.path.insert(0, "apps")
-sys.argv = ["train_classifier.py", *sys.argv[1:]]
-import train_classifier
-from keras_cnns import _files
 write, calls = _files.write_text, []
 def kill_at_eleventh(path, text):
     if path.endswith("progress.json"):
@@ -113,14 +139,13 @@ def kill_at_eleventh(path, text):
             os.kill(os.getpid(), signal.SIGKILL)
     write(path, text)
 _files.write_text = kill_at_eleventh
-train_classifier.main()
 """
 
 
 def test_killed_within_a_checkpoint(straight, finish, data_dir, tmp_path):
     """At the first checkpoint of the third epoch."""
     flags = _flags(data_dir, tmp_path)
-    code, _, _ = finish("-c", KILLED_WITHIN_CHECKPOINT, *flags)
+    code, _, _ = finish("-c", SCRIPT.format(KILLED_WITHIN_CHECKPOINT), *flags)
     assert code == -signal.SIGKILL
     folder = tmp_path / "checkpoints"
     assert (folder / ".step_00000027.partial" / "state.index").exists()
@@ -148,12 +173,10 @@ def test_stopped_by_a_signal(
     _assert_same_run(straight, tmp_path)
 
 
-def test_resuming_a_finished_run_changes_nothing(straight, finish, data_dir, tmp_path):
-    run_dir = tmp_path / "copy"
-    shutil.copytree(straight, run_dir)
-    code, output, errors = finish(APP, "--resume", *_flags(data_dir, run_dir))
-    assert code == 0, errors
-    _assert_same_run(straight, run_dir)
+def test_resuming_a_finished_run_changes_nothing(straight, copy, train):
+    progress = train(copy, resume=True)
+    assert len(progress["history"]) == 4
+    _assert_same_run(straight, copy)
 
 
 @pytest.mark.slow  # resuming bit-exactly wants the same
@@ -163,47 +186,34 @@ def test_deterministic_reruns_are_equal(straight, finish, data_dir, tmp_path):
     _assert_same_run(straight, tmp_path)
 
 
-def test_damaged_checkpoint_is_named(straight, finish, data_dir, tmp_path):
-    run_dir = tmp_path / "copy"
-    shutil.copytree(straight, run_dir)
-    newest = pathlib.Path(run_dir, "checkpoints", f"step_{STEPS:08d}")
+def test_damaged_checkpoint_is_named(copy, train):
+    newest = copy / "checkpoints" / f"step_{STEPS:08d}"
     data_file = next(newest.glob("state.data*"))
     data_file.write_bytes(data_file.read_bytes()[:2000])
-    code, _, errors = finish(APP, "--resume", *_flags(data_dir, run_dir))
-    assert code == 1 and "Traceback" not in errors
-    last = errors.strip().splitlines()[-1]
-    assert last.startswith("error: checkpoint") and str(newest) in last
-    assert "step_00000051" in last
+    with pytest.raises(ValueError, match="^checkpoint") as refused:
+        train(copy, resume=True)
+    assert str(newest) in str(refused.value) and "step_00000051" in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
-def test_flags_must_not_change(straight, finish, data_dir, tmp_path):
-    run_dir = tmp_path / "copy"
-    shutil.copytree(straight, run_dir)
-    code, _, errors = finish(
-        APP, "--resume", *_flags(data_dir, run_dir), "--learning_rate=0.5"
-    )
-    assert code == 1
-    assert "learning_rate was 0.01, is 0.5" in errors
+def test_options_must_not_change(copy, train):
+    with pytest.raises(ValueError, match="learning_rate was 0.01, is 0.5"):
+        train(copy, resume=True, learning_rate=0.5)
 
 
-def test_a_run_is_not_overwritten(straight, finish, data_dir):
-    code, _, errors = finish(APP, *_flags(data_dir, straight))
-    assert code == 1 and "already holds a run" in errors
+def test_a_run_is_not_overwritten(straight, train):
+    with pytest.raises(ValueError, match="already holds a run"):
+        train(straight)
 
 
 FULL_DISK = """
-import resource, sys
-sys.path.insert(0, "apps")
-sys.argv = ["train_classifier.py", *sys.argv[1:]]
-import train_classifier
-from keras_cnns.trainers.callbacks import StopOnNonFiniteLoss as First
-look = First.on_train_batch_end
+first = runs.callbacks.StopOnNonFiniteLoss
+look = first.on_train_batch_end
 def look_and_fill_the_disk(self, batch, logs=None):
     look(self, batch, logs)
     if self.model.steps_done == STEP:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-First.on_train_batch_end = look_and_fill_the_disk
-train_classifier.main()
+first.on_train_batch_end = look_and_fill_the_disk
 """
 
 
@@ -218,7 +228,8 @@ train_classifier.main()
 def test_no_room_for_a_file(straight, finish, data_dir, tmp_path, step, named, kept):
     """Files may not grow past 10 kB from a step on, as on a full disk."""
     flags = _flags(data_dir, tmp_path)
-    code, _, errors = finish("-c", FULL_DISK.replace("STEP", str(step)), *flags)
+    script = SCRIPT.format(FULL_DISK.replace("STEP", str(step)))
+    code, _, errors = finish("-c", script, *flags)
     assert code == 1, errors
     last = errors.strip().splitlines()[-1]
     assert last.startswith("error: could not write") and named in last
@@ -230,37 +241,30 @@ def test_no_room_for_a_file(straight, finish, data_dir, tmp_path, step, named, k
     _assert_same_run(straight, tmp_path)
 
 
-def test_nan_ends_the_run(finish, data_dir, tmp_path):
-    flags = [*_flags(data_dir, tmp_path), "--optimizer=sgd", "--learning_rate=1e30",
-             "--warmup_epochs=0", "--checkpoint_interval=1"]  # fmt: skip
-    code, _, errors = finish(APP, *flags)
-    assert code == 1 and "Traceback" not in errors
-    last = errors.strip().splitlines()[-1]
-    assert "the loss became nan at step 2; there is no good checkpoint yet" in last
+def test_nan_ends_the_run(train, tmp_path):
+    changes = {"optimizer": "sgd", "learning_rate": 1e30, "warmup_epochs": 0.0}
+    message = "the loss became nan at step 2; there is no good checkpoint yet"
+    with pytest.raises(runs.NonFiniteLossError, match=message):
+        train(tmp_path, checkpoint_interval=1, **changes)
     assert os.listdir(tmp_path / "checkpoints") == []
 
 
 NAN_FROM_STEP_9 = """
-import sys
-sys.path.insert(0, "apps")
-sys.argv = ["train_classifier.py", *sys.argv[1:]]
-import train_classifier, tensorflow as tf
-from keras_cnns.trainers import ClassificationTrainer as Trainer
-apply = Trainer._apply
-def apply_poison(self, gradients):
+kind = trainers.StepwiseTrainer
+change = kind._clip_and_decay
+def poison(self, gradients, variables):
     factor = tf.where(self.step == 7, float("nan"), 1.0)
-    apply(self, [gradient * factor for gradient in gradients])
-Trainer._apply = apply_poison
-train_classifier.main()
+    return change(self, [gradient * factor for gradient in gradients], variables)
+kind._clip_and_decay = poison
 """
 
 
 @pytest.mark.slow  # near a minute
 def test_a_poisoned_checkpoint_is_not_kept(straight, finish, data_dir, tmp_path):
     """The eighth update makes all weights NaN; the ninth loss shows it."""
-    flags = [*_flags(data_dir, tmp_path), "--checkpoint_interval=1"]
-    code, _, errors = finish("-c", NAN_FROM_STEP_9, *flags)
-    assert code == 1, errors
+    flags = _flags(data_dir, tmp_path, checkpoint_interval=1)
+    code, _, errors = finish("-c", SCRIPT.format(NAN_FROM_STEP_9), *flags)
+    assert code == 1 and "Traceback" not in errors, errors
     last = errors.strip().splitlines()[-1]
     assert "nan at step 9; the last good checkpoint, of step 7, is kept" in last
     code, _, errors = finish(APP, "--resume", *flags)
