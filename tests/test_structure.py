@@ -72,7 +72,9 @@ def test_no_room_imports_a_private_name_of_another():
                 imported[name] = room
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                is_private = node.attr.startswith("_") and not node.attr.startswith("__")
+                is_private = node.attr.startswith("_") and not node.attr.startswith(
+                    "__"
+                )
                 assert not (is_private and node.value.id in imported), (
                     f"{path} uses {node.value.id}.{node.attr}"
                 )

@@ -138,19 +138,18 @@ def few_label_accuracy(
         num_draws=num_draws,
     )
     generator = np.random.default_rng(seed)
-    draws = [
-        _take(train, _draw(train[1], num_labels_per_class, generator))
-        for _ in range(num_selection_draws)
-    ]
+
+    def draws(number):  # one at a time: features of many would not fit into memory
+        for _ in range(number):
+            yield _take(train, _draw(train[1], num_labels_per_class, generator))
+
+    chosen_by = list(draws(num_selection_draws))
     means = {
-        c: float(np.mean([_accuracy(draw, validation, c, seed) for draw in draws]))
+        c: float(np.mean([_accuracy(draw, validation, c, seed) for draw in chosen_by]))
         for c in sorted(c_values)
     }
     best = max(means, key=means.get)
-    accuracies = []
-    for _ in range(num_draws):
-        draw = _take(train, _draw(train[1], num_labels_per_class, generator))
-        accuracies.append(_accuracy(draw, test, best, seed))
+    accuracies = [_accuracy(draw, test, best, seed) for draw in draws(num_draws)]
     return FewLabelResult(
         accuracy=float(np.mean(accuracies)),
         interval=float(1.96 * np.std(accuracies)),

@@ -1,5 +1,6 @@
 """Training that can stop at any moment and resume bit-exactly."""
 
+import contextlib
 import os
 
 from tensorflow import keras
@@ -81,16 +82,13 @@ def fit_resumable(
             verbose=0,
         )
 
-    try:
-        with stop_request.listening():
-            if step % steps_per_epoch:
-                begun = callbacks.PartialEpochMetrics(trainer)
-                fit(step, step // steps_per_epoch + 1, [begun])
-                step = trainer.steps_done
-            if step < epochs * steps_per_epoch and not progress.get("stopped_early"):
-                fit(step, epochs)
-    finally:
-        bar.close()
+    with contextlib.closing(bar), stop_request.listening():
+        if step % steps_per_epoch:
+            begun = callbacks.PartialEpochMetrics(trainer)
+            fit(step, step // steps_per_epoch + 1, [begun])
+            step = trainer.steps_done
+        if step < epochs * steps_per_epoch and not progress.get("stopped_early"):
+            fit(step, epochs)
     return progress
 
 
@@ -98,8 +96,8 @@ def _check_same_step(trainer, step, run_dir):
     """Refuses workers that would resume from different steps."""
     if not distribution.is_same_for_all_workers(trainer.distribute_strategy, step):
         raise ValueError(
-            f"this worker would resume from step {step}, others from another; the run's "
-            f"folder {run_dir} must be on a disk that all workers see"
+            f"this worker would resume from step {step}, others from another; the "
+            f"run's folder {run_dir} must be on a disk that all workers see"
         )
 
 

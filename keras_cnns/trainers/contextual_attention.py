@@ -88,12 +88,8 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
         for critic in (global_critic, local_critic):
             check_discriminator(critic, 1, 1)
             check_penalized(critic, penalty_weight)
-        super().__init__(
-            network,
-            join_critics(global_critic, local_critic),
-            value_range=value_range,
-            **options,
-        )
+        critics = join_critics(global_critic, local_critic)
+        super().__init__(network, critics, value_range=value_range, **options)
         check_discriminator_steps(discriminator_steps)
         check_adversarial_weight(adversarial_weight)
         losses.check_discount(discount, distance)

@@ -27,7 +27,7 @@ def freeze_up_to(network: keras.Model, layer_name: str) -> None:
 
 
 def encoder_batch_norms(network: keras.Model) -> list:
-    """Batch normalisations of an encoder: those whose names begin with it.
+    """Batch normalisations of an encoder, whose names begin with ``encoder``.
 
     Raises:
         ValueError: if there are none.

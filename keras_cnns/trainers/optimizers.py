@@ -60,18 +60,6 @@ OPTIMIZERS = {
     "lookahead": (_lookahead, True),
 }
 SCHEDULES = ("constant", "step", "halving", "linear", "cosine", "exponential")
-# Options with an effect on some of them only: what decides, and which ones use it.
-USED_BY = {
-    "momentum": ("optimizer", ("sgd", "rmsprop")),
-    "nesterov": ("optimizer", ("sgd",)),
-    "rho": ("optimizer", ("rmsprop", "adadelta")),
-    "beta_1": ("optimizer", ("adam",)),
-    "beta_2": ("optimizer", ("adam",)),
-    "epsilon": ("optimizer", tuple(name for name in OPTIMIZERS if name != "sgd")),
-    "boundaries": ("schedule", ("step",)),
-    "decay_rate": ("schedule", ("step", "halving", "exponential")),
-    "decay_epochs": ("schedule", ("exponential",)),
-}
 # Where the remaining steps of the "halving" schedule have halved.
 _HALVINGS = (0.5, 0.75, 0.875, 0.9375)
 

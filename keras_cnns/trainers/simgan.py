@@ -78,11 +78,7 @@ class SimGAN(AdversarialTrainer):
         discriminator_pretraining=200,
         **options,
     ):
-        super().__init__(
-            refiner,
-            discriminator,
-            **options,
-        )
+        super().__init__(refiner, discriminator, **options)
         _check_map(refiner, discriminator)
         check_at_least(
             1, refiner_steps=refiner_steps, discriminator_steps=discriminator_steps

@@ -23,7 +23,7 @@ RANDOM_INITIALIZERS = (
 
 @pytest.fixture
 def zero_weights(monkeypatch):
-    """The test's networks start from zeros: cheaper where shapes alone are looked at."""
+    """Networks start from zeros, which is cheaper where only shapes are looked at."""
 
     def zeros(self, shape, dtype=None, **kwargs):
         return tf.zeros(shape, dtype or tf.float32)

@@ -1,11 +1,9 @@
 """What every classifier of the registry promises.
 
 What the shared builder frame does is checked on two cheap families, what each family
-has to do itself on its smallest model of each input size; ``test_variants.py`` has what
-every single model is checked for.
+has to do itself on its smallest model, of which every input size has one;
+``test_variants.py`` has what every single model is checked for.
 """
-
-import functools
 
 import numpy as np
 import pytest
@@ -31,9 +29,28 @@ SMALLEST_OF_FAMILY = _smallest_of_each(lambda i: i.constructor.__module__)
 FRAME = ["cifar_densenet_bc40_k12", "cifar_resnet20"]
 
 
+def _with(trait, names):
+    """Those of the models that make an exception from the promise."""
+    return [n for n in names if trait in applications.model_info(n).traits]
+
+
 def _without(trait, names):
-    """Those of the models that make no exception from the promise."""
+    """Those of the models that make none."""
     return [n for n in names if trait not in applications.model_info(n).traits]
+
+
+def _slow_if(is_slow, names):
+    """The names, with those marked that are left to the long run."""
+    return [pytest.param(n, marks=pytest.mark.slow) if is_slow(n) else n for n in names]
+
+
+def _is_large(name):
+    return applications.model_info(name).params > 10_000_000
+
+
+def _is_further(name):
+    """Whether it is a family's second network, for another input size."""
+    return name not in SMALLEST_OF_FAMILY
 
 
 def _build(name, **kwargs):
@@ -43,10 +60,15 @@ def _build(name, **kwargs):
     return applications.create_model(name, **kwargs)
 
 
-@functools.cache
-def _built(name):
-    """A network that no test changes."""
-    return _build(name)
+@pytest.fixture(scope="module")
+def network(request):
+    """A network that no test changes; one at a time is kept."""
+    keras.utils.set_random_seed(0)
+    return _build(request.param)
+
+
+def on_network(names):
+    return pytest.mark.parametrize("network", names, indirect=True)
 
 
 def _images(model, batch=2, seed=0):
@@ -54,31 +76,31 @@ def _images(model, batch=2, seed=0):
     return tf.random.stateless_normal(shape, seed=[seed, 1])
 
 
-@pytest.mark.parametrize("name", SMALLEST)
-def test_probabilities_are_finite_and_repeatable(name):
-    model = _built(name)
-    images = _images(model)
-    first, second = model(images).numpy(), model(images).numpy()
+@on_network(SMALLEST)
+def test_probabilities_are_finite_and_repeatable(network):
+    images = _images(network)
+    first, second = network(images).numpy(), network(images).numpy()
     assert first.shape == (2, 7) and first.dtype == np.float32
     np.testing.assert_allclose(first.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("name", SMALLEST)
-def test_every_trainable_weight_gets_a_finite_gradient(name):
-    model = _built(name)
-    before = model.get_weights()
+@on_network(SMALLEST)
+def test_every_trainable_weight_gets_a_finite_gradient(network):
+    before = network.get_weights()
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(model(_images(model), training=True) ** 2)
-    gradients = tape.gradient(loss, model.trainable_weights)
-    model.set_weights(before)  # training moved the statistics
-    for weight, gradient in zip(model.trainable_weights, gradients):
+        loss = tf.reduce_sum(network(_images(network), training=True) ** 2)
+    gradients = tape.gradient(loss, network.trainable_weights)
+    network.set_weights(before)  # training moved the statistics
+    for weight, gradient in zip(network.trainable_weights, gradients):
         assert gradient is not None, weight.name
-        assert np.isfinite(gradient).all(), weight.name
+        assert tf.reduce_all(tf.math.is_finite(gradient)), weight.name
 
 
-@pytest.mark.parametrize("name", _without("fixed_size", SMALLEST))
-def test_without_top_takes_any_size_and_other_channels(name):
+@pytest.mark.parametrize(
+    "name", _slow_if(_is_further, _without("fixed_features", SMALLEST))
+)
+def test_without_top_takes_any_size_and_other_channels(name, zero_weights):
     info = applications.model_info(name)
     channels = 1 if info.input_shape[-1] == 3 else 3
     model = applications.create_model(
@@ -98,15 +120,18 @@ def test_input_shape_without_top(name):
     assert four.input_shape == (None, 32, 33, 4)
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in SMALLEST if n not in _without("fixed_size", SMALLEST)]
-)
-def test_fixed_sizes_are_asked_for(name):
+@pytest.mark.parametrize("name", _with("fixed_size", SMALLEST))
+def test_fixed_sizes_are_asked_for(name, zero_weights):
     info = applications.model_info(name)
-    with pytest.raises(ValueError, match="height and width must be known"):
-        applications.create_model(name, include_top=False, input_shape=(None, None, 3))
+    fixed_features = "fixed_features" in info.traits
+    for include_top in (True, False)[: 1 + fixed_features]:
+        with pytest.raises(ValueError, match="height and width must be known"):
+            applications.create_model(
+                name, include_top=include_top, input_shape=(None, None, 3)
+            )
     headless = applications.create_model(name, include_top=False)
-    assert headless.input_shape == (None, *info.input_shape)
+    shape = info.input_shape if fixed_features else (None, None, info.input_shape[2])
+    assert headless.input_shape == (None, *shape)
 
 
 @pytest.mark.parametrize("name", FRAME)
@@ -132,34 +157,23 @@ def test_builds_on_a_tensor(name):
     assert model(tf.ones([1, size, size, 3])).shape == (1, 3)
 
 
-@pytest.mark.parametrize("name", FRAME)
-def test_weights_argument(name, tmp_path):
-    first = _built(name)
+@on_network(FRAME)
+def test_weights_argument(network, tmp_path):
     path = str(tmp_path / "weights.h5")
-    first.save_weights(path)
-    second = _build(name, weights=path)
-    images = _images(first)
-    np.testing.assert_array_equal(first(images), second(images))
+    network.save_weights(path)
+    second = _build(network.name, weights=path)
+    images = _images(network)
+    np.testing.assert_array_equal(network(images), second(images))
 
 
-@pytest.mark.parametrize("name", SMALLEST)
-def test_rebuilds_from_its_config_and_reads_its_weights(name, tmp_path):
-    model = _built(name)
+@on_network(_slow_if(_is_further, SMALLEST))
+def test_rebuilds_from_its_config_and_reads_its_weights(network, tmp_path):
     path = str(tmp_path / "weights.h5")
-    applications.save_weights(model, path)
-    copy = keras.Model.from_config(model.get_config())
+    applications.save_weights(network, path)
+    copy = keras.Model.from_config(network.get_config())
     applications.load_weights(copy, path, adapt=False)
-    images = _images(model)
-    np.testing.assert_array_equal(copy(images), model(images))
-
-
-def _is_large(name):
-    return applications.model_info(name).params > 10_000_000
-
-
-def _slow_if_large(name):
-    """Building or compiling a large network once more is left to the long run."""
-    return pytest.param(name, marks=pytest.mark.slow) if _is_large(name) else name
+    images = _images(network)
+    np.testing.assert_array_equal(copy(images), network(images))
 
 
 def _assert_runs_under(policy, name):
@@ -173,7 +187,7 @@ def _assert_runs_under(policy, name):
     assert model.get_layer("predictions").compute_dtype == "float32"
 
 
-@pytest.mark.parametrize("name", map(_slow_if_large, SMALLEST_OF_FAMILY))
+@pytest.mark.parametrize("name", _slow_if(_is_large, SMALLEST_OF_FAMILY))
 def test_mixed_float16(name):
     _assert_runs_under("mixed_float16", name)
 
@@ -183,20 +197,18 @@ def test_mixed_bfloat16(name):
     _assert_runs_under("mixed_bfloat16", name)
 
 
-@pytest.mark.parametrize("name", map(_slow_if_large, SMALLEST_OF_FAMILY))
-def test_xla_gives_the_same(name):
-    model = _built(name)
-    images = _images(model)
-    compiled = tf.function(model, jit_compile=True)
-    np.testing.assert_allclose(compiled(images), model(images), rtol=1e-3, atol=1e-5)
+@on_network(_slow_if(_is_large, SMALLEST_OF_FAMILY))
+def test_xla_gives_the_same(network):
+    images = _images(network)
+    compiled = tf.function(network, jit_compile=True)
+    np.testing.assert_allclose(compiled(images), network(images), rtol=1e-3, atol=1e-5)
 
 
 # Some ten seconds each; a DPN, of bundles of convolutions, takes over nine minutes.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in SMALLEST_OF_FAMILY if not _is_large(n)])
-def test_gradients_by_xla_are_the_same(name, assert_same_by_xla):
-    model = _built(name)
-    assert_same_by_xla(model, _images(model), atol=1e-5)
+@on_network([n for n in SMALLEST_OF_FAMILY if not _is_large(n)])
+def test_gradients_by_xla_are_the_same(network, assert_same_by_xla):
+    assert_same_by_xla(network, _images(network), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FRAME)

@@ -1,9 +1,8 @@
-"""The app that compares inpainting methods."""
+"""Comparison of inpainting methods: what it measures, writes and refuses."""
 
 import csv
 import json
 
-import compare_inpainting
 import constant_inpainter
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from PIL import Image
 from skimage import metrics as skimage_metrics
 
 from keras_cnns import data
+from keras_cnns.commands import find_command, run_command
 
 BINS = ["1%-10%", "10%-20%", "20%-30%", "30%-40%", "40%-50%", "50%-60%"]
 SMALL = {"dataset": "digits", "num_images": 5, "batch_size": 2, "seed": 4}
@@ -36,25 +36,36 @@ def folders(tmp_path_factory):
 def compared(folders, data_dir, tmp_path_factory):
     output_dir = tmp_path_factory.mktemp("comparison")
     methods = ["mean", "nearest", str(folders / "dark"), f"bright={folders / 'light'}"]
-    result = compare_inpainting.run(
-        methods, data_dir=data_dir, output_dir=str(output_dir), **SMALL
-    )
+    result = _compare(methods, data_dir, output_dir, **SMALL)
     return output_dir, result
 
 
-def _pairs(data_dir, ratios):
-    """Truth and masks, one image after the other."""
-    source = data.open_source("digits", "test", data_dir)
-    batches = data.load_inpainting_evaluation(
-        source,
-        5,
-        preprocessing=data.Preprocessing(16, 16, 1, (0.0,), (1.0,)),
-        masks=data.MaskRecipe(hole_ratios=ratios),
-        num_examples=5,
-        seed=4,
+def _compare(methods, data_dir, output_dir, **options):
+    return run_command(
+        "compare-inpainting",
+        methods=methods,
+        data_dir=data_dir,
+        output_dir=str(output_dir),
+        **options,
     )
-    (batch,) = batches.as_numpy_iterator()
-    return zip(np.rint(batch[0]).astype(np.float64), batch[1])
+
+
+@pytest.fixture(scope="module")
+def pairs(data_dir):
+    """Truth and masks, one image after the other, of each bin."""
+    source = data.open_source("digits", "test[:5]", data_dir)
+    by_bin = []
+    for ratios in data.HOLE_RATIO_BINS:
+        batches = data.load_inpainting_evaluation(
+            source,
+            5,
+            preprocessing=data.Preprocessing(16, 16, 1, (0.0,), (1.0,)),
+            masks=data.MaskRecipe(hole_ratios=ratios),
+            seed=4,
+        )
+        (batch,) = batches.as_numpy_iterator()
+        by_bin.append(list(zip(np.rint(batch[0]).astype(np.float64), batch[1])))
+    return by_bin
 
 
 def _expected(method, truth, mask):
@@ -76,12 +87,12 @@ def _expected(method, truth, mask):
 
 
 @pytest.mark.parametrize("method", ["mean", "dark", "bright"])
-def test_all_methods_get_the_same_images_and_holes(compared, data_dir, method):
+def test_all_methods_get_the_same_images_and_holes(compared, pairs, method):
     with open(compared[0] / "comparison.csv") as file:
         rows = {(r["method"], r["hole_ratio_bin"]): r for r in csv.DictReader(file)}
     assert len(rows) == 4 * len(BINS)
-    for name, ratios in zip(BINS, data.HOLE_RATIO_BINS):
-        scores = [_expected(method, *pair) for pair in _pairs(data_dir, ratios)]
+    for name, of_bin in zip(BINS, pairs):
+        scores = [_expected(method, *pair) for pair in of_bin]
         row = rows[method, name]
         found = [float(row[k]) for k in ("psnr", "ssim", "mean_absolute_error")]
         np.testing.assert_allclose(found, np.mean(scores, 0), rtol=1e-9)
@@ -122,55 +133,67 @@ def test_table_json_and_grid(compared, folders, capsys):
     assert len(np.unique(result.truth, axis=0)) == 5  # as many images as there are
 
 
-def test_from_a_shell(finish, data_dir, tmp_path):
-    flags = {**SMALL, "methods": "nearest,a=mean", "image_size": 12, "num_images": 2}
-    flags |= {"data_dir": data_dir, "output_dir": tmp_path}
-    code, output, errors = finish(
-        "apps/compare_inpainting.py", *(f"--{k}={v}" for k, v in flags.items())
-    )
-    assert code == 0, errors
+def test_what_it_prints(data_dir, tmp_path, capsys):
+    options = {**SMALL, "image_size": 12, "num_images": 2}
+    _compare("nearest,a=mean", data_dir, tmp_path, **options)
+    output = capsys.readouterr().out
     assert "| a | " in output and f"everything is in {tmp_path}" in output
     assert len(list(tmp_path.glob("comparison.*"))) == 4
 
 
 def test_runs_of_different_sizes(folders, data_dir, tmp_path):
-    flags = {"methods": [str(folders / "dark"), str(folders / "large")]}
-    flags |= {"data_dir": data_dir, "output_dir": str(tmp_path), **SMALL}
+    methods = [str(folders / "dark"), str(folders / "large")]
     message = r"dark with 16x16, large with 24x24\); give --image_size"
     with pytest.raises(ValueError, match=message):
-        compare_inpainting.run(**flags)
-    result = compare_inpainting.run(image_size=20, **{**flags, "num_images": 1})
+        _compare(methods, data_dir, tmp_path, **SMALL)
+    options = {**SMALL, "num_images": 1, "image_size": 20}
+    result = _compare(methods, data_dir, tmp_path, **options)
     assert result.truth.shape == (6, 20, 20, 1)
     np.testing.assert_array_equal(result.filled["dark"], result.filled["large"])
 
 
+def _resolve(**given):
+    places = {"dataset": "digits", "output_dir": "nowhere"}
+    return find_command("compare-inpainting")[1].resolve(**places, **given)
+
+
 def test_the_epoch_of_no_run_is_refused(folders):
-    values = {"methods": ["mean", "a=nearest"], "which": "best"}
+    methods = ["mean", "a=nearest"]
     message = "--which=best has no effect with --methods=mean,a=nearest; leave it out"
     with pytest.raises(ValueError, match=message):
-        compare_inpainting._checked(values, {"methods", "which"})
-    assert compare_inpainting._checked(values, {"methods"}) is values
-    values["methods"].append(str(folders / "dark"))
-    assert compare_inpainting._checked(values, {"methods", "which"}) is values
+        _resolve(methods=methods, which="best")
+    assert _resolve(methods=methods).which == "last"
+    methods.append(str(folders / "dark"))
+    assert _resolve(methods=methods, which="best").which == "best"
 
 
 @pytest.mark.parametrize(
-    ("flags", "quoted"),
+    ("given", "quoted"),
     [
-        ({"methods": []}, "names no method"),
-        ({"methods": ["median"]}, "unknown method 'median'"),
+        ({"methods": []}, "--methods is missing: methods to compare"),
         ({"methods": ["=mean"]}, "label=folder, got '=mean'"),
         ({"methods": ["mean", "mean=nearest"]}, "two methods are labelled 'mean'"),
+        ({"num_images": -1}, "num_images must be at least 0, got -1"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"channels": 2}, "channels must be 0 or 1 or 3, got 2"),
+    ],
+)
+def test_bad_options_are_refused_at_once(given, quoted):
+    with pytest.raises(ValueError, match=quoted):
+        _resolve(**{"methods": ["mean"], **given})
+
+
+@pytest.mark.parametrize(
+    ("changes", "quoted"),
+    [
+        ({"methods": ["median"]}, "unknown method 'median'"),
         ({"split": "middle"}, "middle"),
         ({"image_size": 10}, "at least 11x11"),
         ({"num_images": 361}, "1 to the 360 .* 361"),
-        ({"num_images": -1}, "num_images=-1"),
-        ({"batch_size": 0}, "batch_size=0"),
-        ({"image_size": 16, "channels": 2}, "channels must be 1 or 3, got 2"),
     ],
 )
-def test_bad_flags(data_dir, tmp_path, flags, quoted):
-    places = {"data_dir": data_dir, "output_dir": str(tmp_path / "out")}
+def test_what_does_not_suit_the_data(data_dir, tmp_path, changes, quoted):
+    options = {"methods": ["mean"], **SMALL, **changes}
     with pytest.raises(ValueError, match=quoted):
-        compare_inpainting.run(**{"methods": ["mean"], **SMALL, **places, **flags})
+        _compare(data_dir=data_dir, output_dir=tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()

@@ -12,12 +12,12 @@ PLAIN = data.Preprocessing(8, 8, 1, (0.0,), (255.0,))
 RECTANGLES = data.MaskRecipe("rectangle", rectangle_sides=(0.25, 0.25))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def train(data_dir):
     return data.open_source("digits", "train", data_dir)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def test(data_dir):
     return data.open_source("digits", "test", data_dir)
 
@@ -38,14 +38,22 @@ def _is_mask(masks):
     return masks.dtype == np.float32 and set(np.unique(masks)) == {0.0, 1.0}
 
 
+CHANGES = {"augmentation": data.Augmentation("pad_crop:1,flip"), "seed": 5}
+
+
+@pytest.fixture(scope="module")
+def whole(train):
+    """32 steps, of which 22 make an epoch."""
+    return _stream(train, 32, **CHANGES)
+
+
 @pytest.mark.parametrize("start", [1, 21, 22, 30])
-def test_a_stream_from_a_step_is_the_rest_of_the_whole(train, start):
-    """22 steps make an epoch, so the starts lie within, at and behind its end."""
-    kwargs = {"augmentation": data.Augmentation("pad_crop:1,flip"), "seed": 5}
-    whole = _stream(train, 32, **kwargs)
+def test_a_stream_from_a_step_is_the_rest_of_the_whole(train, whole, start):
+    """The starts lie within an epoch, at its end and behind it."""
     tf.random.set_seed(99)  # no global seed must matter
     np.random.seed(99)
-    rest = _stream(train, 32 - start, start_step=start, **kwargs)
+    rest = _stream(train, 32 - start, start_step=start, **CHANGES)
+    assert len(rest) == 32 - start
     for expected, got in zip(whole[start:], rest):
         for one, other in zip(expected, got):
             np.testing.assert_array_equal(one, other)

@@ -22,12 +22,18 @@ ALL = data.Augmentation(
 )
 
 
+@pytest.fixture(scope="module")
+def whole(data_dir):
+    """34 steps, of which 22 make an epoch."""
+    return _stream(data_dir, 34, augmentation=ALL, seed=5)
+
+
 @pytest.mark.parametrize("start", [1, 21, 22, 30])
-def test_a_stream_from_a_step_is_the_rest_of_the_whole(data_dir, start):
-    """22 steps make an epoch, so the starts lie within, at and behind its end."""
-    whole = _stream(data_dir, 34, augmentation=ALL, seed=5)
+def test_a_stream_from_a_step_is_the_rest_of_the_whole(data_dir, whole, start):
+    """The starts lie within an epoch, at its end and behind it."""
     tf.random.set_seed(99)  # the global seed must not matter
     rest = _stream(data_dir, 34 - start, augmentation=ALL, seed=5, start_step=start)
+    assert len(rest) == 34 - start
     for (a, b), (c, d) in zip(whole[start:], rest):
         np.testing.assert_array_equal(a, c)
         np.testing.assert_array_equal(b, d)
@@ -37,10 +43,9 @@ def test_epochs_and_seeds_differ_but_hold_the_same_examples(data_dir):
     stream = _stream(data_dir, 44, seed=1)
     epochs = [np.concatenate([x for x, _ in stream[i : i + 22]]) for i in (0, 22)]
     assert not np.array_equal(*epochs)
-    known = {
-        PLAIN(content).numpy().tobytes()
-        for content, _ in data.open_source("digits", "train", data_dir).examples
-    }
+    examples = data.open_source("digits", "train", data_dir).examples
+    plain = examples.map(lambda content, _: PLAIN(content))
+    known = {image.tobytes() for image in plain.as_numpy_iterator()}
     for epoch in epochs:
         assert {image.tobytes() for image in epoch} <= known
         assert len({image.tobytes() for image in epoch}) > 1390  # few digits are twins

@@ -148,7 +148,7 @@ def test_equal_distributions_cannot_be_told():
 
 def test_noise_keeps_the_gradient():
     (quiet,) = _probe(-1.0, record_steps=(300,))
-    (noisy,) = _probe(-1.0, record_steps=(300,), noise_deviation=1.0)
+    (noisy,) = _probe(-1.0, record_steps=(300,), noise_std=1.0)
     assert noisy.loss > 0.3
     assert noisy.original.norm > 100 * quiet.original.norm
 

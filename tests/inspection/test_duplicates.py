@@ -49,7 +49,7 @@ def test_noise_turns_over_bits_near_the_edge():
     assert copies == pytest.approx(0.75, abs=0.08) and pairs == 1
 
 
-@pytest.mark.parametrize("size", [32, 16])
+@pytest.mark.parametrize("size", [16, pytest.param(32, marks=pytest.mark.slow)])
 def test_digits_collide_with_their_copies_and_not_with_each_other(size):
     """The fact sheet's limits: above 90 % and below 1 %."""
     keras.utils.set_random_seed(1)

@@ -62,7 +62,7 @@ def test_exact_distances_are_scipys(shape):
     masks = _images(3, shape)[2]
     masks[:, 0, 0] = 1
     expected = [ndimage.distance_transform_edt(mask[..., 0] == 0) for mask in masks]
-    found = losses.distance_to_known(masks, "euclidean")[..., 0]
+    found = losses.distance_to_valid(masks, "euclidean")[..., 0]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
@@ -72,8 +72,8 @@ def test_distances_along_axes():
     inf = np.inf
     expected = [[0, 1, 2, 3, 3], [1, inf, inf, inf, 2], [2, inf, inf, inf, 1]]
     expected += [[3, 3, 2, 1, 0]]
-    np.testing.assert_array_equal(losses.distance_to_known(mask)[0, ..., 0], expected)
-    nothing_known = losses.distance_to_known(np.zeros((1, 3, 3, 1)))
+    np.testing.assert_array_equal(losses.distance_to_valid(mask)[0, ..., 0], expected)
+    nothing_known = losses.distance_to_valid(np.zeros((1, 3, 3, 1)))
     assert np.isinf(nothing_known).all()
 
 
@@ -99,7 +99,7 @@ def test_the_released_weights_differ_at_two_edges_only():
     """``gamma ** min(i, height - i)`` starts from 0 at the upper and left edge."""
     masks = np.ones((1, 14, 14, 1), np.float32)
     masks[:, 2:12, 2:12] = 0
-    distances = losses.distance_to_known(masks)[0, 2:12, 2:12, 0].numpy()
+    distances = losses.distance_to_valid(masks)[0, 2:12, 2:12, 0].numpy()
     i, j = np.mgrid[:10, :10]
     released = np.maximum(0.9 ** np.minimum(i, 10 - i), 0.9 ** np.minimum(j, 10 - j))
     np.testing.assert_allclose(0.9 ** distances[5:, 5:], released[5:, 5:], rtol=1e-6)

@@ -30,11 +30,11 @@ def test_kernel_distance_against_a_double_loop():
     expected = _plain_discrepancy(a, b, lambda x, y: (x @ y / 5 + 1) ** 3)
     found = metrics.kernel_distance(a, b, subset_size=20, num_subsets=1)
     assert found.mean == pytest.approx(expected, rel=1e-9)
-    assert found.deviation is None and found.standard_error is None
+    assert found.std is None and found.standard_error is None
     # Every subset of all vectors is the same.
     found = metrics.kernel_distance(a, b, subset_size=20, num_subsets=4)
     assert found.mean == pytest.approx(expected, rel=1e-9)
-    assert found.deviation == pytest.approx(0, abs=1e-12)
+    assert found.std == pytest.approx(0, abs=1e-12)
     assert found.standard_error is None
 
 
@@ -52,9 +52,9 @@ def test_kernel_distance_averages_over_subsets():
     expected += (total(b, b) - own(b).sum()) / (100 * 99)
     expected -= 2 * total(a, b) / (120 * 100)
     found = metrics.kernel_distance(a, b, subset_size=50, num_subsets=1000)
-    assert abs(found.mean - expected) < 3 * found.deviation / np.sqrt(1000)
+    assert abs(found.mean - expected) < 3 * found.std / np.sqrt(1000)
     fraction = 50 / (100 - 50) + 1 / 1000
-    assert found.standard_error == pytest.approx(found.deviation * fraction**0.5)
+    assert found.standard_error == pytest.approx(found.std * fraction**0.5)
 
 
 def test_kernel_distance_of_equal_normals_is_near_zero():

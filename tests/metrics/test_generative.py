@@ -231,7 +231,7 @@ def test_bad_features(score, a, b, quoted):
 def test_bad_input_of_precision_and_recall():
     with pytest.raises(ValueError, match="as many vectors, got 5 and 6"):
         metrics.precision_recall(np.zeros((5, 2)), np.zeros((6, 2)))
-    with pytest.raises(ValueError, match="num_neighbours=3 wants more than 3"):
+    with pytest.raises(ValueError, match="num_neighbours=3 needs more than 3"):
         metrics.precision_recall(np.zeros((3, 2)), np.zeros((3, 2)))
     with pytest.raises(ValueError, match="num_neighbours .* got 0"):
         metrics.precision_recall(np.zeros((5, 2)), np.zeros((5, 2)), 0)

@@ -52,7 +52,7 @@ def test_scores_are_those_of_the_functions():
         assert scores.mmd == metrics.mmd_rbf(real, candidates, scale)
         score, deviation = metrics.inception_score(probabilities, 2)
         assert scores.inception_score == score
-        assert scores.inception_deviation == deviation
+        assert scores.inception_std == deviation
     assert report.scores.fid > 3 * report.floor.fid
     assert report.scores.kid > 10 * abs(report.floor.kid)
     assert report.scores.mmd > 10 * abs(report.floor.mmd)

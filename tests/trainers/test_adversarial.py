@@ -299,7 +299,7 @@ def test_latents(kind, mean, deviation, bound):
 
 def test_instance_noise_anneals():
     noise = trainers.InstanceNoise(0.4, 0.1, steps=10)
-    deviations = [float(noise.deviation(tf.constant(s))) for s in (0, 5, 10, 99)]
+    deviations = [float(noise.std(tf.constant(s))) for s in (0, 5, 10, 99)]
     np.testing.assert_allclose(deviations, [0.4, 0.25, 0.1, 0.1], rtol=1e-6)
 
 

@@ -44,7 +44,8 @@ class ModelInfo:
         published: the paper's error or accuracy, with data set and protocol.
         traits: exceptions to what every model promises: ``"vector_features"`` (no
             feature maps), ``"fixed_size"`` (with the classifier, height and width must
-            be known), ``"fixed_features"`` (without it, too).
+            be known), ``"fixed_features"`` (without it, too), ``"slow_xla"`` (XLA takes
+            long to compile it, which short tests leave out).
         builder, architecture: of networks that are no classifiers, the family's general
             builder and the arguments that make this variant of it.
     """

@@ -221,6 +221,7 @@ ContextualAttentionInpainter = register_inpainting(
     min_size=8,
     output_shape=_IMAGE,
     stage_ends=("coarse_conv1", "coarse_conv3", "coarse_dilated4"),
+    traits=("slow_xla",),
     published=(
         "Places2 validation: l1 8.6 %, l2 2.1 %, PSNR 18.91 dB, TV 25.3 % (unverified)"
     ),

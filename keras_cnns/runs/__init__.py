@@ -1,0 +1,61 @@
+"""Runs: options, record, training, checkpoints and resume."""
+
+from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
+from keras_cnns.runs.checkpoints import CheckpointStore, list_steps
+from keras_cnns.runs.models import PaperModel, find_model, parse_builder_args
+from keras_cnns.runs.option_groups import (
+    DataOptions,
+    OptimizerOptions,
+    RunOptions,
+    TrainingOptions,
+)
+from keras_cnns.runs.options import (
+    Options,
+    any_of,
+    changed,
+    one_of,
+    option,
+    parse_numbers,
+    required,
+)
+from keras_cnns.runs.record import (
+    Run,
+    RunConfig,
+    check_which,
+    holds_run,
+    read_run,
+    write_record,
+)
+from keras_cnns.runs.resumable import fit_resumable
+from keras_cnns.runs.task import Task
+from keras_cnns.runs.training import train
+
+__all__ = [
+    "CheckpointStore",
+    "DataOptions",
+    "NonFiniteLossError",
+    "Options",
+    "OptimizerOptions",
+    "PaperModel",
+    "Run",
+    "RunConfig",
+    "RunOptions",
+    "Task",
+    "TrainingInterrupted",
+    "TrainingOptions",
+    "any_of",
+    "changed",
+    "check_which",
+    "find_model",
+    "fit_resumable",
+    "holds_run",
+    "list_steps",
+    "one_of",
+    "option",
+    "parse_builder_args",
+    "parse_numbers",
+    "read_run",
+    "required",
+    "train",
+    "write_record",
+]

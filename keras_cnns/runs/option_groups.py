@@ -1,0 +1,250 @@
+"""Options of all trainings: the run, its data, its optimizer."""
+
+import dataclasses
+from typing import ClassVar, Optional
+
+from tensorflow import keras
+
+from keras_cnns.runs.models import find_model
+from keras_cnns.runs.options import (
+    Options,
+    any_of,
+    one_of,
+    option,
+    parse_numbers,
+    required,
+)
+from keras_cnns.runs.record import holds_run, read_run
+from keras_cnns.trainers import optimizers
+from keras_cnns.trainers.distribution import STRATEGIES
+
+_DECAYED = [n for n in optimizers.OPTIMIZERS if not optimizers.decays_weights(n)]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions(Options):
+    """The run's folder and how it is executed."""
+
+    run_dir: Optional[str] = required("folder of the run", free=True)
+    seed: int = option(0, "seed of all random numbers", least=0)
+    deterministic: bool = option(False, "bit-exact reruns, at some cost in speed")
+    distribution_strategy: str = option(
+        "one_device", "devices to train on", choices=STRATEGIES, free=True
+    )
+    sync_batch_norm: bool = option(False, "batch-norm statistics over all devices")
+    enable_xla: bool = option(
+        False, "compile forward and backward pass by XLA", free=True
+    )
+    mixed_precision: str = option(
+        "",
+        "16-bit type to compute in; empty: float32",
+        choices=("", "float16", "bfloat16"),
+    )
+    resume: bool = option(
+        False, "continue from the newest checkpoint in run_dir", free=True
+    )
+    checkpoint_interval: int = option(
+        0, "steps between checkpoints; 0: one per epoch", least=0, free=True
+    )
+    export_dir: str = option(
+        "", "folder that gets <model>/<version>; empty: no export", free=True
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions(Options):
+    """The training data and their preprocessing."""
+
+    dataset: Optional[str] = required(
+        "digits, rendered_digits, fashion_mnist, photographs, photographs_128, any "
+        "TFDS name, or an image folder"
+    )
+    data_dir: Optional[str] = option(
+        None, "folder of prepared data sets (or Fashion-MNIST's files)", free=True
+    )
+    train_split: str = option("train", "split to train on")
+    image_size: int = option(
+        0,
+        "height and width of the images; 0: the data set's, for generators and "
+        "inpainting networks the model's",
+        least=0,
+    )
+    channels: int = option(0, "1 (grey) or 3; 0: the data set's", choices=(0, 1, 3))
+    augmentation: str = option(
+        "",
+        "random changes in order, such as pad_crop:4,flip,cutout:8 or "
+        "random_resized_crop,flip; empty for none",
+    )
+    batch_size: int = option(64, "examples per step, over all devices", least=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerOptions(Options):
+    """Length of the training, and its updates."""
+
+    epochs: int = option(10, "epochs of the whole run", least=1)
+    optimizer: str = option("adam", "optimizer", choices=tuple(optimizers.OPTIMIZERS))
+    learning_rate: float = option(2e-4, "peak learning rate")
+    momentum: float = option(
+        0.9, "momentum of sgd and rmsprop", needs=one_of("optimizer", "sgd", "rmsprop")
+    )
+    nesterov: bool = option(
+        False,
+        "whether the momentum of sgd is Nesterov's",
+        needs=one_of("optimizer", "sgd"),
+    )
+    rho: float = option(
+        0.9,
+        "fraction of the old mean square that is kept",
+        needs=one_of("optimizer", "rmsprop", "adadelta"),
+    )
+    beta_1: float = option(
+        0.9, "fraction of the old mean that is kept", needs=one_of("optimizer", "adam")
+    )
+    beta_2: float = option(
+        0.999,
+        "fraction of the old mean square that adam keeps",
+        needs=one_of("optimizer", "adam"),
+    )
+    epsilon: float = option(
+        1e-7,
+        "added to the optimizer's denominator",
+        needs=one_of("optimizer", *(n for n in optimizers.OPTIMIZERS if n != "sgd")),
+    )
+    weight_decay: float = option(
+        0.0,
+        "L2 coefficient; decoupled for adamw, lamb, rectified_adam and lookahead",
+        least=0,
+    )
+    weight_decay_scope: str = option(
+        "all",
+        "which weights decay",
+        needs=(any_of("weight_decay"), one_of("optimizer", *_DECAYED)),
+        choices=("all", "kernels"),
+    )
+    gradient_clip_norm: float = option(
+        0.0, "largest global norm of a network's gradient; 0 for no limit", least=0
+    )
+    schedule: str = option(
+        "constant", "learning-rate schedule", choices=optimizers.SCHEDULES
+    )
+    boundaries: str = option(
+        "0.5,0.75",
+        "fractions of the run at which the rate drops",
+        needs=one_of("schedule", "step"),
+    )
+    decay_rate: float = option(
+        0.1,
+        "factor of a drop",
+        needs=one_of("schedule", "step", "halving", "exponential"),
+    )
+    decay_epochs: float = option(
+        1.0,
+        "epochs between drops",
+        needs=one_of("schedule", "exponential"),
+    )
+    warmup_epochs: float = option(0.0, "linear warm-up, in epochs", least=0)
+    ema_decay: float = option(
+        0.0, "decay of the weight average for evaluation and use; 0 for none"
+    )
+
+    def make_optimizer(
+        self, updates: int, updates_per_epoch: float, *, learning_rate=None, **changes
+    ):
+        """The optimizer of one network.
+
+        Args:
+            updates: updates of this network in the whole run.
+            updates_per_epoch: its updates in an epoch.
+            learning_rate: peak learning rate or schedule; None: that of the options.
+            **changes: options that differ from these.
+
+        Raises:
+            ValueError: if an option is out of range.
+        """
+        options = dataclasses.replace(self, **changes)
+        rate = options.learning_rate if learning_rate is None else learning_rate
+        if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            rate = optimizers.make_schedule(
+                options.schedule,
+                rate,
+                updates,
+                warmup_steps=round(options.warmup_epochs * updates_per_epoch),
+                boundaries=parse_numbers("boundaries", options.boundaries),
+                decay_rate=options.decay_rate,
+                decay_steps=round(options.decay_epochs * updates_per_epoch),
+            )
+        return optimizers.make_optimizer(
+            options.optimizer,
+            rate,
+            momentum=options.momentum,
+            nesterov=options.nesterov,
+            rho=options.rho,
+            beta_1=options.beta_1,
+            beta_2=options.beta_2,
+            epsilon=options.epsilon,
+            weight_decay=options.weight_decay,
+        )
+
+    def update_options(self) -> dict:
+        """Arguments of ``StepwiseTrainer`` for gradients and weights."""
+        decays_itself = optimizers.decays_weights(self.optimizer)
+        return {
+            "weight_decay": 0.0 if decays_itself else self.weight_decay,
+            "weight_decay_scope": self.weight_decay_scope,
+            "gradient_clip_norm": self.gradient_clip_norm,
+            "ema_decay": self.ema_decay,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions(RunOptions, DataOptions, OptimizerOptions):
+    """Options of every task; tasks derive their own from it.
+
+    Attributes:
+        task: name of the task.
+        models: ``PaperModel`` by name, where ``model`` is not a registry name.
+    """
+
+    task: ClassVar[str] = ""
+    models: ClassVar[dict] = {}
+
+    model: Optional[str] = required("name of the model; list-models shows all")
+    builder_args: str = option(
+        "",
+        'further builder arguments as JSON, {"dropout_rate": 0.2}; for several '
+        'networks by role: {"generator": {"filters": [256, 128]}}',
+    )
+
+    @classmethod
+    def find_defaults(cls, given):
+        """Those of the resumed run, or of the paper."""
+        run_dir = given.get("run_dir") or ""
+        if not (given.get("resume") and holds_run(run_dir)):
+            return cls.published(given)
+        stored = read_run(run_dir, cls.task).options
+        fields = dataclasses.fields(cls)
+        return {
+            field.name: stored[field.name]
+            for field in fields
+            if field.name in stored and not field.metadata["free"]
+        }
+
+    @classmethod
+    def published(cls, given: dict) -> dict:
+        """Options that the source of a model gives, if any.
+
+        Args:
+            given: values of the command line or the call.
+
+        Raises:
+            ValueError: if there is no such model.
+        """
+        if not cls.models or not given.get("model"):
+            return {}
+        return find_model(cls.models, given["model"]).options
+
+    @property
+    def row(self):
+        """The ``PaperModel`` of ``model``."""
+        return find_model(self.models, self.model)

@@ -1,0 +1,278 @@
+"""The base class of tasks: what differs between kinds of training."""
+
+import abc
+import os
+
+import tensorflow as tf
+from absl import logging
+from tensorflow import keras
+
+from keras_cnns import applications, data, figures
+from keras_cnns.runs.models import parse_builder_args
+from keras_cnns.runs.option_groups import TrainingOptions
+from keras_cnns.trainers import distribution
+
+
+class Task(abc.ABC):
+    """One training; ``runs.train`` calls its methods in this order.
+
+    Args:
+        options: of the class ``options_class``.
+
+    Attributes:
+        name: of the task, as ``run.json`` has it.
+        options_class: its ``TrainingOptions``.
+        sources: set by ``open``, ``(Source, minibatches per step)``; the first one's
+            examples make an epoch.
+        patience: epochs without improvement before early stopping; 0: never.
+    """
+
+    name = ""
+    options_class = TrainingOptions
+    patience = 0
+
+    def __init__(self, options):
+        self.options = options
+        self.sources = []
+
+    def check(self, num_replicas: int) -> None:
+        """Refuses early what would fail later.
+
+        Raises:
+            ValueError: if options do not suit that many replicas, or each other.
+        """
+        size = self.options.batch_size
+        if size % num_replicas:
+            raise ValueError(
+                f"batch_size={size} must be a multiple of the number of replicas, "
+                f"{num_replicas}"
+            )
+        _ = self.augmentation
+
+    @abc.abstractmethod
+    def open(self) -> None:
+        """Opens the data and whatever else training starts from; sets ``sources``.
+
+        It is called within the strategy's scope.
+
+        Raises:
+            ValueError, OSError: if that is not possible.
+        """
+
+    @property
+    def augmentation(self):
+        """The ``data.Augmentation`` of training images."""
+        return data.Augmentation(self.options.augmentation)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that take each example of the first source once.
+
+        Raises:
+            ValueError: if a source has fewer examples than a step takes.
+        """
+        size = self.options.batch_size
+        for source, minibatches in self.sources:
+            if source.num_examples < minibatches * size:
+                times = "" if minibatches == 1 else f"{minibatches} times "
+                raise ValueError(
+                    f"a step takes {times}batch_size={size} examples of {source.name} "
+                    f"{source.split}, which has {source.num_examples}"
+                )
+        source, minibatches = self.sources[0]
+        return source.num_examples // (minibatches * size)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.options.epochs * self.steps_per_epoch
+
+    def facts(self) -> dict:
+        """What must be the same when the run is resumed; see ``RunConfig``."""
+        return {"number of examples": self.sources[0][0].num_examples}
+
+    @abc.abstractmethod
+    def configure(self):
+        """The ``RunConfig`` of a new run, ``facts`` aside.
+
+        Raises:
+            ValueError: if no network suits the options and data.
+        """
+
+    @abc.abstractmethod
+    def make_trainer(self, config, is_new: bool):
+        """The compiled trainer; it is called within the strategy's scope.
+
+        Args:
+            config: ``RunConfig`` of the run.
+            is_new: whether no checkpoint will be restored.
+        """
+
+    def load_batches(self, config, start_step: int):
+        """The endless stream of training batches from a step on."""
+        source, minibatches = self.sources[0]
+        return data.load_training(
+            source,
+            self.options.batch_size * minibatches,
+            start_step,
+            preprocessing=config.preprocessing,
+            augmentation=self.augmentation,
+            seed=self.options.seed,
+        )
+
+    def load_validation(self, config):
+        """Dataset to evaluate after each epoch; None for none."""
+        return
+
+    def sampler(self, trainer, config):
+        """Samples after each epoch: (function that returns images, function that writes
+        images to a path); None for none. All workers call the first together.
+        """
+        return
+
+    def report(self, run, progress: dict) -> None:
+        """Writes figures and other results of a finished run, in the chief process.
+
+        Args:
+            run: ``Run``; its weights are those of the last epoch.
+            progress: of the run, with ``history``; may be extended.
+        """
+        path = os.path.join(run.folder, "training_curves.png")
+        figures.plot_training_curves(progress["history"], path)
+
+    def export_options(self) -> dict:
+        """Arguments of ``export`` that the options give."""
+        return {}
+
+    @classmethod
+    def models(cls) -> dict:
+        """What ``--model`` takes: by name, registry names of the networks by role."""
+        return {name: row.networks for name, row in cls.options_class.models.items()}
+
+    @classmethod
+    @abc.abstractmethod
+    def inferencer(cls, run, **options):
+        """The object that uses the trained networks of a ``Run``."""
+
+    @classmethod
+    @abc.abstractmethod
+    def export(cls, run, export_dir: str, name: str = "", **options) -> tuple:
+        """Exports a ``Run`` for TF Serving, verified in a fresh process.
+
+        Args:
+            run: of this task.
+            export_dir: folder that gets ``<name>/<version>/``.
+            name: model name in the path; empty takes the run's.
+            **options: of the task's export.
+
+        Returns:
+            (the version's folder, largest relative difference of an output on
+            reloading).
+        """
+
+    def preprocess_for(self, model: str, value_range: str):
+        """``Preprocessing`` of networks that output images.
+
+        Args:
+            model: registry name of the default size.
+            value_range: of its images.
+        """
+        options, (source, _) = self.options, self.sources[0]
+        size = (options.image_size,) * 2
+        if not options.image_size:
+            size = applications.model_info(model).input_shape[:2]
+        channels = options.channels or source.image_shape[2] or 3
+        return data.Preprocessing.for_range(*size, channels, value_range)
+
+    def networks_of(self, row, arguments, example: dict) -> dict:
+        """The networks of a ``RunConfig``, with the changes of ``builder_args``.
+
+        Args:
+            row: ``PaperModel``.
+            arguments: function of role and registry name to arguments that data and
+                options set.
+            example: a value of ``builder_args``, for the error message.
+        """
+        roles = tuple(row.networks)
+        example = {**dict.fromkeys(roles, {}), **example}
+        changes = parse_builder_args(self.options.builder_args, example, roles)
+        return {
+            role: {
+                "model": name,
+                "args": {**arguments(role, name), **changes.get(role, {})},
+            }
+            for role, name in row.networks.items()
+        }
+
+    def build_networks(self, config) -> dict:
+        """All networks of a ``RunConfig`` by role, with fresh weights."""
+        return self.prepare_networks({r: config.build(r) for r in config.networks})
+
+    def phase_steps(self, *names) -> list:
+        """Steps of phases, 0 only where a fraction is 0.
+
+        Args:
+            *names: of options that are fractions of the run's steps.
+
+        Raises:
+            ValueError: if one is not in [0, 1] or gives no step, or if several leave no
+                step for what comes after them.
+        """
+        total, counts = self.total_steps, []
+        for name in names:
+            fraction = getattr(self.options, name)
+            if not 0 <= fraction <= 1:
+                raise ValueError(
+                    f"{name} must be a fraction in [0, 1], got {fraction!r}"
+                )
+            counts.append(round(fraction * total))
+            if fraction and not counts[-1]:
+                raise ValueError(
+                    f"{name}={fraction} of {total} steps is none; give a larger "
+                    "fraction, 0 for no such phase, or more steps"
+                )
+        if len(names) > 1 and sum(counts) >= total:
+            given = " and ".join(
+                f"{name}={getattr(self.options, name)}" for name in names
+            )
+            raise ValueError(
+                f"{given} leave none of {total} steps for what comes after; their sum "
+                "must be less than 1"
+            )
+        return counts
+
+    def prepare_networks(self, networks: dict) -> dict:
+        """Networks as the options require, by role; logs their sizes.
+
+        Raises:
+            ValueError: if none has a batch normalisation to synchronise.
+        """
+        if self.options.sync_batch_norm:
+            if not any(map(_has_batch_norm, networks.values())):
+                raise ValueError(
+                    "sync_batch_norm has no effect: "
+                    f"{', '.join(n.name for n in networks.values())} without batch "
+                    "normalisation; leave it out"
+                )
+            networks = {
+                role: distribution.synchronize_batch_norm(network)
+                for role, network in networks.items()
+            }
+        for network in networks.values():
+            count = sum(int(tf.size(w)) for w in network.trainable_weights)
+            logging.info("%s: %s parameters", network.name, f"{count:,}")
+        return networks
+
+    def step_options(self) -> dict:
+        """Arguments that every trainer takes."""
+        options = self.options
+        return {
+            **options.update_options(),
+            "enable_xla": options.enable_xla,
+            "seed": options.seed,
+        }
+
+
+def _has_batch_norm(network):
+    kind = keras.layers.BatchNormalization
+    return any(isinstance(layer, kind) for layer in network.submodules)

@@ -1,0 +1,98 @@
+"""The one training loop: from options to a finished run."""
+
+import contextlib
+import dataclasses
+import os
+
+from tensorflow import keras
+
+from keras_cnns.data import naming_bad_images
+from keras_cnns.runs import callbacks, process
+from keras_cnns.runs.folder import check_unchanged, claim_folder
+from keras_cnns.runs.record import Run, holds_run, read_run, write_record
+from keras_cnns.runs.resumable import fit_resumable
+from keras_cnns.trainers import distribution
+
+
+def train(task_class, options) -> dict:
+    """Trains a new run, or resumes one from its newest checkpoint.
+
+    Args:
+        task_class: subclass of ``Task``.
+        options: of its ``options_class``.
+
+    Returns:
+        The run's progress, with ``history``.
+
+    Raises:
+        ValueError: if an option is bad or does not suit the data.
+        OSError: if data cannot be read, or the run's folder cannot be written.
+        NonFiniteLossError, TrainingInterrupted: as ``fit_resumable``.
+    """
+    if options.deterministic:
+        process.make_deterministic()
+    strategy = distribution.make_strategy(options.distribution_strategy)
+    task = task_class(options)
+    task.check(strategy.num_replicas_in_sync)
+    process.set_up(options.seed, options.mixed_precision)
+    with strategy.scope():
+        task.open()
+    steps_per_epoch = task.steps_per_epoch
+    claim_folder(options.run_dir, options.resume)
+    is_chief = distribution.is_chief(strategy)
+    with contextlib.ExitStack() as stack:
+        for source, _ in task.sources:
+            stack.enter_context(naming_bad_images(source.name))
+        with strategy.scope():
+            run, is_new = _begin(task)
+            trainer = task.make_trainer(run.config, is_new)
+        validation = task.load_validation(run.config)
+        samples = _samples(task, trainer, run, is_chief)
+        if is_chief and is_new:
+            write_record(run)
+        progress = fit_resumable(
+            trainer,
+            lambda step: task.load_batches(run.config, step),
+            run_dir=options.run_dir,
+            epochs=options.epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation,
+            checkpoint_interval=options.checkpoint_interval,
+            patience=task.patience,
+            is_chief=is_chief,
+            further_callbacks=samples,
+        )
+        keras.mixed_precision.set_global_policy("float32")
+        if is_chief:
+            _finish(task, run, progress)
+    return progress
+
+
+def _begin(task):
+    """(the run, whether it is new)."""
+    options, facts = task.options, task.facts()
+    if options.resume and holds_run(options.run_dir):
+        run = read_run(options.run_dir, task.name)
+        check_unchanged(run, options, task.sources[0][0].class_names, facts)
+        return run, False
+    config = dataclasses.replace(task.configure(), facts=facts)
+    return Run(options.run_dir, task.name, options.to_json(), config), True
+
+
+def _samples(task, trainer, run, is_chief):
+    """The callback that writes samples after each epoch, in a list; empty for none."""
+    sampler = task.sampler(trainer, run.config)
+    if sampler is None:
+        return []
+    folder = os.path.join(run.folder, "samples")
+    return [callbacks.EpochSamples(*sampler, folder, is_chief=is_chief)]
+
+
+def _finish(task, run, progress):
+    """The report, and the export."""
+    task.report(run, progress)
+    print(f"everything is in {run.folder}")
+    options = task.options
+    if options.export_dir:
+        path, difference = task.export(run, options.export_dir, **task.export_options())
+        print(f"exported and verified: {path} (largest difference {difference:.1g})")
