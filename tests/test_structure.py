@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import subprocess
 
 import pytest
 
@@ -49,6 +50,14 @@ def _imported(tree):
 def _room(path):
     parts = path.relative_to(PACKAGE).parts
     return parts[0] if len(parts) > 1 else ""
+
+
+def test_what_stands_beside_the_rooms_is_below_all_but_layers():
+    for path in PACKAGE.glob("_*.py"):
+        rooms = {
+            parts[0] for parts, _ in _imported(ast.parse(path.read_text())) if parts
+        }
+        assert {r for r in rooms if not r.startswith("_")} <= {"layers"}, path
 
 
 @pytest.mark.parametrize("room", sorted({_room(p) for p in PACKAGE.glob("*/*.py")}))
@@ -106,6 +115,18 @@ def test_every_family_file_is_in_the_registry():
         if path.stem[0] != "_" and path.parent.name != "frame":
             module = f"keras_cnns.applications.{path.parent.name}.{path.stem}"
             assert module in registered, f"{module} registers no model"
+
+
+def test_git_tracks_every_file_of_the_package():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    command = ["git", "ls-files", "-z", "--others", "--ignored", "--exclude-standard"]
+    done = subprocess.run(
+        [*command, "--", "keras_cnns", "tests", "apps"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    ignored = [n for n in done.stdout.split("\0") if n.endswith(".py")]
+    assert not ignored
 
 
 def test_functions_are_short():

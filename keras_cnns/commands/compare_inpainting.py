@@ -30,7 +30,7 @@ from keras_cnns import _files, data, exemplar, inference, metrics
 from keras_cnns.commands.groups import Counted, Epoch, Seeded, Split, Written
 from keras_cnns.runs import DataOptions, any_of, changed, required
 
-_OF_RUNS = any_of("has_run", shown="methods", hint="add the folder of a run")
+_OF_RUNS = any_of("has_run", shown="methods", hint="the folder of a run")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class OPTIONS(Split, Counted, Written, Seeded):
         DataOptions, "channels", 0, help="1 (grey) or 3; 0: the runs'"
     )
     which: str = changed(Epoch, "which", "last", needs=(_OF_RUNS,))
-    batch_size: int = changed(DataOptions, "batch_size", 16)
+    batch_size: int = changed(DataOptions, "batch_size", 16, help="images per step")
 
     @classmethod
     def derive(cls, values):

@@ -43,7 +43,7 @@ class OPTIONS(SomeRuns, Epoch, Split):
     scales: tuple = option(
         (), "shorter sides for dense_multi_scale, in pixels; empty for the paper's"
     )
-    batch_size: int = changed(DataOptions, "batch_size", 128)
+    batch_size: int = changed(DataOptions, "batch_size", 128, help="images per step")
     output_dir: str = changed(Written, "output_dir", "", required=False)
 
 

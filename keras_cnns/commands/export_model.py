@@ -22,7 +22,13 @@ _CLASSIFIER = one_of("task", "classification", shown="run_dir")
 class OPTIONS(OneRun):
     """What ``export-model`` takes."""
 
-    export_dir: str = changed(RunOptions, "export_dir", "", required=True)
+    export_dir: str = changed(
+        RunOptions,
+        "export_dir",
+        "",
+        help="folder that gets <model>/<version>",
+        required=True,
+    )
     export_name: str = option("", "name in the export's path; empty: the model's")
     which: str = changed(Epoch, "which", "last", needs=(_WITH_EPOCHS,))
     warmup_requests: int = changed(

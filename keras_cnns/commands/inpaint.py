@@ -29,7 +29,7 @@ from keras_cnns.commands.groups import Epoch, Seeded
 from keras_cnns.data import sources
 from keras_cnns.runs import any_of, changed, option, required
 
-_OF_RUNS = any_of("is_run", shown="method", hint="take the folder of a run")
+_OF_RUNS = any_of("is_run", shown="method", hint="the folder of a run")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,17 +29,20 @@ from keras_cnns.tasks.classification import RECIPES
 class OPTIONS(Options):
     """What ``list-models`` takes."""
 
-    task: str = option("", "show models of this task only", choices=("", *TASKS))
+    task: str = option("", "show models of this task only")
     pattern: str = option("*", "show models whose name matches, such as '*densenet*'")
     recipes: bool = option(False, "show the recipes instead of the models")
     markdown_file: str = option("", "file that gets the models as a Markdown table")
 
     def check(self):
         super().check()
-        if self.markdown_file and (self.task or self.recipes or self.pattern != "*"):
+        shown = self.task or self.pattern != "*"
+        if self.recipes and (shown or self.markdown_file):
+            raise ValueError("recipes has no task, pattern or file: leave them out")
+        if self.markdown_file and shown:
             raise ValueError(
-                f"markdown_file={self.markdown_file!r} gets all models: leave task, "
-                "pattern and recipes out"
+                f"markdown_file={self.markdown_file!r} gets all models: leave task "
+                "and pattern out"
             )
 
 
@@ -55,14 +58,13 @@ def run(options) -> list:
         names = applications.list_models()
         _write_catalogue(names, options.markdown_file)
         return names
-    shown, parts = [], applications.list_models(pattern=options.pattern)
-    if options.task:
-        parts = [n for n in parts if applications.model_info(n).task == options.task]
-    for task in [TASKS[options.task]] if options.task else TASKS.values():
+    shown, parts = [], applications.list_models(options.task or None, options.pattern)
+    for task in TASKS.values():
         rows = {
             name: roles
             for name, roles in task.models().items()
             if fnmatch.fnmatch(name, options.pattern)
+            and options.task in ("", task.name)
         }
         if rows:
             print(f"{commands.verb_of(task)} --model=")

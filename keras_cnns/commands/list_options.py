@@ -61,9 +61,7 @@ def _table(fields):
     for field in fields:
         name = f"`--{field.name}`"
         name = f"*{name}*" if field.metadata["free"] else name
-        choices = [str(c) for c in field.metadata["choices"] if c not in ("", None)]
-        meaning = field_help(field) + (f": {', '.join(choices)}" if choices else "")
-        cells = [name, _default(field), meaning]
+        cells = [name, _default(field), field_help(field)]
         lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |\n")
     return "".join(lines)
 

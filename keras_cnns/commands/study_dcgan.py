@@ -28,24 +28,23 @@ The first four take a minute for digits of 16x16 pixels.
 import dataclasses
 import json
 import os
+from typing import Optional
 
-import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import _files, data, inference, inspection
 from keras_cnns.commands.groups import Counted, OneRun, Seeded, Split, Written
 from keras_cnns.inspection import dcgan_studies
-from keras_cnns.runs import DataOptions, changed, option, parse_numbers
+from keras_cnns.runs import DataOptions, any_of, changed, option, parse_numbers
 
 _NUM_WALK_POINTS = 9
-# Options that a study needs, and those that need it.
+# Options that a study cannot do without.
 _NEEDED = {"arithmetic": "positive_samples", "windows": "boxes_file"}
-_BELONG = {
-    "negative_samples": "arithmetic",
-    "layer": "windows",
-    "svm_penalties": "features",
-}
+
+
+def _with(study):
+    return any_of(study, shown="studies", hint=f"the study {study}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,31 +62,54 @@ class OPTIONS(OneRun, Written, Seeded):
         required=False,
         help="data set of the images; empty: the run's",
     )
-    data_dir: str = changed(DataOptions, "data_dir", "")
-    train_split: str = changed(DataOptions, "train_split", "train")
-    split: str = changed(Split, "split", "test")
+    data_dir: Optional[str] = changed(DataOptions, "data_dir", None)
+    train_split: str = changed(
+        DataOptions, "train_split", "train", help="split of the images"
+    )
+    split: str = changed(
+        Split,
+        "split",
+        "test",
+        help="split to test features on",
+        needs=(_with("features"),),
+    )
     num_images: int = changed(Counted, "num_images", 20_000)
     num_samples: int = option(150, "number of samples to choose from", least=1)
     positive_samples: str = option(
         "",
         "numbers of the samples whose latents are added, by concept: 3,17,20;5,8,30",
+        needs=_with("arithmetic"),
     )
     negative_samples: str = option(
-        "", "numbers of those that are subtracted, by concept"
+        "",
+        "numbers of those that are subtracted, by concept",
+        needs=_with("arithmetic"),
     )
     boxes_file: str = option(
         "",
         "JSON of boxes around an object, [[sample, top, left, bottom, right], ...]",
+        needs=_with("windows"),
     )
     layer: str = option(
-        "", "layer of the generator; empty: its second-highest convolution"
+        "",
+        "layer of the generator; empty: its second-highest convolution",
+        needs=_with("windows"),
     )
     svm_penalties: tuple = option(
-        (), "values of C to choose from; empty: those of the paper's code"
+        (),
+        "values of C to choose from; empty: those of the paper's code",
+        needs=_with("features"),
     )
     deduplicator_epochs: int = option(
-        40, "epochs of the auto-encoder that finds duplicates", least=1
+        40,
+        "epochs of the auto-encoder that finds duplicates",
+        least=1,
+        needs=_with("duplicates"),
     )
+
+    @classmethod
+    def derive(cls, values):
+        return {study: study in values["studies"] for study in _STUDIES}
 
     def check(self):
         super().check()
@@ -98,15 +120,8 @@ class OPTIONS(OneRun, Written, Seeded):
                 f"{','.join(self.studies)!r}"
             )
         for study, name in _NEEDED.items():
-            given = getattr(self, name)
-            if (study in self.studies) != bool(given):
-                raise ValueError(
-                    f"the study {study} and --{name} belong together, got --{name}="
-                    f"{given!r} and --studies={','.join(self.studies)}"
-                )
-        for name, study in _BELONG.items():
-            if getattr(self, name) and study not in self.studies:
-                raise ValueError(f"--{name} has no effect without the study {study}")
+            if study in self.studies and not getattr(self, name):
+                raise ValueError(f"the study {study} needs --{name}")
 
 
 class _Material:
@@ -139,15 +154,15 @@ class _Material:
         )
 
     def load(self, split, limit=0):
-        """The first images of a split and their one-hot labels; 0 is no limit."""
+        """The first images of a split and their class numbers; 0 is no limit."""
         options, run = self._options, self._sampler.run
         source = data.open_source(
             options.dataset or run.options["dataset"],
             split,
             options.data_dir or run.options["data_dir"],
         )
-        images, labels = data.read_images(source, run.config.preprocessing, limit)
-        return images, np.eye(len(source.class_names), dtype=np.float32)[labels]
+        self.num_classes = len(source.class_names)
+        return data.read_images(source, run.config.preprocessing, limit)
 
     def draw(self, count, number):
         """Latents, always the same for a number."""
@@ -172,14 +187,14 @@ def run(options) -> dict:
 
 
 def _features(options, material):
-    if material.labels.shape[1] < 2:
+    if material.num_classes < 2:
         raise ValueError("the study features needs images of two classes at least")
     images, labels = material.load(options.split)
     results = dcgan_studies.study_features(
         material.study,
-        material.labels.argmax(axis=1),
+        material.labels,
         images,
-        labels.argmax(axis=1),
+        labels,
         parse_numbers("svm_penalties", options.svm_penalties),
     )
     print(

@@ -22,6 +22,7 @@ discriminators.
 import dataclasses
 import json
 import os
+from typing import Optional
 
 from absl import logging
 from tensorflow import keras
@@ -60,15 +61,17 @@ class OPTIONS(Written, Seeded):
     """What ``study-gan-training`` takes."""
 
     dataset: str = changed(DataOptions, "dataset", "digits", required=False)
-    data_dir: str = changed(DataOptions, "data_dir", "")
+    data_dir: Optional[str] = changed(DataOptions, "data_dir", None)
     train_split: str = changed(DataOptions, "train_split", "train")
     image_size: int = changed(
         DataOptions, "image_size", 0, help="height and width; 0: the data set's"
     )
     channels: int = changed(DataOptions, "channels", 0)
     num_images: int = changed(Counted, "num_images", 20_000)
-    batch_size: int = changed(DataOptions, "batch_size", 8)
-    learning_rate: float = changed(OptimizerOptions, "learning_rate", 1e-3)
+    batch_size: int = changed(DataOptions, "batch_size", 8, help="images per step")
+    learning_rate: float = changed(
+        OptimizerOptions, "learning_rate", 1e-3, help="of the GAN's Adam"
+    )
     probe_epochs: tuple = option(
         ("1", "10", "25"),
         "epochs of the GAN after which fresh discriminators are trained",

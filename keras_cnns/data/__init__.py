@@ -17,6 +17,7 @@ from keras_cnns.data.pipeline import (
     Augmentation,
     augmented_input,
     load,
+    load_evaluation,
     load_training,
     read_images,
     spread,
@@ -35,7 +36,7 @@ from keras_cnns.data.sources import (
     naming_bad_images,
     open_source,
 )
-from keras_cnns.data.stream import training_stream
+from keras_cnns.data.stream import evaluation_stream, training_stream
 
 __all__ = [
     "CONVENTIONS",
@@ -48,9 +49,11 @@ __all__ = [
     "Preprocessing",
     "Source",
     "augmented_input",
+    "evaluation_stream",
     "irregular_mask",
     "list_images",
     "load",
+    "load_evaluation",
     "load_inpainting_evaluation",
     "load_inpainting_training",
     "load_training",
@@ -60,8 +63,8 @@ __all__ = [
     "read_image",
     "read_images",
     "read_mask",
-    "spread",
     "rectangle_mask",
+    "spread",
     "to_bytes",
     "training_stream",
     "write_image",

@@ -10,7 +10,7 @@ from keras_cnns._checks import check_count
 from keras_cnns.data import augment
 from keras_cnns.data.preprocessing import Preprocessing
 from keras_cnns.data.sources import Source, open_source
-from keras_cnns.data.stream import sharded_by_data, training_stream
+from keras_cnns.data.stream import evaluation_stream, training_stream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +90,21 @@ def load(
         ValueError, OSError: as ``open_source``.
     """
     source = open_source(name, split, data_dir)
+    return load_evaluation(source, batch_size, preprocessing=preprocessing)
+
+
+def load_evaluation(
+    source: Source, batch_size: int, *, preprocessing: Preprocessing
+) -> tf.data.Dataset:
+    """``load`` of a source that is open already, whose targets are labels."""
     depth = len(source.class_names)
-    return sharded_by_data(
-        source.examples.map(
-            lambda content, label: (
-                preprocessing(source.read(content)),
-                tf.one_hot(label, depth),
-            ),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-        .batch(batch_size)
-        .prefetch(tf.data.AUTOTUNE)
+    return evaluation_stream(
+        source,
+        batch_size,
+        lambda content, label: (
+            preprocessing(source.read(content)),
+            tf.one_hot(label, depth),
+        ),
     )
 
 

@@ -6,6 +6,8 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
+from keras_cnns._checks import check_each_count
+
 
 def decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
     """Encoded bytes to pixels, uint8 ``(height, width, channels)``.
@@ -65,6 +67,7 @@ class Preprocessing:
     crop_ratio: Optional[float] = None
 
     def __post_init__(self):
+        check_each_count(height=self.height, width=self.width)
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, got {self.channels!r}")
         if not len(self.mean) == len(self.std) == self.channels:

@@ -39,11 +39,14 @@ class Layout:
         target: function of an example, a dict of features, to its target: tensors in
             any nested structure.
         class_names: tuple of names of classes.
+        encoded: names of further image features, which stay encoded bytes: decoded,
+            those that wait to be shuffled would fill the memory.
     """
 
     image: str
     target: Callable
     class_names: tuple
+    encoded: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +104,7 @@ def open_source(
         OSError: if the data can neither be found nor downloaded.
     """
     is_ours = name in _OUR_BUILDERS or name == "fashion_mnist"
+    data_dir = data_dir or None  # TFDS takes an empty one for the working directory
     if os.path.isdir(name) and not is_ours:
         if layout:
             raise ValueError(f"the image folder {name!r} has no targets but labels")
@@ -188,7 +192,9 @@ def _tfds_source(name, split, make_builder, layout, manual_dir=None, hint=""):
     # Files are read in order, so the order of examples is the same in every run.
     examples = builder.as_dataset(
         split=split,
-        decoders={found.image: tfds.decode.SkipDecoding()},
+        decoders={
+            name: tfds.decode.SkipDecoding() for name in (found.image, *found.encoded)
+        },
         read_config=tfds.ReadConfig(try_autocache=False),
     ).map(lambda example: (example[found.image], found.target(example)))
     whole = builder.info.splits[split.split("[")[0].split("+")[0]]

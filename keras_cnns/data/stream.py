@@ -64,6 +64,27 @@ def training_stream(
     )
 
 
+def evaluation_stream(source: Source, batch_size: int, transform) -> tf.data.Dataset:
+    """Every example once, in order.
+
+    Args:
+        source: the split.
+        batch_size: examples per batch; the last batch may be smaller.
+        transform: function of ``source.read``'s input and the target to any structure
+            of tensors, of one shape for all examples.
+
+    Returns:
+        Dataset of batches.
+    """
+    return sharded_by_data(
+        source.examples.map(
+            transform, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        .batch(batch_size)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
 def _shuffled_examples(source, batch_size, start_step, seed):
     """(seed, content, target) of all training examples from a step on, in order."""
     steps_per_epoch = source.num_examples // batch_size

@@ -5,11 +5,11 @@ from tensorflow import keras
 from keras_cnns.runs import check_which, read_run
 
 
-def load_classifier(run_dir: str, which: str = "best", size=None):
+def load_classifier(run_dir, which: str = "best", size=None):
     """The trained network of a run of ``classification``.
 
     Args:
-        run_dir: folder of the run.
+        run_dir: folder of the run, or the ``Run``.
         which: ``"best"`` or ``"last"`` epoch.
         size: (height, width) of the input other than the run's; ``(None, None)`` leaves
             them open.

@@ -87,7 +87,7 @@ class NetworkInpainter:
     ones.
 
     Args:
-        run_dir: folder of a run of ``inpainting``.
+        run_dir: folder of a run of ``inpainting``, or its ``Run``.
         which: weights of the ``"best"`` or the ``"last"`` epoch.
         tile_size: height and width of tiles, a multiple of ``size_divisor``. 0: 1024,
             or twice the training size where that is more or the network has attention.
@@ -100,12 +100,12 @@ class NetworkInpainter:
         ValueError: if the folder holds no such run, or an argument is bad.
     """
 
-    def __init__(self, run_dir: str, which: str = "last", tile_size: int = 0):
+    def __init__(self, run_dir, which: str = "last", tile_size: int = 0):
         run = read_run(run_dir, "inpainting")
         network = load_inpainting_network(run, which, size=(None, None))
         self.image_shape = run.config.image_shape
         model = run.options["model"]
-        self.protocol = {"run": run_dir, "which": which, "model": model}
+        self.protocol = {"run": run.folder, "which": which, "model": model}
         self._preprocessing = run.config.preprocessing
         self._divisor = size_divisor(network)
         self._tile = self._tile_sides(tile_size, network)

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_cnns import _files, data
 from keras_cnns.data.sources import folder_name
-from keras_cnns.runs import Run, read_run
+from keras_cnns.runs import read_run
 
 _BATCH = 100  # images refined at a time
 
@@ -26,7 +26,7 @@ class Refiner:
     """
 
     def __init__(self, run):
-        run = run if isinstance(run, Run) else read_run(run, "refinement")
+        run = read_run(run, "refinement")
         self.network = run.load("refiner")
         self.preprocessing = run.config.preprocessing
 

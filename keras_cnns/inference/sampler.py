@@ -3,7 +3,7 @@
 import numpy as np
 from tensorflow import keras
 
-from keras_cnns.runs import Run, read_run
+from keras_cnns.runs import read_run
 from keras_cnns.trainers import Latents, sample_generator
 
 
@@ -25,10 +25,10 @@ class Sampler:
     """
 
     def __init__(self, run):
-        self.run = run if isinstance(run, Run) else read_run(run, "generation")
+        self.run = read_run(run, "generation")
         self.generator = self.run.load("generator")
         self.latents = Latents(
-            self.generator.inputs[0].shape[-1], self.run.config.details["latents"]
+            self.generator.inputs[0].shape[-1], self.run.config.details.get("latents")
         )
         self.class_names = self.run.config.class_names
         self.value_range = self.run.config.preprocessing.value_range

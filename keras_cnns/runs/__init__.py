@@ -2,7 +2,7 @@
 
 from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.runs.checkpoints import CheckpointStore, list_steps
-from keras_cnns.runs.models import PaperModel, find_model, parse_builder_args
+from keras_cnns.runs.models import PaperModel, find_model, parse_arguments
 from keras_cnns.runs.option_groups import (
     DataOptions,
     OptimizerOptions,
@@ -52,7 +52,7 @@ __all__ = [
     "list_steps",
     "one_of",
     "option",
-    "parse_builder_args",
+    "parse_arguments",
     "parse_numbers",
     "read_run",
     "required",

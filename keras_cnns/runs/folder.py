@@ -39,20 +39,20 @@ def check_unchanged(run, options, class_names: tuple, facts: dict) -> None:
     Raises:
         ValueError: naming all that differs.
     """
-    now = options.to_json()
+    now, fields = options.to_json(), dataclasses.fields(options)
+    # An option that did not exist then had the effect of its default.
+    then = {**options.default_json(), **run.options}
     changed = [
-        f"{field.name} was {run.options.get(field.name)!r}, is {now[field.name]!r}"
-        for field in dataclasses.fields(options)
-        if not field.metadata["free"] and run.options.get(field.name) != now[field.name]
+        f"{field.name} was {then[field.name]!r}, is {now[field.name]!r}"
+        for field in fields
+        if not field.metadata["free"] and then[field.name] != now[field.name]
     ]
-    then = {"classes of the data": run.config.class_names, **run.config.facts}
+    before = {"classes of the data": run.config.class_names, **run.config.facts}
     for what, value in {"classes of the data": class_names, **facts}.items():
-        if then.get(what) != value:
-            changed.append(f"the {what} was {then.get(what)!r}, is {value!r}")
+        if before.get(what) != value:
+            changed.append(f"the {what} was {before.get(what)!r}, is {value!r}")
     if changed:
         raise ValueError(
-            "a resumed run must keep its options and data; "
-            + "; ".join(changed)
-            + ". Undo "
+            f"a resumed run must keep its options and data; {'; '.join(changed)}. Undo "
             "that, or start a new run in another --run_dir"
         )

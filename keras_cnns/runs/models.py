@@ -13,7 +13,6 @@ _DECIDED = {
     "image_shape",
     "name",
     "output_activation",
-    "local_shape",
 }
 
 
@@ -47,37 +46,53 @@ def find_model(models: dict, name: str) -> PaperModel:
     return models[name]
 
 
-def parse_builder_args(text: str, example: dict, roles=()) -> dict:
+def parse_builder_args(text: str, example: dict, decided: dict) -> dict:
     """Parses changes of the networks' architectures.
 
     Args:
-        text: JSON object of arguments, or with roles one of such objects by role;
-            empty for no changes.
+        text: JSON object of such objects by role; empty for no changes.
         example: such a value, for the error message.
-        roles: names of the networks, where there are several.
+        decided: by role, the arguments that data and other options set.
 
     Raises:
-        ValueError: if it is not such an object, or sets what data and options set.
+        ValueError: if it is not such an object, or sets what is decided.
     """
-    try:
-        arguments = json.loads(text or "{}")
-    except ValueError:
-        arguments = None
-    is_fine = isinstance(arguments, dict) and all(
-        role in roles and isinstance(changes, dict)
-        for role, changes in arguments.items()
-        if roles
-    )
-    if not is_fine:
-        raise ValueError(
-            f"builder_args must be a JSON object such as {json.dumps(example)}, got "
-            f"{text!r}"
-        )
-    for role, changes in arguments.items() if roles else [("", arguments)]:
-        decided = sorted(_DECIDED & set(changes))
-        if decided:
-            raise ValueError(
-                f"builder_args{f' of the {role}' if role else ''} cannot set "
-                f"{', '.join(decided)}: data and options decide that"
-            )
+    arguments = _parse_object(text, example)
+    for role, changes in arguments.items():
+        if role not in decided or not isinstance(changes, dict):
+            raise _not_such_as(example, text)
+        _check_undecided(changes, decided[role], f"builder_args of the {role}")
     return arguments
+
+
+def parse_arguments(text: str, example: dict, decided=()) -> dict:
+    """``parse_builder_args`` where there is one network, and no role."""
+    arguments = _parse_object(text, example)
+    _check_undecided(arguments, decided)
+    return arguments
+
+
+def _check_undecided(arguments, decided, name="builder_args") -> None:
+    """Refuses builder arguments that data and other options set."""
+    wrong = sorted({*_DECIDED, *decided} & set(arguments))
+    if wrong:
+        raise ValueError(
+            f"{name} cannot set {', '.join(wrong)}: data and options decide that"
+        )
+
+
+def _parse_object(text, example):
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise _not_such_as(example, text)
+    return value
+
+
+def _not_such_as(example, text):
+    return ValueError(
+        f"builder_args must be a JSON object such as {json.dumps(example)}, got "
+        f"{text!r}"
+    )

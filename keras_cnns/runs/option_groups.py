@@ -19,6 +19,9 @@ from keras_cnns.trainers import optimizers
 from keras_cnns.trainers.distribution import STRATEGIES
 
 _DECAYED = [n for n in optimizers.OPTIMIZERS if not optimizers.decays_weights(n)]
+_WITH_MOMENTS = one_of(
+    "optimizer", "adam", "adamw", "lamb", "rectified_adam", "lookahead"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,12 +102,14 @@ class OptimizerOptions(Options):
         needs=one_of("optimizer", "rmsprop", "adadelta"),
     )
     beta_1: float = option(
-        0.9, "fraction of the old mean that is kept", needs=one_of("optimizer", "adam")
+        0.9,
+        "fraction of the old mean that adam and its variants keep",
+        needs=_WITH_MOMENTS,
     )
     beta_2: float = option(
         0.999,
-        "fraction of the old mean square that adam keeps",
-        needs=one_of("optimizer", "adam"),
+        "fraction of the old mean square that they keep",
+        needs=_WITH_MOMENTS,
     )
     epsilon: float = option(
         1e-7,
@@ -147,6 +152,17 @@ class OptimizerOptions(Options):
     ema_decay: float = option(
         0.0, "decay of the weight average for evaluation and use; 0 for none"
     )
+
+    def check(self):
+        super().check()
+        if optimizers.decays_weights(self.optimizer) and (
+            self.weight_decay_scope != "all"
+        ):
+            raise ValueError(
+                f"weight_decay_scope={self.weight_decay_scope!r} has no effect with "
+                f"{self.optimizer}, which decays all weights itself"
+            )
+        parse_numbers("boundaries", self.boundaries)
 
     def make_optimizer(
         self, updates: int, updates_per_epoch: float, *, learning_rate=None, **changes

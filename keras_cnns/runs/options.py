@@ -8,7 +8,7 @@ import dataclasses
 import json
 import typing
 
-from keras_cnns._checks import check_choice
+from keras_cnns._checks import check_choice, is_number, is_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Need:
     Attributes:
         names: of options, or of values derived from them; one is enough.
         values: that one must have; empty: any but an empty one and 0.
-        shown: option to name in place of a derived value; empty: ``model``.
-        hint: what to do about it, in words; empty: derived from names and values.
+        shown: option to name in place of a derived value; empty: none is derived.
+        hint: what that option must be, in words; empty: told by names and values.
     """
 
     names: tuple
@@ -35,7 +35,7 @@ class Need:
 
     def __str__(self):
         if self.hint:
-            return self.hint
+            return f"--{self.shown}: {self.hint}"
         if not self.values:
             return " or ".join(f"--{name}" for name in self.names)
         return f"{' or '.join(self.names)}: {', '.join(map(str, self.values))}"
@@ -93,13 +93,18 @@ class Options:
     """Checked values; classes derive from it.
 
     Raises:
-        ValueError: if a value is none of the choices, too small, or does not go with
-            the others.
+        ValueError: if a value is of another type, none of the choices, too small, or
+            does not go with the others.
     """
 
     def __post_init__(self):
+        kinds = self.kinds()
         for field in dataclasses.fields(self):
-            value, traits = getattr(self, field.name), field.metadata
+            value = getattr(self, field.name)
+            if value is not None or field.default is not None:
+                value = _typed(field.name, value, kinds[field.name])
+                object.__setattr__(self, field.name, value)
+            traits = field.metadata
             if traits["choices"]:
                 check_choice(field.name, value, traits["choices"])
             least = traits["least"]
@@ -140,9 +145,6 @@ class Options:
             raise ValueError(
                 f"unknown option {unknown[0]!r}; there are {', '.join(fields)}"
             )
-        kinds = cls.kinds()
-        for name, value in given.items():
-            given[name] = _as_tuple(value) if kinds[name] is tuple else value
         values = {name: field.default for name, field in fields.items()}
         values.update(cls.find_defaults(given))
         values.update(given)
@@ -155,28 +157,29 @@ class Options:
 
     def _refuse_idle(self, given):
         """Refuses given options that have no effect under the other values."""
+        values = {**vars(self), **self.derive(vars(self))}
         for name in given:
-            need, values = self._unmet_need(name)
-            if need:
+            for need in self._unmet_needs(name, values):
                 raise ValueError(_idle_message(name, need, values, vars(self)))
 
-    def _unmet_need(self, name):
-        """(first unmet need of an option or None, all values)."""
-        values = {**vars(self), **self.derive(vars(self))}
+    def _unmet_needs(self, name, values):
         needs = type(self).__dataclass_fields__[name].metadata["needs"]
-        return next((n for n in needs if not n.is_met(values)), None), values
+        return [need for need in needs if not need.is_met(values)]
 
     def effective(self, *names) -> dict:
-        """The given options that have an effect, by name."""
-        return {
-            name: getattr(self, name)
-            for name in names
-            if self._unmet_need(name)[0] is None
-        }
+        """Those of some options that have an effect, by name."""
+        values = {**vars(self), **self.derive(vars(self))}
+        return {n: values[n] for n in names if not self._unmet_needs(n, values)}
 
     def to_json(self) -> dict:
         """The values by name, as JSON values."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def default_json(cls) -> dict:
+        """The class's own defaults by name, as JSON values."""
+        defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+        return json.loads(json.dumps(defaults))
 
     @classmethod
     def kinds(cls) -> dict:
@@ -189,27 +192,41 @@ class Options:
         return kinds
 
 
-def _as_tuple(value):
-    """Several values, or text with commas as on the command line."""
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    return tuple(value)
+_KINDS = {
+    str: ("text", lambda value: isinstance(value, str)),
+    int: ("a whole number", is_whole),
+    float: ("a number", lambda value: is_number(value) or is_whole(value)),
+    bool: ("True or False", lambda value: isinstance(value, bool)),
+    tuple: ("a list", lambda value: isinstance(value, (list, tuple))),
+}
+
+
+def _typed(name, value, kind):
+    """A value as its option has it; of a list also text with commas, as of a flag."""
+    if kind is tuple and isinstance(value, str):
+        value = value.split(",")
+    wanted, fits = _KINDS[kind]
+    if not fits(value):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    if kind is tuple:
+        parts = (part.strip() if isinstance(part, str) else part for part in value)
+        return tuple(part for part in parts if part != "")
+    return value
 
 
 def _idle_message(name, need, values, options):
     """One line that says why an option is idle, and what to do."""
-    causes = []
-    for key in need.names:
-        if key in options:
-            causes.append(f"--{key}={_shown(values[key])}")
-            continue
-        shown = need.shown or "model"
-        causes.append(f"--{shown}={_shown(values[shown])}")
-        if not need.hint:
-            causes[-1] += f", whose {key} is {_shown(values[key])}"
-    hint = need.hint or f"set {' or '.join(need.names)}"
+    causes = [f"--{key}={_shown(values[key])}" for key in need.names if key in options]
+    if need.shown:
+        causes = [f"--{need.shown}={_shown(values[need.shown])}"]
+    if need.shown and not need.hint:
+        (key,) = need.names
+        causes[0] += f", whose {key} is {_shown(values[key])}"
+    hint = f"set {' or '.join(need.names)}"
     if need.values:
         hint = f"take one of {', '.join(map(str, need.values))}"
+    if need.hint:
+        hint = f"give --{need.shown} {need.hint}"
     return (
         f"--{name}={_shown(values[name])} has no effect with {' and '.join(causes)}; "
         f"leave it out, or {hint}"
@@ -244,6 +261,9 @@ def parse_numbers(name: str, text, count: int = 0, kind=float) -> tuple:
 
 
 def field_help(field) -> str:
-    """An option's help, with what it needs to have an effect."""
-    needs = [str(need) for need in field.metadata["needs"]]
-    return field.metadata["help"] + (f" [with {'; '.join(needs)}]" if needs else "")
+    """An option's help, with its choices and what it needs to have an effect."""
+    traits = field.metadata
+    choices = [str(choice) for choice in traits["choices"] if choice not in ("", None)]
+    text = traits["help"] + (f": {', '.join(choices)}" if choices else "")
+    needs = "; ".join(map(str, traits["needs"]))
+    return f"{text} [with {needs}]" if needs else text

@@ -15,6 +15,14 @@ from keras_cnns import _files, applications
 from keras_cnns.data import Preprocessing
 
 RECORD = "run.json"
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 _PACKAGES = [
     "keras-cnns",
     "tensorflow",
@@ -47,17 +55,22 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, fields: dict) -> "RunConfig":
-        """The config whose ``dataclasses.asdict`` was stored as JSON."""
+        """The config whose ``dataclasses.asdict`` was stored as JSON.
+
+        Raises:
+            ValueError, KeyError, TypeError, AttributeError: if it is none.
+        """
         networks = {
-            role: {"model": network["model"], "args": _with_shapes(network["args"])}
-            for role, network in fields["networks"].items()
+            role: {"model": str(row["model"]), "args": _with_shapes(row["args"])}
+            for role, row in fields["networks"].items()
         }
-        fixed = {
-            "networks": networks,
-            "class_names": tuple(fields["class_names"]),
-            "preprocessing": Preprocessing.from_json(fields["preprocessing"]),
-        }
-        return cls(**{**fields, **fixed})
+        return cls(
+            networks=networks,
+            preprocessing=Preprocessing.from_json(fields["preprocessing"]),
+            class_names=tuple(_typed("class_names", fields["class_names"], list)),
+            facts=_typed("facts", fields["facts"], dict),
+            details=_typed("details", fields["details"], dict),
+        )
 
     @property
     def image_shape(self) -> tuple:
@@ -77,6 +90,10 @@ class RunConfig:
         Raises:
             ValueError: if an argument is bad, or the network does not take that size.
         """
+        if role not in self.networks:
+            raise ValueError(
+                f"there is no network {role!r}; there are {', '.join(self.networks)}"
+            )
         model, args = self.networks[role]["model"], dict(self.networks[role]["args"])
         if size is not None:
             key = "input_shape" if "input_shape" in args else "image_shape"
@@ -90,6 +107,12 @@ class RunConfig:
             if None in size and "aux_heads" in args:
                 args["aux_heads"] = False
         return applications.create_model(model, **{**args, **changes})
+
+
+def _typed(name, value, kind):
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
+    return value
 
 
 def _with_shapes(args):
@@ -186,17 +209,26 @@ def holds_run(run_dir: str) -> bool:
     return os.path.isfile(os.path.join(run_dir, RECORD))
 
 
-def read_run(run_dir: str, task: str = "") -> Run:
+def read_run(run_dir, task: str = "") -> Run:
     """The run in a folder.
 
     Args:
-        run_dir: folder of the run.
-        task: name of the task that it must have; empty: any.
+        run_dir: folder of the run; or the ``Run``, which is given back.
+        task: name of the task that it must be of; empty: any.
 
     Raises:
         ValueError: if the folder holds no run, its record cannot be read, or it is of
             another task.
     """
+    run = run_dir if isinstance(run_dir, Run) else _read(os.fspath(run_dir))
+    if task and run.task != task:
+        raise ValueError(
+            f"{run.folder} is a run of {run.task}; a run of {task} is wanted here"
+        )
+    return run
+
+
+def _read(run_dir):
     path = os.path.join(run_dir, RECORD)
     if not holds_run(run_dir):
         raise ValueError(f"{run_dir} holds no run: there is no {RECORD} in it")
@@ -205,13 +237,9 @@ def read_run(run_dir: str, task: str = "") -> Run:
             record = json.load(file)
         if "flags" in record and "task" not in record:
             raise ValueError("it was written before runs knew their task, train again")
+        options = _typed("options", record["options"], dict)
         config = RunConfig.from_json(record["config"])
-        run = Run(str(run_dir), str(record["task"]), dict(record["options"]), config)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return Run(run_dir, _typed("task", record["task"], str), options, config)
+    except _UNREADABLE as error:
         reason = error if isinstance(error, ValueError) else repr(error)
         raise ValueError(f"{path} is not the record of a run: {reason}") from error
-    if task and run.task != task:
-        raise ValueError(
-            f"{run_dir} is a run of {run.task}; a run of {task} is needed here"
-        )
-    return run

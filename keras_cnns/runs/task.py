@@ -14,7 +14,7 @@ from keras_cnns.trainers import distribution
 
 
 class Task(abc.ABC):
-    """One training; ``runs.train`` calls its methods in this order.
+    """One training, whose methods ``runs.train`` calls.
 
     Args:
         options: of the class ``options_class``.
@@ -89,7 +89,8 @@ class Task(abc.ABC):
 
     def facts(self) -> dict:
         """What must be the same when the run is resumed; see ``RunConfig``."""
-        return {"number of examples": self.sources[0][0].num_examples}
+        counts = [source.num_examples for source, _ in self.sources]
+        return {"number of examples": counts if len(counts) > 1 else counts[0]}
 
     @abc.abstractmethod
     def configure(self):
@@ -193,14 +194,11 @@ class Task(abc.ABC):
                 options set.
             example: a value of ``builder_args``, for the error message.
         """
-        roles = tuple(row.networks)
-        example = {**dict.fromkeys(roles, {}), **example}
-        changes = parse_builder_args(self.options.builder_args, example, roles)
+        decided = {role: arguments(role, name) for role, name in row.networks.items()}
+        example = {**dict.fromkeys(decided, {}), **example}
+        changes = parse_builder_args(self.options.builder_args, example, decided)
         return {
-            role: {
-                "model": name,
-                "args": {**arguments(role, name), **changes.get(role, {})},
-            }
+            role: {"model": name, "args": {**decided[role], **changes.get(role, {})}}
             for role, name in row.networks.items()
         }
 
@@ -231,13 +229,11 @@ class Task(abc.ABC):
                     f"{name}={fraction} of {total} steps is none; give a larger "
                     "fraction, 0 for no such phase, or more steps"
                 )
-        if len(names) > 1 and sum(counts) >= total:
-            given = " and ".join(
-                f"{name}={getattr(self.options, name)}" for name in names
-            )
+        if sum(counts) >= total:
+            told = " and ".join(f"{n}={getattr(self.options, n)}" for n in names)
             raise ValueError(
-                f"{given} leave none of {total} steps for what comes after; their sum "
-                "must be less than 1"
+                f"{told} leave none of {total} steps for the rest of the training; "
+                "their sum must be less than 1"
             )
         return counts
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 
+from absl import logging
 from tensorflow import keras
 
 from keras_cnns.data import naming_bad_images
@@ -35,10 +37,10 @@ def train(task_class, options) -> dict:
     task = task_class(options)
     task.check(strategy.num_replicas_in_sync)
     process.set_up(options.seed, options.mixed_precision)
+    claim_folder(options.run_dir, options.resume)
     with strategy.scope():
         task.open()
     steps_per_epoch = task.steps_per_epoch
-    claim_folder(options.run_dir, options.resume)
     is_chief = distribution.is_chief(strategy)
     with contextlib.ExitStack() as stack:
         for source, _ in task.sources:
@@ -70,10 +72,12 @@ def train(task_class, options) -> dict:
 
 def _begin(task):
     """(the run, whether it is new)."""
-    options, facts = task.options, task.facts()
+    options, facts = task.options, json.loads(json.dumps(task.facts()))
+    (source, _), steps = task.sources[0], task.steps_per_epoch
+    logging.info("%d examples, %d steps per epoch", source.num_examples, steps)
     if options.resume and holds_run(options.run_dir):
         run = read_run(options.run_dir, task.name)
-        check_unchanged(run, options, task.sources[0][0].class_names, facts)
+        check_unchanged(run, options, source.class_names, facts)
         return run, False
     config = dataclasses.replace(task.configure(), facts=facts)
     return Run(options.run_dir, task.name, options.to_json(), config), True

@@ -68,6 +68,8 @@ def train_task(task: str, **options) -> dict:
     Raises:
         ValueError: if an option is bad, without effect, or does not suit the data.
     """
+    if task not in TASKS:
+        raise ValueError(f"unknown task {task!r}; there are {', '.join(TASKS)}")
     kind = TASKS[task]
     return train(kind, kind.options_class.resolve(**options))
 

@@ -29,22 +29,34 @@ def _adam(schedule, beta_1, beta_2, epsilon, **_):
     )
 
 
-def _adamw(schedule, epsilon, weight_decay, **_):
+def _adamw(schedule, beta_1, beta_2, epsilon, weight_decay, **_):
     return keras.optimizers.AdamW(
-        schedule, weight_decay=weight_decay, epsilon=epsilon, jit_compile=False
+        schedule,
+        weight_decay=weight_decay,
+        beta_1=beta_1,
+        beta_2=beta_2,
+        epsilon=epsilon,
+        jit_compile=False,
     )
 
 
-def _lamb(schedule, epsilon, weight_decay, **_):
-    return _addons.LAMB(schedule, epsilon=epsilon, weight_decay=weight_decay)
+def _of_addons(kind):
+    """Factory of an optimizer of tensorflow-addons that decays weights itself."""
+
+    def make(schedule, beta_1, beta_2, epsilon, weight_decay, **_):
+        return kind(
+            schedule,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+        )
+
+    return make
 
 
-def _radam(schedule, epsilon, weight_decay, **_):
-    return _addons.RectifiedAdam(schedule, epsilon=epsilon, weight_decay=weight_decay)
-
-
-def _lookahead(schedule, epsilon, weight_decay, **_):
-    inner = _radam(schedule, epsilon, weight_decay)
+def _lookahead(schedule, **values):
+    inner = _of_addons(_addons.RectifiedAdam)(schedule, **values)
     return _addons.Lookahead(inner, sync_period=6, slow_step_size=0.5)
 
 
@@ -55,8 +67,8 @@ OPTIMIZERS = {
     "adadelta": (_adadelta, False),
     "adam": (_adam, False),
     "adamw": (_adamw, True),
-    "lamb": (_lamb, True),
-    "rectified_adam": (_radam, True),
+    "lamb": (_of_addons(_addons.LAMB), True),
+    "rectified_adam": (_of_addons(_addons.RectifiedAdam), True),
     "lookahead": (_lookahead, True),
 }
 SCHEDULES = ("constant", "step", "halving", "linear", "cosine", "exponential")

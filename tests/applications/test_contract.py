@@ -26,7 +26,7 @@ def _smallest_of_each(key):
 SMALLEST = _smallest_of_each(lambda i: (i.constructor.__module__, i.input_shape))
 SMALLEST_OF_FAMILY = _smallest_of_each(lambda i: i.constructor.__module__)
 # Stand for all where the frame alone is at work.
-FRAME = ["cifar_densenet_bc40_k12", "cifar_resnet20"]
+FRAME = ["cifar_resnet20", "network_in_network"]
 
 
 def _with(trait, names):
@@ -45,6 +45,7 @@ def _slow_if(is_slow, names):
 
 
 def _is_large(name):
+    """Whether building or compiling it once more is left to the long run."""
     return applications.model_info(name).params > 10_000_000
 
 
@@ -76,7 +77,7 @@ def _images(model, batch=2, seed=0):
     return tf.random.stateless_normal(shape, seed=[seed, 1])
 
 
-@on_network(SMALLEST)
+@on_network(_slow_if(_is_further, SMALLEST))
 def test_probabilities_are_finite_and_repeatable(network):
     images = _images(network)
     first, second = network(images).numpy(), network(images).numpy()
@@ -85,7 +86,7 @@ def test_probabilities_are_finite_and_repeatable(network):
     np.testing.assert_array_equal(first, second)
 
 
-@on_network(SMALLEST)
+@on_network(_slow_if(_is_further, SMALLEST))
 def test_every_trainable_weight_gets_a_finite_gradient(network):
     before = network.get_weights()
     with tf.GradientTape() as tape:
@@ -166,7 +167,7 @@ def test_weights_argument(network, tmp_path):
     np.testing.assert_array_equal(network(images), second(images))
 
 
-@on_network(_slow_if(_is_further, SMALLEST))
+@on_network(_slow_if(lambda name: _is_further(name) or _is_large(name), SMALLEST))
 def test_rebuilds_from_its_config_and_reads_its_weights(network, tmp_path):
     path = str(tmp_path / "weights.h5")
     applications.save_weights(network, path)

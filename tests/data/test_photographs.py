@@ -24,7 +24,7 @@ def _crops(source):
 
 
 def test_images_are_those_of_the_packages():
-    images = photographs.read_images()
+    images = photographs.read_pictures()
     for name, expected in {
         "astronaut": skimage.data.astronaut(),
         "chelsea": skimage.data.chelsea(),
@@ -61,9 +61,9 @@ def test_no_image_is_in_both_splits(folder):
         builder = photographs.Photographs(data_dir=folder)
         builder.download_and_prepare()
         examples = builder.as_dataset(split=split)
-        seen[split] = {e["image"].decode() for e in examples.as_numpy_iterator()}
+        seen[split] = {e["picture"].decode() for e in examples.as_numpy_iterator()}
     assert not seen["train"] & seen["test"]
-    assert seen["train"] | seen["test"] == set(photographs.IMAGES)
+    assert seen["train"] | seen["test"] == set(photographs.PICTURES)
 
 
 def test_larger_crops(tmp_path):
@@ -91,13 +91,13 @@ def test_labels_are_refused(folder):
 
 
 def test_missing_and_changed_files_give_one_error(tmp_path, monkeypatch):
-    changed = dict(photographs.IMAGES)
-    changed["rocket"] = photographs.Image("train", "skimage", "data/no.jpg", "0")
-    changed["china"] = photographs.Image("test", "no_such_package", "china.jpg", "0")
-    changed["flower"] = photographs.Image(
+    changed = dict(photographs.PICTURES)
+    changed["rocket"] = photographs.Picture("train", "skimage", "data/no.jpg", "0")
+    changed["china"] = photographs.Picture("test", "no_such_package", "china.jpg", "0")
+    changed["flower"] = photographs.Picture(
         "train", "sklearn", os.path.join("datasets", "images", "china.jpg"), "0"
     )
-    monkeypatch.setattr(photographs, "IMAGES", changed)
+    monkeypatch.setattr(photographs, "PICTURES", changed)
     with pytest.raises(OSError, match="photographs are missing") as error:
         data.open_source("photographs", "test", str(tmp_path), labelled=False)
     for text in (

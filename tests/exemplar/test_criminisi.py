@@ -109,8 +109,7 @@ def _plain_gradient(levels, known, place):
     return gradient
 
 
-def _plain_normal(known, place):
-    padded = np.pad(known.astype(float), 1, mode="edge")
+def _plain_normal(padded, place):
     near = padded[place[0] : place[0] + 3, place[1] : place[1] + 3]
     kernel = np.outer([-1, 0, 1], [1, 2, 1])
     normal = np.array([(near * kernel).sum(), (near * kernel.T).sum()])
@@ -124,7 +123,7 @@ def _first_bits(value):
     return math.ldexp(round(mantissa * 2**24), exponent - 24)
 
 
-def _plain_priority(gradient_at, largest, known, confidence, place, window):
+def _plain_priority(gradient_at, largest, known, padded, confidence, place, window):
     gradients = [
         gradient_at((row, column))
         for row in range(window[0].start, window[0].stop)
@@ -132,7 +131,7 @@ def _plain_priority(gradient_at, largest, known, confidence, place, window):
         if known[row, column]
     ]
     down, across = max(gradients, key=lambda g: g[0] ** 2 + g[1] ** 2)
-    normal = _plain_normal(known, place)
+    normal = _plain_normal(padded, place)
     data_term = abs(across * normal[0] - down * normal[1]) / largest + 0.001
     mean_confidence = math.fsum(confidence[window].flat) / known[window].size
     return _first_bits(mean_confidence * data_term)
@@ -176,8 +175,11 @@ def _plain_fill(image, mask, size, values):
         gradient_at = functools.lru_cache(maxsize=None)(
             functools.partial(_plain_gradient, levels, known)
         )
+        padded = np.pad(known.astype(float), 1, mode="edge")
         priorities = [
-            _plain_priority(gradient_at, largest, known, confidence, place, window)
+            _plain_priority(
+                gradient_at, largest, known, padded, confidence, place, window
+            )
             for place, window in zip(front, windows)
         ]
         first = int(np.argmax(priorities))

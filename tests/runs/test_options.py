@@ -28,7 +28,7 @@ class Oven(Options):
     trays: tuple = option(("one",), "which trays")
     flour: str = option("", "its kind", needs=one_of("leaven", "yeast", shown="dish"))
     glaze: str = option(
-        "", "what on top", needs=any_of("is_sweet", shown="dish", hint="bake a cake")
+        "", "what on top", needs=any_of("is_sweet", shown="dish", hint="a cake")
     )
 
     @classmethod
@@ -95,7 +95,8 @@ def test_several_values_are_a_list_or_text_with_commas():
         ),
         (
             {"glaze": "sugar"},
-            "--glaze=sugar has no effect with --dish=pie; leave it out, or bake a cake",
+            "--glaze=sugar has no effect with --dish=pie; leave it out, or give "
+            "--dish a cake",
         ),
     ],
 )
@@ -105,6 +106,29 @@ def test_what_is_refused_and_what_would_be_right(given, message):
         Oven.resolve(**{**dish, **given})
     assert str(refused.value).startswith(message) or message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("minutes", "3"),
+        ("minutes", 2.5),
+        ("minutes", True),
+        ("degrees", "hot"),
+        ("degrees", None),
+        ("bell", 1),
+        ("heat", 1),
+        ("dish", 5),
+        ("trays", 7),
+    ],
+)
+def test_values_of_another_type_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be .*, got {value!r}"):
+        Oven.resolve(**{"dish": "pie", name: value})
+
+
+def test_whole_numbers_are_numbers():
+    assert Oven.resolve(dish="pie", degrees=200).degrees == 200
 
 
 def test_options_are_accepted_where_they_have_an_effect():
@@ -142,7 +166,7 @@ def test_options_are_accepted_where_they_have_an_effect():
         ({"weight_decay": -1.0}, "weight_decay must be at least 0, got -1.0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"channels": True}, "channels must be 0 or 1 or 3, got True"),
+        ({"channels": 2}, "channels must be 0 or 1 or 3, got 2"),
     ],
 )
 def test_classifiers_refuse_before_anything_is_opened(given, quoted):
@@ -168,8 +192,8 @@ def test_classifiers_refuse_before_anything_is_opened(given, quoted):
         (
             "train-inpainter",
             {"model": "global_local", "style_weight": 1.0},
-            "--style_weight=1.0 has no effect with --model=global_local, whose trainer "
-            "is global_local; .*reconstruction, lbam",
+            "--style_weight=1.0 has no effect with --model=global_local.*; leave it "
+            "out, or take one of .*lbam",
         ),
         ("refine-images", {"model": "simgan_foot"}, "'simgan_foot'.*simgan_hand"),
         ("train-gan", {"model": "dcgan7"}, "'dcgan7'.*dcgan64"),
@@ -177,12 +201,13 @@ def test_classifiers_refuse_before_anything_is_opened(given, quoted):
             "inpaint",
             {"input": "a", "mask": "b", "output": "c", "tile_size": 64},
             "--tile_size=64 has no effect with --method=patch_match; leave it out, or "
-            "take the folder of a run",
+            "give --method the folder of a run",
         ),
         (
             "compare-inpainting",
             {"methods": "mean,nearest", "output_dir": "x", "which": "best"},
-            "--which=best has no effect with --methods=mean,nearest; .*add the folder",
+            "--which=best has no effect with --methods=mean,nearest; leave it out, or "
+            "give --methods the folder of a run",
         ),
     ],
 )
@@ -267,6 +292,16 @@ def test_a_resumed_run_may_change_what_is_free_only(started):
         )
     with pytest.raises(ValueError, match=r"classes of the data was .*'b'.*'c'"):
         check_unchanged(started, _resume(started), ("a", "c"), same[1])
+
+
+def test_a_run_from_before_an_option_had_its_default(started):
+    options = dict(started.options)
+    del options["discriminator_learning_rate"], options["critic_warm_up"]
+    older = dataclasses.replace(started, options=options)
+    same = (("a", "b"), {"number of examples": 40})
+    check_unchanged(older, _resume(started), *same)
+    with pytest.raises(ValueError, match="critic_warm_up was False, is True"):
+        check_unchanged(older, _resume(started, critic_warm_up=True), *same)
 
 
 def test_a_recipe_wins_over_the_resumed_run_which_then_refuses_it(tmp_path):

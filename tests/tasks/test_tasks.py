@@ -12,8 +12,8 @@ import tensorflow as tf
 
 import keras_cnns
 from keras_cnns import applications, data, inference
-from keras_cnns.runs import parse_builder_args, parse_numbers
-from keras_cnns.tasks import TASKS
+from keras_cnns.runs import parse_numbers
+from keras_cnns.tasks import TASKS, train_task
 from keras_cnns.tasks.classification import RECIPES, ClassificationOptions
 from keras_cnns.tasks.generation import GenerationOptions
 from keras_cnns.trainers import optimizers
@@ -72,7 +72,7 @@ def test_recipes_are_accepted_and_train_as_they_say(name):
     options = ClassificationOptions.resolve(model=model, recipe=name, **PLACES)
     assert {key: getattr(options, key) for key in values} == values
     data.Augmentation(options.augmentation)
-    arguments = parse_builder_args(options.builder_args, {})
+    arguments = json.loads(options.builder_args or "{}")
     constructor = applications.model_info(model).constructor
     assert set(arguments) <= set(inspect.signature(constructor).parameters)
     assert ("aux_heads" in arguments) == (options.auxiliary_weight > 0)
@@ -117,6 +117,31 @@ def test_a_run_gives_its_networks(runs_by_task, task):
         assert len(weights) > 1
         for value, other in zip(weights, fresh.weights):
             np.testing.assert_array_equal(value, other)
+
+
+def test_a_role_that_a_run_does_not_have_is_refused(runs_by_task):
+    run = keras_cnns.open_run(runs_by_task["generation"])
+    with pytest.raises(ValueError, match="'refiner'.*generator, discriminator"):
+        run.load("refiner")
+
+
+def test_what_uses_a_run_takes_it_opened_too(runs_by_task):
+    for task, use in (
+        ("classification", inference.load_classifier),
+        ("generation", inference.Sampler),
+        ("inpainting", inference.NetworkInpainter),
+        ("refinement", inference.Refiner),
+    ):
+        assert use(keras_cnns.open_run(runs_by_task[task]))
+        other = keras_cnns.open_run(runs_by_task["generation"])
+        if task != "generation":
+            with pytest.raises(ValueError, match=f"of generation; a run of {task}"):
+                use(other)
+
+
+def test_a_task_that_is_unknown_is_not_trained():
+    with pytest.raises(ValueError, match="'captioning'.*generation"):
+        train_task("captioning", model="m", **PLACES)
 
 
 def _images(shape, count=3):

@@ -12,7 +12,9 @@ class ClassificationOptions(TrainingOptions):
 
     task = "classification"
 
-    recipe: str = option("", "published hyper-parameters by name; explicit flags win")
+    recipe: str = option(
+        "", "published hyper-parameters by name; explicit flags win", free=True
+    )
     init_weights: str = option(
         "", "start from a public checkpoint (imagenet), a weight file or a run's folder"
     )

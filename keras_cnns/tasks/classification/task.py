@@ -5,7 +5,7 @@ import os
 from absl import logging
 
 from keras_cnns import applications, data, export, figures, inference, metrics, trainers
-from keras_cnns.runs import RunConfig, Task, holds_run, parse_builder_args, read_run
+from keras_cnns.runs import RunConfig, Task, holds_run, parse_arguments, read_run
 from keras_cnns.tasks.classification.options import ClassificationOptions
 
 
@@ -29,17 +29,21 @@ class ClassificationTask(Task):
 
     def open(self):
         options = self.options
-        source = data.open_source(
-            options.dataset, options.train_split, options.data_dir
+        splits = [options.train_split]
+        splits += [options.validation_split] if options.validation_split else []
+        source, *held_out = (
+            data.open_source(options.dataset, split, options.data_dir)
+            for split in splits
         )
         self.sources = [(source, 1)]
+        self._held_out = held_out[0] if held_out else None
         self.patience = options.early_stopping
 
     def configure(self):
         (source, _), *_ = self.sources
         preprocessing = self._preprocessing(source)
         args = {
-            **parse_builder_args(self.options.builder_args, {"dropout_rate": 0.2}),
+            **parse_arguments(self.options.builder_args, {"dropout_rate": 0.2}),
             "input_shape": preprocessing.shape,
             "classes": len(source.class_names),
         }
@@ -67,15 +71,10 @@ class ClassificationTask(Task):
         return trainer
 
     def load_validation(self, config):
-        options = self.options
-        if not options.validation_split:
+        if self._held_out is None:
             return None
-        return data.load(
-            options.dataset,
-            options.validation_split,
-            options.batch_size,
-            preprocessing=config.preprocessing,
-            data_dir=options.data_dir,
+        return data.load_evaluation(
+            self._held_out, self.options.batch_size, preprocessing=config.preprocessing
         )
 
     def report(self, run, progress):
@@ -85,7 +84,7 @@ class ClassificationTask(Task):
         validation = self.load_validation(run.config)
         if validation is None:
             return
-        network, _ = inference.load_classifier(run.folder, "last")
+        network, _ = inference.load_classifier(run, "last")
         report = metrics.evaluate_classifier(
             network, validation, run.config.class_names
         )
@@ -114,7 +113,7 @@ class ClassificationTask(Task):
 
     @classmethod
     def export(cls, run, export_dir, name="", *, which="last", warmup_requests=1):
-        network, _ = inference.load_classifier(run.folder, which)
+        network, _ = inference.load_classifier(run, which)
         return export.export_saved_model(
             network,
             export_dir,

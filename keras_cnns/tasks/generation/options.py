@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_cnns.runs import changed, one_of, option
+from keras_cnns.runs import changed, find_model, one_of, option
 from keras_cnns.tasks.adversarial import AdversarialOptions
 from keras_cnns.tasks.generation.models import MODELS, TRAINERS, paper_options
 
@@ -44,7 +44,9 @@ class GenerationOptions(AdversarialOptions):
 
     @classmethod
     def derive(cls, values):
-        return {"trainer": values["trainer"] or MODELS[values["model"]].trainer}
+        return {
+            "trainer": values["trainer"] or find_model(MODELS, values["model"]).trainer
+        }
 
     @property
     def algorithm(self) -> str:

@@ -16,13 +16,21 @@ from keras_cnns.runs import (
 from keras_cnns.tasks.inpainting.models import MODELS
 from keras_cnns.trainers import ReconstructionWeights
 
-_RECONSTRUCTION = one_of("trainer", "reconstruction", "lbam")
-_PIXELS = one_of("trainer", "reconstruction", "lbam", "contextual_attention")
-_ADVERSARIAL = one_of("trainer", "lbam", "global_local", "contextual_attention")
-_PENALIZED = one_of("trainer", "lbam", "contextual_attention")
-_STAGES = one_of("trainer", "reconstruction")
-_PHASES = one_of("trainer", "global_local")
-_COARSE = one_of("trainer", "contextual_attention")
+
+def _trained_by(*trainers):
+    """Needs a model that one of these algorithms trains."""
+    names = [name for name, row in MODELS.items() if row.trainer in trainers]
+    return one_of("model", *names)
+
+
+_RECONSTRUCTION = _trained_by("reconstruction", "lbam")
+_PIXELS = _trained_by("reconstruction", "lbam", "contextual_attention")
+_ADVERSARIAL = _trained_by("lbam", "global_local", "contextual_attention")
+_LOCAL = _trained_by("global_local", "contextual_attention")
+_PENALIZED = _trained_by("lbam", "contextual_attention")
+_STAGES = _trained_by("reconstruction")
+_PHASES = _trained_by("global_local")
+_COARSE = _trained_by("contextual_attention")
 _FEATURES = any_of("perceptual_weight", "style_weight")
 _HOLES = ("mask_kinds", "hole_ratios", "rectangle_sides")
 
@@ -47,7 +55,7 @@ class InpaintingOptions(TrainingOptions):
         "height and width of the patches of local critics and discriminators; 0: half "
         "of the image's",
         least=0,
-        needs=one_of("trainer", "global_local", "contextual_attention"),
+        needs=_LOCAL,
     )
     mask_kinds: str = option(
         "irregular",
@@ -151,10 +159,6 @@ class InpaintingOptions(TrainingOptions):
         left_out = _HOLES if "mask_kinds" in given else ()
         values = super().published(given)
         return {k: v for k, v in values.items() if k not in left_out}
-
-    @classmethod
-    def derive(cls, values):
-        return {"trainer": MODELS[values["model"]].trainer}
 
     def check(self):
         super().check()

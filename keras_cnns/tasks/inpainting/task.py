@@ -132,11 +132,12 @@ class InpaintingTask(Task):
         """Its updates are the steps that do not train the discriminator alone."""
         options, rate = self.options, None
         if "second_stage_start" in own and options.second_stage_fraction:
-            if options.schedule != "constant":
+            if options.schedule != "constant" or options.warmup_epochs:
                 raise ValueError(
-                    f"schedule={options.schedule!r} cannot be combined with "
+                    f"schedule={options.schedule!r} and warmup_epochs="
+                    f"{options.warmup_epochs} cannot be combined with "
                     f"second_stage_fraction={options.second_stage_fraction}, which "
-                    "sets the rate; take constant, or a fraction of 0"
+                    "sets the rate; take constant and 0, or a fraction of 0"
                 )
             rate = trainers.two_stage_rate(
                 options.learning_rate,
@@ -217,7 +218,7 @@ class InpaintingTask(Task):
     @classmethod
     def inferencer(cls, run, which="last", **options):
         """``inference.NetworkInpainter``."""
-        return inference.NetworkInpainter(run.folder, which, **options)
+        return inference.NetworkInpainter(run, which, **options)
 
     @classmethod
     def export(cls, run, export_dir, name="", *, which="last"):

@@ -83,12 +83,6 @@ class RefinementTask(Task):
             )
         return folder
 
-    def facts(self):
-        return {
-            **super().facts(),
-            "number of real ones": self.sources[1][0].num_examples,
-        }
-
     def configure(self):
         row, (source, _) = self.options.row, self.sources[0]
         preprocessing = self.preprocess_for(row.networks["refiner"], "signed")
