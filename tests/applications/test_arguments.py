@@ -52,6 +52,7 @@ def test_nonsense_is_refused_by_name(name, option, value):
         ("inception_v4", "dropout_rate", 0.3),
         ("maxout_network", "units", 8),
         ("network_in_network", "rectified_class_maps", False),
+        ("vgg16", "dropout_rate", 0.3),
     ],
 )
 def test_options_of_the_classifier_want_one(name, option, value):
@@ -71,8 +72,8 @@ def test_defaults_and_the_architecture_are_not_refused():
 # Other tasks: the general builders and the named constructors of every family.
 FAMILIES = {
     applications.model_info(name).constructor.__module__
-    for task in ("generative", "inpainting")
-    for name in applications.list_models(task)
+    for name in applications.list_models()
+    if applications.model_info(name).task != "classification"
 }
 BUILDERS = sorted(
     name
@@ -101,6 +102,46 @@ def test_nonsense_is_refused_by_builders_of_other_tasks(builder, option):
 @pytest.mark.parametrize(
     ("builder", "arguments", "quoted"),
     [
+        ("GANGenerator", {"units": ()}, r"\(\)"),
+        ("GANGenerator", {"activations": ("relu",)}, r"units=.*activations="),
+        ("GANGenerator", {"activations": ("relu", "gelu")}, "gelu"),
+        ("GANGenerator", {"image_shape": (28, 28)}, r"\(28, 28\)"),
+        ("GANGenerator", {"output_activation": "relu"}, "'relu'"),
+        ("GANGenerator", {"latent_size": 0}, "0"),
+        ("GANGenerator", {"largest_norm": -1.0}, "-1.0"),
+        ("GANGenerator", {"pixel_means": [0.5]}, r"\(1,\)"),
+        ("GANDiscriminator", {"pieces": 2.5}, "2.5"),
+        ("GANDiscriminator", {"dropout_rate": 1.0}, "1.0"),
+        ("GANConvGenerator", {"units": (8, 10)}, r"\(8, 10\)"),
+        ("GANConvDiscriminator", {"image_shape": (9, 32, 3)}, r"\(9, 32, 3\)"),
+        ("CGANGenerator", {"classes": 0}, "classes.*0"),
+        ("CGANDiscriminator", {"label_units": "ten"}, "label_units.*ten"),
+        ("CGANWordGenerator", {"word_size": -3}, "word_size.*-3"),
+        ("CGANWordDiscriminator", {"dropout_rate": "half"}, "half"),
+        ("DCGANGenerator", {"filters": 64}, "64"),
+        ("DCGANGenerator", {"strides": (2, 2)}, r"strides=\(2, 2\)"),
+        ("DCGANGenerator", {"classes": True}, "True"),
+        ("DCGANGenerator", {"image_shape": (None, 64, 3)}, "None"),
+        ("DCGANGenerator", {"batch_norm": 0}, "0"),
+        ("DCGANGenerator", {"batch_norm_momentum": 1.0}, "1.0"),
+        (
+            "DCGANDiscriminator",
+            {"batch_norm": False, "batch_norm_affine": False},
+            "batch_norm_affine=False has no effect",
+        ),
+        ("DCGANDiscriminator", {"kernel_size": (5, 5)}, r"\(5, 5\)"),
+        ("WGANGenerator", {"filters": (64, 0)}, r"\(64, 0\)"),
+        ("WGANCritic", {"image_shape": "64"}, "64"),
+        ("WGANMLPGenerator", {"units": (512, None)}, "None"),
+        ("WGANMLPCritic", {"image_shape": (64, 64, 0)}, r"\(64, 64, 0\)"),
+        ("WGANGPGenerator", {"batch_norm": "layer"}, "'layer'"),
+        ("WGANGPCritic", {"weight_stddev": 0}, "weight_stddev.*0"),
+        ("WGANGPPointGenerator", {"point_size": 0}, "point_size.*0"),
+        ("WGANGPResNetGenerator", {"image_shape": (60, 64, 3)}, r"\(60, 64, 3\).*16"),
+        ("WGANGPPooledResNetCritic", {"filters": (128,)}, r"\(128,\)"),
+        ("SimGANRefiner", {"blocks": 0}, "blocks.*0"),
+        ("SimGANDiscriminator", {"strides": (2, 2)}, r"strides=\(2, 2\)"),
+        ("DCGAN64Generator", {"batch_norm_momentum": -0.1}, "-0.1"),
         ("UNet", {"image_shape": (570, 572, 1)}, r"\(570, 572, 1\).*188.*16"),
         ("UNet", {"image_shape": (172, 172, 1)}, r"\(172, 172, 1\).*188.*16"),
         ("UNetSame", {"dropout_rate": 1.0}, "1.0"),
@@ -147,4 +188,18 @@ def test_nonsense_is_refused_by_builders_of_other_tasks(builder, option):
 )
 def test_bad_arguments_are_quoted(builder, arguments, quoted):
     with pytest.raises(ValueError, match=quoted):
+        getattr(applications, builder)(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("builder", "arguments"),
+    [
+        ("GANGenerator", {"sigmoid_bias": -2.0}),
+        ("DCGANGenerator", {"batch_norm": False, "batch_norm_momentum": 0.5}),
+        ("WGANCritic", {"batch_norm": False, "batch_norm_momentum": 0.5}),
+        ("WGANGPGenerator", {"batch_norm": None, "batch_norm_momentum": 0.5}),
+    ],
+)
+def test_nothing_is_silently_ignored(builder, arguments):
+    with pytest.raises(ValueError, match="has no effect"):
         getattr(applications, builder)(**arguments)

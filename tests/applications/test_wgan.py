@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from keras_cnns import applications
 
-CRITICS = [n for n in applications.list_models("generative") if "critic" in n]
+CRITICS = [n for n in applications.list_models("generation") if "critic" in n]
 PENALISED = [n for n in CRITICS if n.startswith("wgan_gp")]
 
 

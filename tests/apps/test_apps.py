@@ -375,7 +375,7 @@ def test_from_a_shell_without_noise(finish, data_dir, tmp_path):
     unknown = [
         line
         for line in errors.splitlines()
-        if not re.match(r"I\d{4} .*(task|saved_model)\.py:\d+\] ", line)
+        if not re.match(r"I\d{4} .*(training|task|saved_model)\.py:\d+\] ", line)
     ]
     assert unknown == []
 

@@ -159,7 +159,7 @@ def test_noise_keeps_the_gradient():
         ({"record_steps": (5, 5)}, r"\(5, 5\)"),
         ({"record_steps": ()}, "record_steps"),
         ({"batch_size": 601}, "601"),
-        ({"noise_deviation": -1.0}, "-1.0"),
+        ({"noise_std": -1.0}, "-1.0"),
     ],
 )
 def test_bad_arguments_are_quoted(options, quoted):

@@ -205,7 +205,7 @@ NO_FEATURES = {"perceptual_weight": 0.0, "style_weight": 0.0}
         (
             "pconv_unet",
             {"second_stage_fraction": 1.0, **NO_FEATURES},
-            "starts at step 1 or later, got 0.0002, 5e-05 and 0",
+            "second_stage_fraction=1.0 leave none of 100 steps",
         ),
     ],
 )
