@@ -72,13 +72,22 @@ def _assert_equal_outputs(theirs, ours, size):
 
 
 @pytest.mark.parametrize("name", _slow_but(QUICK))
-def test_with_top(name):
+def test_with_top_and_files_both_ways(name, tmp_path):
     theirs, ours = _pair(name, classifier_activation=None)
-    _copy_layer_by_layer(theirs, ours)
+    path = str(tmp_path / "weights.h5")
+    theirs.save_weights(path)
+    applications.load_weights(ours, path, adapt=False)
     _assert_equal_outputs(theirs, ours, ours.input_shape[1])
+    expected = theirs.get_weights()
+    applications.save_weights(ours, path)
+    theirs.set_weights([np.zeros_like(value) for value in expected])
+    theirs.load_weights(path)
+    for one, other in zip(expected, theirs.get_weights()):
+        np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", _slow_but(["ResNet50"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAIRS)
 def test_without_top_at_two_sizes(name):
     shape = (None, None, 3)
     theirs, ours = _pair(name, include_top=False, input_shape=shape, pooling="avg")
@@ -87,7 +96,8 @@ def test_without_top_at_two_sizes(name):
         _assert_equal_outputs(theirs, ours, size)
 
 
-@pytest.mark.parametrize("name", _slow_but(["ResNet50"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAIRS)
 def test_keras_files_load_with_top_at_another_size(name, tmp_path):
     arguments = {"input_shape": (160, 160, 3), "classifier_activation": None}
     theirs, _ = _pair(name, **arguments)
@@ -112,12 +122,4 @@ def test_files_with_other_layer_names_load_by_position(name, tmp_path, caplog):
     with caplog.at_level("INFO", logger="absl"):
         ours = getattr(applications, name)(weights=renamed, **arguments)
     assert "matched by position" in caplog.text
-    _assert_equal_outputs(theirs, ours, 64)
-
-
-def test_keras_reads_our_files(tmp_path):
-    theirs, ours = _pair("ResNet50", include_top=False, input_shape=(64, 64, 3))
-    path = str(tmp_path / "weights.h5")
-    applications.save_weights(ours, path)
-    theirs.load_weights(path)
     _assert_equal_outputs(theirs, ours, 64)

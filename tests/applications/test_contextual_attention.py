@@ -59,7 +59,7 @@ def _convolutions(model):
     return [(shape[0], *shape[2:]) for shape in kernels]
 
 
-def test_convolutions_of_the_authors_code():
+def test_convolutions_of_the_authors_code(zero_weights):
     model = applications.ContextualAttentionInpainter()
     rows = COARSE + DILATED + ATTENTIVE + MERGED
     assert sorted(_convolutions(model)) == sorted(rows)
@@ -76,7 +76,7 @@ def test_convolutions_of_the_authors_code():
         assert leaks == {np.float32(0.2)}
 
 
-def test_sizes_of_maps():
+def test_sizes_of_maps(zero_weights):
     """256 pixels go down to 64, are compared at 32, and go up again."""
     model = applications.ContextualAttentionInpainter()
     assert [tuple(x.shape[1:]) for x in model.outputs] == [(256, 256, 3)] * 2
@@ -141,11 +141,16 @@ def test_coarse_stage_against_torch():
     np.testing.assert_allclose(pasted([images, masks]), composite, atol=1e-5)
 
 
-def test_what_is_under_the_hole_has_no_effect():
-    model = _small()
+@pytest.fixture(scope="module")
+def small():
+    """A network that no test changes."""
+    return _small()
+
+
+def test_what_is_under_the_hole_has_no_effect(small):
     images, masks = _example(32)
     other = np.where(masks == 1, images, np.float32(np.nan))
-    for one, changed in zip(model([images, masks]), model([other, masks])):
+    for one, changed in zip(small([images, masks]), small([other, masks])):
         np.testing.assert_array_equal(one, changed)
         assert np.isfinite(one).all()
 
@@ -186,12 +191,13 @@ def test_small_images(size, channels, options):
 
 
 @pytest.mark.parametrize("known", [0.0, 1.0])
-def test_all_hole_and_no_hole(known):
+def test_all_hole_and_no_hole(small, known):
     images, masks = _example(32)
-    for output in _small()([images, np.full_like(masks, known)]):
+    for output in small([images, np.full_like(masks, known)]):
         assert np.isfinite(output).all()
 
 
+@pytest.mark.slow
 def test_mixed_precision_xla_and_config():
     keras.mixed_precision.set_global_policy("mixed_float16")
     model = _small(16, dilation_rates=(2,))

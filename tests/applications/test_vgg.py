@@ -64,7 +64,9 @@ def _keras(name="VGG16", **kwargs):
     return network
 
 
-@pytest.fixture(scope="module", params=["VGG16", "VGG19"])
+@pytest.fixture(
+    scope="module", params=["VGG16", pytest.param("VGG19", marks=pytest.mark.slow)]
+)
 def whole(request, tmp_path_factory):
     """A small network of Keras with its top, and its file."""
     network = _keras(request.param, **SMALL)
@@ -144,7 +146,7 @@ def test_whole_at_its_own_size(tmp_path):
     _assert_same(network, applications.VGG16(weights=state_dict), (224, 224))
 
 
-def test_dropout_follows_both_dense_layers_in_training():
+def test_dropout_follows_both_dense_layers_in_training(zero_weights):
     network = applications.VGG16(**SMALL)
     drops = [x for x in network.layers if isinstance(x, keras.layers.Dropout)]
     assert [(x.name, x.rate) for x in drops] == [
@@ -157,10 +159,12 @@ def test_dropout_follows_both_dense_layers_in_training():
     assert not [x for x in without.layers if isinstance(x, keras.layers.Dropout)]
 
 
-def test_first_maps_are_correlations_with_the_files_kernels(tmp_path):
+def test_first_maps_are_correlations_with_the_files_kernels(whole, tmp_path):
     """Cross-correlation with zeros around, then ReLU, in plain NumPy."""
-    tensors = _tensors(_keras(**SMALL))
-    network = applications.VGG16(include_top=False, weights=_written(tensors, tmp_path))
+    name = whole[0].name
+    tensors = _tensors(whole[0], name.upper())
+    path = _written(tensors, tmp_path)
+    network = applications.create_model(name, include_top=False, weights=path)
     image = np.random.default_rng(1).normal(size=(8, 8, 3)).astype(np.float32)
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
     kernel, bias = tensors["features.0.weight"], tensors["features.0.bias"]
@@ -173,20 +177,21 @@ def test_first_maps_are_correlations_with_the_files_kernels(tmp_path):
     np.testing.assert_allclose(found, np.maximum(expected, 0), atol=1e-5)
 
 
-def test_files_of_other_networks_are_refused(tmp_path):
-    tensors = _tensors(_keras(**SMALL))
+def test_files_of_other_networks_are_refused(whole, tmp_path):
+    name = whole[0].name
+    tensors = _tensors(whole[0], name.upper())
 
     def assert_refused(message, **arguments):
+        path = _written(tensors, tmp_path)
         with pytest.raises(ValueError, match=message):
-            applications.VGG16(weights=_written(tensors, tmp_path), **arguments)
+            applications.create_model(name, weights=path, **arguments)
 
-    for arguments in ({"include_top": False}, SMALL):
-        kernel = tensors.pop("features.12.weight")
-        assert_refused("block3_conv2", **arguments)
-        tensors["features.12.weight"] = kernel.transpose(2, 3, 1, 0).copy()
-        assert_refused("shapes differ.*block3_conv2", **arguments)  # Keras' order
-        tensors["features.12.weight"] = kernel
-    assert_refused("shapes differ.*fc1", input_shape=(64, 64, 3), classes=5)
+    kernel = tensors.pop("features.12.weight")
+    assert_refused("block3_conv2", include_top=False)
+    tensors["features.12.weight"] = kernel.transpose(2, 3, 1, 0).copy()  # Keras' order
+    assert_refused("shapes differ.*block3_conv2", include_top=False)
+    tensors["features.12.weight"] = kernel
+    assert_refused("shapes differ.*fc1", input_shape=(32, 32, 3), classes=5)
     tensors["layer1.0.conv1.weight"] = kernel
     assert_refused("another architecture.*layer1.0.conv1", include_top=False)
 

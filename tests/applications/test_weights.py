@@ -13,17 +13,18 @@ from tensorflow import keras
 
 from keras_cnns import applications
 from keras_cnns.applications.classification import resnet
-from keras_cnns.applications.frame import weight_files
+from keras_cnns.applications.frame import public_files, weight_files
 
 
 def _net(**kwargs):
     return applications.CifarResNet20(**{"input_shape": (16, 16, 3), **kwargs})
 
 
-@pytest.fixture
-def saved(tmp_path):
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A network that no test changes, and the file of its weights."""
     network = _net()
-    path = str(tmp_path / "weights.h5")
+    path = str(tmp_path_factory.mktemp("weights") / "weights.h5")
     network.save_weights(path)
     return network, path
 
@@ -170,7 +171,7 @@ def test_public_file_is_found_by_its_checksum(tmp_path, monkeypatch):
     source.save_weights(str(path))
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    good = weight_files.PublicFile(path.as_uri(), f"md5:{md5}", "none")
+    good = public_files.PublicFile(path.as_uri(), f"md5:{md5}", "none")
     network = resnet._resnet(
         (3, 3, 3), "basic", 16, "zero_pad", "small", input_shape=(16, 16, 3),
         classes=10, weights="served", public_weights={"served": good},

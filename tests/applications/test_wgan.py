@@ -73,7 +73,9 @@ def _small_critics():
     }
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
+)
 def test_critics_run_in_16_bits(policy):
     exact = _small_critics()
     keras.mixed_precision.set_global_policy(policy)
