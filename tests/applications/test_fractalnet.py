@@ -13,9 +13,13 @@ SMALL = {"filters": (4, 6), "columns": 3, "classes": 5, "input_shape": (8, 8, 3)
 DRAWS = 20_000
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network():
-    """A small network with statistics and scales that are not those of the start."""
+    """A small network with statistics and scales that are not those of the start.
+
+    No test changes its trained weights.
+    """
+    keras.utils.set_random_seed(0)
     model = applications.FractalNet(**SMALL, dropout_rate=0.0)
     generator = np.random.default_rng(0)
     for layer in model.layers:

@@ -91,9 +91,13 @@ def _small_inpainting(name, channels=None):
     return applications.create_model(name, image_shape=shape, **changes)
 
 
-# Tasks whose networks are run smaller than they are: functions of the name and, if
-# they take other images, the number of channels.
+# Tasks whose networks are run smaller than they are: functions of the name and of the
+# number of channels.
 SMALLER = {"inpainting": _small_inpainting}
+
+
+def _smaller(names):
+    return [name for name in names if applications.model_info(name).task in SMALLER]
 
 
 def _make(name, **changes):
@@ -199,26 +203,36 @@ def test_output_and_gradients(network):
 def test_rebuilds_from_its_config_and_reads_its_weights(network, tmp_path):
     path = str(tmp_path / "weights.h5")
     network.save_weights(path)
+    copy = keras.Model.from_config(network.get_config())
+    copy.load_weights(path)
     inputs = _inputs(network)
-    expected = tf.nest.flatten(network(inputs))
-    copies = [keras.Model.from_config(network.get_config()), _make(network.name)]
-    for copy in copies:  # names do not depend on what was built before
-        assert [x.name for x in copy.layers] == [x.name for x in network.layers]
-        copy.load_weights(path)
-        for one, other in zip(expected, tf.nest.flatten(copy(inputs))):
-            np.testing.assert_array_equal(one, other)
+    outputs = (tf.nest.flatten(model(inputs)) for model in (network, copy))
+    for one, other in zip(*outputs):
+        np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", SMALLEST)
-def test_mixed_float16(name):
-    """Where networks are run smaller, on images of one channel, too."""
-    is_smaller = applications.model_info(name).task in SMALLER
+@on_network(SMALLEST)
+def test_mixed_float16(network, tmp_path):
+    """Runs, and reads the weights of the network in 32 bits."""
+    path = str(tmp_path / "weights.h5")
+    network.save_weights(path)
     keras.mixed_precision.set_global_policy("mixed_float16")
-    model = _make(name, **({"channels": 1} if is_smaller else {}))
+    model = _make(network.name)
+    # names do not depend on what was built before
+    assert [x.name for x in model.layers] == [x.name for x in network.layers]
     for output in tf.nest.flatten(model(_inputs(model), training=True)):
         assert output.dtype == tf.float32 and np.isfinite(output).all()
-        if is_smaller and _kind(name) == "filler":
-            assert output.shape[-1] == 1
+    model.load_weights(path)
+    for one, other in zip(network.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", _smaller(SMALLEST))
+def test_one_channel(name):
+    model = _make(name, channels=1)
+    for output in tf.nest.flatten(model(_inputs(model), training=True)):
+        assert np.isfinite(output).all()
+        assert _kind(name) != "filler" or output.shape[-1] == 1
 
 
 @on_network(_slow(lambda name: name not in QUICK_BY_XLA, SMALLEST))

@@ -76,7 +76,7 @@ def test_it_leaves_everything_it_promises(refined):
     Image.open(run_dir / "training_curves.png").verify()
     run = runs.read_run(str(run_dir), "refinement")
     assert run.options["real_dataset"] == "digits"
-    assert run.config.facts["number of real ones"] == 1437
+    assert run.config.facts["number of examples"] == [400, 1437]
     for role, changes in NETS.items():
         args = {"image_shape": (8, 8, 1), **changes}
         model = f"simgan_eye_{role}"

@@ -66,6 +66,7 @@ def test_no_image_is_in_both_splits(folder):
     assert seen["train"] | seen["test"] == set(photographs.PICTURES)
 
 
+@pytest.mark.slow  # prepares another set; only its counts differ
 def test_larger_crops(tmp_path):
     source = data.open_source("photographs_128", "test", str(tmp_path), labelled=False)
     # 300x451: 2x3 and, halved, 1x1; 427x640: 3x5 and 1x2.

@@ -9,13 +9,12 @@ from keras_cnns.data.builders import rendered_digits
 
 
 @pytest.fixture(scope="module")
-def sets(tmp_path_factory):
+def sets(data_dir):
     """Both splits as ``(images, labels)``."""
-    folder = str(tmp_path_factory.mktemp("rendered"))
     plain = data.Preprocessing(8, 8, 1, (0.0,), (1.0,))
     sets = {}
     for split in ("train", "test"):
-        source = data.open_source("rendered_digits", split, folder)
+        source = data.open_source("rendered_digits", split, data_dir)
         assert source.image_shape == (8, 8, 1)
         assert source.class_names == tuple("0123456789")
         examples = source.examples.map(

@@ -22,8 +22,8 @@ SETTINGS = {
 UNSYNCED, DROPOUT = "classification_unsynced", "gan_dropout"
 # Kinds that all devices together train as one does.
 ALIKE = [kind for kind in KINDS if kind not in (UNSYNCED, DROPOUT)]
-# Of each way to make a step: labels, latents and buffers, reconstruction, phases.
-SHORT = ["classification", "wgan_gp", "simgan", "reconstruction", "global_local"]
+# Labels and common batch statistics, latents, a buffer, masks.
+SHORT = ["classification", "wgan_gp", "simgan", "reconstruction"]
 ROUNDING = 1e-5
 LONGEST = 16  # trainings of one process
 

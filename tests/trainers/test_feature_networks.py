@@ -120,11 +120,11 @@ def test_torchvisions_layout_gives_torchs_features(tmp_path):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-@pytest.fixture
-def classifier(write_run, tmp_path):
+@pytest.fixture(scope="module")
+def classifier(write_run, tmp_path_factory):
     """The folder of a classifier's run with random weights."""
     options = {"model": "cifar_resnet20", "builder_args": ""}
-    return write_run(tmp_path / "run", "classification", **options)
+    return write_run(tmp_path_factory.mktemp("run"), "classification", **options)
 
 
 @pytest.mark.parametrize("size", [(None, None), (16, 24)])
