@@ -1,6 +1,7 @@
 """Shared fixtures: prepared data, trained runs, clean Keras state, commands in their
 own process."""
 
+import ctypes
 import gc
 import json
 import os
@@ -87,13 +88,14 @@ def _free_memory():
     """
     if _resident_bytes() > _MEMORY["after_collection"] + _MUCH_MEMORY:
         gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # else the C library keeps what was freed
         _MEMORY["after_collection"] = _resident_bytes()
 
 
 def _resident_bytes():
     try:
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
-    except OSError:  # not Linux: networks go when Python thinks so
+    except OSError:  # not Linux, nor its C library: Python decides when they go
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
 

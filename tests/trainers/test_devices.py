@@ -146,12 +146,18 @@ def test_two_workers_train_as_one(kind, results):
 
 
 @comparison(
-    "two devices",
+    "one device",
     "two devices, XLA",
-    kinds=[UNSYNCED, *(k for k in ALIKE if not KINDS[k].has_synced_norms)],
+    kinds=[kind for kind in ALIKE if not KINDS[kind].has_synced_norms],
     short=["wgan_gp"],
 )
+def test_two_devices_with_xla_train_as_one_without(kind, results):
+    _assert_same(kind, *results)
+
+
+@comparison("two devices", "two devices, XLA", kinds=[UNSYNCED])
 def test_xla_trains_the_same_on_two_devices(kind, results):
+    """Without common batch statistics, two devices differ from one."""
     _assert_same(kind, *results)
 
 
