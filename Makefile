@@ -4,8 +4,12 @@
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 DEMO := runs/demo
-# The files with the longest tests first, so that both processes end together.
-IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder tests/trainers tests/apps tests
+# Networks by themselves, so that no process grows beyond 3 GB; the files with the longest
+# tests first, so that both processes end together.
+IN_PARALLEL := $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+OF_NETWORKS := $(patsubst %,tests/applications/test_%.py,contract network_contract \
+  variants) tests/applications
+OF_THE_REST := tests/trainers tests/apps tests --ignore=tests/applications
 
 .PHONY: demo test test-all
 
@@ -32,7 +36,9 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
-	@$(PYTHON) -m pytest $(IN_PARALLEL) -m "not slow"
+	@$(IN_PARALLEL) $(OF_NETWORKS) -m "not slow"
+	@$(IN_PARALLEL) $(OF_THE_REST) -m "not slow"
 
 test-all: $(INSTALLED)
-	@$(PYTHON) -m pytest $(IN_PARALLEL)
+	@$(IN_PARALLEL) $(OF_NETWORKS)
+	@$(IN_PARALLEL) $(OF_THE_REST)

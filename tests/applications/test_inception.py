@@ -86,6 +86,7 @@ def _renumbered(model, folder):
     return renamed
 
 
+@pytest.mark.slow  # a dozen seconds
 def test_files_load_whose_numbers_start_elsewhere(tmp_path, caplog):
     """Into no head, and into another one with other channels."""
     first = applications.InceptionV3(**SMALL, classes=9)

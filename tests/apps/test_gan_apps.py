@@ -170,13 +170,8 @@ for run_dir in sys.argv[2:]:
 """
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param(model, marks=() if model == "wgan_gp_mnist" else pytest.mark.slow)
-        for model in RESUMED
-    ],
-)
+@pytest.mark.slow  # half a minute each; test_resume.py kills a run in the short run
+@pytest.mark.parametrize("model", RESUMED)
 def test_a_killed_run_resumes_to_the_bit(
     start, finish, wait_for_step, data_dir, tmp_path, model
 ):
