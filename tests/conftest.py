@@ -1,7 +1,6 @@
 """Shared fixtures: prepared data, trained runs, clean Keras state, commands in their
 own process."""
 
-import ctypes
 import gc
 import json
 import os
@@ -77,31 +76,17 @@ class TrainedRun(NamedTuple):
     progress: dict
 
 
-_MEMORY = {"after_collection": 0}
-_MUCH_MEMORY = 400 << 20
+@pytest.fixture(scope="session")
+def _frozen_modules():
+    """What the modules hold is not looked through each time that memory is freed."""
+    from keras_cnns import commands, tasks  # noqa: F401
 
-
-def _free_memory():
-    """Frees finished networks, which refer to themselves, once they are large.
-
-    Collecting takes a third of a second, too much for every test.
-    """
-    if _resident_bytes() > _MEMORY["after_collection"] + _MUCH_MEMORY:
-        gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)  # else the C library keeps what was freed
-        _MEMORY["after_collection"] = _resident_bytes()
-
-
-def _resident_bytes():
-    try:
-        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
-    except OSError:  # not Linux, nor its C library: Python decides when they go
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
-def _clean_keras():
+def _clean_keras(_frozen_modules):
     """Each test draws the same numbers whatever ran before it."""
     from tensorflow import keras
 
@@ -109,7 +94,7 @@ def _clean_keras():
     yield
     keras.mixed_precision.set_global_policy("float32")
     keras.backend.clear_session()
-    _free_memory()
+    gc.collect()  # networks refer to themselves
 
 
 @pytest.fixture(scope="session")
