@@ -53,7 +53,9 @@ def find_command(verb: str):
         tasks = importlib.import_module("keras_cnns.tasks")
         task = tasks.TASKS[name]
         return module.__doc__, task.options_class, functools.partial(tasks.train, task)
-    return module.__doc__, module.OPTIONS, module.run
+    # The data were imported with it; listing the verbs must not load them.
+    sources = importlib.import_module("keras_cnns.data.sources")
+    return module.__doc__, module.OPTIONS, sources.naming_bad_images()(module.run)
 
 
 def verb_of(task) -> str:

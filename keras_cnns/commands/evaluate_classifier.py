@@ -83,11 +83,10 @@ def _measure(options, predictor):
     source = data.open_source(options.dataset, options.split, options.data_dir)
     outputs = _outputs_of(source, predictor.class_names)
     probabilities, labels = [], []
-    with sources.naming_bad_images(options.dataset):
-        for contents, numbers in source.examples.batch(options.batch_size):
-            encoded = [source.read(content).numpy() for content in contents]
-            probabilities.append(predictor(encoded))
-            labels.append(outputs[numbers.numpy()])
+    for contents, numbers in source.examples.batch(options.batch_size):
+        encoded = [source.read(content).numpy() for content in contents]
+        probabilities.append(predictor(encoded))
+        labels.append(outputs[numbers.numpy()])
     return metrics.report(
         np.concatenate(probabilities), np.concatenate(labels), predictor.class_names
     )

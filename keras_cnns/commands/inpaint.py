@@ -26,7 +26,7 @@ from absl import logging
 
 from keras_cnns import data, exemplar, inference
 from keras_cnns.commands.groups import Epoch, Seeded
-from keras_cnns.data import sources
+from keras_cnns.data.decoding import IMAGE_EXTENSIONS
 from keras_cnns.runs import any_of, changed, option, required
 
 _OF_RUNS = any_of("is_run", shown="method", hint="the folder of a run")
@@ -146,7 +146,7 @@ def _targets(names, output, is_folder):
     """The file to write, by name of the image."""
     extension = os.path.splitext(output)[1].lower()
     is_file = not os.path.isdir(output) and (
-        os.path.exists(output) or extension in sources.IMAGE_EXTENSIONS
+        os.path.exists(output) or extension in IMAGE_EXTENSIONS
     )
     if is_file and is_folder:
         raise ValueError(f"--output={output} must be a folder, as --input is one")
@@ -160,7 +160,7 @@ def _targets(names, output, is_folder):
 
 def _by_name(folder):
     """Images of a folder by their names without the extension."""
-    paths = sources.list_images(folder)
+    paths = data.list_images(folder)
     if not paths:
         raise ValueError(f"the folder {folder} holds no images")
     named = {}

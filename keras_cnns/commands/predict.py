@@ -12,11 +12,10 @@ import json
 import os
 
 import numpy as np
-import tensorflow as tf
 
-from keras_cnns import _files, inference
+from keras_cnns import _files, data, inference
 from keras_cnns.commands.groups import Epoch, SomeRuns
-from keras_cnns.data import sources
+from keras_cnns.data.folders import check_images
 from keras_cnns.runs import DataOptions, changed, option, required
 
 
@@ -40,7 +39,7 @@ def run(options) -> list:
     results = []
     for start in range(0, len(paths), options.batch_size):
         chunk = paths[start : start + options.batch_size]
-        contents = [tf.io.read_file(path).numpy() for path in chunk]
+        contents = [data.read_encoded(path) for path in chunk]
         for path, row in zip(chunk, predictor(contents)):
             best = np.argsort(-row, kind="stable")[: options.top_k]
             predictions = [
@@ -59,17 +58,15 @@ def _paths(images):
     paths = []
     for name in images:
         if os.path.isdir(name):
-            found = sources.list_images(name)
+            found = data.list_images(name)
             if not found:
                 raise ValueError(f"the folder {name} holds no images")
             paths += found
-        elif os.path.isfile(name):
-            paths.append(name)
         else:
-            raise ValueError(f"{name!r} is neither a file nor a folder")
+            paths.append(name)
     if not paths:
         raise ValueError("--images names no file")
-    sources.check_image_contents(paths)
+    check_images(paths)
     return paths
 
 

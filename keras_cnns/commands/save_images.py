@@ -14,8 +14,6 @@ from keras_cnns import _files, data
 from keras_cnns.commands.groups import Counted, Split, Written
 from keras_cnns.data.sources import folder_name
 
-_FIRST_BYTES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"GIF": "gif", b"BM": "bmp"}
-
 
 @dataclasses.dataclass(frozen=True)
 class OPTIONS(Split, Counted, Written):
@@ -31,9 +29,7 @@ def run(options) -> list:
     paths = []
     for content, label in source.examples.take(options.num_images or -1):
         encoded = source.read(content).numpy()
-        extension = next(
-            e for start, e in _FIRST_BYTES.items() if encoded.startswith(start)
-        )
+        extension = "png" if encoded.startswith(b"\x89PNG") else "jpg"
         folder = options.split.partition("[")[0]
         if is_labelled:
             name = folder_name(source.class_names[int(label)])

@@ -1,6 +1,8 @@
 """Data sets and input pipelines: ``load(name, split, batch_size)``."""
 
-from keras_cnns.data.images import read_image, to_bytes, write_image
+from keras_cnns.data.decoding import read_encoded, read_image
+from keras_cnns.data.folders import UNLABELLED, list_images
+from keras_cnns.data.images import to_bytes, write_image
 from keras_cnns.data.inpainting import (
     MaskRecipe,
     load_inpainting_evaluation,
@@ -29,10 +31,8 @@ from keras_cnns.data.preprocessing import (
     measure_statistics,
 )
 from keras_cnns.data.sources import (
-    UNLABELLED,
     Layout,
     Source,
-    list_images,
     naming_bad_images,
     open_source,
 )
@@ -60,6 +60,7 @@ __all__ = [
     "measure_statistics",
     "naming_bad_images",
     "open_source",
+    "read_encoded",
     "read_image",
     "read_images",
     "read_mask",

@@ -1,80 +1,10 @@
-"""Image files: read as pixels, written without loss."""
-
-import contextlib
+"""Pixels to image files, without loss."""
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from keras_cnns import _files
 from keras_cnns.data.preprocessing import VALUE_RANGES, check_value_range
-
-# Target of each of Pillow's modes; others are not 8-bit, or not grey or RGB.
-_CONVERTED = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB"}
-_OPAQUE = 255
-
-
-@contextlib.contextmanager
-def opened(path: str, kind: str = "image"):
-    """Opens an image file and applies its EXIF orientation.
-
-    Args:
-        path: file that Pillow reads, of one frame. Of cameras' multi-image files
-            (MPO), whose further frames are previews or other views, the first is taken.
-        kind: what to call it in errors.
-
-    Yields:
-        ``PIL.Image.Image``, of the file's own mode.
-
-    Raises:
-        ValueError: if the file is not an image, damaged, too large to be trusted, or
-            has several frames; also for what Pillow raises within the block.
-        FileNotFoundError: if there is no such file.
-    """
-    try:
-        with Image.open(path) as image:
-            num_frames = getattr(image, "n_frames", 1)
-            if num_frames > 1 and image.format != "MPO":
-                raise ValueError(f"{kind} {path} must have one frame, got {num_frames}")
-            yield ImageOps.exif_transpose(image)
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{kind} {path} cannot be read: {error}") from error
-
-
-def read_image(path: str) -> np.ndarray:
-    """The pixels of an image file, with its EXIF orientation applied.
-
-    Args:
-        path: PNG, JPEG, BMP, GIF or another format of Pillow, 8 bits per channel, grey
-            or colour, of one frame, without transparency.
-
-    Returns:
-        uint8 ``(height, width, 1)`` of grey images, else ``(height, width, 3)``.
-
-    Raises:
-        ValueError: if the file is another kind of image, damaged, or too large to be
-            trusted.
-        FileNotFoundError: if there is no such file.
-    """
-    with opened(path) as image:
-        _check_kind(image, path)
-        pixels = np.array(image.convert(_CONVERTED[image.mode]))
-    return pixels.reshape(*pixels.shape[:2], -1)
-
-
-def _check_kind(image, path):
-    """Refuses images that 8-bit grey or RGB pixels cannot represent."""
-    if image.mode not in _CONVERTED:
-        raise ValueError(
-            f"image {path} must be grey or RGB of 8 bits per channel, got Pillow's "
-            f"mode {image.mode}"
-        )
-    has_alpha = image.mode in ("LA", "RGBA") or "transparency" in image.info
-    if has_alpha and np.array(image.convert("RGBA"))[..., 3].min() < _OPAQUE:
-        raise ValueError(
-            f"image {path} is transparent in places; put it on a background first"
-        )
 
 
 def write_image(path: str, pixels) -> None:

@@ -5,18 +5,22 @@ step. The masks of an evaluation depend on the seed and the image's index alone,
 all methods see the same holes.
 """
 
+import atexit
 import dataclasses
+import gc
 from typing import Callable, Optional
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.data.ops import iterator_ops, multi_device_iterator_ops
 
 from keras_cnns.data import masks as mask_functions
+from keras_cnns.data.folders import list_images
 from keras_cnns.data.hole_sizes import is_range
 from keras_cnns.data.irregular_masks import ALL_RATIOS, irregular_mask
 from keras_cnns.data.pipeline import Augmentation, load_training
 from keras_cnns.data.preprocessing import Preprocessing
-from keras_cnns.data.sources import Source, list_images
+from keras_cnns.data.sources import Source
 from keras_cnns.data.stream import sharded_by_data
 
 # Fractions of an image's side: holes of 96 to 128 pixels in images of 256, of Iizuka et
@@ -281,6 +285,20 @@ def _batch_drawer(recipe, preprocessing, seed, purpose):
         return masks
 
     return masks_of
+
+
+# Masks are drawn in Python. Once the interpreter ends, such functions wait for it for
+# ever, and iterators that are still held for their functions.
+@atexit.register
+def _close_iterators():
+    kinds = (
+        iterator_ops.OwnedIterator,
+        multi_device_iterator_ops.OwnedMultiDeviceIterator,
+    )
+    for one in [one for one in gc.get_objects() if type(one) in kinds]:
+        for name in ("_iterator_resource", "_multi_device_iterator_resource"):
+            if hasattr(one, name):
+                setattr(one, name, None)
 
 
 def _check_seed(seed):

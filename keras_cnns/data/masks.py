@@ -14,10 +14,11 @@ from absl import logging
 
 from keras_cnns import _masks
 from keras_cnns._masks import HOLE_RATIO_BINS
+from keras_cnns.data import decoding
+from keras_cnns.data.folders import list_images
 from keras_cnns.data.hole_sizes import check_size, is_range, mask_of_holes
-from keras_cnns.data.images import opened, write_image
+from keras_cnns.data.images import write_image
 from keras_cnns.data.irregular_masks import irregular_mask
-from keras_cnns.data.sources import list_images
 
 __all__ = [
     "HOLE_RATIO_BINS",
@@ -29,7 +30,6 @@ __all__ = [
 ]
 
 _THRESHOLD = 128
-_EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
 def rectangle_mask(
@@ -85,19 +85,18 @@ def rectangle_mask(
 def read_mask(path: str, shape: Optional[tuple] = None) -> np.ndarray:
     """A mask from an image file, whose white pixels are holes.
 
-    Colours are converted to grey, and transparency is ignored. Values of 128 and more
-    are hole; a warning is logged if there are any but 0 and 255.
+    It is decoded to grey as images are (``decoding.decode_image``). Values of 128 and
+    more are hole; a warning is logged if there are any but 0 and 255.
 
     Args:
-        path: PNG, BMP, GIF or JPEG file of 8 bits and one frame; its EXIF orientation
-            is applied.
+        path: image file.
         shape: (height, width) of the image it is for; None for any.
 
     Returns:
         float32 ``(height, width, 1)``, 1 = valid. It may be without holes.
 
     Raises:
-        ValueError: if the file is not an 8-bit image, has another size than
+        ValueError: if the file is no image that can be decoded, has another size than
             ``shape``, or is all hole.
         FileNotFoundError: if there is no such file.
     """
@@ -166,13 +165,7 @@ def write_mask(path: str, mask) -> None:
 
 def _read_holes(path):
     """(bool ``(height, width)`` with True in holes, whether there are grey values)."""
-    with opened(path, "mask") as image:
-        if image.mode not in _EIGHT_BIT_MODES:
-            raise ValueError(
-                f"mask {path} must have 8 bits per pixel and channel, got Pillow's "
-                f"mode {image.mode}"
-            )
-        pixels = np.asarray(image.convert("L"))
+    pixels = decoding.read_image(path, "mask", channels=1)[..., 0]
     return pixels >= _THRESHOLD, bool(((pixels != 0) & (pixels != 255)).any())
 
 

@@ -7,30 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_cnns._checks import check_each_count
-
-
-def decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
-    """Encoded bytes to pixels, uint8 ``(height, width, channels)``.
-
-    TensorFlow decodes PNG and JPEG to grey itself, but BMP and GIF to colour only.
-    """
-
-    def decode(count):
-        return tf.io.decode_image(content, channels=count, expand_animations=False)
-
-    if channels == 1:
-        start = tf.strings.substr(content, 0, 2)
-        is_colour_only = tf.logical_or(start == b"BM", start == b"GI")
-        image = tf.cond(
-            is_colour_only,
-            lambda: tf.image.rgb_to_grayscale(tf.ensure_shape(decode(3), [None] * 3)),
-            lambda: decode(1),
-        )
-    else:
-        image = decode(channels)
-    image.set_shape([None, None, channels])
-    return image
-
+from keras_cnns.data.decoding import decode_image
 
 # Lowest and highest value of a network's images, by the registry's name of the range.
 VALUE_RANGES = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}

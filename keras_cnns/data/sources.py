@@ -6,22 +6,22 @@ import functools
 import io
 import logging as py_logging
 import os
+import re
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Optional
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
-from PIL import Image
 
-from keras_cnns.data import builders
+from keras_cnns.data import builders, folders
 from keras_cnns.data.builders import fashion_mnist_idx
-from keras_cnns.data.preprocessing import decode_image
 
-IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _SHUFFLE_BYTES = 2**30
-UNLABELLED = "unlabelled"
+# What errors say that come from reading or decoding an image in a graph.
+_OF_IMAGES = re.compile("Decode(Jpeg|Png)|ReadFile|an image must|No such file")
 _OUR_BUILDERS = {
     "digits": builders.Digits,
     "photographs": builders.Photographs,
@@ -63,6 +63,7 @@ class Source:
             the target of a ``Layout``.
         read: maps an example's first component to encoded image bytes.
         shuffle_buffer: number of unread examples that fit into a gibibyte.
+        files: paths of its image files, in order; empty if it is no image folder.
     """
 
     name: str
@@ -73,6 +74,11 @@ class Source:
     examples: tf.data.Dataset
     read: callable
     shuffle_buffer: int
+    files: tuple = ()
+
+
+# Weak references to the sources of image folders, in the order of opening.
+_OPENED = []
 
 
 def open_source(
@@ -108,7 +114,7 @@ def open_source(
     if os.path.isdir(name) and not is_ours:
         if layout:
             raise ValueError(f"the image folder {name!r} has no targets but labels")
-        return _folder_source(name, split, labelled)
+        return _folder_source(name, split, labelled, data_dir)
     if os.sep in name and not name.startswith("huggingface:"):
         raise ValueError(f"the folder {name!r} does not exist")
     layout = layout or functools.partial(_label_layout, name, labelled)
@@ -234,7 +240,9 @@ def _label_layout(name, labelled, info):
             f"{images!r} of {list(features)!r}"
         )
     image = "image" if "image" in images else images[0]
-    return Layout(image, lambda example: tf.constant(0, tf.int64), (UNLABELLED,))
+    return Layout(
+        image, lambda example: tf.constant(0, tf.int64), (folders.UNLABELLED,)
+    )
 
 
 def _prepare(name, builder, manual_dir, hint):
@@ -255,120 +263,25 @@ def _prepare(name, builder, manual_dir, hint):
         ) from error
 
 
-def _folder_source(folder, split, labelled):
-    """A source from <folder>/<split>/<class>/<image>, or without classes."""
-    splits = _subfolders(folder)
-    if split not in splits:
-        raise ValueError(
-            f"{folder} has no folder for split {split!r}; it has "
-            f"{', '.join(splits) or 'no folders'} (layout: <split>/<class>/<image>)"
-        )
-    names = sorted({c for s in splits for c in _subfolders(os.path.join(folder, s))})
-    paths, labels = [], []
-    if not labelled and not names:
-        paths = list_images(os.path.join(folder, split))
-        names, labels = [UNLABELLED], [0] * len(paths)
-        return _folder_of(folder, split, names, paths, labels)
-    for label, name in enumerate(names):
-        files = list_images(os.path.join(folder, split, name))
-        paths += files
-        labels += [label] * len(files)
-    return _folder_of(folder, split, names, paths, labels)
-
-
-def _folder_of(folder, split, names, paths, labels):
-    """The source of image files, whose headers are checked first."""
-    if not paths:
-        raise ValueError(f"{os.path.join(folder, split)} holds no images")
-    check_image_headers(paths)
-    return Source(
-        name=folder,
+def _folder_source(name, split, labelled, data_dir):
+    found = folders.open_folder(name, split, labelled, data_dir)
+    # As bytes: names of files need not be UTF-8.
+    encoded = [os.fsencode(path) for path in found.encoded]
+    source = Source(
+        name=name,
         split=split,
-        num_examples=len(paths),
-        class_names=tuple(names),
-        image_shape=(None, None, _common_channels(paths)),
+        num_examples=len(encoded),
+        class_names=found.class_names,
+        image_shape=(None, None, found.channels),
         examples=tf.data.Dataset.from_tensor_slices(
-            (paths, tf.constant(labels, tf.int64))
+            (encoded, tf.constant(found.labels, tf.int64))
         ),
         read=tf.io.read_file,
-        shuffle_buffer=len(paths),
+        shuffle_buffer=len(encoded),
+        files=tuple(found.paths),
     )
-
-
-def _subfolders(folder):
-    entries = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    return [
-        entry
-        for entry in entries
-        if not entry.startswith(".") and os.path.isdir(os.path.join(folder, entry))
-    ]
-
-
-def list_images(folder: str) -> list:
-    """Every file in a folder that is not hidden, sorted; all must be images.
-
-    Raises:
-        ValueError: if a file does not have the extension of an image.
-    """
-    if not os.path.isdir(folder):
-        return []
-    files = sorted(
-        entry.path
-        for entry in os.scandir(folder)
-        if entry.is_file() and not entry.name.startswith(".")
-    )
-    others = [f for f in files if not f.lower().endswith(IMAGE_EXTENSIONS)]
-    if others:
-        raise ValueError(
-            f"not an image file: {others[0]} ({len(others)} such in {folder}); "
-            f"images end in {', '.join(IMAGE_EXTENSIONS)}"
-        )
-    return files
-
-
-def check_image_headers(paths) -> None:
-    """Opens every file far enough to see that it is an image.
-
-    Raises:
-        ValueError: naming the first file that is not, and their number.
-    """
-
-    def read_header(path):
-        with Image.open(path):
-            return
-
-    _refuse_bad(paths, read_header)
-
-
-def check_image_contents(paths) -> None:
-    """Decodes every file as the pipelines do.
-
-    Raises:
-        ValueError: naming the first file that cannot be decoded.
-    """
-
-    def decode(path):
-        for channels in (1, 3):
-            decode_image(tf.io.read_file(path), channels)
-
-    _refuse_bad(paths, decode)
-
-
-def _refuse_bad(paths, read):
-    bad = []
-    for path in paths:
-        try:
-            read(path)
-        except (
-            OSError,
-            ValueError,
-            Image.DecompressionBombError,
-            tf.errors.OpError,
-        ) as e:
-            bad.append(f"{path} ({str(e).splitlines()[0]})")
-    if bad:
-        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise ValueError(f"corrupt or no image: {bad[0]}{more}")
+    _OPENED.append(weakref.ref(source))
+    return source
 
 
 def folder_name(class_name: str) -> str:
@@ -376,36 +289,20 @@ def folder_name(class_name: str) -> str:
     return class_name.replace(os.sep, "_")
 
 
-def _common_channels(paths):
-    """1 if all images are grey, else 3."""
-    modes = set()
-    for path in paths:
-        with Image.open(path) as image:
-            modes.add(image.mode)
-    return 1 if modes <= {"L", "1", "I;16"} else 3
-
-
-def _image_folders(folder):
-    """<folder>/<split>/<class> of all, or <folder>/<split> where none has classes."""
-    splits = [os.path.join(folder, split) for split in _subfolders(folder)]
-    classes = [os.path.join(s, label) for s in splits for label in _subfolders(s)]
-    return classes or splits
-
-
 @contextlib.contextmanager
-def naming_bad_images(name: str):
-    """Within the block, a decoding error in an image folder names the file.
+def naming_bad_images():
+    """Within the block, an error of decoding names the file.
 
-    Args:
-        name: data set name or folder; only folders are searched.
+    The image folders that are open are searched for it.
 
     Raises:
         ValueError: naming the image that cannot be decoded.
+        OSError: naming the one that cannot be read any more.
     """
     try:
         yield
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
-        if os.path.isdir(name):
-            for folder in _image_folders(name):
-                check_image_contents(list_images(folder))
+    except tf.errors.OpError as error:
+        if _OF_IMAGES.search(error.message):
+            for source in filter(None, (reference() for reference in _OPENED)):
+                folders.check_images(source.files)
         raise

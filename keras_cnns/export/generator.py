@@ -47,6 +47,12 @@ class _ServedGenerator(tf.Module):
 
             @tf.function(input_signature=[numbers, seed])
             def sample(labels, seed):
+                known = tf.reduce_all((labels >= 0) & (labels < classes))
+                message = f"labels must be from 0 to {classes - 1}"
+                with tf.control_dependencies(
+                    [tf.debugging.Assert(known, [message, labels])]
+                ):
+                    labels = tf.identity(labels)
                 given = [draw(tf.shape(labels)[0], seed), tf.one_hot(labels, classes)]
                 return {"images": generator(given, training=False)}
 

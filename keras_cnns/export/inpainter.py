@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_cnns.data import VALUE_RANGES
-from keras_cnns.data.preprocessing import decode_image
+from keras_cnns.data.decoding import decode_image
 from keras_cnns.export import saved_model, verification
 
 _WHITE = 128  # and more is hole on disk, as in keras_cnns.data.read_mask

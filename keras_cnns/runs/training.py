@@ -1,6 +1,5 @@
 """The one training loop: from options to a finished run."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -16,6 +15,7 @@ from keras_cnns.runs.resumable import fit_resumable
 from keras_cnns.trainers import distribution
 
 
+@naming_bad_images()
 def train(task_class, options) -> dict:
     """Trains a new run, or resumes one from its newest checkpoint.
 
@@ -42,31 +42,28 @@ def train(task_class, options) -> dict:
         task.open()
     steps_per_epoch = task.steps_per_epoch
     is_chief = distribution.is_chief(strategy)
-    with contextlib.ExitStack() as stack:
-        for source, _ in task.sources:
-            stack.enter_context(naming_bad_images(source.name))
-        with strategy.scope():
-            run, is_new = _begin(task)
-            trainer = task.make_trainer(run.config, is_new)
-        validation = task.load_validation(run.config)
-        samples = _samples(task, trainer, run, is_chief)
-        if is_chief and is_new:
-            write_record(run)
-        progress = fit_resumable(
-            trainer,
-            lambda step: task.load_batches(run.config, step),
-            run_dir=options.run_dir,
-            epochs=options.epochs,
-            steps_per_epoch=steps_per_epoch,
-            validation_data=validation,
-            checkpoint_interval=options.checkpoint_interval,
-            patience=task.patience,
-            is_chief=is_chief,
-            further_callbacks=samples,
-        )
-        keras.mixed_precision.set_global_policy("float32")
-        if is_chief:
-            _finish(task, run, progress)
+    with strategy.scope():
+        run, is_new = _begin(task)
+        trainer = task.make_trainer(run.config, is_new)
+    validation = task.load_validation(run.config)
+    samples = _samples(task, trainer, run, is_chief)
+    if is_chief and is_new:
+        write_record(run)
+    progress = fit_resumable(
+        trainer,
+        lambda step: task.load_batches(run.config, step),
+        run_dir=options.run_dir,
+        epochs=options.epochs,
+        steps_per_epoch=steps_per_epoch,
+        validation_data=validation,
+        checkpoint_interval=options.checkpoint_interval,
+        patience=task.patience,
+        is_chief=is_chief,
+        further_callbacks=samples,
+    )
+    keras.mixed_precision.set_global_policy("float32")
+    if is_chief:
+        _finish(task, run, progress)
     return progress
 
 

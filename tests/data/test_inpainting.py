@@ -1,5 +1,8 @@
 """Batches of images and masks: resumable, labels dropped, fixed in evaluation."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -189,3 +192,22 @@ def test_bad_arguments_are_refused_before_the_first_batch(tmp_path, train):
     for count in (0, 1438):
         with pytest.raises(ValueError, match=f"the 1437 of digits train, got {count}"):
             _evaluation(train, num_examples=count)
+
+
+@pytest.mark.parametrize("held", ["evaluation", "training"])
+def test_a_process_ends_in_the_middle_of_a_stream(held, data_dir):
+    """Masks are drawn in Python, which iterators must not wait for at the end."""
+    script = f"""
+from keras_cnns import data
+source = data.open_source("digits", "train", {data_dir!r})
+preprocessing = data.Preprocessing.for_range(256, 256, 1, "unit")
+batches = data.load_inpainting_{held}(source, 50, preprocessing=preprocessing)
+iterator = iter(batches)
+next(iterator)
+print("left", flush=True)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "left\n"
+    assert process.wait(timeout=10) == 0

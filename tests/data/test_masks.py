@@ -247,9 +247,6 @@ def test_bad_files_are_named(tmp_path):
     bad.write_bytes(bad.read_bytes()[:60])
     with pytest.raises(ValueError, match="bad.png cannot be read"):
         data.read_mask(str(bad))
-    Image.fromarray(np.zeros((3, 3), np.uint16)).save(bad)
-    with pytest.raises(ValueError, match="bad.png must have 8 bits"):
-        data.read_mask(str(bad))
     for folder in (tmp_path / "empty", tmp_path / "none"):
         with pytest.raises(ValueError, match="is no folder, or holds no masks"):
             list(masks.read_mask_files(str(folder), (3, 3)))
@@ -258,23 +255,11 @@ def test_bad_files_are_named(tmp_path):
         list(masks.read_mask_files(str(tmp_path), (3, 3)))
 
 
-def test_masks_are_upright(tmp_path):
-    """Orientation 6: the top of the scene is at the right of the file's pixels."""
-    path = str(tmp_path / "mask.png")
-    holes = np.zeros((4, 6), np.uint8)
-    holes[0, :4] = 255
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(holes).save(path, exif=exif)
-    mask = data.read_mask(path, (6, 4))
-    np.testing.assert_array_equal(mask[..., 0], np.rot90(holes, -1) == 0)
-
-
 def test_animations_and_giant_files_are_no_masks(tmp_path, monkeypatch):
     path = str(tmp_path / "mask.gif")
     frames = [Image.new("L", (5, 4), level) for level in (0, 255)]
     frames[0].save(path, save_all=True, append_images=frames[1:])
-    with pytest.raises(ValueError, match="mask .*mask.gif must have one frame, got 2"):
+    with pytest.raises(ValueError, match="mask .*mask.gif .* it has 2 frames"):
         data.read_mask(path)
     frames[0].save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9)  # twice that is refused

@@ -8,7 +8,6 @@ import skimage.data
 from sklearn import datasets
 
 from keras_cnns import data
-from keras_cnns.data import sources
 from keras_cnns.data.builders import photographs
 
 
@@ -43,7 +42,7 @@ def test_counts_and_contents_of_the_splits(folder):
     """Test crops by hand: 300x451 gives 4x7 and, halved, 2x3; 427x640 6x10 and 3x5."""
     test = data.open_source("photographs", "test", folder, labelled=False)
     assert test.num_examples == 28 + 6 + 60 + 15
-    assert test.class_names == (sources.UNLABELLED,)
+    assert test.class_names == (data.UNLABELLED,)
     assert test.image_shape == (64, 64, 3)
     crops = _crops(test)
     found = {crop.tobytes() for crop in crops}

@@ -6,11 +6,9 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 from tensorflow import keras
 
 from keras_cnns import data
-from keras_cnns.data.preprocessing import decode_image
 
 
 def _image(height=40, width=60, channels=3):
@@ -51,18 +49,6 @@ def test_grey_and_colour_files_serve_either_kind_of_network():
         )
         for encoded in (grey, colour):
             assert preprocess(encoded).shape == (16, 16, channels)
-
-
-@pytest.mark.parametrize("ending", ["bmp", "gif", "png", "jpg"])
-def test_grey_files_of_every_kind_decode_to_grey(tmp_path, ending):
-    pixels = np.tile(np.arange(0, 256, 16, np.uint8), (16, 1))
-    path = str(tmp_path / f"x.{ending}")
-    Image.fromarray(pixels).save(path)
-    decoded = decode_image(tf.io.read_file(path), 1)
-    assert decoded.shape == (16, 16, 1)
-    np.testing.assert_allclose(
-        decoded[..., 0], pixels, atol=8 if ending == "jpg" else 1
-    )
 
 
 def test_statistics_against_numpy(data_dir):

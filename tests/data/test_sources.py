@@ -183,10 +183,7 @@ def test_an_image_cut_short_is_named_when_decoding_fails(folder):
     bad = folder / "train" / "dog" / "2.png"
     bad.write_bytes(bad.read_bytes()[:120])
     source = data.open_source(str(folder), "train")
-    with (
-        pytest.raises(ValueError, match="2.png"),
-        sources.naming_bad_images(str(folder)),
-    ):
+    with pytest.raises(ValueError, match="2.png"), data.naming_bad_images():
         _pixels(source, 3)
 
 
@@ -201,8 +198,8 @@ def test_an_image_cut_short_is_named_without_classes(tmp_path):
     bad.write_bytes(bad.read_bytes()[:120])
     source = data.open_source(str(tmp_path), "train", labelled=False)
     with (
-        pytest.raises(ValueError, match="corrupt or no image: .*train_1.png"),
-        sources.naming_bad_images(str(tmp_path)),
+        pytest.raises(ValueError, match="train_1.png cannot be read"),
+        data.naming_bad_images(),
     ):
         _pixels(source, 3)
 
@@ -239,7 +236,7 @@ def test_sets_without_labels_are_taken_where_none_are_needed(tmp_path, monkeypat
     with pytest.raises(ValueError, match="not one of labelled images"):
         data.open_source("images_alone", "train", str(tmp_path))
     source = data.open_source("images_alone", "train", str(tmp_path), labelled=False)
-    assert source.class_names == (sources.UNLABELLED,)
+    assert source.class_names == (data.UNLABELLED,)
     pixels = _pixels(source)
     assert sorted(int(image.max()) for image, _ in pixels) == [0, 50, 100]
     assert {label for _, label in pixels} == {0}
@@ -251,6 +248,6 @@ def test_folders_without_classes(tmp_path):
     for i in range(2):
         Image.fromarray(np.full((5, 5), i, np.uint8)).save(folder / f"{i}.png")
     source = data.open_source(str(tmp_path), "train", labelled=False)
-    assert source.num_examples == 2 and source.class_names == (sources.UNLABELLED,)
+    assert source.num_examples == 2 and source.class_names == (data.UNLABELLED,)
     with pytest.raises(ValueError, match="holds no images"):
         data.open_source(str(tmp_path), "train")

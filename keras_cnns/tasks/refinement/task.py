@@ -171,8 +171,7 @@ class RefinementTask(Task):
         if os.path.exists(self._folder):
             print(f"{self._folder} is there already and stays unchanged")
             return
-        with data.naming_bad_images(self._to_refine.name):
-            count = inference.Refiner(run).refine_source(self._to_refine, self._folder)
+        count = inference.Refiner(run).refine_source(self._to_refine, self._folder)
         print(f"{count} refined images are in {self._folder}")
 
     @classmethod
