@@ -16,6 +16,13 @@ from keras_cnns.applications.frame.weight_files import HEAD_NAME
 AVERAGE, MAX = "average", "max"
 DEFAULT_SHAPE = (299, 299, 3)
 MIN_SIZE = 75
+# What the registry says of these networks, but for those of faces.
+INFO = {
+    "classes": 1000,
+    "input_shape": DEFAULT_SHAPE,
+    "min_size": MIN_SIZE,
+    "preprocessing": "tf",
+}
 
 # What tells one form of these networks from another; scale: whether batch
 # normalisation has a gamma; numbered: whether layers have Keras' automatic names.

@@ -8,6 +8,8 @@ from keras_cnns.applications.frame.parts import (
     STEM_SHAPES,
     check_stem,
     conv_initializer,
+    normalised,
+    stem_pooling,
 )
 from keras_cnns.layers import ChannelPadding
 
@@ -74,16 +76,10 @@ def _conv(x, filters, size, strides, form, name):
     )(x)
 
 
-def _norm(x, form, name):
-    return layers.BatchNormalization(
-        epsilon=form["epsilon"], momentum=form["momentum"], name=name
-    )(x)
-
-
 def _conv_norm(x, filters, size, strides, form, name, activation=True):
     """Convolution, batch normalisation and, but for a block's last one, ReLU."""
     x = _conv(x, filters, size, strides, form, f"{name}_conv")
-    x = _norm(x, form, f"{name}_bn")
+    x = normalised(x, name, form["momentum"], form["epsilon"])
     return layers.Activation("relu", name=f"{name}_relu")(x) if activation else x
 
 
@@ -151,19 +147,7 @@ def _stem(x, filters, stem, form):
     """7x7/2 and 3x3/2 max pooling, or one 3x3 convolution."""
     if stem == "small":
         return _conv_norm(x, filters, 3, 1, form, "conv1")
-    x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
-    x = layers.Conv2D(
-        filters,
-        7,
-        strides=2,
-        use_bias=form["use_bias"],
-        kernel_initializer=conv_initializer(),
-        name="conv1_conv",
-    )(x)
-    x = _norm(x, form, "conv1_bn")
-    x = layers.Activation("relu", name="conv1_relu")(x)
-    x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
-    return layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
+    return stem_pooling(_conv_norm(x, filters, 7, 2, form, "conv1"))
 
 
 def check_survival(final_survival_rate, drop_path) -> None:

@@ -21,7 +21,12 @@ from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice, check_counts, check_flag, check_rate
 from keras_cnns.applications.frame.builder import Design, classification_builder
-from keras_cnns.applications.frame.parts import class_map_classifier
+from keras_cnns.applications.frame.parts import (
+    SMALL_IMAGES,
+    STEM_SHAPES,
+    class_map_classifier,
+    dropout,
+)
 from keras_cnns.applications.frame.registry import register
 
 # Kernel sizes of the convolutions of both blocks.
@@ -43,15 +48,14 @@ _VARIANTS = {
     "AllCNNC": ("C", "conv", 1_369_738, 9.08),
 }
 # The paper's table 3, where it disagrees with the layers of its table 1.
-_NOTES = {
-    ("C", "pool"): "the paper says 1.3 million, which its own layers do not give",
-    ("C", "strided"): "the paper says 1.3 million, which its own layers do not give",
-}
+_NOTES = dict.fromkeys(
+    ("AllCNNCBase", "AllCNNCStrided"),
+    "the paper says 1.3 million, which its own layers do not give",
+)
 # Multiply-adds of All-CNN-C, by hand: 32*32 * (3*3*3*96 + 3*3*96*96)
 # + 16*16 * (3*3*96*96 + 3*3*96*192 + 3*3*192*192) + 8*8 * 3*3*192*192
 # + 6*6 * (3*3*192*192 + 192*192 + 192*10); 281 million with padding in the head.
 _ALL_CNN_C_MACS = 270_798_336
-_DEFAULT_SHAPE = (32, 32, 3)
 
 
 def _conv_relu(x, filters, size, name, strides=1, padding="same"):
@@ -125,12 +129,10 @@ def _all_cnn(
     check_flag("rectified_class_maps", rectified_class_maps)
 
     def features(x):
-        if input_dropout_rate:
-            x = layers.Dropout(input_dropout_rate, name="input_dropout")(x)
+        x = dropout(x, input_dropout_rate, "input_dropout")
         for i, width in enumerate(filters, start=1):
             x = _block(x, width, _BASES[base], downsampling, f"block{i}")
-            if dropout_rate:
-                x = layers.Dropout(dropout_rate, name=f"block{i}_dropout")(x)
+            x = dropout(x, dropout_rate, f"block{i}_dropout")
         x = _conv_relu(x, filters[-1], 3, "head_1", padding=head_padding)
         return _conv_relu(x, filters[-1], 1, "head_2")
 
@@ -142,7 +144,7 @@ def _all_cnn(
     smallest_map = 3 if head_padding == "valid" else 1
     return Design(
         features,
-        default_shape=_DEFAULT_SHAPE,
+        default_shape=STEM_SHAPES["small"],
         min_size=(smallest_map - 1) * 2 ** len(filters) + 1,
         head=head,
     )
@@ -157,29 +159,24 @@ def _stage_ends(base, downsampling):
     return (*blocks, "head_2_relu")
 
 
+_INFO = {**SMALL_IMAGES, "min_size": 9}
+
+
 def _variant(function_name):
     base, downsampling, params, error = _VARIANTS[function_name]
     suffix = {"pool": "_base", "conv": ""}.get(downsampling, f"_{downsampling}")
     return register(
         _all_cnn,
         function_name,
-        architecture={
-            "base": base,
-            "downsampling": downsampling,
-            "filters": (96, 192),
-        },
+        architecture={"base": base, "downsampling": downsampling},
         name=f"all_cnn_{base.lower()}{suffix}",
-        task="classification",
         paper="All-CNN, arXiv 1412.6806, tables 1 and 3",
         params=params,
         macs=_ALL_CNN_C_MACS if function_name == "AllCNNC" else None,
         published=f"CIFAR-10 error {error:.2f} %, not augmented",
-        classes=10,
-        input_shape=_DEFAULT_SHAPE,
-        min_size=9,
-        preprocessing="dataset",
         stage_ends=_stage_ends(base, downsampling),
-        note=_NOTES.get((base, downsampling), ""),
+        note=_NOTES.get(function_name, ""),
+        **_INFO,
     )
 
 
@@ -198,17 +195,12 @@ AllCNNC = _variant("AllCNNC")
 AllCNN = register(
     _all_cnn,
     "AllCNN",
-    architecture={},
     name="all_cnn",
-    task="classification",
     paper="All-CNN, arXiv 1412.6806, general builder (default: All-CNN-C)",
     params=_VARIANTS["AllCNNC"][2],
     macs=_ALL_CNN_C_MACS,
-    classes=10,
-    input_shape=_DEFAULT_SHAPE,
-    min_size=9,
-    preprocessing="dataset",
     stage_ends=_stage_ends("C", "conv"),
+    **_INFO,
 )
 
 __all__ = ["AllCNN", *_VARIANTS]

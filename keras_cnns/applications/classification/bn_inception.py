@@ -23,9 +23,11 @@ from keras_cnns.applications.frame.builder import (
     pooled_classifier,
 )
 from keras_cnns.applications.frame.parts import (
+    IMAGENET,
     STEM_SHAPES,
     ceil_max_pooling,
     check_stem,
+    normalised,
     scaled_width,
 )
 from keras_cnns.applications.frame.public_files import PublicFile
@@ -57,7 +59,7 @@ _STAGE_ENDS = (
     "inception_4d",
     "inception_5b",
 )
-_IMAGENET = PublicFile(
+_FILE = PublicFile(
     "http://data.lip6.fr/cadene/pretrainedmodels/bn_inception-52deb4733.pth",
     "sha256:52deb4733",
     "unknown",
@@ -83,9 +85,7 @@ class _Convolution:
             name=name,
         )(x)
         if self._batch_norm:
-            x = layers.BatchNormalization(
-                epsilon=1e-5, momentum=0.9, name=f"{name}_bn"
-            )(x)
+            x = normalised(x, name)
         return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
@@ -168,21 +168,17 @@ def _bn_inception(
 BNInception = register(
     _bn_inception,
     "BNInception",
-    architecture={},
-    public_weights={"imagenet": _IMAGENET},
+    public_weights={"imagenet": _FILE},
     name="bn_inception",
-    task="classification",
     paper="BN-Inception, arXiv 1502.03167, figure 5",
     params=11_295_240,
     macs=2.033e9,
     published="ImageNet error 25.2/7.8 %, 1-crop",
-    classes=1000,
-    input_shape=STEM_SHAPES["imagenet"],
-    min_size=32,
     preprocessing="bn_inception",
     stage_ends=_STAGE_ENDS,
     note="convolutions have biases and the first is not separable, as in the public "
     "Caffe model",
+    **IMAGENET,
 )
 
 __all__ = ["BNInception"]

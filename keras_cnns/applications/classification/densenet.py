@@ -2,7 +2,7 @@
 
 Huang, Liu, van der Maaten, Weinberger, "Densely Connected Convolutional Networks",
 arXiv 1608.06993, tables 1 and 2. DenseNet-161 (k=48) is the authors' released net, and
-BC-40 (k=12) the small BC net of the public ports; neither stands in the tables. The
+BC-40 (k=12) the small BC net of the public ports; neither is in the tables. The
 largest two are of the authors' report on memory, arXiv 1707.06990.
 
 The ImageNet nets carry the layer names, epsilon (1.001e-5) and momentum (0.99) of
@@ -16,73 +16,40 @@ from tensorflow.keras import layers
 from keras_cnns._checks import check_count, check_counts, check_flag, check_rate
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
+    IMAGENET,
+    SMALL_IMAGES,
     STEM_SHAPES,
     check_stem,
     conv_initializer,
+    dropout,
 )
 from keras_cnns.applications.frame.public_files import hub_file, keras_file
 from keras_cnns.applications.frame.registry import register
 
-# blocks: dense layers per block; initial_filters: channels of the first convolution;
-# params: trainable, at the paper's class count (timm / pytorchcv, the paper's tables).
+# Dense layers per block, growth rate, params (trainable, at the paper's class count:
+# timm / pytorchcv, the paper's tables), multiply-adds, the paper's error.
 _IMAGENET = {
-    "DenseNet121": {
-        "blocks": (6, 12, 24, 16),
-        "growth_rate": 32,
-        "params": 7_978_856,
-        "macs": 2.834e9,
-        "published": "ImageNet error 25.02/7.71 %, 1-crop (unverified)",
-        "md5": ("9d60b8095a5708f2dcce2bca79d332c7", "30ee3e1110167f948a6b9946edeeb738"),
-    },
-    "DenseNet161": {
-        "blocks": (6, 12, 36, 24),
-        "growth_rate": 48,
-        "paper": "1608.06993, the authors' released net",
-        "params": 28_681_000,
-        "macs": 7.728e9,
-        "published": "ImageNet top-1 error 22.2 %, 1-crop",
-    },
-    "DenseNet169": {
-        "blocks": (6, 12, 32, 32),
-        "growth_rate": 32,
-        "params": 14_149_480,
-        "macs": 3.360e9,
-        "published": "ImageNet error 23.80/6.85 %, 1-crop (unverified)",
-        "md5": ("d699b8f76981ab1b30698df4c175e90b", "b8c4d4c20dd625c148057b9ff1c1176b"),
-    },
-    "DenseNet201": {
-        "blocks": (6, 12, 48, 32),
-        "growth_rate": 32,
-        "params": 20_013_928,
-        "macs": 4.291e9,
-        "published": "ImageNet error 22.58/6.34 %, 1-crop (unverified)",
-        "md5": ("1ceb130c1ea1b78c3bf6114dbdfd8807", "c13680b51ded0fb44dff2d8f86ac8bb1"),
-    },
-    "DenseNet264": {
-        "blocks": (6, 12, 64, 48),
-        "growth_rate": 32,
-        "params": 33_337_704,
-        "macs": 5.752e9,
-        "published": "ImageNet error 22.15/6.12 %, 1-crop (unverified)",
-    },
-    "DenseNet232K48": {
-        "blocks": (6, 12, 48, 48),
-        "growth_rate": 48,
-        "paper": "1707.06990, with k=48",
-        "params": 55_570_984,
-        "macs": 10.119e9,
-        "published": "ImageNet top-1 error 21.2 %, 1-crop (unverified)",
-    },
-    "DenseNet264K48": {
-        "blocks": (6, 12, 64, 48),
-        "growth_rate": 48,
-        "paper": "1707.06990, with k=48",
-        "params": 72_686_632,
-        "macs": 12.851e9,
-        "published": "ImageNet top-1 error 20.4 %, 1-crop, cosine rate (unverified)",
-    },
+    "DenseNet121": ((6, 12, 24, 16), 32, 7_978_856, 2.834e9, "25.02/7.71"),
+    "DenseNet161": ((6, 12, 36, 24), 48, 28_681_000, 7.728e9, "22.2"),
+    "DenseNet169": ((6, 12, 32, 32), 32, 14_149_480, 3.360e9, "23.80/6.85"),
+    "DenseNet201": ((6, 12, 48, 32), 32, 20_013_928, 4.291e9, "22.58/6.34"),
+    "DenseNet264": ((6, 12, 64, 48), 32, 33_337_704, 5.752e9, "22.15/6.12"),
+    "DenseNet232K48": ((6, 12, 48, 48), 48, 55_570_984, 10.119e9, "21.2"),
+    "DenseNet264K48": ((6, 12, 64, 48), 48, 72_686_632, 12.851e9, "20.4"),
 }
-_ON_HUB = ("densenet121", "densenet161", "densenet169", "densenet201")
+# Of growth rate 48, where the error is top-1 alone: source, and protocol of the error.
+_K48 = {
+    "DenseNet161": ("1608.06993, the authors' released net", "1-crop"),
+    "DenseNet232K48": ("1707.06990, with k=48", "1-crop (unverified)"),
+    "DenseNet264K48": ("1707.06990, with k=48", "1-crop, cosine rate (unverified)"),
+}
+# MD5 of Keras' files with and without the classifier, by depth.
+_MD5 = {
+    "121": ("9d60b8095a5708f2dcce2bca79d332c7", "30ee3e1110167f948a6b9946edeeb738"),
+    "169": ("d699b8f76981ab1b30698df4c175e90b", "b8c4d4c20dd625c148057b9ff1c1176b"),
+    "201": ("1ceb130c1ea1b78c3bf6114dbdfd8807", "c13680b51ded0fb44dff2d8f86ac8bb1"),
+}
+_ON_HUB = ("121", "161", "169", "201")
 # depth, growth_rate, bottleneck and compression (BC), params with 10 classes,
 # multiply-adds, the paper's error.
 _CIFAR = {
@@ -121,7 +88,6 @@ _STATE_DICT_NAMES = (
     (r"classifier", "predictions"),
 )
 _STAGE_ENDS = ("conv1/relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
-_MIN_SIZE = {"imagenet": 32, "small": 4}
 
 
 def _convolution(x, filters, size, dropout_rate, name, **kwargs):
@@ -134,9 +100,7 @@ def _convolution(x, filters, size, dropout_rate, name, **kwargs):
         name=name,
         **kwargs,
     )(x)
-    if dropout_rate:
-        x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
-    return x
+    return dropout(x, dropout_rate, f"{name}_dropout")
 
 
 def _norm_relu(x, norm, name):
@@ -243,39 +207,43 @@ def _densenet(
     )
 
 
-def _imagenet_variant(function_name):
-    row = _IMAGENET[function_name]
-    name = function_name.lower().replace("k48", "_k48")
+def _public_weights(depth):
     public = {}
-    if "md5" in row:
-        public["imagenet"] = keras_file("densenet", name, *row["md5"])
-    if name in _ON_HUB:
-        public["tv_in1k"] = hub_file(f"{name}.tv_in1k")
+    if depth in _MD5:
+        public["imagenet"] = keras_file("densenet", f"densenet{depth}", *_MD5[depth])
+    if depth in _ON_HUB:
+        public["tv_in1k"] = hub_file(f"densenet{depth}.tv_in1k")
         public.setdefault("imagenet", public["tv_in1k"])
+    return public
+
+
+_IMAGENET_INFO = {**IMAGENET, "preprocessing": "torch", "stage_ends": _STAGE_ENDS}
+
+
+def _imagenet_variant(function_name):
+    blocks, growth_rate, params, macs, error = _IMAGENET[function_name]
+    name = function_name.lower().replace("k48", "_k48")
+    published = f"ImageNet error {error} %, 1-crop (unverified)"
+    source = "1608.06993, table 1"
+    if function_name in _K48:
+        source, protocol = _K48[function_name]
+        published = f"ImageNet top-1 error {error} %, {protocol}"
     return register(
         _densenet,
         function_name,
         architecture={
-            "blocks": row["blocks"],
-            "growth_rate": row["growth_rate"],
-            "initial_filters": 2 * row["growth_rate"],
-            "compression": 0.5,
-            "bottleneck": True,
-            "stem": "imagenet",
+            "blocks": blocks,
+            "growth_rate": growth_rate,
+            "initial_filters": 2 * growth_rate,
             "stem_strides": 1,
         },
-        public_weights=public,
+        public_weights=_public_weights(name.removeprefix("densenet")),
         name=name,
-        task="classification",
-        paper=f"DenseNet, arXiv {row.get('paper', '1608.06993, table 1')}",
-        params=row["params"],
-        macs=row["macs"],
-        published=row["published"],
-        classes=1000,
-        input_shape=STEM_SHAPES["imagenet"],
-        min_size=_MIN_SIZE["imagenet"],
-        preprocessing="torch",
-        stage_ends=_STAGE_ENDS,
+        paper=f"DenseNet, arXiv {source}",
+        params=params,
+        macs=macs,
+        published=published,
+        **_IMAGENET_INFO,
     )
 
 
@@ -294,17 +262,14 @@ def _cifar_variant(function_name):
             "stem": "small",
         },
         name=f"cifar_densenet{'_bc' if is_bc else ''}{depth}_k{growth_rate}",
-        task="classification",
         paper="DenseNet, arXiv 1608.06993, "
         + ("small net of public ports" if (depth, is_bc) == (40, True) else "table 2"),
         params=params,
         macs=macs,
         published=f"CIFAR-10 error {error:.2f} %, augmented" if error else "",
-        classes=10,
-        input_shape=STEM_SHAPES["small"],
-        min_size=_MIN_SIZE["small"],
-        preprocessing="dataset",
+        min_size=4,
         stage_ends=("pool2_relu", "pool3_relu", "relu"),
+        **SMALL_IMAGES,
     )
 
 
@@ -325,16 +290,10 @@ CifarDenseNetBC190K40 = _cifar_variant("CifarDenseNetBC190K40")
 DenseNet = register(
     _densenet,
     "DenseNet",
-    architecture={},
     name="densenet",
-    task="classification",
     paper="DenseNet, arXiv 1608.06993, general builder (default: DenseNet-121)",
-    params=_IMAGENET["DenseNet121"]["params"],
-    classes=1000,
-    input_shape=STEM_SHAPES["imagenet"],
-    min_size=_MIN_SIZE["imagenet"],
-    preprocessing="torch",
-    stage_ends=_STAGE_ENDS,
+    params=_IMAGENET["DenseNet121"][2],
+    **_IMAGENET_INFO,
 )
 
 __all__ = ["DenseNet", *_IMAGENET, *_CIFAR]

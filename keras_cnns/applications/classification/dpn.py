@@ -17,18 +17,20 @@ from keras_cnns.applications.frame.builder import (
     pooled_classifier,
 )
 from keras_cnns.applications.frame.parts import (
+    IMAGENET,
     STEM_SHAPES,
     check_stem,
     classifier,
     conv_initializer,
+    stem_pooling,
 )
 from keras_cnns.applications.frame.public_files import hub_file
 from keras_cnns.applications.frame.registry import register
 from keras_cnns.layers import GroupedConv2D
 
-# units, increments, filters and groups of the 3x3 convolutions, channels of the
-# residual path, filters and size of the first convolution, params (trainable) and
-# multiply-adds as counted on timm's nets; then the paper's ImageNet error.
+# The builder's first arguments: units, increments, filters and groups of the 3x3
+# convolutions, channels of the residual path, filters and size of the first one. Then
+# params (trainable) and multiply-adds as counted on timm's nets, the ImageNet error.
 _68 = ((3, 4, 12, 3), (16, 32, 32, 64), 128, 32, 64, 10, 3, 12_611_602, 2.3262e9)
 _92 = ((3, 4, 20, 3), (16, 32, 24, 128), 96, 32, 256, 64, 7, 37_668_392, 6.5017e9)
 _98 = ((3, 6, 20, 3), (16, 32, 32, 128), 160, 40, 256, 96, 7, 61_570_728, 11.671e9)
@@ -42,15 +44,6 @@ _VARIANTS = {
     "DPN107": (*_107, "19.75 % top-1, 1-crop, pretrained on ImageNet-5k"),
     "DPN131": (*_131, "19.93/5.12 %, 1-crop"),
 }
-_ARCHITECTURE = (
-    "units",
-    "increments",
-    "filters",
-    "groups",
-    "width",
-    "initial_filters",
-    "initial_size",
-)
 _PRETRAINED = (
     "published error and file mx_in1k come from pretraining on ImageNet-5k; not to be "
     "compared with training from scratch"
@@ -114,10 +107,7 @@ def _stem(x, filters, size, is_small):
     """Convolution; for ImageNet both it and a max pooling stride."""
     x = _conv(x, filters, size, 1 if is_small else 2, "conv1_conv")
     x = _norm_relu(x, "conv1_")
-    if is_small:
-        return x
-    x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
-    return layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
+    return x if is_small else stem_pooling(x)
 
 
 def _transform(x, filters, width, increment, strides, groups, separate, name):
@@ -244,14 +234,11 @@ def _info(function_name):
     units, *_, params, macs, error = _VARIANTS[function_name]
     ends = (f"conv{s}_block{n}_out" for s, n in enumerate(units[:-1], start=2))
     return {
-        "task": "classification",
+        **IMAGENET,
         "params": params,
         "macs": macs,
         "published": f"ImageNet error {error}",
         "note": _NOTES.get(function_name, ""),
-        "classes": 1000,
-        "input_shape": STEM_SHAPES["imagenet"],
-        "min_size": 32,
         "preprocessing": "dpn",
         "stage_ends": ("conv1_relu", *ends, "relu"),
     }
@@ -267,9 +254,8 @@ def _variant(function_name):
         _dpn,
         function_name,
         architecture={
-            **dict(zip(_ARCHITECTURE, _VARIANTS[function_name])),
+            **dict(zip(_dpn.architecture, _VARIANTS[function_name][:7])),
             "separate_outputs": name == "dpn68b",
-            "stem": "imagenet",
         },
         public_weights={"imagenet": public["mx_in1k"], **public},
         name=name,
@@ -287,7 +273,6 @@ DPN131 = _variant("DPN131")
 DPN = register(
     _dpn,
     "DPN",
-    architecture={},
     name="dpn",
     paper="Dual Path Networks, arXiv 1707.01629, general builder (default: DPN-68)",
     **_info("DPN68"),

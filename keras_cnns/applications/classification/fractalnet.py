@@ -27,7 +27,13 @@ from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice, check_count, check_counts, check_rate
 from keras_cnns.applications.frame.builder import Design, classification_builder
-from keras_cnns.applications.frame.parts import xavier_initializer
+from keras_cnns.applications.frame.parts import (
+    SMALL_IMAGES,
+    STEM_SHAPES,
+    dropout,
+    norm_relu,
+    xavier_initializer,
+)
 from keras_cnns.applications.frame.registry import register
 from keras_cnns.layers import FractalDropPath, FractalJoin
 
@@ -35,7 +41,6 @@ _FILTERS = (64, 128, 256, 512, 512)
 _NARROW_FILTERS = (16, 32, 64, 128, 128)
 _COLUMNS = 3
 _DROP_PATH = {"drop_path_rate": 0.15, "global_path_fraction": 0.5}
-_DEFAULT_SHAPE = (32, 32, 3)
 # With 10 classes, as public ports count the generator's wiring.
 _PARAMS = 33_724_618
 # With C columns, a quarter of the filters and 100 classes, by hand: the first
@@ -59,10 +64,7 @@ def _convolution(x, filters, size, name):
 def _unit(x, filters, dropout_rate, name):
     """Convolution, dropout where there is any, normalisation, ReLU."""
     x = _convolution(x, filters, 3, f"{name}_conv")
-    if dropout_rate:
-        x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
-    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{name}_bn")(x)
-    return layers.Activation("relu", name=f"{name}_relu")(x)
+    return norm_relu(dropout(x, dropout_rate, f"{name}_dropout"), name)
 
 
 def _joiner(x, columns, blocks, drop_path_rate, global_path_fraction):
@@ -118,7 +120,7 @@ def _fractalnet(
             block, in [0, 1); it rises to that from 0 in the first, in equal steps.
         drop_path_rate: probability that a join drops one of its inputs, in local
             mini-batches, in [0, 1).
-        global_path_share: share of mini-batches that train one column alone, in
+        global_path_fraction: fraction of mini-batches that train one column alone, in
             [0, 1].
         widening: what changes the number of channels: the first ``"unit"`` of each
             column, or a ``"pointwise"`` convolution before the block.
@@ -156,7 +158,9 @@ def _fractalnet(
             x = _block(x, width, rate, columns, kept, join, name)
         return x
 
-    return Design(features, default_shape=_DEFAULT_SHAPE, min_size=2 ** len(filters))
+    return Design(
+        features, default_shape=STEM_SHAPES["small"], min_size=2 ** len(filters)
+    )
 
 
 def fractal_column(model: keras.Model, column: int) -> keras.Model:
@@ -220,22 +224,18 @@ def _check_column(name, value, columns):
         raise ValueError(f"{name} must be a number from 1 to {columns}, got {value!r}")
 
 
-def _register(function_name, name, paper, architecture, **info):
-    last_join = 2 ** (architecture.get("columns", _COLUMNS) - 1)
+def _register(function_name, name, paper, architecture=None, **info):
+    columns = (architecture or {}).get("columns", _COLUMNS)
+    blocks = range(1, len(_FILTERS) + 1)
     return register(
         _fractalnet,
         function_name,
         architecture=architecture,
         name=name,
-        task="classification",
         paper=f"FractalNet, arXiv 1605.07648, {paper}",
-        input_shape=_DEFAULT_SHAPE,
         min_size=2 ** len(_FILTERS),
-        preprocessing="dataset",
-        stage_ends=tuple(
-            f"block{i}_join{last_join}" for i in range(1, len(_FILTERS) + 1)
-        ),
-        **info,
+        stage_ends=tuple(f"block{i}_join{2 ** (columns - 1)}" for i in blocks),
+        **{**SMALL_IMAGES, **info},
     )
 
 
@@ -254,22 +254,17 @@ def _narrow_variant(columns, error):
 
 _FULL = {
     "params": _PARAMS,
-    "classes": 10,
     "published": "CIFAR-10 error 7.33 %, augmented 4.60 %",
     "note": "the paper says 38.6 million: widening='pointwise' gives 38,647,114; the "
     "default is the wiring of the authors' generator",
 }
 FractalNet20 = _register(
-    "FractalNet20",
-    "fractalnet20",
-    "table 1, 20 layers",
-    {"filters": _FILTERS, "columns": _COLUMNS},
-    **_FULL,
+    "FractalNet20", "fractalnet20", "table 1, 20 layers", {}, **_FULL
 )
 FractalNet20Narrow = _narrow_variant(3, 27.69)
 FractalNet40Narrow = _narrow_variant(4, 27.38)
 FractalNet = _register(
-    "FractalNet", "fractalnet", "general builder (default: 20 layers)", {}, **_FULL
+    "FractalNet", "fractalnet", "general builder (default: 20 layers)", **_FULL
 )
 
 __all__ = [

@@ -13,7 +13,7 @@ Deviations:
   dropout 0.2, and auxiliary heads that average to 4x4 maps whatever the input. In
   torchvision's public file the auxiliary heads are untrained.
 - The paper's auxiliary heads average 5x5/3, which gives 4x4 maps at 224x224 and other
-  sizes elsewhere; their dense layers want the input size to be known.
+  sizes elsewhere; their dense layers need an input of known size.
 - ``stem="small"`` and ``depth_multiplier`` (TF-slim's) are not from the paper.
 """
 
@@ -27,11 +27,13 @@ from keras_cnns.applications.frame.builder import (
     pooled_classifier,
 )
 from keras_cnns.applications.frame.parts import (
+    IMAGENET,
     STEM_SHAPES,
     ceil_max_pooling,
     check_stem,
     classifier,
     conv_initializer,
+    normalised,
     scaled_width,
     xavier_initializer,
 )
@@ -109,7 +111,7 @@ def _conv(x, filters, size, form, name, strides=1):
         **initial,
     )(x)
     if form["batch_norm"]:
-        x = layers.BatchNormalization(epsilon=1e-3, momentum=0.9, name=f"{name}_bn")(x)
+        x = normalised(x, name, epsilon=1e-3)
     return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
@@ -240,11 +242,8 @@ def _variant(function_name, form, **info):
         _googlenet,
         function_name,
         architecture={"form": form},
-        task="classification",
-        classes=1000,
-        input_shape=STEM_SHAPES["imagenet"],
-        min_size=32,
         stage_ends=_STAGE_ENDS,
+        **IMAGENET,
         **info,
     )
 

@@ -4,7 +4,7 @@ Srivastava, Greff, Schmidhuber, "Highway Networks", arXiv 1505.00387, and "Train
 Deep Networks", arXiv 1507.06228; the fully connected nets are in ``highway_fc``.
 A layer gives y = T(x) * H(x) + (1 - T(x)) * x, here computed as x + T(x) * (H(x) - x),
 with a sigmoid gate T whose bias starts below zero, so that a deep net begins by handing
-its input on. Layers keep the width; where it changes, a plain one stands.
+its input on. Layers keep the width; where it changes, the layer is a plain one.
 
 The nets are those of the authors' Caffe definitions: "Highway B" for
 CIFAR, and the MNIST net with 32 filters; the one with 16 is its narrow twin of the
@@ -26,34 +26,31 @@ from keras_cnns.applications.frame.builder import (
     classification_builder,
     pooled_classifier,
 )
-from keras_cnns.applications.frame.parts import classifier, xavier_initializer
+from keras_cnns.applications.frame.parts import (
+    SMALL_IMAGES,
+    classifier,
+    xavier_initializer,
+)
 from keras_cnns.applications.frame.registry import register
 
-# architecture: widths and highway layers of the stages, form; params and macs: counted
-# from the authors' definitions.
+# Widths and highway layers of the stages, form; params and multiply-adds, counted from
+# the authors' definitions; which net of the second paper it is, and its accuracy there.
+# fmt: off
 _VARIANTS = {
-    "Highway19": {
-        "name": "highway19",
-        "architecture": ((32, 80, 128), (4, 5, 5), "cifar"),
-        "params": 2_256_838,
-        "macs": 330.8e6,
-        "paper": 'arXiv 1507.06228, 19 layers, "Highway B"',
-        "published": "CIFAR-10 accuracy 92.40 %, augmented",
-    },
-    "HighwayMnist16": {
-        "name": "highway_mnist16",
-        "architecture": ((16, 16, 16), (2, 3, 3), "mnist"),
-        "params": 38_986,
-        "paper": "arXiv 1507.06228, 10 layers of width 16",
-    },
-    "HighwayMnist32": {
-        "name": "highway_mnist32",
-        "architecture": ((32, 32, 32), (2, 3, 3), "mnist"),
-        "params": 151_690,
-        "paper": "arXiv 1507.06228, 10 layers of width 32",
-        "published": "MNIST accuracy 99.55 %",
-    },
+    "Highway19": (
+        (32, 80, 128), (4, 5, 5), "cifar", 2_256_838, 330.8e6,
+        '19 layers, "Highway B"', "CIFAR-10 accuracy 92.40 %, augmented",
+    ),
+    "HighwayMnist16": (
+        (16, 16, 16), (2, 3, 3), "mnist", 38_986, None,
+        "10 layers of width 16", "",
+    ),
+    "HighwayMnist32": (
+        (32, 32, 32), (2, 3, 3), "mnist", 151_690, None,
+        "10 layers of width 32", "MNIST accuracy 99.55 %",
+    ),
 }
+# fmt: on
 # What tells the CIFAR net from the MNIST one. pool: size of the pooling between stages;
 # last_pool: of that after the last; dropout: rate at the input and rise per stage;
 # final_filters: of a 1x1 convolution before global average pooling, which otherwise is
@@ -219,50 +216,41 @@ def _stage_ends(highway_layers):
     )
 
 
-def _registered(function_name, name, paper, highway_layers, form, **info):
+def _info(function_name):
+    """What the registry's row of a variant takes from the table."""
+    _, highway_layers, form, params, macs, *_ = _VARIANTS[function_name]
+    return {
+        **SMALL_IMAGES,
+        "params": params,
+        "macs": macs,
+        "input_shape": _FORMS[form]["shape"],
+        "min_size": max(_FORMS[form]["first"]["kernel_size"], 4),
+        "stage_ends": _stage_ends(highway_layers),
+    }
+
+
+def _variant(function_name, name):
+    *architecture, _, _, paper, published = _VARIANTS[function_name]
     return register(
         _highway,
         function_name,
+        architecture=dict(zip(_highway.architecture, architecture)),
         name=name,
-        task="classification",
-        paper=f"Highway networks, {paper}",
-        classes=10,
-        input_shape=_FORMS[form]["shape"],
-        min_size=max(_FORMS[form]["first"]["kernel_size"], 4),
-        preprocessing="dataset",
-        stage_ends=_stage_ends(highway_layers),
-        **info,
+        paper=f"Highway networks, arXiv 1507.06228, {paper}",
+        published=published,
+        **_info(function_name),
     )
 
 
-def _variant(function_name):
-    row = dict(_VARIANTS[function_name])
-    widths, highway_layers, form = row.pop("architecture")
-    return _registered(
-        function_name,
-        highway_layers=highway_layers,
-        form=form,
-        architecture={
-            "widths": widths,
-            "highway_layers": highway_layers,
-            "form": form,
-        },
-        **row,
-    )
-
-
-Highway19 = _variant("Highway19")
-HighwayMnist16 = _variant("HighwayMnist16")
-HighwayMnist32 = _variant("HighwayMnist32")
-Highway = _registered(
+Highway19 = _variant("Highway19", "highway19")
+HighwayMnist16 = _variant("HighwayMnist16", "highway_mnist16")
+HighwayMnist32 = _variant("HighwayMnist32", "highway_mnist32")
+Highway = register(
+    _highway,
     "Highway",
-    "highway",
-    'general builder (default: "Highway B")',
-    (4, 5, 5),
-    "cifar",
-    architecture={},
-    params=_VARIANTS["Highway19"]["params"],
-    macs=_VARIANTS["Highway19"]["macs"],
+    name="highway",
+    paper='Highway networks, general builder (default: "Highway B")',
+    **_info("Highway19"),
 )
 
 __all__ = ["Highway", *_VARIANTS]

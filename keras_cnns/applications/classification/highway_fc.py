@@ -13,7 +13,7 @@ from tensorflow.keras import layers
 from keras_cnns._checks import check_choice, check_count, check_flag
 from keras_cnns.applications.classification.highway import carry, check_gate_bias
 from keras_cnns.applications.frame.builder import Design, classification_builder
-from keras_cnns.applications.frame.parts import classifier
+from keras_cnns.applications.frame.parts import SMALL_IMAGES, classifier
 from keras_cnns.applications.frame.registry import register
 
 # depth: params with 10 classes, which are 39,250 for the first layer, 5,100 for every
@@ -111,33 +111,24 @@ def _highway_fc(
     )
 
 
-def _registered(function_name, name, depth, architecture):
+def _variant(function_name, name, depth, architecture=None):
     return register(
         _highway_fc,
         function_name,
         architecture=architecture,
         name=name,
-        task="classification",
         paper=f"Highway networks, arXiv 1505.00387, {depth} fully connected layers",
         params=_PARAMS[depth],
-        classes=10,
-        input_shape=_DEFAULT_SHAPE,
         min_size=1,
-        preprocessing="dataset",
-        stage_ends=(),
         traits=("vector_features", "fixed_size", "fixed_features"),
+        **{**SMALL_IMAGES, "input_shape": _DEFAULT_SHAPE},
     )
 
 
-def _variant(depth):
-    architecture = {"depth": depth, "units": 50}
-    return _registered(f"HighwayFC{depth}", f"highway_fc{depth}", depth, architecture)
-
-
-HighwayFC10 = _variant(10)
-HighwayFC20 = _variant(20)
-HighwayFC50 = _variant(50)
-HighwayFC100 = _variant(100)
-HighwayFC = _registered("HighwayFC", "highway_fc", 10, {})
+HighwayFC10 = _variant("HighwayFC10", "highway_fc10", 10, {})
+HighwayFC20 = _variant("HighwayFC20", "highway_fc20", 20, {"depth": 20})
+HighwayFC50 = _variant("HighwayFC50", "highway_fc50", 50, {"depth": 50})
+HighwayFC100 = _variant("HighwayFC100", "highway_fc100", 100, {"depth": 100})
+HighwayFC = _variant("HighwayFC", "highway_fc", 10)
 
 __all__ = ["HighwayFC", *(f"HighwayFC{depth}" for depth in _PARAMS)]

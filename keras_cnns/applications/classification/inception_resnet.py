@@ -40,6 +40,7 @@ from keras_cnns.applications.classification import _inception_resnet
 from keras_cnns.applications.classification._inception import (
     DEFAULT_SHAPE,
     FORMS,
+    INFO,
     MIN_SIZE,
     auxiliary_head,
 )
@@ -48,12 +49,11 @@ from keras_cnns.applications.frame.builder import (
     classification_builder,
     pooled_classifier,
 )
-from keras_cnns.applications.frame.parts import classifier
+from keras_cnns.applications.frame.parts import classifier, dropout, normalised
 from keras_cnns.applications.frame.public_files import hub_file, keras_file
 from keras_cnns.applications.frame.registry import register
 
 _FACE_SHAPE = (160, 160, 3)
-_SCALES = (0.17, 0.10, 0.20)
 _USUAL_DROPOUT = {"keras": 0.0, "torch": 0.2, "embedding": 0.6}
 
 
@@ -63,12 +63,9 @@ def _embedding_head(size, dropout_rate):
 
     def head(x, classes, activation):
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-        if dropout_rate:
-            x = layers.Dropout(dropout_rate, name="dropout")(x)
+        x = dropout(x, dropout_rate, "dropout")
         x = layers.Dense(size, use_bias=False, name="embedding_dense")(x)
-        x = layers.BatchNormalization(epsilon=1e-3, momentum=0.9, name="embedding_bn")(
-            x
-        )
+        x = normalised(x, "embedding", epsilon=1e-3)
         return classifier(x, classes, activation)
 
     return head
@@ -102,7 +99,7 @@ def face_embeddings(model) -> keras.Model:
 def _inception_resnet_builder(
     version=1,
     blocks=None,
-    scales=_SCALES,
+    scales=(0.17, 0.10, 0.20),
     form="torch",
     embedding_size=None,
     *,
@@ -173,7 +170,6 @@ def _check(blocks, scales, form, embedding_size, aux_heads, depth_multiplier):
     check_positive("depth_multiplier", depth_multiplier)
 
 
-_COMMON = {"task": "classification", "classes": 1000, "preprocessing": "tf"}
 _PAPER = "Inception-ResNet, arXiv 1602.07261, "
 _PUBLISHED = "ImageNet error {} %, 1-crop, non-blacklisted images"
 _ENDS_V1 = (
@@ -183,68 +179,49 @@ _ENDS_V1 = (
     "block17_10_ac",
     "block8_6_add",
 )
-_ENDS_V2 = {
-    "keras": ("activation_2", "activation_4", "block35_10_ac", "block17_20_ac"),
-    "torch": ("conv2d_2b_relu", "conv2d_4a_relu", "block35_10_ac", "block17_20_ac"),
+_ENDS_V2 = ("block35_10_ac", "block17_20_ac")
+_V1 = {"version": 1, "aux_heads": False}  # as in every implementation of v1
+_V2 = {
+    "paper": _PAPER + "figures 16 to 20, widths as released",
+    "macs": 13.156e9,
+    "published": _PUBLISHED.format("19.9/4.9"),
+    **INFO,
 }
 
-
-def _variant(function_name, name, version, form, *, faces=False, **info):
-    architecture = {
-        "version": version,
-        "blocks": _inception_resnet.BLOCKS[version],
-        "scales": _SCALES,
-        "form": form,
-        "embedding_size": 512 if faces else None,
-    }
-    if version == 1:
-        architecture["aux_heads"] = False  # as in every implementation of v1
-    return register(
-        _inception_resnet_builder,
-        function_name,
-        architecture=architecture,
-        name=name,
-        input_shape=_FACE_SHAPE if faces else DEFAULT_SHAPE,
-        min_size=MIN_SIZE,
-        **{**_COMMON, **info},
-    )
-
-
-InceptionResNetV1 = _variant(
+InceptionResNetV1 = register(
+    _inception_resnet_builder,
     "InceptionResNetV1",
-    "inception_resnet_v1",
-    1,
-    "torch",
+    architecture=_V1,
+    name="inception_resnet_v1",
     paper=_PAPER + "figures 10 to 15, as FaceNet has it",
     params=24_357_096,
     macs=6.308e9,
     published=_PUBLISHED.format("21.3/5.5"),
     stage_ends=_ENDS_V1,
+    **INFO,
 )
-FaceNetInceptionResNetV1 = _variant(
+FaceNetInceptionResNetV1 = register(
+    _inception_resnet_builder,
     "FaceNetInceptionResNetV1",
-    "facenet_inception_resnet_v1",
-    1,
-    "torch",
-    faces=True,
+    architecture={**_V1, "embedding_size": 512},
+    name="facenet_inception_resnet_v1",
     paper=_PAPER + "as trained by D. Sandberg on VGGFace2",
     params=27_910_327,
     macs=1.42e9,
     published="LFW accuracy 99.65 % of the embedding (facenet-pytorch's README)",
     classes=8631,
+    input_shape=_FACE_SHAPE,
+    min_size=MIN_SIZE,
     preprocessing="facenet",
     stage_ends=_ENDS_V1,
 )
-InceptionResNetV2 = _variant(
+InceptionResNetV2 = register(
+    _inception_resnet_builder,
     "InceptionResNetV2",
-    "inception_resnet_v2",
-    2,
-    "keras",
-    paper=_PAPER + "figures 16 to 20, widths as released",
+    architecture={"version": 2, "form": "keras"},
+    name="inception_resnet_v2",
     params=55_813_192,
-    macs=13.156e9,
-    published=_PUBLISHED.format("19.9/4.9"),
-    stage_ends=(*_ENDS_V2["keras"], "conv_7b_ac"),
+    stage_ends=("activation_2", "activation_4", *_ENDS_V2, "conv_7b_ac"),
     note="no gammas, of which the torch form has 30,272",
     public_weights={
         "imagenet": keras_file(
@@ -254,33 +231,29 @@ InceptionResNetV2 = _variant(
             "d19885ff4a710c122648d3b5c3b684e4",
         )
     },
+    **_V2,
 )
-InceptionResNetV2Torch = _variant(
+InceptionResNetV2Torch = register(
+    _inception_resnet_builder,
     "InceptionResNetV2Torch",
-    "inception_resnet_v2_torch",
-    2,
-    "torch",
-    paper=_PAPER + "figures 16 to 20, widths as released",
+    architecture={"version": 2},
+    name="inception_resnet_v2_torch",
     params=55_843_464,
-    macs=13.156e9,
-    published=_PUBLISHED.format("19.9/4.9"),
-    stage_ends=(*_ENDS_V2["torch"], "conv2d_7b_relu"),
+    stage_ends=("conv2d_2b_relu", "conv2d_4a_relu", *_ENDS_V2, "conv2d_7b_relu"),
     public_weights={
         "imagenet": hub_file("inception_resnet_v2.tf_in1k"),
         "tf_ens_adv_in1k": hub_file("inception_resnet_v2.tf_ens_adv_in1k"),
     },
+    **_V2,
 )
 InceptionResNet = register(
     _inception_resnet_builder,
     "InceptionResNet",
-    architecture={},
     name="inception_resnet",
     paper=_PAPER + "general builder (default: v1)",
     params=24_357_096,
-    input_shape=DEFAULT_SHAPE,
-    min_size=MIN_SIZE,
     stage_ends=_ENDS_V1,
-    **_COMMON,
+    **INFO,
 )
 
 __all__ = [

@@ -22,6 +22,7 @@ from keras_cnns.applications.classification._inception import (
     AVERAGE,
     DEFAULT_SHAPE,
     FORMS,
+    INFO,
     MAX,
     MIN_SIZE,
     Cells,
@@ -169,24 +170,20 @@ def _inception_v3(
     )
 
 
-def _variant(function_name, form, params, public_weights):
+def _variant(function_name, form, params, public_weights, note=""):
     return register(
         _inception_v3,
         function_name,
         architecture={"form": form},
         public_weights=public_weights,
         name="inception_v3" if form == "keras" else "inception_v3_torch",
-        task="classification",
         paper="Inception v3, arXiv 1512.00567, table 1 as released",
         params=params,
         macs=5.713e9,
         published="ImageNet error 21.2/5.6 %, 1-crop, non-blacklisted images",
-        classes=1000,
-        input_shape=DEFAULT_SHAPE,
-        min_size=MIN_SIZE,
-        preprocessing="tf",
         stage_ends=_STAGE_ENDS[form],
-        note="no gammas, of which the torch form has 17,216" if form == "keras" else "",
+        note=note,
+        **INFO,
     )
 
 
@@ -202,6 +199,7 @@ InceptionV3 = _variant(
             "bcbd6486424b2319ff4ef7d526e38f63",
         )
     },
+    note="no gammas, of which the torch form has 17,216",
 )
 InceptionV3Torch = _variant(
     "InceptionV3Torch",

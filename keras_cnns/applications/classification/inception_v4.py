@@ -13,6 +13,7 @@ from keras_cnns._checks import check_positive
 from keras_cnns.applications.classification._inception import (
     AVERAGE,
     DEFAULT_SHAPE,
+    INFO,
     MAX,
     MIN_SIZE,
     Cells,
@@ -137,18 +138,12 @@ def _inception_v4(*, depth_multiplier=1.0, dropout_rate=0.2):
 InceptionV4 = register(
     _inception_v4,
     "InceptionV4",
-    architecture={},
     public_weights={"imagenet": hub_file("inception_v4.tf_in1k")},
     name="inception_v4",
-    task="classification",
     paper="Inception v4, arXiv 1602.07261, figure 9",
     params=42_679_816,
     macs=12.254e9,
     published="ImageNet error 20.0/5.0 %, 1-crop, non-blacklisted images",
-    classes=1000,
-    input_shape=DEFAULT_SHAPE,
-    min_size=MIN_SIZE,
-    preprocessing="tf",
     stage_ends=(
         "conv2d_2b_relu",
         "mixed_3a",
@@ -156,6 +151,7 @@ InceptionV4 = register(
         "inception_b7",
         "inception_c3",
     ),
+    **INFO,
 )
 
 __all__ = ["InceptionV4"]

@@ -15,10 +15,14 @@ from tensorflow.keras import layers
 from keras_cnns import _addons
 from keras_cnns._checks import check_count, check_counts, check_rate
 from keras_cnns.applications.frame.builder import Design, classification_builder
-from keras_cnns.applications.frame.parts import classifier
+from keras_cnns.applications.frame.parts import (
+    SMALL_IMAGES,
+    STEM_SHAPES,
+    classifier,
+    dropout,
+)
 from keras_cnns.applications.frame.registry import register
 
-_DEFAULT_SHAPE = (32, 32, 3)
 # kernel size, padding on each side, size of the pooling (its stride is 2), and the
 # largest norm of a kernel.
 _CONVOLUTIONS = ((8, 4, 4, 0.9), (8, 3, 4, 1.9365), (5, 3, 2, 1.9365))
@@ -55,15 +59,18 @@ def _pool(x, size, name):
     return layers.MaxPooling2D(1, strides=2, name=name)(x)
 
 
-def _maxout_block(x, filters, size, padding, pool_size, largest_norm, name):
-    """Convolution, maximum over pieces, then over windows."""
+def maxout_block(x, filters, size, padding, pool_size, largest_norm, name, conv_name):
+    """Convolution, maximum over pieces, then over windows; a norm of None is any."""
+    limit = None
+    if largest_norm is not None:
+        limit = keras.constraints.MaxNorm(largest_norm, axis=[0, 1, 2])
     x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
     x = layers.Conv2D(
         filters * _PIECES,
         size,
         kernel_initializer=_initializer(),
-        kernel_constraint=keras.constraints.MaxNorm(largest_norm, axis=[0, 1, 2]),
-        name=f"{name}_conv",
+        kernel_constraint=limit,
+        name=conv_name,
     )(x)
     x = _addons.Maxout(filters, name=f"{name}_maxout")(x)
     return _pool(x, pool_size, f"{name}_pool")
@@ -93,14 +100,11 @@ def _maxout(
     if len(filters) != len(_CONVOLUTIONS):
         raise ValueError(f"filters must have three entries, got {filters!r}")
 
-    def dropout(x, rate, name):
-        return layers.Dropout(rate, name=name)(x) if rate else x
-
     def features(x):
         rate = input_dropout_rate
         for i, (width, row) in enumerate(zip(filters, _CONVOLUTIONS), start=1):
             x = dropout(x, rate, f"block{i}_dropout")
-            x = _maxout_block(x, width, *row, f"block{i}")
+            x = maxout_block(x, width, *row, f"block{i}", f"block{i}_conv")
             rate = dropout_rate
         return x
 
@@ -125,7 +129,7 @@ def _maxout(
 
     return Design(
         features,
-        default_shape=_DEFAULT_SHAPE,
+        default_shape=STEM_SHAPES["small"],
         min_size=10,
         head=head,
         fixed_size=True,
@@ -135,19 +139,15 @@ def _maxout(
 MaxoutNetwork = register(
     _maxout,
     "MaxoutNetwork",
-    architecture={},
     name="maxout_network",
-    task="classification",
     paper="Maxout Networks, arXiv 1302.4389, section 5.3, CIFAR-10",
     params=_PARAMS,
     macs=_MACS,
     published="CIFAR-10 error 11.68 %, augmented 9.38 %",
-    classes=10,
-    input_shape=_DEFAULT_SHAPE,
     min_size=10,
-    preprocessing="dataset",
     stage_ends=("block1_pool", "block2_pool", "block3_pool"),
     traits=("fixed_size", "fixed_features"),
+    **SMALL_IMAGES,
 )
 
 __all__ = ["MaxoutNetwork"]

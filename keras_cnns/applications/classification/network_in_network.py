@@ -16,15 +16,14 @@ from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice, check_counts, check_flag, check_rate
 from keras_cnns.applications.frame.builder import Design, classification_builder
-from keras_cnns.applications.frame.parts import ceil_max_pooling, class_map_classifier
+from keras_cnns.applications.frame.parts import (
+    SMALL_IMAGES,
+    STEM_SHAPES,
+    ceil_max_pooling,
+    class_map_classifier,
+    dropout,
+)
 from keras_cnns.applications.frame.registry import register
-
-_FILTERS = ((192, 160, 96), (192, 192, 192), (192, 192))
-_KERNEL_SIZES = (5, 5, 3)
-_DEFAULT_SHAPE = (32, 32, 3)
-# With 10 classes (100: 984,356), and multiply-adds, from the layer table.
-_PARAMS = 966_986
-_MACS = 222.5e6
 
 
 def _initializer(name):
@@ -55,15 +54,13 @@ def _perceptron_block(x, filters, size, initializer, name):
 def _pool(x, dropout_rate, name):
     """Between blocks: half the size, then dropout where there is any."""
     x = ceil_max_pooling(x, f"{name}_pool")
-    if dropout_rate:
-        x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
-    return x
+    return dropout(x, dropout_rate, f"{name}_dropout")
 
 
 @classification_builder(head_options=("rectified_class_maps",))
 def _network_in_network(
-    filters=_FILTERS,
-    kernel_sizes=_KERNEL_SIZES,
+    filters=((192, 160, 96), (192, 192, 192), (192, 192)),
+    kernel_sizes=(5, 5, 3),
     *,
     dropout_rate=0.5,
     rectified_class_maps=True,
@@ -108,7 +105,7 @@ def _network_in_network(
 
     return Design(
         features,
-        default_shape=_DEFAULT_SHAPE,
+        default_shape=STEM_SHAPES["small"],
         min_size=2 ** (len(filters) - 1),
         head=head,
     )
@@ -117,18 +114,14 @@ def _network_in_network(
 NetworkInNetwork = register(
     _network_in_network,
     "NetworkInNetwork",
-    architecture={},
     name="network_in_network",
-    task="classification",
     paper="Network in Network, arXiv 1312.4400, section 4, CIFAR",
-    params=_PARAMS,
-    macs=_MACS,
+    params=966_986,  # with 10 classes (100: 984,356); from the layer table, as macs
+    macs=222.5e6,
     published="CIFAR-10 error 10.41 %, augmented 8.81 %",
-    classes=10,
-    input_shape=_DEFAULT_SHAPE,
     min_size=4,
-    preprocessing="dataset",
     stage_ends=("block1_3_relu", "block2_3_relu", "block3_2_relu"),
+    **SMALL_IMAGES,
 )
 
 __all__ = ["NetworkInNetwork"]

@@ -26,73 +26,28 @@ from keras_cnns.applications.classification._residual import (
     stage_ends,
 )
 from keras_cnns.applications.frame.builder import classification_builder
-from keras_cnns.applications.frame.parts import STEM_SHAPES
+from keras_cnns.applications.frame.parts import IMAGENET, SMALL_IMAGES
 from keras_cnns.applications.frame.public_files import hub_file, keras_file
 from keras_cnns.applications.frame.registry import register
 
-# form: whose network it is; params: trainable with 1000 classes, as timm/torchvision
-# ("torch") or keras.applications ("keras") count them; macs: as timm counts them.
+# block, units, form (whose network it is), params (trainable with 1000 classes, counted
+# by timm and torchvision, or by keras.applications), timm's multiply-adds, the paper's
+# error.
 _IMAGENET = {
-    "ResNet18": {
-        "block": "basic",
-        "units": (2, 2, 2, 2),
-        "form": "torch",
-        "params": 11_689_512,
-        "macs": 1.814e9,
-    },
-    "ResNet34": {
-        "block": "basic",
-        "units": (3, 4, 6, 3),
-        "form": "torch",
-        "params": 21_797_672,
-        "macs": 3.664e9,
-        "published": "ImageNet error 24.52/7.46 %, 10-crop (unverified)",
-    },
-    "ResNet50": {
-        "block": "bottleneck",
-        "units": (3, 4, 6, 3),
-        "form": "keras",
-        "params": 25_583_592,
-        "md5": ("2cb95161c43110f7111970584f804107", "4d473c1dd8becc155b73f8504c6f6626"),
-        "published": "ImageNet error 22.85/6.71 %, 10-crop (unverified)",
-    },
-    "ResNet101": {
-        "block": "bottleneck",
-        "units": (3, 4, 23, 3),
-        "form": "keras",
-        "params": 44_601_832,
-        "md5": ("f1aeb4b969a6efcfb50fad2f0c20cfc5", "88cf7a10940856eca736dc7b7e228a21"),
-        "published": "ImageNet error 21.75/6.05 %, 10-crop (unverified)",
-    },
-    "ResNet152": {
-        "block": "bottleneck",
-        "units": (3, 8, 36, 3),
-        "form": "keras",
-        "params": 60_268_520,
-        "md5": ("100835be76be38e30d865e96f2aaae62", "ee4c566cf9a93f14d82f913c2dc6dd0c"),
-        "published": "ImageNet error 21.43/5.71 %, 10-crop (unverified)",
-    },
-    "ResNet50V1_5": {
-        "block": "bottleneck",
-        "units": (3, 4, 6, 3),
-        "form": "torch",
-        "params": 25_557_032,
-        "macs": 4.089e9,
-    },
-    "ResNet101V1_5": {
-        "block": "bottleneck",
-        "units": (3, 4, 23, 3),
-        "form": "torch",
-        "params": 44_549_160,
-        "macs": 7.801e9,
-    },
-    "ResNet152V1_5": {
-        "block": "bottleneck",
-        "units": (3, 8, 36, 3),
-        "form": "torch",
-        "params": 60_192_808,
-        "macs": 11.514e9,
-    },
+    "ResNet18": ("basic", (2, 2, 2, 2), "torch", 11_689_512, 1.814e9, None),
+    "ResNet34": ("basic", (3, 4, 6, 3), "torch", 21_797_672, 3.664e9, "24.52/7.46"),
+    "ResNet50": ("bottleneck", (3, 4, 6, 3), "keras", 25_583_592, None, "22.85/6.71"),
+    "ResNet101": ("bottleneck", (3, 4, 23, 3), "keras", 44_601_832, None, "21.75/6.05"),
+    "ResNet152": ("bottleneck", (3, 8, 36, 3), "keras", 60_268_520, None, "21.43/5.71"),
+    "ResNet50V1_5": ("bottleneck", (3, 4, 6, 3), "torch", 25_557_032, 4.089e9, None),
+    "ResNet101V1_5": ("bottleneck", (3, 4, 23, 3), "torch", 44_549_160, 7.801e9, None),
+    "ResNet152V1_5": ("bottleneck", (3, 8, 36, 3), "torch", 60_192_808, 11.514e9, None),
+}
+# MD5 of Keras' files with and without the classifier, by depth.
+_MD5 = {
+    "50": ("2cb95161c43110f7111970584f804107", "4d473c1dd8becc155b73f8504c6f6626"),
+    "101": ("f1aeb4b969a6efcfb50fad2f0c20cfc5", "88cf7a10940856eca736dc7b7e228a21"),
+    "152": ("100835be76be38e30d865e96f2aaae62", "ee4c566cf9a93f14d82f913c2dc6dd0c"),
 }
 # depth, shortcut, params with 10 classes, multiply-adds, the paper's error.
 _CIFAR = {
@@ -146,46 +101,38 @@ def _resnet(
     )
 
 
+def _public_weights(form, depth):
+    if form == "keras":
+        return {"imagenet": keras_file("resnet", f"resnet{depth}", *_MD5[depth])}
+    public = {
+        "imagenet": hub_file(f"resnet{depth}.tv_in1k"),
+        "a1_in1k": hub_file(f"resnet{depth}.a1_in1k"),
+        "gluon_in1k": hub_file(f"resnet{depth}.gluon_in1k"),
+    }
+    if depth in _MD5:
+        public["tv2_in1k"] = hub_file(f"resnet{depth}.tv2_in1k")
+    return public
+
+
 def _imagenet_variant(function_name):
-    row = _IMAGENET[function_name]
-    name = function_name.lower()
-    is_keras = row["form"] == "keras"
-    if is_keras:
-        public = {"imagenet": keras_file("resnet", name, *row["md5"])}
-    else:
-        depth = name.removesuffix("v1_5")
-        public = {
-            "imagenet": hub_file(f"{depth}.tv_in1k"),
-            "a1_in1k": hub_file(f"{depth}.a1_in1k"),
-            "gluon_in1k": hub_file(f"{depth}.gluon_in1k"),
-        }
-        if depth in ("resnet50", "resnet101", "resnet152"):
-            public["tv2_in1k"] = hub_file(f"{depth}.tv2_in1k")
+    block, units, form, params, macs, error = _IMAGENET[function_name]
+    name, is_keras = function_name.lower(), form == "keras"
+    depth = name.removeprefix("resnet").removesuffix("v1_5")
     return register(
         _resnet,
         function_name,
-        architecture={
-            "units": row["units"],
-            "block": row["block"],
-            "filters": 64,
-            "shortcut": "projection",
-            "stem": "imagenet",
-            "form": row["form"],
-        },
-        public_weights=public,
+        architecture={"units": units, "block": block, "form": form},
+        public_weights=_public_weights(form, depth),
         name=name.replace("v1_5", "_v1_5"),
-        task="classification",
         paper="ResNet, arXiv 1512.03385, table 1"
         + (", stride on the 3x3 convolutions" if "V1_5" in function_name else ""),
-        params=row["params"],
-        macs=row.get("macs"),
-        published=row.get("published", ""),
-        classes=1000,
-        input_shape=STEM_SHAPES["imagenet"],
-        min_size=MIN_SIZE["imagenet"],
+        params=params,
+        macs=macs,
+        published=f"ImageNet error {error} %, 10-crop (unverified)" if error else "",
         preprocessing="caffe" if is_keras else "torch",
-        stage_ends=("conv1_relu", *stage_ends(row["units"])),
+        stage_ends=("conv1_relu", *stage_ends(units)),
         note="convolutions have biases, which the paper's do not" if is_keras else "",
+        **IMAGENET,
     )
 
 
@@ -201,19 +148,15 @@ def _cifar_variant(function_name):
             "filters": 16,
             "shortcut": shortcut,
             "stem": "small",
-            "form": "paper",
         },
         name=f"cifar_resnet{depth}{'b' if shortcut == 'projection' else ''}",
-        task="classification",
         paper="ResNet, arXiv 1512.03385, table 6",
         params=params,
         macs=macs,
         published=f"CIFAR-10 error {error} %, augmented (unverified)" if error else "",
-        classes=10,
-        input_shape=STEM_SHAPES["small"],
         min_size=MIN_SIZE["small"],
-        preprocessing="dataset",
         stage_ends=stage_ends(units),
+        **SMALL_IMAGES,
     )
 
 
@@ -238,16 +181,12 @@ CifarResNet110B = _cifar_variant("CifarResNet110B")
 ResNet = register(
     _resnet,
     "ResNet",
-    architecture={},
     name="resnet",
-    task="classification",
     paper="ResNet, arXiv 1512.03385, general builder (default: ResNet-50 as published)",
-    params=_IMAGENET["ResNet50V1_5"]["params"],
-    classes=1000,
-    input_shape=STEM_SHAPES["imagenet"],
-    min_size=MIN_SIZE["imagenet"],
+    params=_IMAGENET["ResNet50V1_5"][3],
     preprocessing="torch",
-    stage_ends=("conv1_relu", *stage_ends(_IMAGENET["ResNet50"]["units"])),
+    stage_ends=("conv1_relu", *stage_ends(_IMAGENET["ResNet50"][1])),
+    **IMAGENET,
 )
 
 __all__ = ["ResNet", *_IMAGENET, *_CIFAR]

@@ -21,22 +21,17 @@ from tensorflow.keras import layers
 
 from keras_cnns._checks import check_counts, check_flag
 from keras_cnns.applications.frame.builder import Design, classification_builder
-from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.parts import (
+    SMALL_IMAGES,
+    STEM_SHAPES,
+    head_dtype,
+    norm_relu,
+    normalised,
+)
 from keras_cnns.applications.frame.registry import register
 from keras_cnns.layers import DualStreamConv2D
 
-_WIDTHS = (48, 96, 192)
 _UNITS = (4, 6, 6)
-_DEFAULT_SHAPE = (32, 32, 3)
-
-
-def _norm(x, name, **kwargs):
-    return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name, **kwargs)(x)
-
-
-def _norm_relu(x, name):
-    x = _norm(x, f"{name}_bn")
-    return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
 def _projection(x, filters, strides, name):
@@ -51,7 +46,7 @@ def _projection(x, filters, strides, name):
         kernel_initializer="he_normal",
         name=f"{name}_0_conv",
     )(x)
-    return _norm(x, f"{name}_0_bn")
+    return normalised(x, f"{name}_0")
 
 
 def _generalised_block(x, width, strides, outer, name):
@@ -60,8 +55,8 @@ def _generalised_block(x, width, strides, outer, name):
         2 * width, strides=strides, kernel_initializer="he_normal", name=f"{name}_conv"
     )(x)
     if outer is None:
-        return _norm_relu(x, name)
-    x = layers.Add(name=f"{name}_add")([_norm(x, f"{name}_bn"), outer])
+        return norm_relu(x, name)
+    x = layers.Add(name=f"{name}_add")([normalised(x, name), outer])
     return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
@@ -76,13 +71,15 @@ def _classifier(x, classes, activation):
         name="predictions",
         **full,
     )(x)
-    x = _norm(x, "bn_predictions", **full)
+    x = layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, name="bn_predictions", **full
+    )(x)
     x = layers.GlobalAveragePooling2D(name="avg_pool", **full)(x)
     return layers.Activation(activation, name="activation", **full)(x)
 
 
 @classification_builder
-def _resnet_in_resnet(widths=_WIDTHS, units=_UNITS, *, outer_shortcut=False):
+def _resnet_in_resnet(widths=(48, 96, 192), units=_UNITS, *, outer_shortcut=False):
     """General ResNet in ResNet builder.
 
     Args:
@@ -98,7 +95,7 @@ def _resnet_in_resnet(widths=_WIDTHS, units=_UNITS, *, outer_shortcut=False):
         raise ValueError(f"widths={widths!r} and units={units!r} differ in length")
     check_flag("outer_shortcut", outer_shortcut)
     if outer_shortcut and any(count % 2 for count in units):
-        raise ValueError(f"outer_shortcut=True wants even units, got {units!r}")
+        raise ValueError(f"outer_shortcut=True needs even units, got {units!r}")
 
     def features(x):
         x = layers.Conv2D(
@@ -109,7 +106,7 @@ def _resnet_in_resnet(widths=_WIDTHS, units=_UNITS, *, outer_shortcut=False):
             kernel_initializer="he_normal",
             name="conv1_conv",
         )(x)
-        x = _norm_relu(x, "conv1")
+        x = norm_relu(x, "conv1")
         for stage, (width, count) in enumerate(zip(widths, units), start=2):
             outer = None
             for i in range(1, count + 1):
@@ -123,43 +120,35 @@ def _resnet_in_resnet(widths=_WIDTHS, units=_UNITS, *, outer_shortcut=False):
 
     return Design(
         features,
-        default_shape=_DEFAULT_SHAPE,
+        default_shape=STEM_SHAPES["small"],
         min_size=2 ** (len(widths) - 1),
         head=_classifier,
     )
 
 
-def _registered(function_name, name, architecture, paper, published=""):
-    return register(
-        _resnet_in_resnet,
-        function_name,
-        architecture=architecture,
-        name=name,
-        task="classification",
-        paper=f"ResNet in ResNet, arXiv 1603.08029, {paper}",
-        params=9_492_980,  # of pytorchcv's network, as its multiply-adds
-        macs=1.279e9,
-        published=published,
-        classes=10,
-        input_shape=_DEFAULT_SHAPE,
-        min_size=4,
-        preprocessing="dataset",
-        stage_ends=tuple(f"conv{s}_block{n}_relu" for s, n in enumerate(_UNITS, 2)),
-    )
-
-
-ResNetInResNet18 = _registered(
+_INFO = {
+    **SMALL_IMAGES,
+    "params": 9_492_980,  # of pytorchcv's network, as its multiply-adds
+    "macs": 1.279e9,
+    "min_size": 4,
+    "stage_ends": tuple(f"conv{s}_block{n}_relu" for s, n in enumerate(_UNITS, 2)),
+}
+ResNetInResNet18 = register(
+    _resnet_in_resnet,
     "ResNetInResNet18",
-    "rir18",
-    {"widths": _WIDTHS, "units": _UNITS},
-    "18 layers, wide",
-    "CIFAR-10 accuracy 94.99 %, augmented (with the outer shortcut)",
+    architecture={},
+    name="rir18",
+    paper="ResNet in ResNet, arXiv 1603.08029, 18 layers, wide",
+    published="CIFAR-10 accuracy 94.99 %, augmented (with the outer shortcut)",
+    **_INFO,
 )
-ResNetInResNet = _registered(
+ResNetInResNet = register(
+    _resnet_in_resnet,
     "ResNetInResNet",
-    "rir",
-    {},
-    "general builder (default: 18 layers, wide)",
+    name="rir",
+    paper="ResNet in ResNet, arXiv 1603.08029, general builder (default: 18 layers, "
+    "wide)",
+    **_INFO,
 )
 
 __all__ = ["ResNetInResNet", "ResNetInResNet18"]

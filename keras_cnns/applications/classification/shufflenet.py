@@ -3,7 +3,7 @@
 Zhang, Zhou, Lin, Sun, "ShuffleNet: An Extremely Efficient Convolutional Neural Network
 for Mobile Devices", arXiv 1707.01083, tables 1 and 2.
 
-Where a unit strides, its branch stands before its pooled input in the concatenation, as
+Where a unit strides, its branch comes before its pooled input in the concatenation, as
 in pytorchcv, whose state dicts it reads; the paper leaves the order open. Epsilon 1e-5
 and momentum 0.9 of the batch normalisation are pytorchcv's too. Deviations: none known.
 """
@@ -13,9 +13,13 @@ from tensorflow.keras import layers
 from keras_cnns._checks import check_count, check_counts, check_positive
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
+    IMAGENET,
     STEM_SHAPES,
     check_stem,
     conv_initializer,
+    norm_relu,
+    normalised,
+    stem_pooling,
 )
 from keras_cnns.applications.frame.registry import register
 from keras_cnns.layers import ChannelShuffle, GroupedConv2D
@@ -30,8 +34,6 @@ _VARIANTS = {
     "ShuffleNetG8": (8, 384, 2_434_768, 138.37e6, 32.4),
 }
 _UNITS = (4, 8, 4)
-_INITIAL_FILTERS = 24
-_NORM = {"epsilon": 1e-5, "momentum": 0.9}
 # Modules of pytorchcv's ShuffleNet.
 _STATE_DICT_NAMES = (
     (r"features\.init_block\.(conv|bn)", r"conv1_\1"),
@@ -48,8 +50,7 @@ _STATE_DICT_NAMES = (
 
 
 def _norm(x, name, rectified=False):
-    x = layers.BatchNormalization(**_NORM, name=f"{name}_bn")(x)
-    return layers.Activation("relu", name=f"{name}_relu")(x) if rectified else x
+    return norm_relu(x, name) if rectified else normalised(x, name)
 
 
 def _pointwise(x, filters, groups, name, rectified=False):
@@ -115,10 +116,7 @@ def _stem(x, filters, is_small):
         name="conv1_conv",
     )(x)
     x = _norm(x, "conv1", rectified=True)
-    if is_small:
-        return x
-    x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
-    return layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
+    return x if is_small else stem_pooling(x)
 
 
 def _scaled(filters, initial_filters, groups, stages, width_multiplier):
@@ -152,7 +150,7 @@ def _shufflenet(
     units=_UNITS,
     filters=240,
     groups=3,
-    initial_filters=_INITIAL_FILTERS,
+    initial_filters=24,
     stem="imagenet",
     *,
     width_multiplier=1.0,
@@ -204,13 +202,10 @@ def _info(function_name):
     _, _, params, macs, error = _VARIANTS[function_name]
     ends = (f"stage{s}_unit{n}_out" for s, n in enumerate(_UNITS, start=2))
     return {
-        "task": "classification",
+        **IMAGENET,
         "params": params,
         "macs": macs,
         "published": f"ImageNet top-1 error {error} %, 1-crop (unverified)",
-        "classes": 1000,
-        "input_shape": STEM_SHAPES["imagenet"],
-        "min_size": 32,
         "preprocessing": "torch",
         "stage_ends": ("conv1_relu", "pool1_pool", *ends),
     }
@@ -221,13 +216,7 @@ def _variant(function_name):
     return register(
         _shufflenet,
         function_name,
-        architecture={
-            "units": _UNITS,
-            "filters": filters,
-            "groups": groups,
-            "initial_filters": _INITIAL_FILTERS,
-            "stem": "imagenet",
-        },
+        architecture={"filters": filters, "groups": groups},
         name=f"shufflenet_g{groups}",
         paper="ShuffleNet, arXiv 1707.01083, table 1",
         **_info(function_name),
@@ -242,7 +231,6 @@ ShuffleNetG8 = _variant("ShuffleNetG8")
 ShuffleNet = register(
     _shufflenet,
     "ShuffleNet",
-    architecture={},
     name="shufflenet",
     paper="ShuffleNet, arXiv 1707.01083, general builder (default: 1x, 3 groups)",
     **_info("ShuffleNetG3"),

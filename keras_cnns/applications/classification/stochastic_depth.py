@@ -23,23 +23,24 @@ from keras_cnns.applications.classification._residual import (
     stage_ends,
 )
 from keras_cnns.applications.frame.builder import classification_builder
-from keras_cnns.applications.frame.parts import STEM_SHAPES
+from keras_cnns.applications.frame.parts import SMALL_IMAGES
 from keras_cnns.applications.frame.registry import register
 
-# Params with 10 classes, counted from the layers of the authors' code; macs: those of
-# the ResNet of equal depth; the paper's errors.
+# depth, params with 10 classes as counted from the layers of the authors' code,
+# multiply-adds of the ResNet of equal depth, the paper's errors.
 _VARIANTS = {
-    "StochasticDepthResNet110": {
-        "depth": 110,
-        "params": 1_732_010,
-        "macs": 252.9e6,
-        "published": "CIFAR-10 error 5.25 % (constant depth 6.41 %), augmented",
-    },
-    "StochasticDepthResNet152": {
-        "depth": 152,
-        "params": 2_414_090,
-        "published": "SVHN error 1.75 % (constant depth 1.80 %)",
-    },
+    "StochasticDepthResNet110": (
+        110,
+        1_732_010,
+        252.9e6,
+        "CIFAR-10 error 5.25 % (constant depth 6.41 %), augmented",
+    ),
+    "StochasticDepthResNet152": (
+        152,
+        2_414_090,
+        None,
+        "SVHN error 1.75 % (constant depth 1.80 %)",
+    ),
 }
 
 
@@ -74,28 +75,31 @@ def _stochastic_depth_resnet(depth=20, *, final_survival_rate=0.5, drop_path="ba
     )
 
 
-def _registered(function_name, name, depth, architecture, paper, **info):
+def _registered(function_name, name, depth, paper, **info):
     return register(
         _stochastic_depth_resnet,
         function_name,
-        architecture=architecture,
         name=name,
-        task="classification",
         paper=f"Stochastic depth, arXiv 1603.09382, {paper}",
-        classes=10,
-        input_shape=STEM_SHAPES["small"],
         min_size=MIN_SIZE["small"],
-        preprocessing="dataset",
         stage_ends=stage_ends(_units(depth)),
+        **SMALL_IMAGES,
         **info,
     )
 
 
 def _variant(function_name):
-    row = dict(_VARIANTS[function_name])
-    depth = row.pop("depth")
-    name = f"stochastic_depth_resnet{depth}"
-    return _registered(function_name, name, depth, {"depth": depth}, "table 1", **row)
+    depth, params, macs, published = _VARIANTS[function_name]
+    return _registered(
+        function_name,
+        f"stochastic_depth_resnet{depth}",
+        depth,
+        "table 1",
+        architecture={"depth": depth},
+        params=params,
+        macs=macs,
+        published=published,
+    )
 
 
 StochasticDepthResNet110 = _variant("StochasticDepthResNet110")
@@ -104,7 +108,6 @@ StochasticDepthResNet = _registered(
     "StochasticDepthResNet",
     "stochastic_depth_resnet",
     20,
-    {},
     "general builder (default: 20 layers, not from the paper)",
     params=270_410,
     macs=40.6e6,

@@ -14,34 +14,31 @@ from tensorflow.keras import layers
 
 from keras_cnns._checks import check_counts, check_rate
 from keras_cnns.applications.frame.builder import Design, classification_builder
-from keras_cnns.applications.frame.parts import STEM_SHAPES, classifier
+from keras_cnns.applications.frame.parts import (
+    IMAGENET,
+    STEM_SHAPES,
+    classifier,
+    dropout,
+)
 from keras_cnns.applications.frame.public_files import keras_file, torchvision_file
 from keras_cnns.applications.frame.registry import register
 
 _FILTERS = (64, 128, 256, 512, 512)
 _UNITS = 4096
-# convolutions: of each block. params, macs and error: torchvision's. md5: of Keras'
-# files with and without the classifier. torchvision: name of its file.
+# configuration, convolutions of each block; torchvision's params, multiply-adds, error
+# and file; MD5 of Keras' files with and without the classifier.
+# fmt: off
 _VARIANTS = {
-    "VGG16": {
-        "configuration": "D",
-        "convolutions": (2, 2, 3, 3, 3),
-        "params": 138_357_544,
-        "macs": 15.47e9,
-        "error": "28.41/9.62",
-        "md5": ("64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc"),
-        "torchvision": "vgg16-397923af",
-    },
-    "VGG19": {
-        "configuration": "E",
-        "convolutions": (2, 2, 4, 4, 4),
-        "params": 143_667_240,
-        "macs": 19.63e9,
-        "error": "27.62/9.12",
-        "md5": ("cbe5617147190e668d6c5d5026f83318", "253f8cb515780f3b799900260a226db6"),
-        "torchvision": "vgg19-dcbb9e9d",
-    },
+    "VGG16": (
+        "D", (2, 2, 3, 3, 3), 138_357_544, 15.47e9, "28.41/9.62", "vgg16-397923af",
+        "64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc",
+    ),
+    "VGG19": (
+        "E", (2, 2, 4, 4, 4), 143_667_240, 19.63e9, "27.62/9.12", "vgg19-dcbb9e9d",
+        "cbe5617147190e668d6c5d5026f83318", "253f8cb515780f3b799900260a226db6",
+    ),
 }
+# fmt: on
 
 
 def _block(x, filters, convolutions, name):
@@ -60,8 +57,7 @@ def _dense_classifier(dropout_rate):
         x = layers.Flatten(name="flatten")(x)
         for name in ("fc1", "fc2"):
             x = layers.Dense(_UNITS, activation="relu", name=name)(x)
-            if dropout_rate:
-                x = layers.Dropout(dropout_rate, name=f"{name}_dropout")(x)
+            x = dropout(x, dropout_rate, f"{name}_dropout")
         return classifier(x, classes, activation)
 
     return head
@@ -113,26 +109,24 @@ def _vgg(convolutions, *, dropout_rate=0.5):
 
 def _variant(function_name):
     row, name = _VARIANTS[function_name], function_name.lower()
+    configuration, convolutions, params, macs, error, file, *md5 = row
     return register(
         _vgg,
         function_name,
-        architecture={"convolutions": row["convolutions"]},
+        architecture={"convolutions": convolutions},
         public_weights={
-            "imagenet": keras_file(name, name, *row["md5"]),
-            "torchvision": torchvision_file(row["torchvision"], preprocessing="torch"),
+            "imagenet": keras_file(name, name, *md5),
+            "torchvision": torchvision_file(file, preprocessing="torch"),
         },
         name=name,
-        task="classification",
-        paper=f"VGG, arXiv 1409.1556, table 1, {row['configuration']}",
-        params=row["params"],
-        macs=row["macs"],
-        published=f"ImageNet error {row['error']} %, 1-crop (torchvision's weights)",
-        classes=1000,
-        input_shape=STEM_SHAPES["imagenet"],
-        min_size=32,
+        paper=f"VGG, arXiv 1409.1556, table 1, {configuration}",
+        params=params,
+        macs=macs,
+        published=f"ImageNet error {error} %, 1-crop (torchvision's weights)",
         preprocessing="caffe",
         stage_ends=tuple(f"block{i}_pool" for i in range(1, 6)),
         traits=("fixed_size",),
+        **IMAGENET,
     )
 
 

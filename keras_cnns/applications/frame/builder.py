@@ -12,7 +12,7 @@ from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice, check_count, check_flag, check_rate
 from keras_cnns.applications.frame import public_files, weight_files
-from keras_cnns.applications.frame.parts import classifier, image_input
+from keras_cnns.applications.frame.parts import classifier, dropout, image_input
 
 # The arguments of every keras.applications function, in its order.
 STANDARD = {
@@ -41,11 +41,11 @@ _STANDARD_TEXT = """\
 
 Returns:
     A ``keras.Model`` from images to ``(batch, classes)`` float32, or without the
-    classifier to maps ``(batch, height, width, channels)`` or pooled vectors.
+    classifier to maps ``(batch, height, width, channels)`` or pooled vectors."""
+_RAISES_TEXT = """
 
 Raises:
-    ValueError: if an argument is bad; the message quotes it.
-"""
+    ValueError: if an argument is bad; the message quotes it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Design:
         auxiliary_heads: functions of (map, classes, activation), one for each further
             map; their outputs follow the main one.
         fixed_size: whether height and width must be known.
-        fixed_head: whether the classifier alone wants them known, for dense layers that
-            see the whole map.
+        fixed_head: whether they must be known for the classifier alone, whose dense
+            layers see the whole map.
         state_dict_names: rules from module names of PyTorch state dicts to layer
             names (``state_dicts``); empty where such files are not read.
         state_dict_hint: what to use instead, where they are not.
@@ -86,8 +86,7 @@ def pooled_classifier(dropout_rate: float = 0.0) -> Callable:
 
     def head(x, classes, activation):
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-        if dropout_rate:
-            x = layers.Dropout(dropout_rate, name="dropout")(x)
+        x = dropout(x, dropout_rate, "dropout")
         return classifier(x, classes, activation)
 
     return head
@@ -96,9 +95,10 @@ def pooled_classifier(dropout_rate: float = 0.0) -> Callable:
 def classification_builder(design=None, *, head_options=()) -> Callable:
     """Decorator: a function of the architecture's arguments becomes the builder.
 
-    The builder takes the function's positional arguments, the standard ones of
-    ``keras.applications``, then the function's keyword-only arguments and
-    ``public_weights``; its docstring gets the standard arguments' text.
+    The builder takes the function's positional arguments, which variants fix (their
+    defaults are its ``architecture``), the standard ones of ``keras.applications``,
+    then the function's keyword-only arguments and ``public_weights``; its docstring
+    gets the standard arguments' text.
 
     Args:
         design: function of the architecture's arguments that returns a ``Design``.
@@ -122,6 +122,11 @@ def classification_builder(design=None, *, head_options=()) -> Callable:
     builder.__signature__ = signature
     builder.__doc__ = _documentation(design)
     builder.head_options = head_options
+    builder.architecture = {
+        p.name: p.default
+        for p in inspect.signature(design).parameters.values()
+        if p.kind is not p.KEYWORD_ONLY and p.default is not p.empty
+    }
     return builder
 
 
@@ -145,7 +150,29 @@ def _documentation(design):
     text = inspect.getdoc(design)
     if "Args:\n" not in text:
         text += "\n\nArgs:"
-    return f"{text.rstrip()}\n{_STANDARD_TEXT}"
+    return f"{text.rstrip()}\n{_STANDARD_TEXT}{_RAISES_TEXT}\n"
+
+
+def network_builder(build=None, *, free=()) -> Callable:
+    """Decorator of the general builders of networks that are no classifiers.
+
+    The builder's docstring gets the text of its last argument, ``name``, and of what
+    it raises; variants fix the arguments of its ``architecture``.
+
+    Args:
+        build: function of the architecture's arguments and ``name`` to a network.
+        free: names of the arguments that variants leave to their callers.
+    """
+    if build is None:
+        return functools.partial(network_builder, free=free)
+    arguments, returns, text = inspect.getdoc(build).partition("\n\nReturns:")
+    build.__doc__ = f"{arguments}\n    name: model name.{returns}{text}{_RAISES_TEXT}"
+    build.architecture = {
+        p.name: p.default
+        for p in inspect.signature(build).parameters.values()
+        if p.name not in ("name", *free)
+    }
+    return build
 
 
 def named_constructor_doc(builder, function_name, paper, parameters) -> str:

@@ -7,7 +7,7 @@ One row per registered model, made by
 `python apps/list_models.py --markdown_file=docs/models.md`. Parameters are trainable
 ones at the paper's number of classes; MACs are the multiply-adds of convolutions and
 dense layers for one image of the input size, counted on the built network. The input
-of a generator is the number of latents, a second input stands after a plus. The
+of a generator is the number of latents, a second input comes after a plus. The
 published figures are the papers' (or those of the code or weights that the row names),
 with their protocols; none of them was reproduced here. Figures of ours come from
 [`docs/fashion_mnist.json`](fashion_mnist.json), written by `benchmarks/families.py`;

@@ -1,4 +1,4 @@
-"""The pieces that classification builders share: checks, input, classifier."""
+"""What builders share: layers, checks, input, classifier, registry fields."""
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -6,9 +6,18 @@ from tensorflow.keras import layers
 from keras_cnns._checks import check_choice
 from keras_cnns.applications.frame import weight_files
 
+# Of batch normalisation, the fraction of running statistics that Torch keeps in a step.
+MOMENTUM = 0.9
 # Stems that most families have: for ImageNet's images, and for small ones; with the
 # input shape that goes with each.
 STEM_SHAPES = {"imagenet": (224, 224, 3), "small": (32, 32, 3)}
+# What the registry says of most classifiers for these images.
+IMAGENET = {"classes": 1000, "input_shape": STEM_SHAPES["imagenet"], "min_size": 32}
+SMALL_IMAGES = {
+    "classes": 10,
+    "input_shape": STEM_SHAPES["small"],
+    "preprocessing": "dataset",
+}
 
 
 def conv_initializer():
@@ -19,6 +28,23 @@ def conv_initializer():
 def xavier_initializer():
     """Caffe's "xavier": uniform, of variance 1 / fan-in."""
     return keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")
+
+
+def normalised(x, name, momentum=MOMENTUM, epsilon=1e-5, **kwargs):
+    """Batch normalisation, with Torch's momentum and epsilon unless given others."""
+    return layers.BatchNormalization(
+        momentum=momentum, epsilon=epsilon, name=f"{name}_bn", **kwargs
+    )(x)
+
+
+def norm_relu(x, name):
+    """Batch normalisation and ReLU."""
+    return layers.Activation("relu", name=f"{name}_relu")(normalised(x, name))
+
+
+def dropout(x, rate, name):
+    """Dropout that scales what it leaves by 1 / (1 - rate); nothing at rate 0."""
+    return layers.Dropout(rate, name=name)(x) if rate else x
 
 
 def check_stem(stem, stem_strides=1) -> None:
@@ -60,6 +86,12 @@ def ceil_max_pooling(x, name):
     """
     x = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(x)
     return layers.MaxPooling2D(3, strides=2, name=name)(x)
+
+
+def stem_pooling(x):
+    """3x3/2 max pooling of a map >= 0, padded alike on all sides."""
+    x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
+    return layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
 
 
 def class_map_classifier(x, classes, activation, rectified, initializer):

@@ -22,7 +22,7 @@ class ModelInfo:
         name: registry name, snake_case.
         constructor: the public function that builds it.
         task: what it is for, such as ``"classification"``.
-        paper: title, arXiv id and the table that the variant stands in.
+        paper: title, arXiv id and the table that has the variant.
         params: trainable parameters at ``classes`` outputs and ``input_shape``,
             from the paper or a reference implementation.
         input_shape: default ``(height, width, channels)``; of a generator
@@ -77,7 +77,7 @@ class ModelInfo:
         return last if last in _ROLES else ""
 
     def preprocessing_of(self, weights) -> str:
-        """Name of the input convention that first weights want.
+        """Name of the input convention that first weights expect.
 
         Args:
             weights: name of a public checkpoint, or the path of a file, which is taken
@@ -96,7 +96,7 @@ _MODELS: dict = {}
 
 
 def register(
-    builder, function_name, *, architecture, public_weights=None, **info
+    builder, function_name, *, architecture=None, public_weights=None, **info
 ) -> Callable[..., keras.Model]:
     """Makes the named constructor of one classifier and enters it into the table.
 
@@ -104,9 +104,10 @@ def register(
         builder: the family's general builder; takes the architecture's arguments and
             the standard ones of a classification builder.
         function_name: public name such as ``"DenseNet121"``.
-        architecture: dict, the arguments that make the variant what it is.
+        architecture: the arguments that make the variant what it is, where they are
+            not the builder's defaults; None leaves all of them to the caller.
         public_weights: public checkpoints by name, passed on to the builder.
-        **info: the remaining fields of ``ModelInfo``.
+        **info: the remaining fields of ``ModelInfo``; ``task`` is classification.
 
     Returns:
         The constructor, with the signature of a ``keras.applications`` function
@@ -116,7 +117,9 @@ def register(
         ValueError: if the name is taken.
     """
     _refuse_taken(info["name"])
-    fixed = {**architecture, "public_weights": public_weights or {}}
+    fixed = {"public_weights": public_weights or {}}
+    if architecture is not None:
+        fixed |= {**builder.architecture, **architecture}
     defaults = {"name": info["name"], "classes": info["classes"]}
     signature = _public_signature(builder, fixed, defaults)
 
@@ -129,30 +132,35 @@ def register(
 
     _describe(constructor, builder, function_name, info["paper"], signature)
     _MODELS[info["name"]] = ModelInfo(
-        constructor=constructor, weights=public_weights or {}, **info
+        constructor=constructor,
+        task="classification",
+        weights=fixed["public_weights"],
+        **info,
     )
     return constructor
 
 
 def register_network(
-    builder, function_name, *, architecture, **info
+    builder, function_name, *, architecture=None, **info
 ) -> Callable[..., keras.Model]:
     """Makes the named constructor of a network that is no classifier, and enters it.
 
     Args:
-        builder: the family's general builder; its arguments end with ``name``.
+        builder: the family's general builder, a ``network_builder``.
         function_name: public name such as ``"DCGAN64Generator"``.
-        architecture: dict, the arguments that make the variant what it is.
+        architecture: the arguments that make the variant what it is, where they are
+            not the builder's defaults.
         **info: the remaining fields of ``ModelInfo``.
 
     Returns:
-        The constructor, which takes those arguments of the builder that
-        ``architecture`` leaves open.
+        The constructor, which takes the builder's free arguments that are not in
+        ``architecture``.
 
     Raises:
         ValueError: if the name is taken.
     """
     _refuse_taken(info["name"])
+    architecture = {**builder.architecture, **(architecture or {})}
     signature = _public_signature(builder, architecture, {"name": info["name"]})
 
     def constructor(*args, **kwargs):

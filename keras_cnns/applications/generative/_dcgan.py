@@ -1,4 +1,4 @@
-"""The layers of DCGAN's networks: initial weights, normalisation, sizes."""
+"""The layers of DCGAN's networks: initial weights, normalisation, sizes, names."""
 
 import math
 
@@ -13,10 +13,9 @@ from keras_cnns._checks import (
     check_rate,
     check_same_length,
 )
+from keras_cnns.applications.frame.parts import MOMENTUM, normalised
 
 LEAK = 0.2
-MOMENTUM = 0.9
-_EPSILON = 1e-5
 
 
 def small_normal():
@@ -31,14 +30,9 @@ def normalisation(batch_norm, affine, momentum):
 
     def normalise(x, name):
         gains = keras.initializers.RandomNormal(1.0, 0.02)
-        return layers.BatchNormalization(
-            momentum=momentum,
-            epsilon=_EPSILON,
-            center=affine,
-            scale=affine,
-            gamma_initializer=gains,
-            name=f"{name}_bn",
-        )(x)
+        return normalised(
+            x, name, momentum, center=affine, scale=affine, gamma_initializer=gains
+        )
 
     return normalise
 
@@ -112,3 +106,13 @@ def deconvolution(x, filters, kernel_size, stride, size, name):
         crop = [(0, length) for length in too_much]
         x = layers.Cropping2D(crop, name=f"{name}_crop")(x)
     return x
+
+
+def generator_ends(steps) -> tuple:
+    """The layers in which a generator's maps of each size end, finest first."""
+    return (*(f"deconv{i}_relu" for i in range(steps - 1, 0, -1)), "maps_relu")
+
+
+def discriminator_ends(steps) -> tuple:
+    """The layers in which a discriminator's maps of each size end, finest first."""
+    return tuple(f"conv{i}_lrelu" for i in range(1, steps + 1))

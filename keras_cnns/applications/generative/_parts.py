@@ -1,10 +1,11 @@
-"""The pieces that generators and discriminators share."""
+"""The pieces that generators and discriminators share: layers, registration."""
 
 from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns import _addons
-from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.parts import dropout, head_dtype
+from keras_cnns.applications.frame.registry import register_network
 
 # The range of the images, as the registry names it, by the last activation.
 RANGES = {"tanh": "signed", "sigmoid": "unit", "linear": "unbounded"}
@@ -43,11 +44,6 @@ def limited_dense(x, units, activation, limit, name, largest_norm=None, bias=0.0
 
 def _norm_limit(largest_norm):
     return None if largest_norm is None else keras.constraints.MaxNorm(largest_norm)
-
-
-def dropout(x, rate, name):
-    """Dropout that scales what it leaves by 1 / (1 - rate); nothing at rate 0."""
-    return layers.Dropout(rate, name=name)(x) if rate else x
 
 
 def relu_and_dropout(x, units, limit, rate, name):
@@ -102,3 +98,46 @@ def with_labels(x, labels, name):
             (height, width, labels.shape[-1]), name=f"{name}_label_maps"
         )(labels)
     return layers.Concatenate(name=f"{name}_labels")([x, labels])
+
+
+def variants_of(table, **common):
+    """Function that enters the constructor of one row of a family's table.
+
+    Shapes that are not given follow from the builder's arguments ``latent_size``,
+    ``image_shape`` and ``classes``.
+
+    Args:
+        table: by public name of the constructor: registry name, general builder, the
+            arguments that are not the builder's defaults, trainable parameters and,
+            where there are any, further fields of ``ModelInfo``.
+        **common: fields of all rows; ``task`` is generation and ``preprocessing``
+            signed unless given.
+    """
+
+    def variant(function_name):
+        name, builder, architecture, params, *further = table[function_name]
+        info = _shapes({**builder.architecture, **architecture})
+        info |= {"task": "generation", "preprocessing": "signed", **common}
+        for fields in further:
+            info |= fields
+        return register_network(
+            builder,
+            function_name,
+            architecture=architecture,
+            name=name,
+            params=params,
+            **info,
+        )
+
+    return variant
+
+
+def _shapes(arguments):
+    """Of what a network takes and gives, by the arguments that it is built with."""
+    images, classes = arguments.get("image_shape", ()), arguments.get("classes")
+    latents = (arguments["latent_size"],) if "latent_size" in arguments else ()
+    return {
+        "input_shape": latents or images,
+        "condition_shape": (classes,) if classes else (),
+        "output_shape": images if latents else (1,),
+    }

@@ -1,10 +1,10 @@
-"""Conditional GAN: both players are told the class that is meant.
+"""Conditional GAN: generator and discriminator are both given the class.
 
 Mirza, Osindero, "Conditional Generative Adversarial Nets", arXiv 1411.1784, section
 4.1. Latents are 100 numbers, uniform in [0, 1); labels are one-hot. The networks from
-image to tag stand in ``cgan_tag.py``.
+image to tag are in ``cgan_tag.py``.
 
-The paper says that dropout of 0.5 was applied to both players, not where: here it
+The paper says that dropout of 0.5 was applied to both networks, not where: here it
 follows every hidden layer (unverified). It gives no initial weights: here they are
 those of the code that it was built on, uniform in +-0.05 in the generator and +-0.005
 in the discriminator (unverified). Deviation: the discriminator gives logits, the
@@ -15,7 +15,7 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_each_count, check_image_shape, check_rate
-from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.generative._parts import (
     DISCRIMINATOR_LIMIT,
     GENERATOR_LIMIT,
@@ -24,11 +24,11 @@ from keras_cnns.applications.generative._parts import (
     maxout_and_dropout,
     relu_and_dropout,
     uniform,
+    variants_of,
 )
 
-_MNIST = (28, 28, 1)
 
-
+@network_builder(free=("dropout_rate",))
 def CGANGenerator(
     latent_units=200,
     label_units=1000,
@@ -49,15 +49,11 @@ def CGANGenerator(
         latent_size: number of latents.
         classes: number of classes.
         dropout_rate: fraction of units dropped after each hidden layer, in [0, 1).
-        name: model name.
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` and one-hot labels
         ``(batch, classes)`` to images ``(batch, height, width, channels)`` in
         [0, 1], float32.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_each_count(
         latent_units=latent_units,
@@ -79,6 +75,7 @@ def CGANGenerator(
     return keras.Model([latents, labels], x, name=name)
 
 
+@network_builder(free=("dropout_rate",))
 def CGANDiscriminator(
     image_units=240,
     image_pieces=5,
@@ -103,15 +100,11 @@ def CGANDiscriminator(
         image_shape: ``(height, width, channels)`` of the images.
         classes: number of classes.
         dropout_rate: fraction of units dropped after each hidden layer, in [0, 1).
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` and
         one-hot labels ``(batch, classes)`` to logits ``(batch, 1)``, float32, high
         for real ones.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_each_count(
         image_units=image_units,
@@ -136,59 +129,24 @@ def CGANDiscriminator(
     return keras.Model([images, labels], x, name=name)
 
 
+# fmt: off
 _VARIANTS = {
-    "CGANMNISTGenerator": {
-        "builder": CGANGenerator,
-        "architecture": {
-            "latent_units": 200,
-            "label_units": 1000,
-            "joint_units": 1200,
-            "image_shape": _MNIST,
-            "latent_size": 100,
-            "classes": 10,
-        },
+    "CGANMNISTGenerator": (
+        "cgan_mnist_generator", CGANGenerator, {},
         # 100*200 + 200 + 10*1000 + 1000 + 1200*1200 + 1200 + 1200*784 + 784
-        "params": 2_413_984,
-        "published": "MNIST log-likelihood 132 +- 1.8 (Parzen windows)",
-        "shapes": ((100,), _MNIST),
-    },
-    "CGANMNISTDiscriminator": {
-        "builder": CGANDiscriminator,
-        "architecture": {
-            "image_units": 240,
-            "image_pieces": 5,
-            "label_units": 50,
-            "label_pieces": 5,
-            "joint_units": 240,
-            "joint_pieces": 4,
-            "image_shape": _MNIST,
-            "classes": 10,
-        },
-        # 784*1200 + 1200 + 10*250 + 250 + 290*960 + 960 + 240 + 1
-        "params": 1_224_351,
-        "shapes": (_MNIST, (1,)),
-    },
+        2_413_984, {"published": "MNIST log-likelihood 132 +- 1.8 (Parzen windows)"},
+    ),
+    "CGANMNISTDiscriminator": (
+        "cgan_mnist_discriminator", CGANDiscriminator, {},
+        1_224_351,  # 784*1200 + 1200 + 10*250 + 250 + 290*960 + 960 + 240 + 1
+    ),
 }
+# fmt: on
+_variant = variants_of(
+    _VARIANTS, paper="CGAN, arXiv 1411.1784, section 4.1", preprocessing="unit"
+)
 
-
-def _variant(function_name, name):
-    row = dict(_VARIANTS[function_name])
-    inputs, outputs = row.pop("shapes")
-    return register_network(
-        row.pop("builder"),
-        function_name,
-        name=name,
-        task="generation",
-        paper="CGAN, arXiv 1411.1784, section 4.1",
-        input_shape=inputs,
-        condition_shape=(10,),
-        output_shape=outputs,
-        preprocessing="unit",
-        **row,
-    )
-
-
-CGANMNISTGenerator = _variant("CGANMNISTGenerator", "cgan_mnist_generator")
-CGANMNISTDiscriminator = _variant("CGANMNISTDiscriminator", "cgan_mnist_discriminator")
+CGANMNISTGenerator = _variant("CGANMNISTGenerator")
+CGANMNISTDiscriminator = _variant("CGANMNISTDiscriminator")
 
 __all__ = ["CGANGenerator", "CGANDiscriminator", *_VARIANTS]

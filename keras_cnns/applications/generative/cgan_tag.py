@@ -12,8 +12,8 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_each_count, check_rate
+from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
-from keras_cnns.applications.frame.registry import register_network
 from keras_cnns.applications.generative._parts import (
     DISCRIMINATOR_LIMIT,
     GENERATOR_LIMIT,
@@ -21,11 +21,11 @@ from keras_cnns.applications.generative._parts import (
     maxout_and_dropout,
     relu_and_dropout,
     uniform,
+    variants_of,
 )
 
-_PAPER = "CGAN, arXiv 1411.1784, section 4.2"
 
-
+@network_builder(free=("dropout_rate",))
 def CGANWordGenerator(
     latent_units=500,
     code_units=2000,
@@ -44,14 +44,10 @@ def CGANWordGenerator(
         code_size: length of the image's code.
         latent_size: number of latents.
         dropout_rate: fraction of units dropped after each hidden layer, in [0, 1).
-        name: model name.
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` and codes ``(batch,
         code_size)`` to word vectors ``(batch, word_size)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_each_count(
         latent_units=latent_units,
@@ -73,6 +69,7 @@ def CGANWordGenerator(
     return keras.Model([latents, codes], x, name=name)
 
 
+@network_builder(free=("dropout_rate",))
 def CGANWordDiscriminator(
     word_units=500,
     code_units=1200,
@@ -93,14 +90,10 @@ def CGANWordDiscriminator(
         word_size: length of the word vectors.
         code_size: length of the image's code.
         dropout_rate: fraction of units dropped after each hidden layer, in [0, 1).
-        name: model name.
 
     Returns:
         A ``keras.Model`` from word vectors ``(batch, word_size)`` and codes ``(batch,
         code_size)`` to logits ``(batch, 1)``, float32, high for real ones.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_each_count(
         word_units=word_units,
@@ -122,51 +115,28 @@ def CGANWordDiscriminator(
     return keras.Model([words, codes], x, name=name)
 
 
-CGANTagGenerator = register_network(
-    CGANWordGenerator,
-    "CGANTagGenerator",
-    architecture={
-        "latent_units": 500,
-        "code_units": 2000,
-        "word_size": 200,
-        "code_size": 4096,
-        "latent_size": 100,
-    },
-    name="cgan_tag_generator",
-    task="generation",
-    paper=_PAPER,
-    # 100*500 + 500 + 4096*2000 + 2000 + 2500*200 + 200
-    params=8_744_700,
-    input_shape=(100,),
-    condition_shape=(4096,),
-    output_shape=(200,),
+# fmt: off
+_VARIANTS = {
+    "CGANTagGenerator": (
+        "cgan_tag_generator", CGANWordGenerator, {},
+        8_744_700,  # 100*500 + 500 + 4096*2000 + 2000 + 2500*200 + 200
+        {"output_shape": (200,)},
+    ),
+    "CGANTagDiscriminator": (
+        "cgan_tag_discriminator", CGANWordDiscriminator, {},
+        10_120_901,  # 200*500 + 500 + 4096*1200 + 1200 + 1700*3000 + 3000 + 1000 + 1
+        {"input_shape": (200,)},
+    ),
+}
+# fmt: on
+_variant = variants_of(
+    _VARIANTS,
+    paper="CGAN, arXiv 1411.1784, section 4.2",
     preprocessing="unbounded",
-)
-CGANTagDiscriminator = register_network(
-    CGANWordDiscriminator,
-    "CGANTagDiscriminator",
-    architecture={
-        "word_units": 500,
-        "code_units": 1200,
-        "joint_units": 1000,
-        "joint_pieces": 3,
-        "word_size": 200,
-        "code_size": 4096,
-    },
-    name="cgan_tag_discriminator",
-    task="generation",
-    paper=_PAPER,
-    # 200*500 + 500 + 4096*1200 + 1200 + 1700*3000 + 3000 + 1000 + 1
-    params=10_120_901,
-    input_shape=(200,),
     condition_shape=(4096,),
-    output_shape=(1,),
-    preprocessing="unbounded",
 )
 
-__all__ = [
-    "CGANWordGenerator",
-    "CGANWordDiscriminator",
-    "CGANTagGenerator",
-    "CGANTagDiscriminator",
-]
+CGANTagGenerator = _variant("CGANTagGenerator")
+CGANTagDiscriminator = _variant("CGANTagDiscriminator")
+
+__all__ = ["CGANWordGenerator", "CGANWordDiscriminator", *_VARIANTS]

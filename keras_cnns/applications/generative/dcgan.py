@@ -30,15 +30,17 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice, check_count
-from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import MOMENTUM
 from keras_cnns.applications.generative._dcgan import (
     LEAK,
-    MOMENTUM,
     all_strides,
     check_batch_norm,
     check_layers,
     deconvolution,
     dense,
+    discriminator_ends,
+    generator_ends,
     map_sizes,
     normalisation,
     small_normal,
@@ -47,10 +49,12 @@ from keras_cnns.applications.generative._parts import (
     RANGES,
     logits,
     output_images,
+    variants_of,
     with_labels,
 )
 
 
+@network_builder(free=("batch_norm_momentum",))
 def DCGANGenerator(
     filters=(1024, 512, 256, 128),
     image_shape=(64, 64, 3),
@@ -79,17 +83,12 @@ def DCGANGenerator(
         output_activation: ``"tanh"``, ``"sigmoid"`` or ``"linear"``.
         batch_norm: whether all layers but the last are normalised.
         batch_norm_affine: whether batch normalisation learns gains and shifts.
-        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
-            1).
-        name: model name.
+        batch_norm_momentum: fraction of running statistics kept in a step, in [0, 1).
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)``, and one-hot labels
         ``(batch, classes)`` where there are classes, to images ``(batch, height,
         width, channels)``, float32, in the range of ``output_activation``.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     strides = all_strides(filters, strides)
     check_layers(filters, image_shape, kernel_size, strides, classes, dense_units)
@@ -117,6 +116,7 @@ def DCGANGenerator(
     return keras.Model(inputs, output_images(x, output_activation), name=name)
 
 
+@network_builder(free=("batch_norm_momentum",))
 def DCGANDiscriminator(
     filters=(128, 256, 512, 1024),
     image_shape=(64, 64, 3),
@@ -142,17 +142,12 @@ def DCGANDiscriminator(
         dense_units: units of a dense layer before the logits; 0 for none.
         batch_norm: whether all layers but the first and the last are normalised.
         batch_norm_affine: whether batch normalisation learns gains and shifts.
-        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
-            1).
-        name: model name.
+        batch_norm_momentum: fraction of running statistics kept in a step, in [0, 1).
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)``, and
         one-hot labels ``(batch, classes)`` where there are classes, to logits
         ``(batch, 1)``, float32, high for real ones.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     strides = all_strides(filters, strides)
     check_layers(filters, image_shape, kernel_size, strides, classes, dense_units)
@@ -183,141 +178,97 @@ def DCGANDiscriminator(
     return keras.Model(inputs, x, name=name)
 
 
-# Of each size: what differs from the 64 form, trainable parameters of generator and
-# discriminator (kernels, then gains and shifts), and the paper's results.
-_SIZES = {
-    "DCGAN64": {
-        "filters": ((1024, 512, 256, 128), (128, 256, 512, 1024)),
-        # 100*16384 + 25*(1024*512 + 512*256 + 256*128 + 128*3) + 2*1920
-        # 25*(3*128 + 128*256 + 256*512 + 512*1024) + 16384 + 2*1792
-        "params": (18_855_040, 17_232_768),
-        # Kernels times the places of the smaller map: 1,638,400 or 16,384
-        # + 3*209,715,200 + 9,830,400
-        "macs": (640_614_400, 638_992_384),
-    },
-    "DCGAN32": {
-        "image_shape": (32, 32, 3),
-        "filters": ((256, 128, 64), (64, 128, 256)),
-        # 100*4096 + 25*(256*128 + 128*64 + 64*3) + 2*448
-        # 25*(3*64 + 64*128 + 128*256) + 4096 + 2*384
-        "params": (1_439_296, 1_033_664),
-        "published": "SVHN error 22.48 %, 1000 labels, SVM on its features",
-    },
-    "DCGAN32ImageNet": {
-        "image_shape": (32, 32, 3),
-        "filters": ((512, 512, 256, 256, 128, 128), (128, 128, 256, 256, 512, 512)),
-        "kernel_size": 3,
-        "strides": ((2, 1, 2, 1, 2, 1), (1, 2, 1, 2, 1, 2)),
-        "latent_size": 256,
+_SVHN = {"image_shape": (32, 32, 3)}
+_IMAGENET = {"image_shape": (32, 32, 3), "kernel_size": 3}
+_MNIST = {
+    "image_shape": (28, 28, 1),
+    "classes": 10,
+    "dense_units": 1024,
+    "batch_norm_affine": False,
+}
+_128 = {"image_shape": (128, 128, 3)}
+_NOT_IN_PAPER = "not in the paper: its 64 form with one more stage"
+# Parameters: kernels, then gains and shifts; macs: kernels times the places of the
+# smaller map: 1,638,400 or 16,384 + 3*209,715,200 + 9,830,400.
+# fmt: off
+_VARIANTS = {
+    "DCGAN64Generator": (
+        "dcgan64_generator", DCGANGenerator, {},
+        18_855_040,  # 100*16384 + 25*(1024*512 + 512*256 + 256*128 + 128*3) + 2*1920
+        {"macs": 640_614_400, "stage_ends": generator_ends(4)},
+    ),
+    "DCGAN64Discriminator": (
+        "dcgan64_discriminator", DCGANDiscriminator, {},
+        17_232_768,  # 25*(3*128 + 128*256 + 256*512 + 512*1024) + 16384 + 2*1792
+        {"macs": 638_992_384, "stage_ends": discriminator_ends(4)},
+    ),
+    "DCGAN32Generator": (
+        "dcgan32_generator", DCGANGenerator, {**_SVHN, "filters": (256, 128, 64)},
+        1_439_296,  # 100*4096 + 25*(256*128 + 128*64 + 64*3) + 2*448
+        {"stage_ends": generator_ends(3)},
+    ),
+    "DCGAN32Discriminator": (
+        "dcgan32_discriminator", DCGANDiscriminator,
+        {**_SVHN, "filters": (64, 128, 256)},
+        1_033_664,  # 25*(3*64 + 64*128 + 128*256) + 4096 + 2*384
+        {"stage_ends": discriminator_ends(3),
+         "published": "SVHN error 22.48 %, 1000 labels, SVM on its features"},
+    ),
+    "DCGAN32ImageNetGenerator": (
+        "dcgan32_imagenet_generator", DCGANGenerator,
+        {**_IMAGENET, "filters": (512, 512, 256, 256, 128, 128),
+         "strides": (2, 1, 2, 1, 2, 1), "latent_size": 256},
         # 256*8192 + 9*(512*512 + 512*256 + 256*256 + 256*128 + 128*128 + 128*3)
         # + 2*1792
+        6_675_328, {"stage_ends": generator_ends(6)},
+    ),
+    "DCGAN32ImageNetDiscriminator": (
+        "dcgan32_imagenet_discriminator", DCGANDiscriminator,
+        {**_IMAGENET, "filters": (128, 128, 256, 256, 512, 512),
+         "strides": (1, 2, 1, 2, 1, 2)},
         # 9*(3*128 + 128*128 + 128*256 + 256*256 + 256*512 + 512*512) + 8192 + 2*1664
-        "params": (6_675_328, 4_586_112),
-        "published": "CIFAR-10 accuracy 82.8 %, SVM on its features",
-    },
-    "DCGAN28": {
-        "image_shape": (28, 28, 1),
-        "filters": ((128, 64), (64, 128)),
-        "classes": 10,
-        "dense_units": 1024,
-        "batch_norm_affine": False,
-        "output_activation": "sigmoid",
-        # 110*1024 + 1034*6272 + 25*(138*64 + 74)
-        # 25*(11*64 + 74*128) + 6282*1024 + 1034
-        "params": (6_820_538, 6_688_202),
-    },
-    "DCGAN128": {
-        "image_shape": (128, 128, 3),
-        "filters": ((1024, 512, 256, 128, 64), (64, 128, 256, 512, 1024)),
+        4_586_112,
+        {"stage_ends": discriminator_ends(6),
+         "published": "CIFAR-10 accuracy 82.8 %, SVM on its features"},
+    ),
+    "DCGAN28Generator": (
+        "dcgan28_generator", DCGANGenerator,
+        {**_MNIST, "filters": (128, 64), "output_activation": "sigmoid"},
+        6_820_538,  # 110*1024 + 1034*6272 + 25*(138*64 + 74)
+        {"stage_ends": generator_ends(2), "preprocessing": "unit"},
+    ),
+    "DCGAN28Discriminator": (
+        "dcgan28_discriminator", DCGANDiscriminator, {**_MNIST, "filters": (64, 128)},
+        6_688_202,  # 25*(11*64 + 74*128) + 6282*1024 + 1034
+        {"stage_ends": discriminator_ends(2), "preprocessing": "unit"},
+    ),
+    "DCGAN128Generator": (
+        "dcgan128_generator", DCGANGenerator,
+        {**_128, "filters": (1024, 512, 256, 128, 64)},
         # 100*16384 + 25*(1024*512 + 512*256 + 256*128 + 128*64 + 64*3) + 2*1984
+        19_055_168, {"stage_ends": generator_ends(5), "note": _NOT_IN_PAPER},
+    ),
+    "DCGAN128Discriminator": (
+        "dcgan128_discriminator", DCGANDiscriminator,
+        {**_128, "filters": (64, 128, 256, 512, 1024)},
         # 25*(3*64 + 64*128 + 128*256 + 256*512 + 512*1024) + 16384 + 2*1920
-        "params": (19_055_168, 17_433_024),
-        "note": "not in the paper: its 64 form with one more stage",
-    },
+        17_433_024, {"stage_ends": discriminator_ends(5), "note": _NOT_IN_PAPER},
+    ),
 }
-
-
-def _pair(prefix, name):
-    """Generator and discriminator of one size, registered."""
-    row = _SIZES[prefix]
-    classes = row.get("classes", 0)
-    both = {
-        "image_shape": row.get("image_shape", (64, 64, 3)),
-        "kernel_size": row.get("kernel_size", 5),
-        "classes": classes,
-        "dense_units": row.get("dense_units", 0),
-        "batch_norm": True,
-        "batch_norm_affine": row.get("batch_norm_affine", True),
-    }
-    info = {
-        "task": "generation",
-        "paper": "DCGAN, arXiv 1511.06434, figure 1; layers of the authors' code",
-        "condition_shape": (classes,) if classes else (),
-        "preprocessing": RANGES[row.get("output_activation", "tanh")],
-        "note": row.get("note", ""),
-    }
-    return (
-        _generator(row, f"{prefix}Generator", both, name=f"{name}_generator", **info),
-        _discriminator(
-            row, f"{prefix}Discriminator", both, name=f"{name}_discriminator", **info
-        ),
-    )
-
-
-def _generator(row, function_name, both, **info):
-    filters = row["filters"][0]
-    steps = ["maps", *(f"deconv{i}" for i in range(1, len(filters)))]
-    latent_size = row.get("latent_size", 100)
-    return register_network(
-        DCGANGenerator,
-        function_name,
-        architecture={
-            **both,
-            "filters": filters,
-            "strides": row.get("strides", (None, None))[0],
-            "latent_size": latent_size,
-            "output_activation": row.get("output_activation", "tanh"),
-        },
-        params=row["params"][0],
-        macs=row.get("macs", (None, None))[0],
-        input_shape=(latent_size,),
-        output_shape=both["image_shape"],
-        stage_ends=tuple(f"{step}_relu" for step in reversed(steps)),
-        **info,
-    )
-
-
-def _discriminator(row, function_name, both, **info):
-    filters = row["filters"][1]
-    return register_network(
-        DCGANDiscriminator,
-        function_name,
-        architecture={
-            **both,
-            "filters": filters,
-            "strides": row.get("strides", (None, None))[1],
-        },
-        params=row["params"][1],
-        macs=row.get("macs", (None, None))[1],
-        input_shape=both["image_shape"],
-        output_shape=(1,),
-        stage_ends=tuple(f"conv{i}_lrelu" for i in range(1, len(filters) + 1)),
-        published=row.get("published", ""),
-        **info,
-    )
-
-
-DCGAN64Generator, DCGAN64Discriminator = _pair("DCGAN64", "dcgan64")
-DCGAN32Generator, DCGAN32Discriminator = _pair("DCGAN32", "dcgan32")
-DCGAN32ImageNetGenerator, DCGAN32ImageNetDiscriminator = _pair(
-    "DCGAN32ImageNet", "dcgan32_imagenet"
+# fmt: on
+_variant = variants_of(
+    _VARIANTS, paper="DCGAN, arXiv 1511.06434, figure 1; layers of the authors' code"
 )
-DCGAN28Generator, DCGAN28Discriminator = _pair("DCGAN28", "dcgan28")
-DCGAN128Generator, DCGAN128Discriminator = _pair("DCGAN128", "dcgan128")
 
-__all__ = [
-    "DCGANGenerator",
-    "DCGANDiscriminator",
-    *(f"{prefix}Generator" for prefix in _SIZES),
-    *(f"{prefix}Discriminator" for prefix in _SIZES),
-]
+DCGAN64Generator = _variant("DCGAN64Generator")
+DCGAN64Discriminator = _variant("DCGAN64Discriminator")
+DCGAN32Generator = _variant("DCGAN32Generator")
+DCGAN32Discriminator = _variant("DCGAN32Discriminator")
+DCGAN32ImageNetGenerator = _variant("DCGAN32ImageNetGenerator")
+DCGAN32ImageNetDiscriminator = _variant("DCGAN32ImageNetDiscriminator")
+DCGAN28Generator = _variant("DCGAN28Generator")
+DCGAN28Discriminator = _variant("DCGAN28Discriminator")
+DCGAN128Generator = _variant("DCGAN128Generator")
+DCGAN128Discriminator = _variant("DCGAN128Discriminator")
+
+__all__ = ["DCGANGenerator", "DCGANDiscriminator", *_VARIANTS]

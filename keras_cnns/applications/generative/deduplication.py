@@ -20,10 +20,13 @@ from keras_cnns._checks import (
     check_positive,
     check_rate,
 )
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import dropout
 from keras_cnns.applications.frame.registry import register_network
 from keras_cnns.applications.generative._parts import flat_images
 
 
+@network_builder(free=("image_shape", "code_size", "noise_stddev", "dropout_rate"))
 def _deduplication_autoencoder(
     image_shape=(32, 32, 3),
     code_size=128,
@@ -39,14 +42,10 @@ def _deduplication_autoencoder(
         noise_stddev: standard deviation of the noise that training adds to the pixels,
             in units of their range; positive.
         dropout_rate: fraction of the code dropped in training, in [0, 1).
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` in [0, 1] to
         images of the same shape, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_image_shape(image_shape)
     check_count("code_size", code_size)
@@ -56,15 +55,13 @@ def _deduplication_autoencoder(
     x = layers.GaussianNoise(noise_stddev, name="noise")(images)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(code_size, activation="relu", name="code")(x)
-    if dropout_rate:
-        x = layers.Dropout(dropout_rate, name="dropout")(x)
+    x = dropout(x, dropout_rate, "dropout")
     return keras.Model(images, flat_images(x, image_shape, "linear"), name=name)
 
 
 DeduplicationAutoencoder = register_network(
     _deduplication_autoencoder,
     "DeduplicationAutoencoder",
-    architecture={},
     name="deduplication_autoencoder",
     task="autoencoding",
     paper="DCGAN, arXiv 1511.06434, section 4.1.1",

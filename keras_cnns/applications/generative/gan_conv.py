@@ -16,32 +16,27 @@ import math
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns import _addons
 from keras_cnns._checks import check_count, check_image_shape, check_rate
-from keras_cnns.applications.classification.maxout import _pool
-from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.classification.maxout import maxout_block
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import dropout
 from keras_cnns.applications.generative._parts import (
     DISCRIMINATOR_LIMIT,
     GENERATOR_LIMIT,
-    dropout,
     logits,
     maxout_and_dropout,
     output_images,
     uniform,
+    variants_of,
 )
-from keras_cnns.applications.generative.gan_mlp import (
-    check_hidden,
-    hidden,
-)
+from keras_cnns.applications.generative.gan_mlp import check_hidden, hidden
 
 # Of the discriminator: filters after the maximum over two pieces, kernel size, padding
 # on each side, size of the pooling (its stride is 2).
 _CONVOLUTIONS = ((32, 8, 4, 4), (32, 8, 3, 4), (192, 5, 3, 2))
-_PIECES = 2
-_IMAGES = (32, 32, 3)
-_PAPER = "GAN, arXiv 1406.2661, section 5; sizes of the authors' code"
 
 
+@network_builder
 def GANConvGenerator(
     units=(8000, 8000),
     activations=("relu", "sigmoid"),
@@ -62,14 +57,10 @@ def GANConvGenerator(
         kernel_size: of the deconvolution, which pads nothing.
         strides: of the deconvolution.
         latent_size: number of latents.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_hidden(units, activations, latent_size)
     check_image_shape(map_shape, name="map_shape")
@@ -91,6 +82,7 @@ def GANConvGenerator(
     return keras.Model(latents, output_images(x, "linear"), name=name)
 
 
+@network_builder(free=("input_dropout_rate", "dropout_rate"))
 def GANConvDiscriminator(
     image_shape=(32, 32, 3),
     units=500,
@@ -107,14 +99,10 @@ def GANConvDiscriminator(
         pieces: linear pieces that each unit of the dense layer is the maximum of.
         input_dropout_rate: fraction of the pixels dropped, in [0, 1).
         dropout_rate: fraction of values dropped before each further layer, in [0, 1).
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to logits
         ``(batch, 1)``, float32, high for real ones.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_image_shape(image_shape)
     if min(image_shape[:2]) < 10:
@@ -126,7 +114,7 @@ def GANConvDiscriminator(
     images = keras.Input(image_shape, name="images")
     x = dropout(images, input_dropout_rate, "input_dropout")
     for i, row in enumerate(_CONVOLUTIONS, start=1):
-        x = _maxout_convolution(x, *row, f"conv{i}")
+        x = maxout_block(x, *row, None, f"conv{i}", f"conv{i}")
         x = dropout(x, dropout_rate, f"conv{i}_dropout")
     x = layers.Flatten(name="flatten")(x)
     x = maxout_and_dropout(x, units, pieces, dropout_rate, "dense")
@@ -134,60 +122,30 @@ def GANConvDiscriminator(
     return keras.Model(images, x, name=name)
 
 
-def _maxout_convolution(x, filters, size, padding, pool_size, name):
-    """Convolution, maximum over pieces, then over windows."""
-    x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
-    x = layers.Conv2D(
-        filters * _PIECES,
-        size,
-        kernel_initializer=uniform(DISCRIMINATOR_LIMIT),
-        name=name,
-    )(x)
-    x = _addons.Maxout(filters, name=f"{name}_maxout")(x)
-    return _pool(x, pool_size, f"{name}_pool")
-
-
-GANCIFAR10ConvGenerator = register_network(
-    GANConvGenerator,
-    "GANCIFAR10ConvGenerator",
-    architecture={
-        "units": (8000, 8000),
-        "activations": ("relu", "sigmoid"),
-        "map_shape": (10, 10, 80),
-        "channels": 3,
-        "kernel_size": 5,
-        "strides": 3,
-        "latent_size": 100,
-    },
-    name="gan_cifar10_conv_generator",
-    task="generation",
-    paper=_PAPER,
-    # 100*8000 + 8000 + 8000*8000 + 8000 + 5*5*80*3 + 3
-    params=64_822_003,
-    input_shape=(100,),
-    output_shape=_IMAGES,
+# fmt: off
+_VARIANTS = {
+    "GANCIFAR10ConvGenerator": (
+        "gan_cifar10_conv_generator", GANConvGenerator, {},
+        64_822_003,  # 100*8000 + 8000 + 8000*8000 + 8000 + 5*5*80*3 + 3
+        {"output_shape": (32, 32, 3),
+         "note": "the deconvolution has 3 biases, the authors' one for each of 3072 "
+                 "pixels"},
+    ),
+    "GANCIFAR10ConvDiscriminator": (
+        "gan_cifar10_conv_discriminator", GANConvDiscriminator, {},
+        # 8*8*3*64 + 64 + 8*8*32*64 + 64 + 5*5*32*384 + 384
+        # + 5*5*192*2500 + 2500 + 500 + 1
+        12_454_073, {"stage_ends": ("conv1_pool", "conv2_pool", "conv3_pool")},
+    ),
+}
+# fmt: on
+_variant = variants_of(
+    _VARIANTS,
+    paper="GAN, arXiv 1406.2661, section 5; sizes of the authors' code",
     preprocessing="unbounded",
-    note="the deconvolution has 3 biases, the authors' one for each of 3072 pixels",
-)
-GANCIFAR10ConvDiscriminator = register_network(
-    GANConvDiscriminator,
-    "GANCIFAR10ConvDiscriminator",
-    architecture={"image_shape": _IMAGES, "units": 500, "pieces": 5},
-    name="gan_cifar10_conv_discriminator",
-    task="generation",
-    paper=_PAPER,
-    # 8*8*3*64 + 64 + 8*8*32*64 + 64 + 5*5*32*384 + 384
-    # + 5*5*192*2500 + 2500 + 500 + 1
-    params=12_454_073,
-    input_shape=_IMAGES,
-    output_shape=(1,),
-    preprocessing="unbounded",
-    stage_ends=("conv1_pool", "conv2_pool", "conv3_pool"),
 )
 
-__all__ = [
-    "GANConvGenerator",
-    "GANConvDiscriminator",
-    "GANCIFAR10ConvGenerator",
-    "GANCIFAR10ConvDiscriminator",
-]
+GANCIFAR10ConvGenerator = _variant("GANCIFAR10ConvGenerator")
+GANCIFAR10ConvDiscriminator = _variant("GANCIFAR10ConvDiscriminator")
+
+__all__ = ["GANConvGenerator", "GANConvDiscriminator", *_VARIANTS]

@@ -11,7 +11,7 @@ Latents are 100 numbers: uniform in +-sqrt 3 for MNIST, normal for the others. F
 Toronto faces a first generator is trained alone, then a second one, which puts two
 layers before it.
 
-The convolutional pair for CIFAR-10 stands in ``gan_conv.py``.
+The convolutional pair for CIFAR-10 is in ``gan_conv.py``.
 
 Deviations: the discriminators give logits, the authors' end in a sigmoid. Of the
 Toronto faces' generator, the last layer starts from uniform weights, not from 100
@@ -31,22 +31,24 @@ from keras_cnns._checks import (
     check_rate,
     check_same_length,
 )
-from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import dropout
 from keras_cnns.applications.generative._parts import (
     DISCRIMINATOR_LIMIT,
     GENERATOR_LIMIT,
     RANGES,
-    dropout,
     flat_images,
     limited_dense,
     logits,
     maxout_and_dropout,
     uniform,
+    variants_of,
 )
 
 _ACTIVATIONS = ("relu", "sigmoid")
 
 
+@network_builder(free=("pixel_means",))
 def GANGenerator(
     units=(1200, 1200),
     activations=("relu", "relu"),
@@ -72,14 +74,10 @@ def GANGenerator(
         largest_norm: limit of the norm of each unit's weights; None is no limit.
         pixel_means: means of the training images, of ``image_shape`` and in [0, 1],
             whose logits a sigmoid output starts from; None starts from 0.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)``, float32.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_hidden(units, activations, latent_size)
     check_image_shape(image_shape)
@@ -153,6 +151,7 @@ def _checked_means(pixel_means, image_shape, activation):
     return np.clip(means.ravel().astype(np.float64), 1e-7, 1 - 1e-7)
 
 
+@network_builder(free=("input_dropout_rate", "dropout_rate"))
 def GANDiscriminator(
     units=(240, 240),
     pieces=5,
@@ -171,14 +170,10 @@ def GANDiscriminator(
         largest_norm: limit of the norm of each piece's weights; None is no limit.
         input_dropout_rate: fraction of the pixels dropped, in [0, 1).
         dropout_rate: fraction of the units dropped after each hidden layer, in [0, 1).
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to logits
         ``(batch, 1)``, float32, high for real ones.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_counts("units", units)
     check_count("pieces", pieces)
@@ -201,135 +196,62 @@ def GANDiscriminator(
     return keras.Model(images, x, name=name)
 
 
-_FACES_NORM = 1.9365
-_FACES = {
-    "image_shape": (48, 48, 1),
-    "sigmoid_bias": -2.0,
-    "largest_norm": _FACES_NORM,
-    "output_activation": "sigmoid",
-    "output_limit": GENERATOR_LIMIT,
-    "latent_size": 100,
-}
-_MNIST, _CIFAR10 = (28, 28, 1), (32, 32, 3)
+_PAPER = "GAN, arXiv 1406.2661, section 5; sizes of the authors' code"
+_CIFAR10 = {"image_shape": (32, 32, 3)}
+_FACES = {"image_shape": (48, 48, 1), "largest_norm": 1.9365}
+# fmt: off
 _VARIANTS = {
-    "GANMNISTGenerator": {
-        "builder": GANGenerator,
-        "architecture": {
-            "units": (1200, 1200),
-            "activations": ("relu", "relu"),
-            "image_shape": _MNIST,
-            "output_activation": "sigmoid",
-            "latent_size": 100,
-            "sigmoid_bias": 0.0,
-            "output_limit": GENERATOR_LIMIT,
-            "largest_norm": None,
-        },
-        # 100*1200 + 1200 + 1200*1200 + 1200 + 1200*784 + 784
-        "params": 2_503_984,
-        "published": "MNIST log-likelihood 225 +- 2 (Parzen windows)",
-    },
-    "GANMNISTDiscriminator": {
-        "builder": GANDiscriminator,
-        "architecture": {
-            "units": (240, 240),
-            "pieces": 5,
-            "image_shape": _MNIST,
-            "largest_norm": None,
-        },
-        # 784*1200 + 1200 + 240*1200 + 1200 + 240 + 1
-        "params": 1_231_441,
-    },
-    "GANTFDGenerator": {
-        "builder": GANGenerator,
-        "architecture": {
-            **_FACES,
-            "units": (8000, 8000),
-            "activations": ("relu", "sigmoid"),
-        },
-        # 100*8000 + 8000 + 8000*8000 + 8000 + 8000*2304 + 2304
-        "params": 83_250_304,
-        "note": "the first of two stages",
-    },
-    "GANTFDStackedGenerator": {
-        "builder": GANGenerator,
-        "architecture": {
-            **_FACES,
-            "units": (8000, 100, 8000, 8000),
-            "activations": ("relu", "sigmoid", "relu", "sigmoid"),
-        },
-        # the first stage and 100*8000 + 8000 + 8000*100 + 100 before it
-        "params": 84_858_404,
-        "published": "TFD log-likelihood 2057 +- 26 (Parzen windows)",
-        "note": "the second stage: its layers from dense3 on are the first stage's",
-    },
-    "GANTFDDiscriminator": {
-        "builder": GANDiscriminator,
-        "architecture": {
-            "units": (1200, 1200),
-            "pieces": 5,
-            "image_shape": (48, 48, 1),
-            "largest_norm": _FACES_NORM,
-        },
-        # 2304*6000 + 6000 + 1200*6000 + 6000 + 1200 + 1
-        "params": 21_037_201,
-    },
-    "GANCIFAR10Generator": {
-        "builder": GANGenerator,
-        "architecture": {
-            "units": (8000, 8000),
-            "activations": ("relu", "sigmoid"),
-            "image_shape": _CIFAR10,
-            "output_activation": "linear",
-            "latent_size": 100,
-            "sigmoid_bias": 0.0,
-            "output_limit": 0.5,
-            "largest_norm": None,
-            "pixel_means": None,
-        },
-        # 100*8000 + 8000 + 8000*8000 + 8000 + 8000*3072 + 3072
-        "params": 89_395_072,
-    },
-    "GANCIFAR10Discriminator": {
-        "builder": GANDiscriminator,
-        "architecture": {
-            "units": (1600, 1600),
-            "pieces": 5,
-            "image_shape": _CIFAR10,
-            "largest_norm": None,
-        },
-        # 3072*8000 + 8000 + 1600*8000 + 8000 + 1600 + 1
-        "params": 37_393_601,
-    },
+    "GANMNISTGenerator": (
+        "gan_mnist_generator", GANGenerator, {},
+        2_503_984,  # 100*1200 + 1200 + 1200*1200 + 1200 + 1200*784 + 784
+        {"published": "MNIST log-likelihood 225 +- 2 (Parzen windows)"},
+    ),
+    "GANMNISTDiscriminator": (
+        "gan_mnist_discriminator", GANDiscriminator, {},
+        1_231_441,  # 784*1200 + 1200 + 240*1200 + 1200 + 240 + 1
+    ),
+    "GANTFDGenerator": (
+        "gan_tfd_generator", GANGenerator,
+        {**_FACES, "units": (8000, 8000), "activations": ("relu", "sigmoid"),
+         "sigmoid_bias": -2.0},
+        83_250_304,  # 100*8000 + 8000 + 8000*8000 + 8000 + 8000*2304 + 2304
+        {"note": "the first of two stages"},
+    ),
+    "GANTFDStackedGenerator": (
+        "gan_tfd_stacked_generator", GANGenerator,
+        {**_FACES, "units": (8000, 100, 8000, 8000),
+         "activations": ("relu", "sigmoid", "relu", "sigmoid"), "sigmoid_bias": -2.0},
+        84_858_404,  # the first stage and 100*8000 + 8000 + 8000*100 + 100 before it
+        {"published": "TFD log-likelihood 2057 +- 26 (Parzen windows)",
+         "note": "the second stage: its layers from dense3 on are the first stage's"},
+    ),
+    "GANTFDDiscriminator": (
+        "gan_tfd_discriminator", GANDiscriminator, {**_FACES, "units": (1200, 1200)},
+        21_037_201,  # 2304*6000 + 6000 + 1200*6000 + 6000 + 1200 + 1
+    ),
+    "GANCIFAR10Generator": (
+        "gan_cifar10_generator", GANGenerator,
+        {**_CIFAR10, "units": (8000, 8000), "activations": ("relu", "sigmoid"),
+         "output_activation": "linear", "output_limit": 0.5, "pixel_means": None},
+        89_395_072,  # 100*8000 + 8000 + 8000*8000 + 8000 + 8000*3072 + 3072
+        {"preprocessing": "unbounded"},
+    ),
+    "GANCIFAR10Discriminator": (
+        "gan_cifar10_discriminator", GANDiscriminator,
+        {**_CIFAR10, "units": (1600, 1600)},
+        37_393_601,  # 3072*8000 + 8000 + 1600*8000 + 8000 + 1600 + 1
+        {"preprocessing": "unbounded"},
+    ),
 }
+# fmt: on
+_variant = variants_of(_VARIANTS, paper=_PAPER, preprocessing="unit")
 
-
-def _variant(function_name, name):
-    row = dict(_VARIANTS[function_name])
-    builder, architecture = row.pop("builder"), row["architecture"]
-    pixels = architecture["image_shape"]
-    is_generator = builder is GANGenerator
-    activation = "linear" if pixels == _CIFAR10 else "sigmoid"
-    return register_network(
-        builder,
-        function_name,
-        name=name,
-        task="generation",
-        paper="GAN, arXiv 1406.2661, section 5; sizes of the authors' code",
-        input_shape=(architecture["latent_size"],) if is_generator else pixels,
-        output_shape=pixels if is_generator else (1,),
-        preprocessing=RANGES[activation],
-        **row,
-    )
-
-
-GANMNISTGenerator = _variant("GANMNISTGenerator", "gan_mnist_generator")
-GANMNISTDiscriminator = _variant("GANMNISTDiscriminator", "gan_mnist_discriminator")
-GANTFDGenerator = _variant("GANTFDGenerator", "gan_tfd_generator")
-GANTFDStackedGenerator = _variant("GANTFDStackedGenerator", "gan_tfd_stacked_generator")
-GANTFDDiscriminator = _variant("GANTFDDiscriminator", "gan_tfd_discriminator")
-GANCIFAR10Generator = _variant("GANCIFAR10Generator", "gan_cifar10_generator")
-GANCIFAR10Discriminator = _variant(
-    "GANCIFAR10Discriminator", "gan_cifar10_discriminator"
-)
+GANMNISTGenerator = _variant("GANMNISTGenerator")
+GANMNISTDiscriminator = _variant("GANMNISTDiscriminator")
+GANTFDGenerator = _variant("GANTFDGenerator")
+GANTFDStackedGenerator = _variant("GANTFDStackedGenerator")
+GANTFDDiscriminator = _variant("GANTFDDiscriminator")
+GANCIFAR10Generator = _variant("GANCIFAR10Generator")
+GANCIFAR10Discriminator = _variant("GANCIFAR10Discriminator")
 
 __all__ = ["GANGenerator", "GANDiscriminator", *_VARIANTS]

@@ -24,9 +24,9 @@ from keras_cnns._checks import (
     check_image_shape,
     check_same_length,
 )
+from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
-from keras_cnns.applications.frame.registry import register_network
-from keras_cnns.applications.generative._parts import output_images
+from keras_cnns.applications.generative._parts import output_images, variants_of
 
 
 def _conv(x, filters, size, name, strides=1, activation=None, **kwargs):
@@ -50,6 +50,7 @@ def _block(x, filters, kernel_size, name):
     return layers.ReLU(name=f"{name}_out")(x)
 
 
+@network_builder
 def SimGANRefiner(
     image_shape=(35, 55, 1),
     blocks=4,
@@ -64,14 +65,10 @@ def SimGANRefiner(
         blocks: number of residual blocks.
         filters: of all convolutions but the last.
         kernel_size: of all convolutions but the last, which is 1x1.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         images of the same shape in [-1, 1], float32.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_image_shape(image_shape, fixed_size=False)
     check_count("blocks", blocks)
@@ -85,6 +82,7 @@ def SimGANRefiner(
     return keras.Model(images, output_images(x, "tanh"), name=name)
 
 
+@network_builder
 def SimGANDiscriminator(
     image_shape=(35, 55, 1),
     filters=(96, 64, 32, 32),
@@ -103,14 +101,10 @@ def SimGANDiscriminator(
         kernel_sizes: of these convolutions.
         strides: of these convolutions.
         pool_strides: of the maximum.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to logits
         ``(batch, rows, columns, 2)``, float32: refined, real.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_image_shape(image_shape, fixed_size=False)
     check_counts("filters", filters)
@@ -132,83 +126,44 @@ def SimGANDiscriminator(
 
 
 _EYE, _HAND = (35, 55, 1), (224, 224, 1)
+_PORTS = "layers of public ports (unverified)"
+# fmt: off
 _VARIANTS = {
-    "SimGANEyeRefiner": {
-        "builder": SimGANRefiner,
-        "architecture": {
-            "image_shape": _EYE,
-            "blocks": 4,
-            "filters": 64,
-            "kernel_size": 3,
-        },
-        # 9*64 + 64 + 4*2*(9*64*64 + 64) + 64 + 1
-        "params": 296_129,
-        "output_shape": _EYE,
-    },
-    "SimGANEyeDiscriminator": {
-        "builder": SimGANDiscriminator,
-        "architecture": {
-            "image_shape": _EYE,
-            "filters": (96, 64, 32, 32),
-            "kernel_sizes": (3, 3, 3, 1),
-            "strides": (2, 2, 1, 1),
-            "pool_strides": 1,
-        },
-        # 9*96 + 96 + 9*96*64 + 64 + 9*64*32 + 32 + 32*32 + 32 + 32*2 + 2
-        "params": 75_906,
-        "output_shape": (9, 14, 2),
-    },
-    "SimGANHandRefiner": {
-        "builder": SimGANRefiner,
-        "architecture": {
-            "image_shape": _HAND,
-            "blocks": 10,
-            "filters": 64,
-            "kernel_size": 7,
-        },
-        # 49*64 + 64 + 10*2*(49*64*64 + 64) + 64 + 1
-        "params": 4_018_625,
-        # 224*224*(49*64 + 10*2*49*64*64 + 64)
-        "macs": 201_571_041_280,
-        "output_shape": _HAND,
-        "note": "layers of public ports (unverified)",
-    },
-    "SimGANHandDiscriminator": {
-        "builder": SimGANDiscriminator,
-        "architecture": {
-            "image_shape": _HAND,
-            "filters": (96, 64, 32, 32),
-            "kernel_sizes": (7, 5, 3, 1),
-            "strides": (4, 2, 2, 1),
-            "pool_strides": 2,
-        },
-        # 49*96 + 96 + 25*96*64 + 64 + 9*64*32 + 32 + 32*32 + 32 + 32*2 + 2
-        "params": 178_050,
-        "output_shape": (7, 7, 2),
-        "note": "layers of public ports (unverified)",
-    },
+    "SimGANEyeRefiner": (
+        "simgan_eye_refiner", SimGANRefiner, {},
+        296_129,  # 9*64 + 64 + 4*2*(9*64*64 + 64) + 64 + 1
+        {"output_shape": _EYE},
+    ),
+    "SimGANEyeDiscriminator": (
+        "simgan_eye_discriminator", SimGANDiscriminator, {},
+        75_906,  # 9*96 + 96 + 9*96*64 + 64 + 9*64*32 + 32 + 32*32 + 32 + 32*2 + 2
+        {"output_shape": (9, 14, 2)},
+    ),
+    "SimGANHandRefiner": (
+        "simgan_hand_refiner", SimGANRefiner,
+        {"image_shape": _HAND, "blocks": 10, "kernel_size": 7},
+        4_018_625,  # 49*64 + 64 + 10*2*(49*64*64 + 64) + 64 + 1
+        # macs: 224*224*(49*64 + 10*2*49*64*64 + 64)
+        {"output_shape": _HAND, "macs": 201_571_041_280, "note": _PORTS},
+    ),
+    "SimGANHandDiscriminator": (
+        "simgan_hand_discriminator", SimGANDiscriminator,
+        {"image_shape": _HAND, "kernel_sizes": (7, 5, 3, 1), "strides": (4, 2, 2, 1),
+         "pool_strides": 2},
+        178_050,  # 49*96 + 96 + 25*96*64 + 64 + 9*64*32 + 32 + 32*32 + 32 + 32*2 + 2
+        {"output_shape": (7, 7, 2), "note": _PORTS},
+    ),
 }
-
-
-def _variant(function_name, name):
-    row = dict(_VARIANTS[function_name])
-    return register_network(
-        row.pop("builder"),
-        function_name,
-        name=name,
-        task="refinement",
-        paper="SimGAN, arXiv 1612.07828, implementation details",
-        input_shape=row["architecture"]["image_shape"],
-        preprocessing="signed",
-        **row,
-    )
-
-
-SimGANEyeRefiner = _variant("SimGANEyeRefiner", "simgan_eye_refiner")
-SimGANEyeDiscriminator = _variant("SimGANEyeDiscriminator", "simgan_eye_discriminator")
-SimGANHandRefiner = _variant("SimGANHandRefiner", "simgan_hand_refiner")
-SimGANHandDiscriminator = _variant(
-    "SimGANHandDiscriminator", "simgan_hand_discriminator"
+# fmt: on
+_variant = variants_of(
+    _VARIANTS,
+    task="refinement",
+    paper="SimGAN, arXiv 1612.07828, implementation details",
 )
+
+SimGANEyeRefiner = _variant("SimGANEyeRefiner")
+SimGANEyeDiscriminator = _variant("SimGANEyeDiscriminator")
+SimGANHandRefiner = _variant("SimGANHandRefiner")
+SimGANHandDiscriminator = _variant("SimGANHandDiscriminator")
 
 __all__ = ["SimGANRefiner", "SimGANDiscriminator", *_VARIANTS]

@@ -18,18 +18,24 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_count, check_counts, check_image_shape
-from keras_cnns.applications.frame.registry import register_network
-from keras_cnns.applications.generative._dcgan import MOMENTUM
-from keras_cnns.applications.generative._parts import flat_images, logits, uniform
-from keras_cnns.applications.generative.dcgan import (
-    DCGANDiscriminator,
-    DCGANGenerator,
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import MOMENTUM
+from keras_cnns.applications.generative._dcgan import (
+    discriminator_ends,
+    generator_ends,
 )
+from keras_cnns.applications.generative._parts import (
+    flat_images,
+    logits,
+    uniform,
+    variants_of,
+)
+from keras_cnns.applications.generative.dcgan import DCGANDiscriminator, DCGANGenerator
 
 _KERNEL_SIZE = 4
-_IMAGES = (64, 64, 3)
 
 
+@network_builder(free=("batch_norm_momentum",))
 def WGANGenerator(
     filters=(512, 256, 128, 64),
     image_shape=(64, 64, 3),
@@ -45,16 +51,11 @@ def WGANGenerator(
         image_shape: ``(height, width, channels)`` of the images.
         latent_size: number of latents.
         batch_norm: whether all layers but the last are normalised.
-        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
-            1).
-        name: model name.
+        batch_norm_momentum: fraction of running statistics kept in a step, in [0, 1).
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)`` in [-1, 1], float32.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     return DCGANGenerator(
         filters,
@@ -67,6 +68,7 @@ def WGANGenerator(
     )
 
 
+@network_builder(free=("batch_norm_momentum",))
 def WGANCritic(
     filters=(64, 128, 256, 512),
     image_shape=(64, 64, 3),
@@ -80,16 +82,11 @@ def WGANCritic(
         filters: of the convolutions.
         image_shape: ``(height, width, channels)`` of the images.
         batch_norm: whether all layers but the first and the last are normalised.
-        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
-            1).
-        name: model name.
+        batch_norm_momentum: fraction of running statistics kept in a step, in [0, 1).
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     return DCGANDiscriminator(
         filters,
@@ -113,6 +110,7 @@ def _relu_layers(x, units):
     return x
 
 
+@network_builder
 def WGANMLPGenerator(
     units=(512, 512, 512),
     image_shape=(64, 64, 3),
@@ -125,14 +123,10 @@ def WGANMLPGenerator(
         units: units of the ReLU layers.
         image_shape: ``(height, width, channels)`` of the images.
         latent_size: number of latents.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_counts("units", units)
     check_image_shape(image_shape)
@@ -144,6 +138,7 @@ def WGANMLPGenerator(
     )
 
 
+@network_builder
 def WGANMLPCritic(
     units=(512, 512, 512), image_shape=(64, 64, 3), name="wgan_mlp_critic"
 ):
@@ -152,14 +147,10 @@ def WGANMLPCritic(
     Args:
         units: units of the ReLU layers.
         image_shape: ``(height, width, channels)`` of the images.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_counts("units", units)
     check_image_shape(image_shape)
@@ -168,85 +159,47 @@ def WGANMLPCritic(
     return keras.Model(images, logits(x, **_limits(x)), name=name)
 
 
-_WIDE = {"units": (512, 512, 512), "image_shape": _IMAGES}
-_MAPS = ("deconv3_relu", "deconv2_relu", "deconv1_relu", "maps_relu")
+# fmt: off
 _VARIANTS = {
-    "WGAN64Generator": {
-        "builder": WGANGenerator,
-        "architecture": {
-            "filters": (512, 256, 128, 64),
-            "image_shape": _IMAGES,
-            "latent_size": 100,
-            "batch_norm": True,
-        },
-        # 100*8192 + 16*(512*256 + 256*128 + 128*64 + 64*3) + 2*960
-        "params": 3_576_704,
-        "stage_ends": _MAPS,
-    },
-    "WGAN64Critic": {
-        "builder": WGANCritic,
-        "architecture": {
-            "filters": (64, 128, 256, 512),
-            "image_shape": _IMAGES,
-            "batch_norm": True,
-        },
-        # 16*(3*64 + 64*128 + 128*256 + 256*512) + 8192 + 2*896
-        "params": 2_765_568,
-        "stage_ends": tuple(f"conv{i}_lrelu" for i in (1, 2, 3, 4)),
-    },
-    "WGAN64ConstantGenerator": {
-        "builder": WGANGenerator,
-        "architecture": {
-            "filters": (64, 64, 64, 64),
-            "image_shape": _IMAGES,
-            "latent_size": 100,
-            "batch_norm": False,
-            "batch_norm_momentum": MOMENTUM,
-        },
-        # 100*1024 + 16*(3*64*64 + 64*3)
-        "params": 302_080,
-        "stage_ends": _MAPS,
-        "note": "64 filters as in the code of arXiv 1704.00028",
-    },
-    "WGAN64MLPGenerator": {
-        "builder": WGANMLPGenerator,
-        "architecture": {**_WIDE, "latent_size": 100},
-        # 100*512 + 512 + 2*(512*512 + 512) + 512*12288 + 12288
-        "params": 6_880_768,
-        "preprocessing": "unbounded",
-    },
-    "WGAN64MLPCritic": {
-        "builder": WGANMLPCritic,
-        "architecture": _WIDE,
-        # 12288*512 + 512 + 2*(512*512 + 512) + 512 + 1
-        "params": 6_817_793,
-        "note": "the authors' default width is 64",
-    },
+    "WGAN64Generator": (
+        "wgan64_generator", WGANGenerator, {},
+        3_576_704,  # 100*8192 + 16*(512*256 + 256*128 + 128*64 + 64*3) + 2*960
+        {"stage_ends": generator_ends(4)},
+    ),
+    "WGAN64Critic": (
+        "wgan64_critic", WGANCritic, {},
+        2_765_568,  # 16*(3*64 + 64*128 + 128*256 + 256*512) + 8192 + 2*896
+        {"stage_ends": discriminator_ends(4)},
+    ),
+    "WGAN64ConstantGenerator": (
+        "wgan64_constant_generator", WGANGenerator,
+        {"filters": (64, 64, 64, 64), "batch_norm": False,
+         "batch_norm_momentum": MOMENTUM},
+        302_080,  # 100*1024 + 16*(3*64*64 + 64*3)
+        {"stage_ends": generator_ends(4),
+         "note": "64 filters as in the code of arXiv 1704.00028"},
+    ),
+    "WGAN64MLPGenerator": (
+        "wgan64_mlp_generator", WGANMLPGenerator, {},
+        6_880_768,  # 100*512 + 512 + 2*(512*512 + 512) + 512*12288 + 12288
+        {"preprocessing": "unbounded"},
+    ),
+    "WGAN64MLPCritic": (
+        "wgan64_mlp_critic", WGANMLPCritic, {},
+        6_817_793,  # 12288*512 + 512 + 2*(512*512 + 512) + 512 + 1
+        {"note": "the authors' default width is 64"},
+    ),
 }
-
-
-def _variant(function_name, name):
-    row = {"preprocessing": "signed", **_VARIANTS[function_name]}
-    latent_size = row["architecture"].get("latent_size")
-    return register_network(
-        row.pop("builder"),
-        function_name,
-        name=name,
-        task="generation",
-        paper="WGAN, arXiv 1701.07875, section 4; layers of the authors' code",
-        input_shape=(latent_size,) if latent_size else _IMAGES,
-        output_shape=_IMAGES if latent_size else (1,),
-        **row,
-    )
-
-
-WGAN64Generator = _variant("WGAN64Generator", "wgan64_generator")
-WGAN64Critic = _variant("WGAN64Critic", "wgan64_critic")
-WGAN64ConstantGenerator = _variant(
-    "WGAN64ConstantGenerator", "wgan64_constant_generator"
+# fmt: on
+_variant = variants_of(
+    _VARIANTS, paper="WGAN, arXiv 1701.07875, section 4; layers of the authors' code"
 )
-WGAN64MLPGenerator = _variant("WGAN64MLPGenerator", "wgan64_mlp_generator")
-WGAN64MLPCritic = _variant("WGAN64MLPCritic", "wgan64_mlp_critic")
+
+WGAN64Generator = _variant("WGAN64Generator")
+WGAN64Critic = _variant("WGAN64Critic")
+WGAN64ConstantGenerator = _variant("WGAN64ConstantGenerator")
+WGAN64MLPGenerator = _variant("WGAN64MLPGenerator")
+WGAN64MLPCritic = _variant("WGAN64MLPCritic")
 
 __all__ = [
     "WGANGenerator",

@@ -4,7 +4,7 @@ Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved Training of Wasserste
 GANs", arXiv 1704.00028. Layers and initial weights are those of the authors' code
 (github.com/igul222/improved_wgan_training): ``gan_mnist.py``, ``gan_cifar.py`` and the
 DCGAN pair of ``gan_64x64.py``. Latents are 128 normal numbers. The residual networks
-stand in ``wgan_gp_resnet.py``, those for points in ``wgan_gp_toy.py``.
+are in ``wgan_gp_resnet.py``, those for points in ``wgan_gp_toy.py``.
 
 The penalty holds each image's gradient apart from the others', so that the critics
 have no batch normalisation; that for 64x64 images has layer normalisation with a gain
@@ -13,6 +13,7 @@ layer, that for 64x64 images each channel, that for MNIST nothing. Deviations: n
 known.
 """
 
+import functools
 import math
 
 from tensorflow import keras
@@ -26,10 +27,10 @@ from keras_cnns._checks import (
     check_image_shape,
     check_positive,
 )
-from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import MOMENTUM, normalised
 from keras_cnns.applications.generative._dcgan import (
     LEAK,
-    MOMENTUM,
     check_momentum,
     map_sizes,
 )
@@ -38,6 +39,7 @@ from keras_cnns.applications.generative._parts import (
     logits,
     output_images,
     uniform,
+    variants_of,
 )
 
 _KERNEL_SIZE = 5
@@ -63,6 +65,7 @@ def _dense_weights(stddev):
     return uniform(math.sqrt(3) * stddev)
 
 
+@network_builder(free=("batch_norm_momentum",))
 def WGANGPGenerator(
     filters=(512, 256, 128),
     image_shape=(32, 32, 3),
@@ -84,28 +87,18 @@ def WGANGPGenerator(
             variance, gain and shift of its own; of the others it is the channel.
         weight_stddev: standard deviation of the initial weights, which are uniform;
             None takes it from the layers' sizes.
-        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
-            1).
-        name: model name.
+        batch_norm_momentum: fraction of running statistics kept in a step, in [0, 1).
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)``, float32, in the range of ``output_activation``.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     _check(filters, image_shape, weight_stddev)
     check_count("latent_size", latent_size)
     check_choice("output_activation", output_activation, RANGES)
     check_choice("batch_norm", batch_norm, (None, "unit", "channel"))
     check_momentum(batch_norm, batch_norm_momentum)
-
-    def normalise(x, name):
-        return layers.BatchNormalization(
-            momentum=batch_norm_momentum, epsilon=_EPSILON, name=f"{name}_bn"
-        )(x)
-
+    normalise = functools.partial(normalised, momentum=batch_norm_momentum)
     sizes = map_sizes(image_shape[:2], (2,) * len(filters))
     latents = keras.Input((latent_size,), name="latents")
     x = layers.Dense(
@@ -153,6 +146,7 @@ def _crop(x, size, name):
     return layers.Cropping2D([(0, length) for length in too_much], name=name)(x)
 
 
+@network_builder
 def WGANGPCritic(
     filters=(128, 256, 512),
     image_shape=(32, 32, 3),
@@ -169,14 +163,10 @@ def WGANGPCritic(
             with a gain and a shift for each channel.
         weight_stddev: standard deviation of the initial weights, which are uniform;
             None takes it from the layers' sizes.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     _check(filters, image_shape, weight_stddev)
     check_flag("layer_norm", layer_norm)
@@ -200,119 +190,60 @@ def WGANGPCritic(
     return keras.Model(images, x, name=name)
 
 
-_MNIST, _CIFAR10, _IMAGENET64 = (28, 28, 1), (32, 32, 3), (64, 64, 3)
+_MNIST, _IMAGENET64 = (28, 28, 1), (64, 64, 3)
+# fmt: off
 _VARIANTS = {
-    "WGANGPMNISTGenerator": {
-        "builder": WGANGPGenerator,
-        "architecture": {
-            "filters": (256, 128, 64),
-            "image_shape": _MNIST,
-            "latent_size": 128,
-            "output_activation": "sigmoid",
-            "batch_norm": None,
-            "weight_stddev": None,
-            "batch_norm_momentum": MOMENTUM,
-        },
-        # 128*4096 + 4096 + 25*256*128 + 128 + 25*128*64 + 64 + 25*64 + 1
-        "params": 1_554_177,
-        "shapes": ((128,), _MNIST),
-        "preprocessing": "unit",
-    },
-    "WGANGPMNISTCritic": {
-        "builder": WGANGPCritic,
-        "architecture": {
-            "filters": (64, 128, 256),
-            "image_shape": _MNIST,
-            "layer_norm": False,
-            "weight_stddev": None,
-        },
-        # 25*64 + 64 + 25*64*128 + 128 + 25*128*256 + 256 + 4096 + 1
-        "params": 1_030_145,
-        "shapes": (_MNIST, (1,)),
-        "preprocessing": "unit",
-    },
-    "WGANGPCIFAR10Generator": {
-        "builder": WGANGPGenerator,
-        "architecture": {
-            "filters": (512, 256, 128),
-            "image_shape": _CIFAR10,
-            "latent_size": 128,
-            "output_activation": "tanh",
-            "batch_norm": "unit",
-            "weight_stddev": None,
-        },
+    "WGANGPMNISTGenerator": (
+        "wgan_gp_mnist_generator", WGANGPGenerator,
+        {"filters": (256, 128, 64), "image_shape": _MNIST,
+         "output_activation": "sigmoid", "batch_norm": None,
+         "batch_norm_momentum": MOMENTUM},
+        1_554_177,  # 128*4096 + 4096 + 25*256*128 + 128 + 25*128*64 + 64 + 25*64 + 1
+        {"preprocessing": "unit"},
+    ),
+    "WGANGPMNISTCritic": (
+        "wgan_gp_mnist_critic", WGANGPCritic,
+        {"filters": (64, 128, 256), "image_shape": _MNIST},
+        1_030_145,  # 25*64 + 64 + 25*64*128 + 128 + 25*128*256 + 256 + 4096 + 1
+        {"preprocessing": "unit"},
+    ),
+    "WGANGPCIFAR10Generator": (
+        "wgan_gp_cifar10_generator", WGANGPGenerator, {},
         # 128*8192 + 8192 + 2*8192 + 25*512*256 + 256 + 2*256 + 25*256*128 + 128
         # + 2*128 + 25*128*3 + 3
-        "params": 5_179_907,
-        "shapes": ((128,), _CIFAR10),
-    },
-    "WGANGPCIFAR10Critic": {
-        "builder": WGANGPCritic,
-        "architecture": {
-            "filters": (128, 256, 512),
-            "image_shape": _CIFAR10,
-            "layer_norm": False,
-            "weight_stddev": None,
-        },
-        # 25*3*128 + 128 + 25*128*256 + 256 + 25*256*512 + 512 + 8192 + 1
-        "params": 4_114_689,
-        "shapes": (_CIFAR10, (1,)),
-    },
-    "WGANGP64Generator": {
-        "builder": WGANGPGenerator,
-        "architecture": {
-            "filters": (512, 256, 128, 64),
-            "image_shape": _IMAGENET64,
-            "latent_size": 128,
-            "output_activation": "tanh",
-            "batch_norm": "channel",
-            "weight_stddev": 0.02,
-        },
+        5_179_907,
+    ),
+    "WGANGPCIFAR10Critic": (
+        "wgan_gp_cifar10_critic", WGANGPCritic, {},
+        4_114_689,  # 25*3*128 + 128 + 25*128*256 + 256 + 25*256*512 + 512 + 8192 + 1
+    ),
+    "WGANGP64Generator": (
+        "wgan_gp64_generator", WGANGPGenerator,
+        {"filters": (512, 256, 128, 64), "image_shape": _IMAGENET64,
+         "batch_norm": "channel", "weight_stddev": 0.02},
         # 128*8192 + 8192 + 2*512 + 25*512*256 + 256 + 2*256 + 25*256*128 + 128
         # + 2*128 + 25*128*64 + 64 + 2*64 + 25*64*3 + 3
-        "params": 5_364_739,
-        "shapes": ((128,), _IMAGENET64),
-    },
-    "WGANGP64Critic": {
-        "builder": WGANGPCritic,
-        "architecture": {
-            "filters": (64, 128, 256, 512),
-            "image_shape": _IMAGENET64,
-            "layer_norm": True,
-            "weight_stddev": 0.02,
-        },
+        5_364_739,
+    ),
+    "WGANGP64Critic": (
+        "wgan_gp64_critic", WGANGPCritic,
+        {"filters": (64, 128, 256, 512), "image_shape": _IMAGENET64,
+         "layer_norm": True, "weight_stddev": 0.02},
         # 25*3*64 + 64 + 25*64*128 + 128 + 2*128 + 25*128*256 + 256 + 2*256
         # + 25*256*512 + 512 + 2*512 + 8192 + 1
-        "params": 4_316_545,
-        "shapes": (_IMAGENET64, (1,)),
-    },
+        4_316_545,
+    ),
 }
+# fmt: on
+_variant = variants_of(
+    _VARIANTS, paper="WGAN-GP, arXiv 1704.00028; layers of the authors' code"
+)
 
+WGANGPMNISTGenerator = _variant("WGANGPMNISTGenerator")
+WGANGPMNISTCritic = _variant("WGANGPMNISTCritic")
+WGANGPCIFAR10Generator = _variant("WGANGPCIFAR10Generator")
+WGANGPCIFAR10Critic = _variant("WGANGPCIFAR10Critic")
+WGANGP64Generator = _variant("WGANGP64Generator")
+WGANGP64Critic = _variant("WGANGP64Critic")
 
-def _variant(function_name, name):
-    row = {"preprocessing": "signed", **_VARIANTS[function_name]}
-    inputs, outputs = row.pop("shapes")
-    return register_network(
-        row.pop("builder"),
-        function_name,
-        name=name,
-        task="generation",
-        paper="WGAN-GP, arXiv 1704.00028; layers of the authors' code",
-        input_shape=inputs,
-        output_shape=outputs,
-        **row,
-    )
-
-
-WGANGPMNISTGenerator = _variant("WGANGPMNISTGenerator", "wgan_gp_mnist_generator")
-WGANGPMNISTCritic = _variant("WGANGPMNISTCritic", "wgan_gp_mnist_critic")
-WGANGPCIFAR10Generator = _variant("WGANGPCIFAR10Generator", "wgan_gp_cifar10_generator")
-WGANGPCIFAR10Critic = _variant("WGANGPCIFAR10Critic", "wgan_gp_cifar10_critic")
-WGANGP64Generator = _variant("WGANGP64Generator", "wgan_gp64_generator")
-WGANGP64Critic = _variant("WGANGP64Critic", "wgan_gp64_critic")
-
-__all__ = [
-    "WGANGPGenerator",
-    "WGANGPCritic",
-    *_VARIANTS,
-]
+__all__ = ["WGANGPGenerator", "WGANGPCritic", *_VARIANTS]

@@ -26,8 +26,9 @@ from keras_cnns._checks import (
     check_image_shape,
     check_rate,
 )
-from keras_cnns.applications.frame.registry import register_network
-from keras_cnns.applications.generative._parts import logits, output_images
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import normalised
+from keras_cnns.applications.generative._parts import logits, output_images, variants_of
 from keras_cnns.layers import NearestUpsampling2D
 
 _EPSILON = 1e-5
@@ -95,6 +96,7 @@ def _check_size(image_shape, halvings):
         )
 
 
+@network_builder(free=("batch_norm_momentum",))
 def WGANGPResNetGenerator(
     filters=(512, 512, 256, 128, 64),
     image_shape=(64, 64, 3),
@@ -112,16 +114,11 @@ def WGANGPResNetGenerator(
         latent_size: number of latents.
         first_bias: whether the first convolution of each block has a bias.
         he_output: whether the last convolution starts from twice the variance.
-        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
-            1).
-        name: model name.
+        batch_norm_momentum: fraction of running statistics kept in a step, in [0, 1).
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` to images ``(batch,
         height, width, channels)`` in [-1, 1], float32.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_counts("filters", filters)
     _check_size(image_shape, len(filters) - 1)
@@ -129,12 +126,7 @@ def WGANGPResNetGenerator(
     check_flag("first_bias", first_bias)
     check_flag("he_output", he_output)
     check_rate("batch_norm_momentum", batch_norm_momentum)
-
-    def normalise(x, name):
-        return layers.BatchNormalization(
-            momentum=batch_norm_momentum, epsilon=_EPSILON, name=f"{name}_bn"
-        )(x)
-
+    normalise = functools.partial(normalised, momentum=batch_norm_momentum)
     height, width = (size // 2 ** (len(filters) - 1) for size in image_shape[:2])
     latents = keras.Input((latent_size,), name="latents")
     x = layers.Dense(height * width * filters[0], name="maps")(latents)
@@ -146,6 +138,7 @@ def WGANGPResNetGenerator(
     return keras.Model(latents, output_images(x, "tanh"), name=name)
 
 
+@network_builder
 def WGANGPResNetCritic(
     filters=(64, 128, 256, 512, 512),
     image_shape=(64, 64, 3),
@@ -157,14 +150,10 @@ def WGANGPResNetCritic(
         filters: of the first convolution and of the blocks, each of which halves the
             map.
         image_shape: ``(height, width, channels)`` of the images.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_counts("filters", filters)
     _check_size(image_shape, len(filters) - 1)
@@ -176,6 +165,7 @@ def WGANGPResNetCritic(
     return keras.Model(images, x, name=name)
 
 
+@network_builder
 def WGANGPPooledResNetCritic(
     filters=128,
     image_shape=(32, 32, 3),
@@ -188,14 +178,10 @@ def WGANGPPooledResNetCritic(
     Args:
         filters: of all convolutions.
         image_shape: ``(height, width, channels)`` of the images.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to
         ``(batch, 1)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_count("filters", filters)
     _check_size(image_shape, 2)
@@ -220,87 +206,47 @@ def _first_block(images, filters, name):
     return layers.Add(name=f"{name}_add")([shortcut, x])
 
 
-_CIFAR10, _IMAGENET64 = (32, 32, 3), (64, 64, 3)
+_CIFAR10 = (32, 32, 3)
+# fmt: off
 _VARIANTS = {
-    "WGANGPCIFAR10ResNetGenerator": {
-        "builder": WGANGPResNetGenerator,
-        "architecture": {
-            "filters": (128, 128, 128, 128),
-            "image_shape": _CIFAR10,
-            "latent_size": 128,
-            "first_bias": True,
-            "he_output": False,
-        },
+    "WGANGPCIFAR10ResNetGenerator": (
+        "wgan_gp_cifar10_resnet_generator", WGANGPResNetGenerator,
+        {"filters": (128, 128, 128, 128), "image_shape": _CIFAR10, "first_bias": True,
+         "he_output": False},
         # A block: 2*(2*128) + 2*(9*128*128 + 128) + 128*128 + 128 = 312,192;
         # 128*2048 + 2048 + 3*312,192 + 2*128 + 9*128*3 + 3
-        "params": 1_204_483,
-        "shapes": ((128,), _CIFAR10),
-    },
-    "WGANGPCIFAR10ResNetCritic": {
-        "builder": WGANGPPooledResNetCritic,
-        "architecture": {"filters": 128, "image_shape": _CIFAR10},
+        1_204_483,
+    ),
+    "WGANGPCIFAR10ResNetCritic": (
+        "wgan_gp_cifar10_resnet_critic", WGANGPPooledResNetCritic, {},
         # Two convolutions: 2*(9*128*128 + 128) = 295,168;
         # 9*3*128 + 128 + 147,584 + 3*128 + 128 + 3*295,168 + 128*128 + 128 + 128 + 1
-        "params": 1_053_825,
-        "shapes": (_CIFAR10, (1,)),
-        "stage_ends": ("block1_add", "block4_add"),
-    },
-    "WGANGP64ResNetGenerator": {
-        "builder": WGANGPResNetGenerator,
-        "architecture": {
-            "filters": (512, 512, 256, 128, 64),
-            "image_shape": _IMAGENET64,
-            "latent_size": 128,
-            "first_bias": False,
-            "he_output": True,
-        },
+        1_053_825, {"stage_ends": ("block1_add", "block4_add")},
+    ),
+    "WGANGP64ResNetGenerator": (
+        "wgan_gp64_resnet_generator", WGANGPResNetGenerator, {},
         # A block from i to o: 2*i + 9*i*o + 2*o + 9*o*o + o + i*o + o;
         # 128*8192 + 8192 + 4,983,808 + 1,902,592 + 476,160 + 119,296 + 2*64
         # + 9*64*3 + 3
-        "params": 8_540_483,
-        "shapes": ((128,), _IMAGENET64),
-    },
-    "WGANGP64ResNetCritic": {
-        "builder": WGANGPResNetCritic,
-        "architecture": {
-            "filters": (64, 128, 256, 512, 512),
-            "image_shape": _IMAGENET64,
-        },
+        8_540_483,
+    ),
+    "WGANGP64ResNetCritic": (
+        "wgan_gp64_resnet_critic", WGANGPResNetCritic, {},
         # A block from i to o: 2*i + 9*i*i + 2*i + 9*i*o + o + i*o + o;
         # 9*3*64 + 64 + 119,296 + 476,160 + 1,902,592 + 4,983,808 + 8192 + 1
-        "params": 7_491_841,
-        "shapes": (_IMAGENET64, (1,)),
-        "stage_ends": tuple(f"block{i}_add" for i in (1, 2, 3, 4)),
-    },
+        7_491_841,
+        {"stage_ends": ("block1_add", "block2_add", "block3_add", "block4_add")},
+    ),
 }
-
-
-def _variant(function_name, name):
-    row = dict(_VARIANTS[function_name])
-    inputs, outputs = row.pop("shapes")
-    return register_network(
-        row.pop("builder"),
-        function_name,
-        name=name,
-        task="generation",
-        paper="WGAN-GP, arXiv 1704.00028; layers of the authors' code",
-        input_shape=inputs,
-        output_shape=outputs,
-        preprocessing="signed",
-        **row,
-    )
-
-
-WGANGPCIFAR10ResNetGenerator = _variant(
-    "WGANGPCIFAR10ResNetGenerator", "wgan_gp_cifar10_resnet_generator"
+# fmt: on
+_variant = variants_of(
+    _VARIANTS, paper="WGAN-GP, arXiv 1704.00028; layers of the authors' code"
 )
-WGANGPCIFAR10ResNetCritic = _variant(
-    "WGANGPCIFAR10ResNetCritic", "wgan_gp_cifar10_resnet_critic"
-)
-WGANGP64ResNetGenerator = _variant(
-    "WGANGP64ResNetGenerator", "wgan_gp64_resnet_generator"
-)
-WGANGP64ResNetCritic = _variant("WGANGP64ResNetCritic", "wgan_gp64_resnet_critic")
+
+WGANGPCIFAR10ResNetGenerator = _variant("WGANGPCIFAR10ResNetGenerator")
+WGANGPCIFAR10ResNetCritic = _variant("WGANGPCIFAR10ResNetCritic")
+WGANGP64ResNetGenerator = _variant("WGANGP64ResNetGenerator")
+WGANGP64ResNetCritic = _variant("WGANGP64ResNetCritic")
 
 __all__ = [
     "WGANGPResNetGenerator",

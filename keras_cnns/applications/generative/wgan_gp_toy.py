@@ -11,13 +11,12 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_count, check_counts
+from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
-from keras_cnns.applications.frame.registry import register_network
-from keras_cnns.applications.generative._parts import logits
-
-_PAPER = "WGAN-GP, arXiv 1704.00028; layers of the authors' code"
+from keras_cnns.applications.generative._parts import logits, variants_of
 
 
+@network_builder
 def WGANGPPointGenerator(
     units=(512, 512, 512), latent_size=2, point_size=2, name="wgan_gp_point_generator"
 ):
@@ -27,14 +26,10 @@ def WGANGPPointGenerator(
         units: units of the ReLU layers.
         latent_size: number of latents.
         point_size: number of coordinates of a point.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from latents ``(batch, latent_size)`` to points ``(batch,
         point_size)``, float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_counts("units", units)
     check_count("latent_size", latent_size)
@@ -45,20 +40,17 @@ def WGANGPPointGenerator(
     return keras.Model(latents, x, name=name)
 
 
+@network_builder
 def WGANGPPointCritic(units=(512, 512, 512), point_size=2, name="wgan_gp_point_critic"):
     """General builder of critics of points, for toy distributions.
 
     Args:
         units: units of the ReLU layers.
         point_size: number of coordinates of a point.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from points ``(batch, point_size)`` to ``(batch, 1)``,
         float32, not bounded.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_counts("units", units)
     check_count("point_size", point_size)
@@ -77,34 +69,27 @@ def _relu_layers(x, units):
     return x
 
 
-WGANGPToyGenerator = register_network(
-    WGANGPPointGenerator,
-    "WGANGPToyGenerator",
-    architecture={"units": (512, 512, 512), "latent_size": 2, "point_size": 2},
-    name="wgan_gp_toy_generator",
-    task="generation",
-    paper=_PAPER,
-    params=527_874,  # 2*512 + 512 + 2*(512*512 + 512) + 512*2 + 2
-    input_shape=(2,),
-    output_shape=(2,),
-    preprocessing="unbounded",
-)
-WGANGPToyCritic = register_network(
-    WGANGPPointCritic,
-    "WGANGPToyCritic",
-    architecture={"units": (512, 512, 512), "point_size": 2},
-    name="wgan_gp_toy_critic",
-    task="generation",
-    paper=_PAPER,
-    params=527_361,  # 2*512 + 512 + 2*(512*512 + 512) + 512 + 1
-    input_shape=(2,),
-    output_shape=(1,),
+# fmt: off
+_VARIANTS = {
+    "WGANGPToyGenerator": (
+        "wgan_gp_toy_generator", WGANGPPointGenerator, {},
+        527_874,  # 2*512 + 512 + 2*(512*512 + 512) + 512*2 + 2
+        {"output_shape": (2,)},
+    ),
+    "WGANGPToyCritic": (
+        "wgan_gp_toy_critic", WGANGPPointCritic, {},
+        527_361,  # 2*512 + 512 + 2*(512*512 + 512) + 512 + 1
+        {"input_shape": (2,)},
+    ),
+}
+# fmt: on
+_variant = variants_of(
+    _VARIANTS,
+    paper="WGAN-GP, arXiv 1704.00028; layers of the authors' code",
     preprocessing="unbounded",
 )
 
-__all__ = [
-    "WGANGPPointGenerator",
-    "WGANGPPointCritic",
-    "WGANGPToyGenerator",
-    "WGANGPToyCritic",
-]
+WGANGPToyGenerator = _variant("WGANGPToyGenerator")
+WGANGPToyCritic = _variant("WGANGPToyCritic")
+
+__all__ = ["WGANGPPointGenerator", "WGANGPPointCritic", *_VARIANTS]

@@ -1,4 +1,4 @@
-"""The pieces that inpainting networks share: checks, inputs, initial weights, table."""
+"""What inpainting networks share: checks, inputs, initial weights, registration."""
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -6,10 +6,6 @@ from tensorflow.keras import layers
 from keras_cnns._checks import check_image_shape
 from keras_cnns.applications.frame.registry import register_network
 from keras_cnns.layers import ValidPixels
-
-# Of batch normalisation: Torch's, in which the published networks were made.
-MOMENTUM = 0.9
-_EPSILON = 1e-5
 
 
 def check_divisible(image_shape, divisor, fixed_size=False) -> None:
@@ -36,7 +32,7 @@ def masked_inputs(image_shape):
 
     Returns:
         Tensors images ``(batch, height, width, channels)``, masks ``(batch, height,
-        width, 1)``, 1 at valid pixels, and known, the images with 0 in the holes.
+        width, 1)``, 1 at valid pixels, and valid, the images with 0 in the holes.
     """
     images = keras.Input(tuple(image_shape), name="images")
     masks = keras.Input((*image_shape[:2], 1), name="masks")
@@ -53,35 +49,30 @@ def he_normal():
     return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
 
 
-def normalised(x, name, momentum=MOMENTUM):
-    """Batch normalisation."""
-    return layers.BatchNormalization(
-        momentum=momentum, epsilon=_EPSILON, name=f"{name}_bn"
-    )(x)
-
-
 def register_inpainting(
-    builder, function_name, *, image_shape, architecture, masked=True, **info
+    builder, function_name, *, architecture=None, masked=True, **info
 ):
     """Enters a network of images, and of masks too unless told otherwise.
 
     Args:
         builder: the family's general builder.
         function_name: public name of its constructor.
-        image_shape: ``(height, width, channels)`` of the published network.
-        architecture: the builder's other arguments that make the network what it is.
+        architecture: the arguments that are not the builder's defaults.
         masked: whether the second input is masks ``(batch, height, width, 1)``.
-        **info: the remaining fields of ``ModelInfo``.
+        **info: the remaining fields of ``ModelInfo``; without others, images are in
+            [0, 1] and the output has the images' shape.
 
     Returns:
         The constructor.
     """
+    shape = {**builder.architecture, **(architecture or {})}["image_shape"]
+    usual = {
+        "task": "inpainting",
+        "preprocessing": "unit",
+        "input_shape": shape,
+        "condition_shape": (*shape[:2], 1) if masked else (),
+        "output_shape": shape,
+    }
     return register_network(
-        builder,
-        function_name,
-        architecture={"image_shape": image_shape, **architecture},
-        task="inpainting",
-        input_shape=image_shape,
-        condition_shape=(*image_shape[:2], 1) if masked else (),
-        **info,
+        builder, function_name, architecture=architecture, **{**usual, **info}
     )

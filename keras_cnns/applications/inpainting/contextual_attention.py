@@ -1,10 +1,10 @@
-"""Contextual attention: a coarse filling, refined with patches of the known part.
+"""Contextual attention: a coarse filling, refined with patches of the valid part.
 
 Yu, Lin, Yang, Shen, Lu, Huang, "Generative Image Inpainting with Contextual Attention",
 arXiv 1801.07892. A first network fills the hole coarsely. Its filling, set into the
 image, goes through two encoders: dilated convolutions, and convolutions with an
-attention layer that makes the hole of patches of the known part. One decoder sees both.
-Two critics judge: one the whole image, one a patch around the hole.
+attention layer that fills the hole with patches of the valid part. One decoder sees
+both. There are two critics: one of the whole image, one of a patch around the hole.
 
 Layers are those of the authors' code (github.com/JiahuiYu/generative_inpainting, first
 version): ELU after every convolution but the last, no normalisation, nearest upsampling
@@ -21,6 +21,7 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_count, check_counts, check_image_shape
+from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.generative._parts import logits
 from keras_cnns.applications.inpainting._parts import (
@@ -94,6 +95,7 @@ def _decoder(x, filters, channels, name, output_name):
     return layers.Activation(clip_to_signed, dtype=head_dtype(), name=output_name)(x)
 
 
+@network_builder(free=("masked_scores", "mask_sampling"))
 def CoarseToFineNetwork(
     image_shape=(256, 256, 3),
     filters=(32, 64, 128),
@@ -116,16 +118,12 @@ def CoarseToFineNetwork(
             ``ContextualAttention``.
         mask_sampling: ``"nearest"`` as published, or ``"minimum"``, which is stricter
             with holes of fine forms; see the layer.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` in [-1, 1]
         and masks ``(batch, height, width, 1)``, 1 at valid pixels, to two images of
         the same shape in [-1, 1], float32: refined, coarse. What is under the holes has
         no effect.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     _check(filters, dilation_rates)
     check_count("attention_rate", attention_rate)
@@ -136,15 +134,15 @@ def CoarseToFineNetwork(
         name="attention",
     )
     check_divisible(image_shape, 4 * attention_rate)
-    images, masks, known = masked_inputs(image_shape)
+    images, masks, valid = masked_inputs(image_shape)
     hole = holes(masks)
     ones = layers.Rescaling(0.0, 1.0, name="ones")(masks)
-    x = layers.Concatenate(name="known_ones_and_holes")([known, ones, hole])
+    x = layers.Concatenate(name="known_ones_and_holes")([valid, ones, hole])
     x = _dilated(_encoder(x, filters, "coarse"), filters[2], dilation_rates, "coarse")
     coarse = _decoder(x, filters, image_shape[2], "coarse_decoder", "coarse")
 
     x = layers.Multiply(name="coarse_in_holes")([coarse, hole])
-    x = layers.Add(name="pasted")([known, x])
+    x = layers.Add(name="pasted")([valid, x])
     pasted = layers.Concatenate(name="pasted_ones_and_holes")([x, ones, hole])
     x = _encoder(pasted, filters, "dilated")
     dilated = _dilated(x, filters[2], dilation_rates, "refined")
@@ -164,6 +162,7 @@ def _check(filters, dilation_rates):
     check_counts("dilation_rates", dilation_rates)
 
 
+@network_builder
 def StridedCritic(
     image_shape=(256, 256, 3),
     filters=(64, 128, 256, 256),
@@ -176,14 +175,10 @@ def StridedCritic(
     Args:
         image_shape: ``(height, width, channels)`` of the images or patches.
         filters: of the 5x5 convolutions of stride 2, with LeakyReLU of 0.2.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to scores
         ``(batch, 1)``, float32, high for real ones.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_image_shape(image_shape)
     check_counts("filters", filters)
@@ -199,17 +194,18 @@ def StridedCritic(
 _PAPER = (
     "Contextual Attention, arXiv 1801.07892, section 4; layers of the authors' code"
 )
-_IMAGE, _PATCH = (256, 256, 3), (128, 128, 3)
+_CRITIC = {
+    "paper": _PAPER,
+    "preprocessing": "signed",
+    "masked": False,
+    "min_size": 1,
+    "output_shape": (1,),
+    "stage_ends": tuple(f"conv{i}_lrelu" for i in range(1, 5)),
+}
 
 ContextualAttentionInpainter = register_inpainting(
     CoarseToFineNetwork,
     "ContextualAttentionInpainter",
-    image_shape=_IMAGE,
-    architecture={
-        "filters": (32, 64, 128),
-        "dilation_rates": (2, 4, 8, 16),
-        "attention_rate": 2,
-    },
     name="contextual_attention",
     paper=_PAPER,
     preprocessing="signed",
@@ -219,44 +215,26 @@ ContextualAttentionInpainter = register_inpainting(
     params=3_601_542,
     note="the paper's text gives 2.9 M (unverified); these are the code's layers",
     min_size=8,
-    output_shape=_IMAGE,
     stage_ends=("coarse_conv1", "coarse_conv3", "coarse_dilated4"),
     traits=("slow_xla",),
     published=(
         "Places2 validation: l1 8.6 %, l2 2.1 %, PSNR 18.91 dB, TV 25.3 % (unverified)"
     ),
 )
-
 ContextualAttentionGlobalDiscriminator = register_inpainting(
     StridedCritic,
     "ContextualAttentionGlobalDiscriminator",
-    image_shape=_IMAGE,
-    architecture={"filters": (64, 128, 256, 256)},
-    masked=False,
     name="contextual_attention_global_discriminator",
-    paper=_PAPER,
-    preprocessing="signed",
-    # 25*(3*64 + 64*128 + 128*256 + 256*256) + 704 + 16*16*256 + 1
-    params=2_733_441,
-    min_size=1,
-    output_shape=(1,),
-    stage_ends=tuple(f"conv{i}_lrelu" for i in range(1, 5)),
+    params=2_733_441,  # 25*(3*64 + 64*128 + 128*256 + 256*256) + 704 + 16*16*256 + 1
+    **_CRITIC,
 )
-
 ContextualAttentionLocalDiscriminator = register_inpainting(
     StridedCritic,
     "ContextualAttentionLocalDiscriminator",
-    image_shape=_PATCH,
-    architecture={"filters": (64, 128, 256, 512)},
-    masked=False,
+    architecture={"image_shape": (128, 128, 3), "filters": (64, 128, 256, 512)},
     name="contextual_attention_local_discriminator",
-    paper=_PAPER,
-    preprocessing="signed",
-    # 25*(3*64 + 64*128 + 128*256 + 256*512) + 960 + 8*8*512 + 1
-    params=4_339_329,
-    min_size=1,
-    output_shape=(1,),
-    stage_ends=tuple(f"conv{i}_lrelu" for i in range(1, 5)),
+    params=4_339_329,  # 25*(3*64 + 64*128 + 128*256 + 256*512) + 960 + 8*8*512 + 1
+    **_CRITIC,
 )
 
 __all__ = [

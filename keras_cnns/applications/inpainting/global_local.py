@@ -1,10 +1,10 @@
-"""Global&Local: a completion network, judged as a whole and close to the hole.
+"""Global&Local: completion, trained with a discriminator of the image and a patch.
 
 Iizuka, Simo-Serra, Ishikawa, "Globally and Locally Consistent Image Completion", ACM
 Transactions on Graphics 36(4), 2017. Dilated convolutions let the completion network
 see far; two halvings only keep it sharp. Of the discriminator one column sees the whole
 image, the other a patch of fixed size around the hole; both end in a vector, and one
-dense layer judges them together.
+dense layer makes one logit of the two.
 
 Batch normalisation and ReLU follow every convolution but the last. The hole is filled
 with one colour before the network sees it, the mean of the training images with the
@@ -26,14 +26,13 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_count, check_counts, check_image_shape, check_rate
-from keras_cnns.applications.frame.parts import head_dtype
-from keras_cnns.applications.frame.registry import register_network
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import head_dtype, normalised
 from keras_cnns.applications.generative._parts import logits
 from keras_cnns.applications.inpainting._parts import (
     check_divisible,
     holes,
     masked_inputs,
-    normalised,
     register_inpainting,
 )
 
@@ -74,6 +73,7 @@ def _convolution(x, filters, size, stride, dilation_rate, name):
     )(x)
 
 
+@network_builder(free=("fill_value",))
 def CompletionNetwork(
     image_shape=(256, 256, 3),
     filters=(64, 128, 256),
@@ -88,17 +88,13 @@ def CompletionNetwork(
             are multiples of 2 for every level after the first: of 4 for three levels.
         filters: of each level, finest first; two levels or more.
         dilation_rates: of the dilated convolutions at the coarsest level.
-        fill_value: what stands in the hole at first, in [0, 1]: a number, or one for
-            each channel such as the mean colour of the training images.
-        name: model name.
+        fill_value: value of the hole's pixels at the input, in [0, 1]: a number, or one
+            for each channel such as the mean colour of the training images.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` in [0, 1]
         and masks ``(batch, height, width, 1)``, 1 at valid pixels, to images of the
         same shape in [0, 1], float32. What is under the holes has no effect.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_counts("filters", filters)
     if len(filters) < 2:
@@ -106,10 +102,10 @@ def CompletionNetwork(
     check_counts("dilation_rates", dilation_rates)
     check_divisible(image_shape, 2 ** (len(filters) - 1))
     fill = _fill(fill_value, image_shape[2])
-    images, masks, known = masked_inputs(image_shape)
+    images, masks, valid = masked_inputs(image_shape)
     hole = holes(masks)
     filling = layers.Rescaling(fill, name="filling")(hole)
-    x = layers.Add(name="prefilled")([known, filling])
+    x = layers.Add(name="prefilled")([valid, filling])
     x = layers.Concatenate(name="prefilled_and_holes")([x, hole])
     rows = _rows(filters, dilation_rates)
     for i, row in enumerate(rows, start=1):
@@ -142,6 +138,7 @@ def _column(x, filters, units, name):
     return layers.Dense(units, activation="relu", name=f"{name}_dense")(x)
 
 
+@network_builder
 def ContextDiscriminator(
     image_shape=(256, 256, 3),
     local_shape=None,
@@ -159,15 +156,11 @@ def ContextDiscriminator(
         global_filters: of the 5x5 convolutions of stride 2 on the image.
         local_filters: of those on the patch.
         units: of the dense layer that ends each column.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` and patches
         ``(batch, local height, local width, channels)``, which the caller cuts from
         them around the hole, to logits ``(batch, 1)``, float32, high for real images.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_image_shape(image_shape)
     local_shape = _local_shape(local_shape, image_shape)
@@ -200,50 +193,31 @@ def _local_shape(local_shape, image_shape):
 
 
 _PAPER = "Globally and Locally Consistent Image Completion, ACM TOG 36(4), 2017"
-_IMAGE = (256, 256, 3)
-_RETRAINED = (
-    "public retrainings on 256x256 with square holes: 23.15 dB, SSIM 0.862 on Places, "
-    "26.78 dB, 0.904 on CelebA-HQ"
-)
 
 GlobalLocal = register_inpainting(
     CompletionNetwork,
     "GlobalLocal",
-    image_shape=_IMAGE,
-    architecture={"filters": (64, 128, 256), "dilation_rates": (2, 4, 8, 16)},
     name="global_local",
     paper=f"{_PAPER}, table 1",
-    preprocessing="unit",
     # 25*4*64 + 9*(64*128 + 128*128 + 128*256 + 8*256*256) + 16*256*128 + 9*128*128
     # + 16*128*64 + 9*(64*32 + 32*3) = 6_063_200, biases 2_979, gains and shifts 2*2_976
     params=6_072_131,
     min_size=4,
-    output_shape=_IMAGE,
     stage_ends=("conv1_relu", "conv3_relu", "conv12_relu"),
-    published=_RETRAINED,
+    published="public retrainings on 256x256 with square holes: 23.15 dB, SSIM 0.862 "
+    "on Places, 26.78 dB, 0.904 on CelebA-HQ",
 )
-
-GlobalLocalDiscriminator = register_network(
+GlobalLocalDiscriminator = register_inpainting(
     ContextDiscriminator,
     "GlobalLocalDiscriminator",
-    architecture={
-        "image_shape": _IMAGE,
-        "local_shape": None,
-        "global_filters": (64, 128, 256, 512, 512, 512),
-        "local_filters": (64, 128, 256, 512, 512),
-        "units": 1024,
-    },
     name="global_local_discriminator",
-    task="inpainting",
     paper=f"{_PAPER}, table 2",
-    input_shape=_IMAGE,
     condition_shape=(128, 128, 3),
-    preprocessing="unit",
-    min_size=2,
     # both: 25*(3*64 + 64*128 + 128*256 + 256*512 + 512*512) + 1_472 biases
     # + 2*1_472 gains and shifts = 10_863_616; global: 25*512*512 + 3*512 more;
     # dense: 2*(16*512*1024 + 1024), then 2048 + 1
     params=45_063_681,
+    min_size=2,
     output_shape=(1,),
 )
 

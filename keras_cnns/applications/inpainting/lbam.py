@@ -8,9 +8,9 @@ biases, from N(0, 0.02).
 A mask goes through convolutions of its own. Each gives an attention map g_A that
 multiplies the features, and the next mask g_M = max(x, 0)^0.8. On the way down these
 are forward maps, from the mask. A second chain, from the hole, gives reverse maps for
-the way up: there the convolved image of the skip, as it was before attention, and
-the upconvolved features stand side by side, and so do the forward and the reverse map
-that multiply them.
+the way up: there the convolved image of the skip, as it was before attention, is
+concatenated with the upconvolved features; the forward map multiplies the one, the
+reverse map the other.
 
 Ablations by argument (their definitions are unverified): ``mask_learning="fixed"`` has
 mask convolutions of 1/16 and partial convolution's two functions, 1 / x and 1 where
@@ -28,13 +28,13 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice, check_counts, check_flag
-from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import head_dtype, normalised
 from keras_cnns.applications.generative._dcgan import LEAK, small_normal
 from keras_cnns.applications.inpainting._parts import (
     check_divisible,
     holes,
     masked_inputs,
-    normalised,
     register_inpainting,
 )
 from keras_cnns.layers import (
@@ -90,7 +90,7 @@ def _unit_tanh(x):
 
 
 def _attention(x, activation, initial_values, name):
-    """g_A, or what stands in its place."""
+    """g_A, or the function that replaces it."""
     if activation == "asymmetric_gaussian":
         return LearnableMaskActivation(*initial_values, name=name)(x)
     if activation == "conv3x3":
@@ -144,13 +144,13 @@ def _bidirectional_maps(masks, channels, filters, learned, activation, bidirecti
         if not bidirectional:
             return forward, []
         return forward, _fixed_maps(holes(masks), levels - 1, "decoder_mask")
-    known = _all_channels(masks, channels, "encoder_masks")
-    forward = _learned_maps(known, filters, activation, _FORWARD, "encoder_mask")
+    valid = _all_channels(masks, channels, "encoder_masks")
+    forward = _learned_maps(valid, filters, activation, _FORWARD, "encoder_mask")
     if not bidirectional:
         return forward, []
-    unknown = _all_channels(holes(masks), channels, "decoder_masks")
+    hole = _all_channels(holes(masks), channels, "decoder_masks")
     return forward, _learned_maps(
-        unknown, filters[:-1], activation, _REVERSE, "decoder_mask"
+        hole, filters[:-1], activation, _REVERSE, "decoder_mask"
     )
 
 
@@ -162,6 +162,7 @@ def _gated_join(skip, x, forward, reverse, name):
     return layers.Concatenate(name=f"{name}_join")([skip, x])
 
 
+@network_builder(free=("mask_learning", "attention", "activation", "batch_norm"))
 def LearnableAttentionUNet(
     image_shape=(256, 256, 3),
     filters=(64, 128, 256, 512, 512, 512, 512),
@@ -185,20 +186,16 @@ def LearnableAttentionUNet(
             ``"relu"``, ``"leaky_relu"`` or ``"conv3x3"``.
         batch_norm: whether features are normalised after attention in all layers but
             the first and the last.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` in [0, 1]
         and masks ``(batch, height, width, 1)``, 1 at valid pixels, to images of the
         same shape in [0, 1], float32. What is under the holes has no effect.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     _check(filters, mask_learning, attention, activation)
     check_flag("batch_norm", batch_norm)
     check_divisible(image_shape, 2 ** len(filters))
-    images, masks, known = masked_inputs(image_shape)
+    images, masks, valid = masked_inputs(image_shape)
     forward, reverse = _bidirectional_maps(
         masks,
         image_shape[2],
@@ -207,7 +204,7 @@ def LearnableAttentionUNet(
         activation,
         attention == "forward_reverse",
     )
-    x = layers.Concatenate(name="known_and_masks")([known, masks])
+    x = layers.Concatenate(name="known_and_masks")([valid, masks])
     skips = []
     for level, (width, attended) in enumerate(zip(filters, forward), start=1):
         step = f"encoder{level}"
@@ -238,24 +235,17 @@ def _check(filters, mask_learning, attention, activation):
         )
 
 
-_PAPER = "LBAM, arXiv 1909.00968, section 3; layers of the author's code"
-_IMAGE = (256, 256, 3)
-
 LBAM = register_inpainting(
     LearnableAttentionUNet,
     "LBAM",
-    image_shape=_IMAGE,
-    architecture={"filters": (64, 128, 256, 512, 512, 512, 512)},
     name="lbam",
-    paper=_PAPER,
-    preprocessing="unit",
+    paper="LBAM, arXiv 1909.00968, section 3; layers of the author's code",
     # 16*(64*128 + 128*256 + 256*512 + 3*512*512) = 15_335_424 and 16*4*64 of features,
     # the same and 16*3*64 of masks, 16*(3*64 + 696_320) of reverse masks,
     # 16*(512*512 + 2*1024*512 + 1024*256 + 512*128 + 256*64 + 128*3) of the way up;
     # 4*13 of attention maps
     params=68_304_896 + 52,
     min_size=128,
-    output_shape=_IMAGE,
     stage_ends=tuple(f"encoder{level}_lrelu" for level in range(1, 8)),
 )
 

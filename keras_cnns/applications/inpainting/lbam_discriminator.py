@@ -14,16 +14,17 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_counts, check_flag
-from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import head_dtype, normalised
 from keras_cnns.applications.generative._dcgan import LEAK, small_normal
 from keras_cnns.applications.inpainting._parts import (
     check_divisible,
     holes,
-    normalised,
     register_inpainting,
 )
 
 
+@network_builder(free=("batch_norm",))
 def TwoColumnDiscriminator(
     image_shape=(256, 256, 3),
     filters=(64, 128, 256, 512, 512, 512),
@@ -37,15 +38,11 @@ def TwoColumnDiscriminator(
             to the power of the number of filters.
         filters: of the 4x4 convolutions of stride 2 in each column.
         batch_norm: whether all of them but the first are normalised.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` and masks
         ``(batch, height, width, 1)``, 1 at valid pixels, to logits ``(batch, 1)``,
         float32, high for real images.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     check_counts("filters", filters)
     check_flag("batch_norm", batch_norm)
@@ -85,11 +82,8 @@ def TwoColumnDiscriminator(
 LBAMDiscriminator = register_inpainting(
     TwoColumnDiscriminator,
     "LBAMDiscriminator",
-    image_shape=(256, 256, 3),
-    architecture={"filters": (64, 128, 256, 512, 512, 512)},
     name="lbam_discriminator",
     paper="LBAM, arXiv 1909.00968, section 3; layers of the author's code",
-    preprocessing="unit",
     # 2*(16*(3*64 + 64*128 + 128*256 + 256*512 + 2*512*512) + 1984) + 16*1024 + 1
     params=22_308_737,
     min_size=64,

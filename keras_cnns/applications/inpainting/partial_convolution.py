@@ -27,13 +27,12 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice, check_counts, check_rate, check_same_length
-from keras_cnns.applications.frame.parts import head_dtype
+from keras_cnns.applications.frame.builder import network_builder
+from keras_cnns.applications.frame.parts import MOMENTUM, head_dtype, normalised
 from keras_cnns.applications.inpainting._parts import (
-    MOMENTUM,
     check_divisible,
     he_normal,
     masked_inputs,
-    normalised,
     register_inpainting,
 )
 from keras_cnns.layers import MaskedConcatenate, NearestUpsampling2D, PartialConv2D
@@ -121,6 +120,7 @@ def _kernel_sizes(filters, kernel_sizes):
     return kernel_sizes
 
 
+@network_builder(free=("batch_norm_momentum",))
 def PartialConvUNet(
     image_shape=(512, 512, 3),
     filters=(64, 128, 256, 512, 512, 512, 512, 512),
@@ -139,24 +139,19 @@ def PartialConvUNet(
         kernel_sizes: on the way down, as many; None is 7, 5, 5 and then 3s.
         convolution: ``"partial"``, or ``"plain"``, which sees the masks as one more
             channel of the images.
-        batch_norm_momentum: fraction of the running statistics kept in a step, in [0,
-            1).
-        name: model name.
+        batch_norm_momentum: fraction of running statistics kept in a step, in [0, 1).
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` in [0, 1]
         and masks ``(batch, height, width, 1)``, 1 at valid pixels, to images of the
         same shape, float32, not bounded. What is under the holes has no effect.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     kernel_sizes = _kernel_sizes(filters, kernel_sizes)
     check_divisible(image_shape, 2 ** len(filters))
     check_choice("convolution", convolution, _KINDS)
     check_rate("batch_norm_momentum", batch_norm_momentum)
-    images, masks, known = masked_inputs(image_shape)
-    maps = [known, masks]
+    images, masks, valid = masked_inputs(image_shape)
+    maps = [valid, masks]
     if convolution == "plain":
         maps = [layers.Concatenate(name="known_and_masks")(maps)]
     x = _levels(
@@ -170,57 +165,48 @@ def PartialConvUNet(
     return keras.Model([images, masks], x, name=name)
 
 
-_PAPER = "Partial convolutions, arXiv 1804.07723, table of the appendix"
 _SEVEN = (64, 128, 256, 512, 512, 512, 512)
 # Kernels on the way down and up are 49*3*64 + 25*(64*128 + 128*256) + 9*256*512
 # + 9*(768*256 + 384*128 + 192*64 + 67*3) + 9*512*512*l + 9*1024*512*l for l further
 # levels, biases 899 + 512*(1 + 2*l), gains and shifts 2*896 + 2*512*(1 + 2*l).
-_VARIANTS = {
-    "PConvUNet": {
-        "size": 512,
-        "filters": (*_SEVEN, 512),
-        "params": 32_865_236,  # 32_848_849 + 5_507 + 10_880
-        "min_size": 256,
-    },
-    "PConvUNet256": {
-        "size": 256,
-        "filters": _SEVEN,
-        "params": 25_784_276,  # 25_770_961 + 4_483 + 8_832
-        "min_size": 128,
-        "note": "seven levels, as public ports have for 256x256",
-    },
-    "MaskedUNet": {
-        "convolution": "plain",
-        "size": 512,
-        "filters": (*_SEVEN, 512),
-        # the masks are one more channel: 49*64 + 9*3 more
-        "params": 32_868_399,
-        "min_size": 256,
-        "note": "not in the paper: the same table with plain convolutions",
-    },
+# fmt: off
+_VARIANTS = {  # convolution, size, filters, params, note
+    "PConvUNet": (
+        "partial", 512, (*_SEVEN, 512),
+        32_865_236,  # 32_848_849 + 5_507 + 10_880
+        "",
+    ),
+    "PConvUNet256": (
+        "partial", 256, _SEVEN,
+        25_784_276,  # 25_770_961 + 4_483 + 8_832
+        "seven levels, as public ports have for 256x256",
+    ),
+    "MaskedUNet": (
+        "plain", 512, (*_SEVEN, 512),
+        32_868_399,  # the masks are one more channel: 49*64 + 9*3 more
+        "not in the paper: the same table with plain convolutions",
+    ),
 }
+# fmt: on
 
 
 def _variant(function_name, name):
-    row = dict(_VARIANTS[function_name])
-    filters, size = row.pop("filters"), row.pop("size")
+    convolution, size, filters, params, note = _VARIANTS[function_name]
     architecture = {
+        "image_shape": (size, size, 3),
         "filters": filters,
-        "kernel_sizes": None,
-        "convolution": row.pop("convolution", "partial"),
+        "convolution": convolution,
     }
-    shape = (size, size, 3)
     return register_inpainting(
         PartialConvUNet,
         function_name,
         architecture=architecture,
-        image_shape=shape,
         name=name,
-        paper=_PAPER,
-        preprocessing="unit",
-        output_shape=shape,
+        paper="Partial convolutions, arXiv 1804.07723, table of the appendix",
+        params=params,
+        min_size=2 ** len(filters),
         stage_ends=tuple(f"encoder{i}_relu" for i in range(1, len(filters) + 1)),
-        **row,
+        note=note,
     )
 
 

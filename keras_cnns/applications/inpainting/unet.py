@@ -30,6 +30,7 @@ from keras_cnns._checks import (
     check_image_shape,
     check_rate,
 )
+from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.inpainting._parts import (
     check_divisible,
@@ -100,6 +101,7 @@ def _check_valid_size(image_shape, levels):
             )
 
 
+@network_builder(free=("dropout_rate",))
 def UNet(
     image_shape=(572, 572, 1),
     filters=(64, 128, 256, 512, 1024),
@@ -122,15 +124,11 @@ def UNet(
         head_filters: of a padded 3x3 convolution before the last; 0 for none.
         dropout_rate: fraction dropped at the ends of the last two levels, in [0, 1).
         skips: whether the expanding path sees the contracting one's maps.
-        name: model name.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` to logits
         ``(batch, height', width', classes)``, float32; height' is the height with
         ``"same"`` and 184 less with ``"valid"`` and five levels.
-
-    Raises:
-        ValueError: if an argument is bad; the message quotes it.
     """
     _check(image_shape, filters, padding, dropout_rate)
     check_count("classes", classes)
@@ -191,19 +189,9 @@ _STAGE_ENDS = tuple(f"encoder{level}_conv2" for level in range(1, 6))
 UNetValid = register_inpainting(
     UNet,
     "UNetValid",
-    architecture={
-        "filters": (64, 128, 256, 512, 1024),
-        "classes": 2,
-        "padding": "valid",
-        "upsampling": "deconvolution",
-        "head_filters": 0,
-        "skips": True,
-    },
     name="unet",
     paper=_PAPER,
-    image_shape=(572, 572, 1),
     masked=False,
-    preprocessing="unit",
     # 3x3: 9*(64 + 64*64 + 64*128 + 128*128 + 128*256 + 256*256 + 256*512 + 512*512
     # + 512*1024 + 1024*1024 + 1024*512 + 512*512 + 512*256 + 256*256 + 256*128
     # + 128*128 + 128*64 + 64*64), 2x2: 4*(1024*512 + 512*256 + 256*128 + 128*64),
@@ -214,28 +202,23 @@ UNetValid = register_inpainting(
     stage_ends=_STAGE_ENDS,
     published="IoU 0.9203 on PhC-U373, 0.7756 on DIC-HeLa (unverified)",
 )
-
 UNetSame = register_inpainting(
     UNet,
     "UNetSame",
     architecture={
-        "filters": (64, 128, 256, 512, 1024),
+        "image_shape": (256, 256, 1),
         "classes": 1,
         "padding": "same",
         "upsampling": "nearest",
         "head_filters": 2,
-        "skips": True,
     },
     name="unet_same",
     paper=f"{_PAPER}; layers of github.com/zhixuhao/unet",
-    image_shape=(256, 256, 1),
     masked=False,
-    preprocessing="unit",
     # those of the paper's network but for its last layer, 31_030_658 - 130, and of
     # two more: 9*64*2 + 2 + 2 + 1
     params=31_031_685,
     min_size=16,
-    output_shape=(256, 256, 1),
     stage_ends=_STAGE_ENDS,
 )
 
