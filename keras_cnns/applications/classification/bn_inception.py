@@ -67,7 +67,7 @@ _FILE = PublicFile(
 
 
 class _Convolution:
-    """Convolution, batch normalisation where it is wanted, ReLU; widths are scaled."""
+    """Convolution, batch normalisation where asked for, ReLU; widths are scaled."""
 
     def __init__(self, batch_norm, depth_multiplier):
         self._batch_norm = batch_norm

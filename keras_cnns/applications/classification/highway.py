@@ -20,7 +20,7 @@ odd size the 3x3 poolings round up, where Caffe's have n // 2 rows.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_choice, check_counts, check_rate
+from keras_cnns._checks import check_choice, check_counts, check_rate, is_number
 from keras_cnns.applications.frame.builder import (
     Design,
     classification_builder,
@@ -51,13 +51,14 @@ _VARIANTS = {
     ),
 }
 # fmt: on
+_SAME = {"kernel_size": 3, "padding": "same"}
 # What tells the CIFAR net from the MNIST one. pool: size of the pooling between stages;
 # last_pool: of that after the last; dropout: rate at the input and rise per stage;
 # final_filters: of a 1x1 convolution before global average pooling, which otherwise is
 # replaced by a dense layer that sees the whole map.
 _FORMS = {
     "cifar": {
-        "first": {"kernel_size": 3, "padding": "same"},
+        "first": _SAME,
         "pool": 2,
         "last_pool": None,
         "dropout": (0.2, 0.0),
@@ -86,33 +87,20 @@ def carry(x, transformed, gate, name):
 
 def _highway_convolution(x, activation, gate_bias, name):
     """3x3 convolutional highway layer of the input's width."""
-    filters = x.shape[-1]
-    transformed = layers.Conv2D(
-        filters,
-        3,
-        padding="same",
-        activation=activation,
-        kernel_initializer=xavier_initializer(),
-        name=f"{name}_transform",
-    )(x)
-    gate = layers.Conv2D(
-        filters,
-        3,
-        padding="same",
-        activation="sigmoid",
-        kernel_initializer=xavier_initializer(),
-        bias_initializer=keras.initializers.Constant(gate_bias),
-        name=f"{name}_gate",
-    )(x)
+    filters, bias = x.shape[-1], keras.initializers.Constant(gate_bias)
+    transformed = _convolution(x, filters, activation, f"{name}_transform", **_SAME)
+    gate = _convolution(
+        x, filters, "sigmoid", f"{name}_gate", bias_initializer=bias, **_SAME
+    )
     return carry(x, transformed, gate, name)
 
 
-def _plain_convolution(x, filters, activation, name, **kwargs):
+def _convolution(x, filters, activation, name, **kwargs):
     return layers.Conv2D(
         filters,
         activation=activation,
         kernel_initializer=xavier_initializer(),
-        name=f"{name}_conv",
+        name=name,
         **kwargs,
     )(x)
 
@@ -135,8 +123,7 @@ def _flat_classifier(dropout_rate):
 
 def check_gate_bias(value):
     """Refuses anything but a number of at most 0."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not value <= 0:
+    if not is_number(value) or not value <= 0:
         raise ValueError(f"transform_gate_bias must be a number <= 0, got {value!r}")
 
 
@@ -185,8 +172,8 @@ def _highway(
             rate = dropout_rates[stage - 1]
             x = layers.Dropout(rate, name=f"stage{stage}_dropout")(x)
             if stage == 1 or width != x.shape[-1]:
-                x = _plain_convolution(x, width, activation, f"stage{stage}", **kind)
-                kind = {"kernel_size": 3, "padding": "same"}
+                x = _convolution(x, width, activation, f"stage{stage}_conv", **kind)
+                kind = _SAME
             for i in range(1, count + 1):
                 name = f"stage{stage}_highway{i}"
                 x = _highway_convolution(x, activation, transform_gate_bias, name)
@@ -197,7 +184,7 @@ def _highway(
                 )(x)
         if form["final_filters"]:
             filters = form["final_filters"]
-            x = _plain_convolution(x, filters, activation, "final", kernel_size=1)
+            x = _convolution(x, filters, activation, "final_conv", kernel_size=1)
         return x
 
     is_pooled = form["final_filters"] is not None

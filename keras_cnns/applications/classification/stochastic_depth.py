@@ -6,7 +6,7 @@ mini-batch with probability p_l = 1 - (l / L) * (1 - p_L), else only its shortcu
 in inference its branch is multiplied by p_l. Any other ResNet takes the same option:
 ``ResNet(units=(3, 8, 36, 3), final_survival_rate=0.5)`` is the paper's ImageNet net,
 and a ``StochasticDepthResNet`` of depth 1202 its deepest one; Keras, which walks
-through networks recursively, wants ``sys.setrecursionlimit(10_000)`` for it.
+through networks recursively, needs ``sys.setrecursionlimit(10_000)`` for it.
 
 As in the authors' code, convolutions have biases, and a transition's shortcut is a 2x2
 average pool with zero channels appended.

@@ -11,7 +11,7 @@ of a generator is the number of latents, a second input comes after a plus. The
 published figures are the papers' (or those of the code or weights that the row names),
 with their protocols; none of them was reproduced here. Figures of ours come from
 [`docs/fashion_mnist.json`](fashion_mnist.json), written by `benchmarks/families.py`;
-most are of smaller nets of the row's builder, by the arguments that stand there.
+most are of smaller nets of the row's builder, by the arguments that it names.
 
 | model | paper | parameters | MACs | input | published | weights | measured here |
 |---|---|---:|---:|---|---|---|---|

@@ -92,7 +92,6 @@ def dense(x, units, name):
 
 def deconvolution(x, filters, kernel_size, stride, size, name):
     """Deconvolution to a map of the given size."""
-    too_much = [stride * now - later for now, later in zip(x.shape[1:3], size)]
     x = layers.Conv2DTranspose(
         filters,
         kernel_size,
@@ -102,10 +101,15 @@ def deconvolution(x, filters, kernel_size, stride, size, name):
         kernel_initializer=small_normal(),
         name=name,
     )(x)
-    if any(too_much):
-        crop = [(0, length) for length in too_much]
-        x = layers.Cropping2D(crop, name=f"{name}_crop")(x)
-    return x
+    return cropped(x, size, f"{name}_crop")
+
+
+def cropped(x, size, name):
+    """A map without what is too much for the given size at the ends of its sides."""
+    too_much = [(0, now - later) for now, later in zip(x.shape[1:3], size)]
+    if too_much == [(0, 0), (0, 0)]:
+        return x
+    return layers.Cropping2D(too_much, name=name)(x)
 
 
 def generator_ends(steps) -> tuple:

@@ -130,7 +130,7 @@ def CGANDiscriminator(
 
 
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "CGANMNISTGenerator": (
         "cgan_mnist_generator", CGANGenerator, {},
         # 100*200 + 200 + 10*1000 + 1000 + 1200*1200 + 1200 + 1200*784 + 784

@@ -116,7 +116,7 @@ def CGANWordDiscriminator(
 
 
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "CGANTagGenerator": (
         "cgan_tag_generator", CGANWordGenerator, {},
         8_744_700,  # 100*500 + 500 + 4096*2000 + 2000 + 2500*200 + 200

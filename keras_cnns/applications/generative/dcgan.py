@@ -191,7 +191,7 @@ _NOT_IN_PAPER = "not in the paper: its 64 form with one more stage"
 # Parameters: kernels, then gains and shifts; macs: kernels times the places of the
 # smaller map: 1,638,400 or 16,384 + 3*209,715,200 + 9,830,400.
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "DCGAN64Generator": (
         "dcgan64_generator", DCGANGenerator, {},
         18_855_040,  # 100*16384 + 25*(1024*512 + 512*256 + 256*128 + 128*3) + 2*1920

@@ -123,7 +123,7 @@ def GANConvDiscriminator(
 
 
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "GANCIFAR10ConvGenerator": (
         "gan_cifar10_conv_generator", GANConvGenerator, {},
         64_822_003,  # 100*8000 + 8000 + 8000*8000 + 8000 + 5*5*80*3 + 3

@@ -30,6 +30,7 @@ from keras_cnns._checks import (
     check_positive,
     check_rate,
     check_same_length,
+    is_number,
 )
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import dropout
@@ -105,8 +106,7 @@ def GANGenerator(
 
 
 def _check_bias(sigmoid_bias, activations):
-    is_number = isinstance(sigmoid_bias, (int, float))
-    if not is_number or isinstance(sigmoid_bias, bool) or not np.isfinite(sigmoid_bias):
+    if not is_number(sigmoid_bias) or not np.isfinite(sigmoid_bias):
         raise ValueError(f"sigmoid_bias must be a number, got {sigmoid_bias!r}")
     if sigmoid_bias and "sigmoid" not in activations:
         raise ValueError(
@@ -200,7 +200,7 @@ _PAPER = "GAN, arXiv 1406.2661, section 5; sizes of the authors' code"
 _CIFAR10 = {"image_shape": (32, 32, 3)}
 _FACES = {"image_shape": (48, 48, 1), "largest_norm": 1.9365}
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "GANMNISTGenerator": (
         "gan_mnist_generator", GANGenerator, {},
         2_503_984,  # 100*1200 + 1200 + 1200*1200 + 1200 + 1200*784 + 784

@@ -128,7 +128,7 @@ def SimGANDiscriminator(
 _EYE, _HAND = (35, 55, 1), (224, 224, 1)
 _PORTS = "layers of public ports (unverified)"
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "SimGANEyeRefiner": (
         "simgan_eye_refiner", SimGANRefiner, {},
         296_129,  # 9*64 + 64 + 4*2*(9*64*64 + 64) + 64 + 1

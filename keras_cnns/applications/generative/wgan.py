@@ -160,7 +160,7 @@ def WGANMLPCritic(
 
 
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "WGAN64Generator": (
         "wgan64_generator", WGANGenerator, {},
         3_576_704,  # 100*8192 + 16*(512*256 + 256*128 + 128*64 + 64*3) + 2*960

@@ -32,6 +32,7 @@ from keras_cnns.applications.frame.parts import MOMENTUM, normalised
 from keras_cnns.applications.generative._dcgan import (
     LEAK,
     check_momentum,
+    cropped,
     map_sizes,
 )
 from keras_cnns.applications.generative._parts import (
@@ -114,9 +115,9 @@ def WGANGPGenerator(
         x = _deconvolution(x, width, weight_stddev, f"deconv{i}")
         x = normalise(x, f"deconv{i}") if batch_norm else x
         x = layers.ReLU(name=f"deconv{i}_relu")(x)
-        x = _crop(x, sizes[i], f"deconv{i}_crop")
+        x = cropped(x, sizes[i], f"deconv{i}_crop")
     x = _deconvolution(x, image_shape[2], weight_stddev, f"deconv{len(filters)}")
-    x = _crop(x, sizes[-1], f"deconv{len(filters)}_crop")
+    x = cropped(x, sizes[-1], f"deconv{len(filters)}_crop")
     return keras.Model(latents, output_images(x, output_activation), name=name)
 
 
@@ -136,14 +137,6 @@ def _deconvolution(x, filters, stddev, name):
         kernel_initializer=uniform(_strided_limit(filters, x.shape[-1], stddev)),
         name=name,
     )(x)
-
-
-def _crop(x, size, name):
-    """Takes what is too much from the end of rows and columns."""
-    too_much = [now - wanted for now, wanted in zip(x.shape[1:3], size)]
-    if not any(too_much):
-        return x
-    return layers.Cropping2D([(0, length) for length in too_much], name=name)(x)
 
 
 @network_builder
@@ -192,7 +185,7 @@ def WGANGPCritic(
 
 _MNIST, _IMAGENET64 = (28, 28, 1), (64, 64, 3)
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "WGANGPMNISTGenerator": (
         "wgan_gp_mnist_generator", WGANGPGenerator,
         {"filters": (256, 128, 64), "image_shape": _MNIST,

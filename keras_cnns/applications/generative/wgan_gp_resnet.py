@@ -208,7 +208,7 @@ def _first_block(images, filters, name):
 
 _CIFAR10 = (32, 32, 3)
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "WGANGPCIFAR10ResNetGenerator": (
         "wgan_gp_cifar10_resnet_generator", WGANGPResNetGenerator,
         {"filters": (128, 128, 128, 128), "image_shape": _CIFAR10, "first_bias": True,

@@ -70,7 +70,7 @@ def _relu_layers(x, units):
 
 
 # fmt: off
-_VARIANTS = {
+_VARIANTS = {  # name, builder, arguments but its defaults, params, further fields
     "WGANGPToyGenerator": (
         "wgan_gp_toy_generator", WGANGPPointGenerator, {},
         527_874,  # 2*512 + 512 + 2*(512*512 + 512) + 512*2 + 2

@@ -24,6 +24,8 @@ reverse maps that start from (1.1, 1, 0.5, 0.5) where the paper has (1.1, 2, 1, 
 all (unverified). Masks have as many equal channels as images, three.
 """
 
+import functools
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -49,22 +51,9 @@ _FORWARD = (1.1, 2.0, 1.0, 1.0)
 _REVERSE = (1.1, 1.0, 0.5, 0.5)
 
 
-def _down(x, filters, name):
-    """4x4 convolution to half the size."""
-    return layers.Conv2D(
-        filters,
-        4,
-        strides=2,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=small_normal(),
-        name=f"{name}_conv",
-    )(x)
-
-
-def _up(x, filters, name, dtype=None):
-    """4x4 deconvolution to twice the size."""
-    return layers.Conv2DTranspose(
+def _strided(convolution, x, filters, name, dtype=None):
+    """4x4 kernels of stride 2 without biases."""
+    return convolution(
         filters,
         4,
         strides=2,
@@ -74,6 +63,11 @@ def _up(x, filters, name, dtype=None):
         dtype=dtype,
         name=f"{name}_conv",
     )(x)
+
+
+# To half the size, and to twice the size.
+_down = functools.partial(_strided, layers.Conv2D)
+_up = functools.partial(_strided, layers.Conv2DTranspose)
 
 
 def _activate(x, batch_norm, name):
