@@ -102,22 +102,22 @@ def test_labels_join_the_input_of_every_layer():
     assert not any("gamma" in w.name or "beta" in w.name for w in generator.weights)
 
 
-def test_labels_change_the_image_and_the_judgement():
+def test_labels_change_the_image_and_the_logits():
     labels = tf.one_hot([1, 7], 3 + 7)
     latents = tf.repeat(tf.random.stateless_normal([1, 100], [1, 2]), 2, axis=0)
     images = applications.DCGAN28Generator()([latents, labels]).numpy()
     assert np.abs(images[0] - images[1]).max() > 1e-5
-    judge = applications.DCGAN28Discriminator()
-    logits = judge([tf.ones([2, 28, 28, 1]), labels]).numpy()
+    discriminator = applications.DCGAN28Discriminator()
+    logits = discriminator([tf.ones([2, 28, 28, 1]), labels]).numpy()
     assert logits[0] != logits[1]
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 1), (28, 28, 1), (30, 21, 3), (5, 8, 2)])
 def test_any_size(shape):
     generator = applications.DCGANGenerator((8, 4), shape, latent_size=7)
-    judge = applications.DCGANDiscriminator((4, 8), shape)
+    discriminator = applications.DCGANDiscriminator((4, 8), shape)
     images = generator(tf.random.stateless_normal([3, 7], [1, 2]))
-    assert images.shape == (3, *shape) and judge(images).shape == (3, 1)
+    assert images.shape == (3, *shape) and discriminator(images).shape == (3, 1)
 
 
 def test_training_mode_and_inference_agree_after_some_batches():
@@ -133,9 +133,9 @@ def test_training_mode_and_inference_agree_after_some_batches():
 def test_padding_is_the_mirror_of_the_authors():
     """They pad 2 on each side of a 5x5 kernel with stride 2; so does torch."""
     torch = pytest.importorskip("torch")
-    judge = applications.DCGANDiscriminator((4,), (12, 12, 3))
+    discriminator = applications.DCGANDiscriminator((4,), (12, 12, 3))
     images = np.random.default_rng(0).normal(size=(2, 12, 12, 3)).astype(np.float32)
-    kernel = judge.get_layer("conv1").kernel.numpy()
+    kernel = discriminator.get_layer("conv1").kernel.numpy()
     maps = torch.nn.functional.conv2d(
         torch.from_numpy(images[:, ::-1, ::-1].transpose(0, 3, 1, 2).copy()),
         torch.from_numpy(kernel[::-1, ::-1].transpose(3, 2, 0, 1).copy()),
@@ -143,5 +143,5 @@ def test_padding_is_the_mirror_of_the_authors():
         padding=2,
     )
     expected = maps.numpy().transpose(0, 2, 3, 1)[:, ::-1, ::-1]
-    ours = judge.get_layer("conv1")(images)
+    ours = discriminator.get_layer("conv1")(images)
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)

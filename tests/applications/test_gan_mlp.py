@@ -97,8 +97,10 @@ def test_conditions_are_joined_after_a_layer_of_their_own():
         "joint_dense": (1200, 1200),
         "pixels": (1200, 784),
     }
-    judge = applications.CGANMNISTDiscriminator()
-    kernels = {x.name: x.kernel.shape for x in judge.layers if hasattr(x, "kernel")}
+    discriminator = applications.CGANMNISTDiscriminator()
+    kernels = {
+        x.name: x.kernel.shape for x in discriminator.layers if hasattr(x, "kernel")
+    }
     assert kernels == {
         "image_dense": (784, 240 * 5),
         "label_dense": (10, 50 * 5),

@@ -147,13 +147,13 @@ def test_sizes_of_maps():
     model = applications.GlobalLocal()
     sizes = [model.get_layer(f"conv{i}").output_shape[1] for i in range(1, 18)]
     assert sizes == [256, 128, 128, *[64] * 9, 128, 128, 256, 256, 256]
-    judge = applications.GlobalLocalDiscriminator()
-    assert [tuple(x.shape) for x in judge.inputs] == [
+    discriminator = applications.GlobalLocalDiscriminator()
+    assert [tuple(x.shape) for x in discriminator.inputs] == [
         (None, 256, 256, 3),
         (None, 128, 128, 3),
     ]
     for name in ("global_conv6", "local_conv5"):
-        assert judge.get_layer(name).output_shape == (None, 4, 4, 512)
+        assert discriminator.get_layer(name).output_shape == (None, 4, 4, 512)
 
 
 def test_what_is_under_the_hole_has_no_effect():
@@ -171,7 +171,7 @@ def test_small_images():
     images, masks = _example((2, 64, 64, 3))
     model = create("global_local", image_shape=(64, 64, 3), filters=(4, 8, 12))
     assert model([images, masks]).shape == (2, 64, 64, 3)
-    judge = create(
+    discriminator = create(
         "global_local_discriminator",
         image_shape=(64, 64, 3),
         local_shape=None,
@@ -179,7 +179,9 @@ def test_small_images():
         local_filters=(4,),
         units=5,
     )
-    first, other = (judge([images, images[:, i : i + 32, :32]]) for i in (0, 32))
+    first, other = (
+        discriminator([images, images[:, i : i + 32, :32]]) for i in (0, 32)
+    )
     assert first.shape == (2, 1) and (first != other).numpy().all()
     digits, masks = _example((1, 28, 28, 1))
     model = create("global_local", image_shape=(28, 28, 1), filters=(4, 8, 12))

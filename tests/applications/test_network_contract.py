@@ -1,7 +1,7 @@
 """What every network of the registry promises that is no classifier, whatever its task.
 
 Networks of a new task are checked without a line here. What they are for is read off
-the registry: a judge (discriminator, critic) gives logits, a maker (generator, refiner)
+the registry: a critic (or discriminator) gives logits, a maker (generator, refiner)
 images in its range, a filler images from images with holes.
 """
 
@@ -25,8 +25,8 @@ RANGES = {"signed": (-1, 1), "unit": (0, 1), "unbounded": (-np.inf, np.inf)}
 KINDS = {
     "generator": "maker",
     "refiner": "maker",
-    "discriminator": "judge",
-    "critic": "judge",
+    "discriminator": "critic",
+    "critic": "critic",
 }
 PLAYERS = {"generation", "refinement"}  # tasks of which each family has both
 
@@ -141,7 +141,7 @@ def test_every_family_of_players_has_both():
         names = applications.list_models(task)
         for family in {_family(name) for name in names}:
             kinds = {_kind(name) for name in names if _family(name) == family}
-            assert kinds == {"maker", "judge"}, family
+            assert kinds == {"maker", "critic"}, family
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -162,7 +162,7 @@ def test_row(name, check_row, zero_weights):
     if _kind(name) == "filler":
         assert model.input_names == ["images", "masks"]
         assert info.output_shape == info.input_shape
-    if _kind(name) == "judge":
+    if _kind(name) == "critic":
         last = [x.activation for x in model.layers if hasattr(x, "activation")][-1]
         assert last is keras.activations.linear
         # of refinement one for each patch and class, else one of the whole

@@ -64,8 +64,10 @@ def test_a_block_adds_before_its_last_relu():
 
 
 def test_small_sizes_and_open_ones():
-    judge = applications.SimGANDiscriminator((20, 20, 1), filters=(48, 32, 16, 16))
-    assert judge.output_shape == (None, 5, 5, 2)
+    discriminator = applications.SimGANDiscriminator(
+        (20, 20, 1), filters=(48, 32, 16, 16)
+    )
+    assert discriminator.output_shape == (None, 5, 5, 2)
     assert applications.SimGANDiscriminator(
         (16, 16, 3), filters=(8,), kernel_sizes=(3,), strides=(2,)
     ).output_shape == (None, 8, 8, 2)

@@ -54,7 +54,7 @@ def test_no_batch_norm_in_penalised_critics(name):
 
 
 @pytest.mark.parametrize("name", ["wgan_gp_mnist_critic", "wgan_gp64_resnet_critic"])
-def test_a_critic_judges_each_image_alone(name):
+def test_a_critic_scores_each_image_alone(name):
     """What the gradient penalty needs: no image changes another's value."""
     model = applications.create_model(name)
     images = tf.constant(_normals(2, *model.input_shape[1:]))
@@ -105,7 +105,7 @@ def test_gradient_penalty_reaches_the_weights(kind):
         assert np.abs(gradient).max() > 0, kernel.name
 
 
-def test_the_paper_s_three_generators_judged_by_one_critic():
+def test_the_paper_s_three_generators_against_one_critic():
     critic = applications.WGAN64Critic()
     for constructor in (
         applications.WGAN64Generator,
