@@ -56,11 +56,7 @@ class OPTIONS(OneRun, Written, Seeded):
         "studies to run, comma-separated; --help explains them",
     )
     dataset: str = changed(
-        DataOptions,
-        "dataset",
-        "",
-        required=False,
-        help="data set of the images; empty: the run's",
+        DataOptions, "dataset", "", required=False, help="data set; empty: the run's"
     )
     data_dir: Optional[str] = changed(DataOptions, "data_dir", None)
     train_split: str = changed(
@@ -71,7 +67,7 @@ class OPTIONS(OneRun, Written, Seeded):
         "split",
         "test",
         help="split to test features on",
-        needs=(_with("features"),),
+        needs=_with("features"),
     )
     num_images: int = changed(Counted, "num_images", 20_000)
     num_samples: int = option(150, "number of samples to choose from", least=1)
@@ -92,19 +88,14 @@ class OPTIONS(OneRun, Written, Seeded):
     )
     layer: str = option(
         "",
-        "layer of the generator; empty: its second-highest convolution",
+        "generator's layer; empty: second-highest convolution",
         needs=_with("windows"),
     )
     svm_penalties: tuple = option(
-        (),
-        "values of C to choose from; empty: those of the paper's code",
-        needs=_with("features"),
+        (), "values of C to choose from; empty: the paper's", needs=_with("features")
     )
     deduplicator_epochs: int = option(
-        40,
-        "epochs of the auto-encoder that finds duplicates",
-        least=1,
-        needs=_with("duplicates"),
+        40, "epochs of the auto-encoder that hashes", least=1, needs=_with("duplicates")
     )
 
     @classmethod
@@ -178,10 +169,8 @@ def run(options) -> dict:
     for name in options.studies:
         keras.utils.set_random_seed(options.seed)
         results[name] = _STUDIES[name](options, material)
-        _files.write_text(
-            os.path.join(options.output_dir, "study.json"),
-            json.dumps(results, indent=1),
-        )
+        path = os.path.join(options.output_dir, "study.json")
+        _files.write_text(path, json.dumps(results, indent=1))
     print(f"everything is in {options.output_dir}")
     return results
 
@@ -211,9 +200,8 @@ def _features(options, material):
 
 
 def _walks(options, material):
-    results = dcgan_studies.study_walks(
-        material.study, material.draw(_NUM_WALK_POINTS, 1)
-    )
+    points = material.draw(_NUM_WALK_POINTS, 1)
+    results = dcgan_studies.study_walks(material.study, points)
     print(
         f"walks: the largest step is {max(results['jumps']):.3f} of its line; even "
         f"steps are {results['even_step']:.3f}"
@@ -228,9 +216,8 @@ def _filters(options, material):
 
 
 def _duplicates(options, material):
-    results = dcgan_studies.study_duplicates(
-        material.study, options.deduplicator_epochs
-    )
+    epochs = options.deduplicator_epochs
+    results = dcgan_studies.study_duplicates(material.study, epochs)
     print(
         f"duplicates: {len(results['removed'])} of {results['num_images']} images; "
         f"hashes agree for {results['agreeing_copies']:.1%} of noisy copies and "
@@ -240,10 +227,8 @@ def _duplicates(options, material):
 
 
 def _arithmetic(options, material):
-    sets = [
-        _concepts(name, getattr(options, name))
-        for name in ("positive_samples", "negative_samples")
-    ]
+    names = ("positive_samples", "negative_samples")
+    sets = [_concepts(name, getattr(options, name)) for name in names]
     results = dcgan_studies.study_arithmetic(material.study, *sets)
     print("arithmetic: a concept's row ends in its mean, the sum's begins with it")
     return results

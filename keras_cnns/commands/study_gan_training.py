@@ -21,6 +21,7 @@ discriminators.
 
 import dataclasses
 import json
+import operator
 import os
 from typing import Optional
 
@@ -47,12 +48,36 @@ _AVERAGED = (1, 4, 16, 64, 256)
 _GRID = 8
 # Rows of the figure of probes: title, field of the record, logarithmic.
 _CURVES = (
-    ("accuracy of D", lambda r: r.accuracy, False),
-    ("loss of D", lambda r: r.loss, True),
-    ("Jensen-Shannon estimate", lambda r: r.jensen_shannon, False),
-    ("gradient norm, log(1 - D)", lambda r: r.original.norm, True),
-    ("gradient norm, -log D", lambda r: r.alternative.norm, True),
-    ("gradient variance, -log D", lambda r: r.alternative.variance, True),
+    ("accuracy of D", "accuracy", False),
+    ("loss of D", "loss", True),
+    ("Jensen-Shannon estimate", "jensen_shannon", False),
+    ("gradient norm, log(1 - D)", "original.norm", True),
+    ("gradient norm, -log D", "alternative.norm", True),
+    ("gradient variance, -log D", "alternative.variance", True),
+)
+# Panels of the figure of lines: by title, fields of ``LineEstimates`` by curve.
+# fmt: off
+_LINE_CURVES = {
+    "Jensen-Shannon divergence": {
+        "exact": "exact.jensen_shannon", "estimate": "jensen_shannon",
+    },
+    "Wasserstein distance": {
+        "exact": "exact.wasserstein", "estimate": "wasserstein",
+        "exact with penalty": "exact.penalized_wasserstein",
+    },
+    "slopes by distance": {
+        "original cost": "original_slope", "Wasserstein estimate": "wasserstein_slope",
+    },
+}
+# fmt: on
+_PROBE = (
+    "{0:5d}  {1:5g}  {2.step:5d}  {2.loss:8.2g}  {2.accuracy:8.4f}  "
+    "{2.original.norm:10.3g}  {2.alternative.norm:8.3g}  {2.alternative.variance:8.3g}"
+)
+_LINE = (
+    "{0.distance:8g}  {0.jensen_shannon:11.4f} ({0.exact.jensen_shannon:.4f})  "
+    "{0.wasserstein:10.4f} ({0.exact.wasserstein:g}, "
+    "{0.exact.penalized_wasserstein:.4f})  {0.wasserstein_slope:.3f}"
 )
 
 
@@ -73,8 +98,7 @@ class OPTIONS(Written, Seeded):
         OptimizerOptions, "learning_rate", 1e-3, help="of the GAN's Adam"
     )
     probe_epochs: tuple = option(
-        ("1", "10", "25"),
-        "epochs of the GAN after which fresh discriminators are trained",
+        ("1", "10", "25"), "epochs after which fresh discriminators are trained"
     )
     probe_steps: int = option(4000, "updates of each fresh discriminator", least=1)
     instance_noise: float = changed(AdversarialOptions, "instance_noise", 0.5)
@@ -185,14 +209,12 @@ def _probes(options, epochs):
 
 def _preprocessing(options, source):
     """Images in [0, 1], of the data's size if no other is given."""
-    shape = source.image_shape
-    if not options.image_size and None in shape[:2]:
+    *size, channels = source.image_shape
+    size = (options.image_size,) * 2 if options.image_size else size
+    if None in size:
         raise ValueError(f"images of {source.name} differ in size; give --image_size")
-    height, width = (options.image_size,) * 2 if options.image_size else shape[:2]
-    channels = options.channels or shape[2] or 3
-    return data.Preprocessing(
-        height, width, channels, (0.0,) * channels, (255.0,) * channels
-    )
+    channels = options.channels or channels or 3
+    return data.Preprocessing.for_range(*size, channels, "unit")
 
 
 def _gan(options, image_shape):
@@ -209,25 +231,25 @@ def _gan(options, image_shape):
     return gan
 
 
+def _values(field, records):
+    return list(map(operator.attrgetter(field), records))
+
+
 def _plot_probes(probes, path):
     noises = dict.fromkeys(noise for _, noise in probes)
     panels = [
         figures.Panel(
             f"{title}, noise {noise:g}",
             "updates of D",
-            "",
             {
-                f"epoch {epoch}": (
-                    [record.step for record in records],
-                    [value(record) for record in records],
-                )
+                f"epoch {epoch}": (_values("step", records), _values(field, records))
                 for (epoch, std), records in probes.items()
                 if std == noise
             },
             log_x=True,
             log_y=is_logarithmic,
         )
-        for title, value, is_logarithmic in _CURVES
+        for title, field, is_logarithmic in _CURVES
         for noise in noises
     ]
     figures.plot_panels(panels, path, columns=len(noises))
@@ -235,47 +257,28 @@ def _plot_probes(probes, path):
 
 def _plot_ratios(spreads, path):
     sizes = list(spreads)
-    curves = {
-        "means of ratios of normal errors": (sizes, list(spreads.values())),
-        "exact (Cauchy)": (sizes, [2.0] * len(sizes)),
-    }
     panel = figures.Panel(
         "averages of the -log D gradient",
         "averaged",
+        {
+            "means of ratios of normal errors": (sizes, list(spreads.values())),
+            "exact (Cauchy)": (sizes, [2.0] * len(sizes)),
+        },
         "interquartile range",
-        curves,
         log_x=True,
     )
     figures.plot_panels([panel], path, columns=1)
 
 
 def _plot_lines(lines, path):
-    across = [line.distance for line in lines]
-
-    def panel(title, **curves):
-        values = {
-            name.replace("_", " "): (across, [value(line) for line in lines])
-            for name, value in curves.items()
-        }
-        return figures.Panel(title, "distance of the lines", "", values)
-
+    across = _values("distance", lines)
     panels = [
-        panel(
-            "Jensen-Shannon divergence",
-            exact=lambda line: line.exact.jensen_shannon,
-            estimate=lambda line: line.jensen_shannon,
-        ),
-        panel(
-            "Wasserstein distance",
-            exact=lambda line: line.exact.wasserstein,
-            exact_with_penalty=lambda line: line.exact.penalized_wasserstein,
-            estimate=lambda line: line.wasserstein,
-        ),
-        panel(
-            "slopes by distance",
-            original_cost=lambda line: line.original_slope,
-            Wasserstein_estimate=lambda line: line.wasserstein_slope,
-        ),
+        figures.Panel(
+            title,
+            "distance of the lines",
+            {name: (across, _values(field, lines)) for name, field in curves.items()},
+        )
+        for title, curves in _LINE_CURVES.items()
     ]
     figures.plot_panels(panels, path, columns=3)
 
@@ -284,16 +287,7 @@ def _show(probes, lines):
     print("epoch  noise   step      loss  accuracy  |log(1-D)|  |-log D|  variance")
     for (epoch, noise), records in probes.items():
         for record in records:
-            print(
-                f"{epoch:5d}  {noise:5g}  {record.step:5d}  {record.loss:8.2g}  "
-                f"{record.accuracy:8.4f}  {record.original.norm:10.3g}  "
-                f"{record.alternative.norm:8.3g}  {record.alternative.variance:8.3g}"
-            )
+            print(_PROBE.format(epoch, noise, record))
     print("distance  JS estimate (exact)   W estimate (exact, with penalty)   slope")
     for line in lines:
-        print(
-            f"{line.distance:8g}  {line.jensen_shannon:11.4f} "
-            f"({line.exact.jensen_shannon:.4f})  {line.wasserstein:10.4f} "
-            f"({line.exact.wasserstein:g}, {line.exact.penalized_wasserstein:.4f})"
-            f"  {line.wasserstein_slope:.3f}"
-        )
+        print(_LINE.format(line))

@@ -83,8 +83,8 @@ class Panel:
 
     title: str
     x_label: str
-    y_label: str
     curves: dict
+    y_label: str = ""
     log_x: bool = False
     log_y: bool = False
 

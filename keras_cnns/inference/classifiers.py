@@ -2,7 +2,7 @@
 
 from tensorflow import keras
 
-from keras_cnns.runs import check_which, read_run
+from keras_cnns.runs import read_run
 
 
 def load_classifier(run_dir, which: str = "best", size=None):
@@ -22,7 +22,6 @@ def load_classifier(run_dir, which: str = "best", size=None):
         ValueError: if ``which`` is neither, the folder holds no such run, its weights
             cannot be read, or the network does not take that size.
     """
-    check_which(which)
     run = read_run(run_dir, "classification")
     network = run.load("network", which, size)
     if len(network.outputs) > 1:

@@ -6,8 +6,6 @@ of different embeddings from being compared.
 """
 
 import dataclasses
-import hashlib
-import json
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +15,7 @@ from keras_cnns import applications
 from keras_cnns.data import CONVENTIONS, Preprocessing
 from keras_cnns.inference.classifiers import describe_classifier, load_classifier
 from keras_cnns.metrics import GenerativeReport, Protocol, evaluate_features
+from keras_cnns.trainers.feature_networks import weights_checksum
 
 _HEAD_NAME = "predictions"
 _INCEPTION_NAME = (
@@ -51,16 +50,14 @@ class Embedding:
         features = _features_of(network, layer)
         model = keras.Model(network.inputs, [features, network.outputs[0]])
         self.name = f"{name} ({layer or f'input of {_HEAD_NAME}'})"
-        self.checksum = _checksum(network, preprocessing)
+        self.checksum = weights_checksum(network, dataclasses.asdict(preprocessing))
         self.resize = _resize_text(preprocessing)
         self.dimension = int(features.shape[-1])
 
         @tf.function(input_signature=[tf.TensorSpec([None] * 4, tf.uint8)])
         def embed(images):
-            size = (preprocessing.height, preprocessing.width, preprocessing.channels)
-            images = tf.map_fn(
-                preprocessing.resize, images, fn_output_signature=tf.TensorSpec(size)
-            )
+            spec = tf.TensorSpec(preprocessing.shape)
+            images = tf.map_fn(preprocessing.resize, images, fn_output_signature=spec)
             return model(preprocessing.standardize(images), training=False)
 
         self._embed = embed
@@ -148,17 +145,6 @@ def _features_of(network, layer):
             f"{tuple(features.shape)}"
         )
     return features
-
-
-def _checksum(network, preprocessing):
-    """SHA-256 of all that the features depend on, except for the architecture."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps(dataclasses.asdict(preprocessing)).encode())
-    for layer in network.layers:
-        for value in layer.get_weights():
-            digest.update(f"{layer.name} {value.dtype.str} {value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).tobytes())
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _resize_text(preprocessing):

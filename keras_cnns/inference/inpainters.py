@@ -17,7 +17,7 @@ from keras_cnns._graph import size_divisor
 from keras_cnns.data import to_bytes
 from keras_cnns.inference.tiles import paint_tiles
 from keras_cnns.layers import ContextualAttention
-from keras_cnns.runs import check_which, read_run
+from keras_cnns.runs import read_run
 
 # Default side of tiles: a map of 64 channels then takes a quarter of a gigabyte.
 _LARGEST_SIDE = 1024
@@ -37,7 +37,6 @@ def load_inpainting_network(run, which: str = "last", size=None):
     Raises:
         ValueError: if ``which`` is neither, or its weights cannot be read.
     """
-    check_which(which)
     return run.load("network", which, size)
 
 
@@ -103,7 +102,7 @@ class NetworkInpainter:
     def __init__(self, run_dir, which: str = "last", tile_size: int = 0):
         run = read_run(run_dir, "inpainting")
         network = load_inpainting_network(run, which, size=(None, None))
-        self.image_shape = run.config.image_shape
+        self.image_shape = run.config.preprocessing.shape
         model = run.options["model"]
         self.protocol = {"run": run.folder, "which": which, "model": model}
         self._preprocessing = run.config.preprocessing
@@ -137,9 +136,7 @@ class NetworkInpainter:
             ValueError: if shapes or values are bad, or a mask is all hole.
         """
         masks = _masks.check_masks(masks, np.shape(images)).astype(np.float32)
-        fits_tile = all(
-            size <= side for size, side in zip(images.shape[1:3], self._tile)
-        )
+        fits_tile = np.all(np.less_equal(images.shape[1:3], self._tile))
         if not fits_tile or masks.any((1, 2, 3)).sum() < len(masks):
             pairs = zip(images, masks)
             return np.stack([self(*pair, seed=seed) for pair in pairs])

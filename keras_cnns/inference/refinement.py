@@ -42,10 +42,6 @@ class Refiner:
         inputs = self.preprocessing.standardize(images)
         return data.to_bytes(self.network(inputs, training=False))
 
-    def refine_source(self, source, folder) -> int:
-        """``refine_source`` by this network."""
-        return refine_source(self.network, self.preprocessing, source, folder)
-
 
 def refine_source(refiner, preprocessing, source, folder) -> int:
     """Refines a split into ``<folder>/<class>/<number>.png``, atomically.

@@ -21,7 +21,6 @@ from keras_cnns.runs.options import (
 from keras_cnns.runs.record import (
     Run,
     RunConfig,
-    check_which,
     holds_run,
     read_run,
     write_record,
@@ -45,7 +44,6 @@ __all__ = [
     "TrainingOptions",
     "any_of",
     "changed",
-    "check_which",
     "find_model",
     "fit_resumable",
     "holds_run",

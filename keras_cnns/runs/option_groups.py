@@ -1,6 +1,7 @@
 """Options of all trainings: the run, its data, its optimizer."""
 
 import dataclasses
+import functools
 from typing import ClassVar, Optional
 
 from tensorflow import keras
@@ -18,10 +19,15 @@ from keras_cnns.runs.record import holds_run, read_run
 from keras_cnns.trainers import optimizers
 from keras_cnns.trainers.distribution import STRATEGIES
 
+_SCHEDULE = functools.partial(one_of, "schedule")
+_DECOUPLED = [n for n in optimizers.OPTIMIZERS if optimizers.decays_weights(n)]
 _DECAYED = [n for n in optimizers.OPTIMIZERS if not optimizers.decays_weights(n)]
-_WITH_MOMENTS = one_of(
-    "optimizer", "adam", "adamw", "lamb", "rectified_adam", "lookahead"
-)
+
+
+def _taken(name):
+    """Needs an optimizer that takes the option of a name."""
+    known = optimizers.OPTIMIZERS
+    return one_of("optimizer", *(kind for kind in known if name in known[kind][1]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,17 +41,11 @@ class RunOptions(Options):
         "one_device", "devices to train on", choices=STRATEGIES, free=True
     )
     sync_batch_norm: bool = option(False, "batch-norm statistics over all devices")
-    enable_xla: bool = option(
-        False, "compile forward and backward pass by XLA", free=True
-    )
+    enable_xla: bool = option(False, "compile forward and backward by XLA", free=True)
     mixed_precision: str = option(
-        "",
-        "16-bit type to compute in; empty: float32",
-        choices=("", "float16", "bfloat16"),
+        "", "type to compute in; float32 if empty", choices=("", "float16", "bfloat16")
     )
-    resume: bool = option(
-        False, "continue from the newest checkpoint in run_dir", free=True
-    )
+    resume: bool = option(False, "continue from the newest checkpoint", free=True)
     checkpoint_interval: int = option(
         0, "steps between checkpoints; 0: one per epoch", least=0, free=True
     )
@@ -89,37 +89,25 @@ class OptimizerOptions(Options):
     optimizer: str = option("adam", "optimizer", choices=tuple(optimizers.OPTIMIZERS))
     learning_rate: float = option(2e-4, "peak learning rate")
     momentum: float = option(
-        0.9, "momentum of sgd and rmsprop", needs=one_of("optimizer", "sgd", "rmsprop")
+        0.9, "momentum of sgd and rmsprop", needs=_taken("momentum")
     )
     nesterov: bool = option(
-        False,
-        "whether the momentum of sgd is Nesterov's",
-        needs=one_of("optimizer", "sgd"),
+        False, "whether the momentum of sgd is Nesterov's", needs=_taken("nesterov")
     )
     rho: float = option(
-        0.9,
-        "fraction of the old mean square that is kept",
-        needs=one_of("optimizer", "rmsprop", "adadelta"),
+        0.9, "fraction of the old mean square that is kept", needs=_taken("rho")
     )
     beta_1: float = option(
-        0.9,
-        "fraction of the old mean that adam and its variants keep",
-        needs=_WITH_MOMENTS,
+        0.9, "fraction of the old mean that adam's kind keeps", needs=_taken("beta_1")
     )
     beta_2: float = option(
-        0.999,
-        "fraction of the old mean square that they keep",
-        needs=_WITH_MOMENTS,
+        0.999, "fraction of the old mean square that it keeps", needs=_taken("beta_2")
     )
     epsilon: float = option(
-        1e-7,
-        "added to the optimizer's denominator",
-        needs=one_of("optimizer", *(n for n in optimizers.OPTIMIZERS if n != "sgd")),
+        1e-7, "added to the optimizer's denominator", needs=_taken("epsilon")
     )
     weight_decay: float = option(
-        0.0,
-        "L2 coefficient; decoupled for adamw, lamb, rectified_adam and lookahead",
-        least=0,
+        0.0, f"L2 coefficient; decoupled for {', '.join(_DECOUPLED)}", least=0
     )
     weight_decay_scope: str = option(
         "all",
@@ -128,36 +116,26 @@ class OptimizerOptions(Options):
         choices=("all", "kernels"),
     )
     gradient_clip_norm: float = option(
-        0.0, "largest global norm of a network's gradient; 0 for no limit", least=0
+        0.0, "largest global norm of a network's gradient; 0: no limit", least=0
     )
     schedule: str = option(
         "constant", "learning-rate schedule", choices=optimizers.SCHEDULES
     )
     boundaries: str = option(
-        "0.5,0.75",
-        "fractions of the run at which the rate drops",
-        needs=one_of("schedule", "step"),
+        "0.5,0.75", "fractions of the run where the rate drops", needs=_SCHEDULE("step")
     )
     decay_rate: float = option(
-        0.1,
-        "factor of a drop",
-        needs=one_of("schedule", "step", "halving", "exponential"),
+        0.1, "factor of a drop", needs=_SCHEDULE("step", "halving", "exponential")
     )
     decay_epochs: float = option(
-        1.0,
-        "epochs between drops",
-        needs=one_of("schedule", "exponential"),
+        1.0, "epochs between drops", needs=_SCHEDULE("exponential")
     )
     warmup_epochs: float = option(0.0, "linear warm-up, in epochs", least=0)
-    ema_decay: float = option(
-        0.0, "decay of the weight average for evaluation and use; 0 for none"
-    )
+    ema_decay: float = option(0.0, "decay of the weight average in use; 0: none")
 
     def check(self):
         super().check()
-        if optimizers.decays_weights(self.optimizer) and (
-            self.weight_decay_scope != "all"
-        ):
+        if self.optimizer in _DECOUPLED and self.weight_decay_scope != "all":
             raise ValueError(
                 f"weight_decay_scope={self.weight_decay_scope!r} has no effect with "
                 f"{self.optimizer}, which decays all weights itself"
@@ -190,27 +168,9 @@ class OptimizerOptions(Options):
                 decay_rate=options.decay_rate,
                 decay_steps=round(options.decay_epochs * updates_per_epoch),
             )
-        return optimizers.make_optimizer(
-            options.optimizer,
-            rate,
-            momentum=options.momentum,
-            nesterov=options.nesterov,
-            rho=options.rho,
-            beta_1=options.beta_1,
-            beta_2=options.beta_2,
-            epsilon=options.epsilon,
-            weight_decay=options.weight_decay,
-        )
-
-    def update_options(self) -> dict:
-        """Arguments of ``StepwiseTrainer`` for gradients and weights."""
-        decays_itself = optimizers.decays_weights(self.optimizer)
-        return {
-            "weight_decay": 0.0 if decays_itself else self.weight_decay,
-            "weight_decay_scope": self.weight_decay_scope,
-            "gradient_clip_norm": self.gradient_clip_norm,
-            "ema_decay": self.ema_decay,
-        }
+        _, names = optimizers.OPTIMIZERS[options.optimizer]
+        values = {name: getattr(options, name) for name in names}
+        return optimizers.make_optimizer(options.optimizer, rate, **values)
 
 
 @dataclasses.dataclass(frozen=True)

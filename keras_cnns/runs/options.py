@@ -85,6 +85,8 @@ def required(text, **traits):
 def changed(options, name, default, **traits):
     """A field of another ``Options`` class with another default, or other traits."""
     known = {field.name: field for field in dataclasses.fields(options)}[name].metadata
+    if isinstance(traits.get("needs"), Need):
+        traits["needs"] = (traits["needs"],)
     return dataclasses.field(default=default, metadata={**known, **traits})
 
 

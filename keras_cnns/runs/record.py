@@ -12,25 +12,15 @@ from importlib import metadata
 from tensorflow import keras
 
 from keras_cnns import _files, applications
+from keras_cnns._checks import check_choice
 from keras_cnns.data import Preprocessing
 
 RECORD = "run.json"
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-)
-_PACKAGES = [
-    "keras-cnns",
-    "tensorflow",
-    "keras",
-    "tensorflow-addons",
-    "tensorflow-datasets",
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_PACKAGES = (
+    *("keras-cnns", "tensorflow", "keras", "tensorflow-addons", "tensorflow-datasets"),
     "numpy",
-]
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +61,6 @@ class RunConfig:
             facts=_typed("facts", fields["facts"], dict),
             details=_typed("details", fields["details"], dict),
         )
-
-    @property
-    def image_shape(self) -> tuple:
-        """(height, width, channels) of the images."""
-        size = self.preprocessing
-        return (size.height, size.width, size.channels)
 
     def build(self, role: str, size=None, **changes) -> keras.Model:
         """A network with fresh weights.
@@ -147,9 +131,11 @@ class Run:
 
         Raises:
             ValueError: if there are no such weights yet, they belong to another
-                network, or the network does not take that size.
+                network or are none of its two, or it does not take that size.
         """
         name = weights or ("last" if role == "network" else role)
+        if role == "network":
+            check_choice("which", name, ("best", "last"))
         network = self.config.build(role, size, **changes)
         path = os.path.join(self.folder, f"{name}.h5")
         if not os.path.isfile(path):
@@ -159,12 +145,6 @@ class Run:
             raise ValueError(f"{self.folder} has no {name}.h5: {reason}")
         applications.load_weights(network, path, adapt=False)
         return network
-
-
-def check_which(which: str) -> None:
-    """Refuses anything but the names of a network's weight files."""
-    if which not in ("best", "last"):
-        raise ValueError(f"which must be 'best' or 'last', got {which!r}")
 
 
 def write_record(run: Run) -> None:

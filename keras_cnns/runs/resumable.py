@@ -49,9 +49,8 @@ def fit_resumable(
         OSError: if a checkpoint cannot be written.
         ValueError: if the checkpoint cannot be restored.
     """
-    store = CheckpointStore(
-        os.path.join(run_dir, "checkpoints"), trainer, is_chief=is_chief
-    )
+    folder = os.path.join(run_dir, "checkpoints")
+    store = CheckpointStore(folder, trainer, is_chief=is_chief)
     progress = store.restore() or {}
     step = trainer.steps_done
     _check_same_step(trainer, step, run_dir)

@@ -1,6 +1,7 @@
 """The base class of tasks: what differs between kinds of training."""
 
 import abc
+import inspect
 import os
 
 import tensorflow as tf
@@ -10,7 +11,7 @@ from tensorflow import keras
 from keras_cnns import applications, data, figures
 from keras_cnns.runs.models import parse_builder_args
 from keras_cnns.runs.option_groups import TrainingOptions
-from keras_cnns.trainers import distribution
+from keras_cnns.trainers import StepwiseTrainer, distribution, optimizers
 
 
 class Task(abc.ABC):
@@ -24,11 +25,13 @@ class Task(abc.ABC):
         options_class: its ``TrainingOptions``.
         sources: set by ``open``, ``(Source, minibatches per step)``; the first one's
             examples make an epoch.
+        needs_labels: whether data must have classes.
         patience: epochs without improvement before early stopping; 0: never.
     """
 
     name = ""
     options_class = TrainingOptions
+    needs_labels = False
     patience = 0
 
     def __init__(self, options):
@@ -58,6 +61,27 @@ class Task(abc.ABC):
         Raises:
             ValueError, OSError: if that is not possible.
         """
+
+    def open_source(self, split: str, dataset: str = ""):
+        """The ``data.Source`` of a split; None of an empty one.
+
+        Args:
+            split: its name.
+            dataset: other data than those of the options; empty: these.
+
+        Raises:
+            ValueError, OSError: if there are no such data.
+        """
+        if not split:
+            return None
+        options, labelled = self.options, self.needs_labels
+        name = dataset or options.dataset
+        return data.open_source(name, split, options.data_dir, labelled=labelled)
+
+    @property
+    def source(self):
+        """The first source, whose examples make an epoch."""
+        return self.sources[0][0]
 
     @property
     def augmentation(self):
@@ -171,35 +195,34 @@ class Task(abc.ABC):
             reloading).
         """
 
-    def preprocess_for(self, model: str, value_range: str):
+    def preprocess_for(self, model: str):
         """``Preprocessing`` of networks that output images.
 
         Args:
-            model: registry name of the default size.
-            value_range: of its images.
+            model: registry name; it gives the default size, and the range of values:
+                [-1, 1] where it has none of its own.
         """
-        options, (source, _) = self.options, self.sources[0]
-        size = (options.image_size,) * 2
-        if not options.image_size:
-            size = applications.model_info(model).input_shape[:2]
-        channels = options.channels or source.image_shape[2] or 3
+        options, info = self.options, applications.model_info(model)
+        size = (options.image_size,) * 2 if options.image_size else info.input_shape[:2]
+        channels = options.channels or self.source.image_shape[2] or 3
+        value_range = "unit" if info.preprocessing == "unit" else "signed"
         return data.Preprocessing.for_range(*size, channels, value_range)
 
-    def networks_of(self, row, arguments, example: dict) -> dict:
-        """The networks of a ``RunConfig``, with the changes of ``builder_args``.
+    def networks_of(self, arguments, example: dict) -> dict:
+        """The networks of the model as ``RunConfig`` has them, with ``builder_args``.
 
         Args:
-            row: ``PaperModel``.
             arguments: function of role and registry name to arguments that data and
                 options set.
             example: a value of ``builder_args``, for the error message.
         """
-        decided = {role: arguments(role, name) for role, name in row.networks.items()}
+        names = self.options.row.networks
+        decided = {role: arguments(role, name) for role, name in names.items()}
         example = {**dict.fromkeys(decided, {}), **example}
         changes = parse_builder_args(self.options.builder_args, example, decided)
         return {
             role: {"model": name, "args": {**decided[role], **changes.get(role, {})}}
-            for role, name in row.networks.items()
+            for role, name in names.items()
         }
 
     def build_networks(self, config) -> dict:
@@ -259,14 +282,19 @@ class Task(abc.ABC):
             logging.info("%s: %s parameters", network.name, f"{count:,}")
         return networks
 
-    def step_options(self) -> dict:
-        """Arguments that every trainer takes."""
-        options = self.options
-        return {
-            **options.update_options(),
-            "enable_xla": options.enable_xla,
-            "seed": options.seed,
-        }
+    def trainer_options(self, kind, **others) -> dict:
+        """Arguments of a trainer: the options of these names that have an effect.
+
+        Args:
+            kind: subclass of ``StepwiseTrainer``.
+            **others: arguments that are no options, or not as the trainer takes them.
+        """
+        classes = [c for c in kind.__mro__ if issubclass(c, StepwiseTrainer)]
+        names = {n for c in classes for n in inspect.signature(c.__init__).parameters}
+        given = self.options.effective(*names & set(vars(self.options)))
+        if optimizers.decays_weights(self.options.optimizer):
+            given["weight_decay"] = 0.0
+        return {**given, **others}
 
 
 def _has_batch_norm(network):

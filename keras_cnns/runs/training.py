@@ -70,7 +70,7 @@ def train(task_class, options) -> dict:
 def _begin(task):
     """(the run, whether it is new)."""
     options, facts = task.options, json.loads(json.dumps(task.facts()))
-    (source, _), steps = task.sources[0], task.steps_per_epoch
+    source, steps = task.source, task.steps_per_epoch
     logging.info("%d examples, %d steps per epoch", source.num_examples, steps)
     if options.resume and holds_run(options.run_dir):
         run = read_run(options.run_dir, task.name)

@@ -1,4 +1,4 @@
-"""Options shared by adversarial trainings."""
+"""Options and optimizers of adversarial trainings."""
 
 import dataclasses
 
@@ -16,15 +16,11 @@ class AdversarialOptions(TrainingOptions):
     )
     instance_noise: float = option(
         0.0,
-        "initial standard deviation of the noise on the discriminator's images; 0 for "
-        "none",
+        "initial standard deviation of noise on the discriminator's images; 0: none",
         least=0,
     )
     instance_noise_epochs: float = option(
-        0.0,
-        "epochs over which instance noise falls to 0",
-        least=0,
-        needs=any_of("instance_noise"),
+        0.0, "epochs in which it falls to 0", least=0, needs=any_of("instance_noise")
     )
     grid_columns: int = option(8, "columns of the grids of images", least=1)
     beta_1: float = changed(TrainingOptions, "beta_1", 0.5)
@@ -44,6 +40,22 @@ class AdversarialOptions(TrainingOptions):
         steps = max(1, round(self.instance_noise_epochs * steps_per_epoch))
         return InstanceNoise(self.instance_noise, 0.0, steps)
 
-    def discriminator_rate(self) -> float:
-        """Peak learning rate of the discriminator."""
-        return self.discriminator_learning_rate or self.learning_rate
+
+def compile_adversarial(task, trainer, **changes) -> None:
+    """Gives both networks of a trainer their optimizers, each by its own updates.
+
+    Args:
+        task: ``Task`` with ``discriminator_learning_rate`` among its options.
+        trainer: ``AdversarialTrainer``.
+        **changes: options of the discriminator's optimizer that differ.
+    """
+    options = task.options
+    rate = options.learning_rate
+    rates = (rate, options.discriminator_learning_rate or rate)
+    updates = trainer.count_updates(task.total_steps, task.steps_per_epoch)
+    trainer.compile(
+        *(
+            options.make_optimizer(max(1, total), each, learning_rate=rate, **changed)
+            for (total, each), rate, changed in zip(updates, rates, ({}, changes))
+        )
+    )

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_cnns._checks import check_at_least
 from keras_cnns.trainers import distribution, optimizers
 from keras_cnns.trainers.step_noise import Latents
 from keras_cnns.trainers.stepwise import StepwiseTrainer, loss_scaled
@@ -11,7 +12,8 @@ class AdversarialTrainer(StepwiseTrainer):
     """Two networks that train against each other.
 
     A subclass defines ``train_step``, the algorithm of its paper, and the losses that
-    it passes to ``minimize``.
+    it passes to ``minimize``; with ``phases``, also ``generator_step`` and
+    ``discriminator_step``, which train one network alone.
 
     Args:
         generator: latents, or images to refine, to images.
@@ -19,16 +21,17 @@ class AdversarialTrainer(StepwiseTrainer):
         instance_noise: ``InstanceNoise`` on the discriminator's inputs, in both
             networks' updates; None: none.
         **options: of ``StepwiseTrainer``; sampling uses the averaged weights.
+
+    Attributes:
+        generator_steps, discriminator_steps: updates of each network in a step.
+        phases: number of the first steps, in which the generator trains alone, and of
+            the next ones, in which the discriminator does.
     """
 
-    def __init__(
-        self,
-        generator,
-        discriminator,
-        *,
-        instance_noise=None,
-        **options,
-    ):
+    generator_steps = discriminator_steps = 1
+    phases = (0, 0)
+
+    def __init__(self, generator, discriminator, *, instance_noise=None, **options):
         super().__init__(generator, **options)
         if self._enable_xla:
             distribution.check_compilable(discriminator)
@@ -64,6 +67,45 @@ class AdversarialTrainer(StepwiseTrainer):
     def networks(self):
         return {"generator": self.generator, "discriminator": self.discriminator}
 
+    def next_step(self):
+        """``train_step``, after the phases in which one network trains alone."""
+        generator_alone, discriminator_alone = self.phases
+        if self.steps_done < generator_alone:
+            return self.generator_step
+        if self.steps_done < generator_alone + discriminator_alone:
+            return self.discriminator_step
+        return self.train_step
+
+    def count_updates(self, steps: int, steps_per_epoch: int) -> tuple:
+        """What the schedules of both networks count.
+
+        Args:
+            steps: of the whole run.
+            steps_per_epoch: of an epoch.
+
+        Returns:
+            (updates of the generator, those in an epoch), the same of the
+            discriminator.
+        """
+        generator_alone, discriminator_alone = self.phases
+        return tuple(
+            ((steps - idle) * each, steps_per_epoch * each)
+            for idle, each in (
+                (discriminator_alone, self.generator_steps),
+                (generator_alone, self.discriminator_steps),
+            )
+        )
+
+    def set_discriminator_steps(self, count) -> None:
+        """Sets ``discriminator_steps``; None leaves those of the class.
+
+        Raises:
+            ValueError: if the number is not positive.
+        """
+        if count is not None:
+            check_at_least(1, discriminator_steps=count)
+            self.discriminator_steps = count
+
     def draw_instance_noise(self, noise, images):
         """Instance noise to add to a batch of images; 0 without."""
         if self._instance_noise is None:
@@ -74,12 +116,15 @@ class AdversarialTrainer(StepwiseTrainer):
 class LatentTrainer(AdversarialTrainer):
     """An adversarial trainer whose generator starts from latents.
 
+    A subclass defines ``discriminator_objective`` and ``generator_objective``.
+
     Args:
         generator: latents ``(batch, size)``, or ``[latents, labels]``, to images.
         discriminator: images, or ``[images, labels]``, to ``(batch, 1)``.
-        latents: ``Latents`` or the size of normal ones.
+        latents: ``Latents``, or the number of standard normal values.
         discriminator_steps: discriminator updates for each of the generator. Each takes
-            its own minibatch: pass batches of that many minibatches.
+            its own minibatch: pass batches of that many minibatches. None: as many as
+            the class has.
         **options: of ``AdversarialTrainer``.
 
     Raises:
@@ -89,32 +134,50 @@ class LatentTrainer(AdversarialTrainer):
     is_conditional = False
 
     def __init__(
-        self,
-        generator,
-        discriminator,
-        *,
-        latents,
-        discriminator_steps=1,
-        **options,
+        self, generator, discriminator, *, latents, discriminator_steps=None, **options
     ):
         super().__init__(generator, discriminator, **options)
         latents = latents if isinstance(latents, Latents) else Latents(latents)
-        check_discriminator_steps(discriminator_steps)
+        self.set_discriminator_steps(discriminator_steps)
         _check_networks(generator, discriminator, latents, self.is_conditional)
         self.latents = latents
-        self.discriminator_steps = discriminator_steps
 
-    @staticmethod
-    def count_updates(steps, discriminator_steps) -> tuple:
-        """Updates of the generator and of the discriminator in a number of steps."""
-        return steps, steps * discriminator_steps
+    def train_step(self, data):
+        """The papers' algorithm 1: the discriminator's updates, then the generator's.
 
-    def minibatches(self, data):
-        """The batch in ``discriminator_steps`` equal parts: [(images, labels)]."""
-        return split_batch(data, self.discriminator_steps)
+        Args:
+            data: (images, labels).
+        """
+        noise = self.step_noise()
+        self.update_generator(noise, *self.train_discriminator(data, noise))
+        return self.finish_step()
+
+    def train_discriminator(self, data, noise) -> tuple:
+        """An update for each minibatch; returns the last one."""
+        for images, labels in split_batch(data, self.discriminator_steps):
+            self.update_discriminator(noise, images, labels)
+        return images, labels
+
+    def update_discriminator(self, noise, images, labels) -> None:
+        """One update by ``discriminator_objective``, on a minibatch."""
+        self.minimize(
+            self.discriminator_objective,
+            self.discriminator,
+            self.discriminator_optimizer,
+            images,
+            labels,
+            noise.latents(self.latents, len(images)),
+            *self.draw_positions(noise, images),
+            self.draw_instance_noise(noise, images),
+            self.draw_instance_noise(noise, images),
+        )
+
+    def draw_positions(self, noise, images) -> list:
+        """What else the discriminator's objective takes, after the latents."""
+        return []
 
     def update_generator(self, noise, images, labels) -> None:
-        """The generator's update of the papers' algorithms, by ``generator_objective``.
+        """One update by ``generator_objective``.
 
         Args:
             noise: ``StepNoise``.
@@ -191,12 +254,6 @@ def sample_generator(generator, latents, count, *, seed=0, labels=None, batch_si
         batch = [values[first : first + batch_size] for values in inputs]
         images.append(generator(batch if is_conditional else batch[0], training=False))
     return tf.concat(images, 0).numpy()
-
-
-def check_discriminator_steps(count) -> None:
-    """Refuses anything but a positive number of discriminator updates."""
-    if count < 1:
-        raise ValueError(f"discriminator_steps must be at least 1, got {count!r}")
 
 
 def split_batch(data, parts) -> list:

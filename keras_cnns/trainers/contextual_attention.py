@@ -6,25 +6,15 @@ from tensorflow import keras
 from keras_cnns import losses
 from keras_cnns._checks import check_at_least
 from keras_cnns.trainers import local_patches
-from keras_cnns.trainers.adversarial import (
-    AdversarialTrainer,
-    check_discriminator_steps,
-    split_batch,
-)
-from keras_cnns.trainers.inpainting import (
-    InpaintingTrainer,
-    check_adversarial_weight,
+from keras_cnns.trainers.adversarial_inpainting import (
+    PenalizedInpaintingTrainer,
     check_discriminator,
     square_size,
 )
-from keras_cnns.trainers.wasserstein import (
-    check_penalized,
-    penalized_critic_loss,
-    sum_of_means,
-)
+from keras_cnns.trainers.wasserstein import check_penalized, sum_of_means
 
 
-class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
+class ContextualAttentionTrainer(PenalizedInpaintingTrainer):
     """Two Wasserstein critics, penalised in the hole alone, and two stages' L1 losses.
 
     It reports ``critic_loss`` (penalties included), ``gradient_penalty`` (the sum of
@@ -43,10 +33,9 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
         coarse_weight: of the coarse image's differences, against 1 of the refined.
         discount, distance: as ``losses.discounted_l1`` takes them.
         penalty_weight: lambda.
-        discriminator_steps: critic updates for each of the network; pass batches of
-            that many minibatches.
         value_range: ``"unit"`` or ``"signed"``.
-        **options: of ``StepwiseTrainer``.
+        **options: of ``PenalizedInpaintingTrainer``; its ``discriminator_steps`` are 5
+            if left out.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
@@ -56,7 +45,8 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
     each image's own hole, there over the local patch.
     """
 
-    num_outputs = 2
+    num_outputs = num_critics = 2
+    discriminator_steps = 5
 
     metric_names = (
         "critic_loss",
@@ -81,17 +71,21 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
         discount=0.9,
         distance="axis",
         penalty_weight=10.0,
-        discriminator_steps=5,
         value_range="signed",
         **options,
     ):
         for critic in (global_critic, local_critic):
-            check_discriminator(critic, 1, 1)
+            check_discriminator(critic, 1)
             check_penalized(critic, penalty_weight)
         critics = join_critics(global_critic, local_critic)
-        super().__init__(network, critics, value_range=value_range, **options)
-        check_discriminator_steps(discriminator_steps)
-        check_adversarial_weight(adversarial_weight)
+        super().__init__(
+            network,
+            critics,
+            adversarial_weight=adversarial_weight,
+            penalty_weight=penalty_weight,
+            value_range=value_range,
+            **options,
+        )
         losses.check_discount(discount, distance)
         check_at_least(
             0,
@@ -102,10 +96,8 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
         self._weights = (adversarial_weight, hole_weight, valid_weight)
         self._coarse_weight = coarse_weight
         self._discount = {"discount": discount, "distance": distance}
-        self._penalty_weight = penalty_weight
         self._patch_size = square_size(local_critic, 0)
         self._critics = (global_critic, local_critic)
-        self.discriminator_steps = discriminator_steps
 
     @property
     def networks(self):
@@ -116,44 +108,16 @@ class ContextualAttentionTrainer(InpaintingTrainer, AdversarialTrainer):
             "local_critic": local_critic,
         }
 
-    def train_step(self, data):
-        """Algorithm 1: updates of both critics, a minibatch each, then the network's.
-
-        Args:
-            data: (true images, masks).
-        """
-        noise = self.step_noise()
-        for images, masks in split_batch(data, self.discriminator_steps):
-            self.minimize(
-                self.critic_objective,
-                self.discriminator,
-                self.discriminator_optimizer,
-                images,
-                masks,
-                noise.uniform([len(images), 1, 1, 1]),
-                noise.uniform([len(images), 1, 1, 1]),
-            )
-        self.minimize(
-            self.generator_objective,
-            self.network,
-            self.generator_optimizer,
-            images,
-            masks,
-        )
-        return self.finish_step()
-
     def critic_objective(self, images, masks, global_fractions, local_fractions):
         """Each critic's E f(filled) - E f(true), with its penalty in the hole."""
         output = tf.stop_gradient(self.paint(images, masks)[0])
         reals = self._views(images, masks)
         fakes = self._views(losses.composite(output, images, masks), masks)
-        return penalized_critic_loss(
+        return self.penalized_loss(
             self._score,
             reals,
             fakes,
             [global_fractions, local_fractions],
-            optimizer=self.discriminator_optimizer,
-            penalty_weight=self._penalty_weight,
             weights=self._views(1 - masks, masks),
         )
 

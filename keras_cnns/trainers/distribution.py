@@ -23,13 +23,12 @@ def make_strategy(name: str = "one_device") -> tf.distribute.Strategy:
     Raises:
         ValueError: if the name is unknown, TF_CONFIG is not usable, or no TPU is found.
     """
-    if name == "one_device":
+    if name in ("one_device", "mirrored"):
         gpus = tf.config.list_logical_devices("GPU")
+    if name == "one_device":
         return tf.distribute.OneDeviceStrategy("/GPU:0" if gpus else "/CPU:0")
     if name == "mirrored":
-        devices = tf.config.list_logical_devices(
-            "GPU"
-        ) or tf.config.list_logical_devices("CPU")
+        devices = gpus or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if name == "multi_worker":
         _check_tf_config()
@@ -98,9 +97,8 @@ def is_same_for_all_workers(strategy: tf.distribute.Strategy, value: int) -> boo
         return True
     one = tf.constant(float(value), tf.float64)
     values = strategy.run(tf.function(tf.identity), args=(one,))
-    return (
-        float(strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)) == value
-    )
+    mean = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
+    return float(mean) == value
 
 
 def scale_loss(loss: tf.Tensor) -> tf.Tensor:

@@ -66,7 +66,8 @@ class FeatureNetwork:
         self._preprocessing = preprocessing
         self._model = keras.Model(network.input, maps, name=f"{network.name}_features")
         self._model.trainable = False
-        self.checksum = self._compute_checksum()
+        described = [dataclasses.asdict(preprocessing), self.layers]
+        self.checksum = weights_checksum(self._model, described)
 
     def __call__(self, images) -> list:
         """Maps of images.
@@ -107,15 +108,24 @@ class FeatureNetwork:
         layers = list(self.layers)
         return {"name": self.name, "layers": layers, "checksum": self.checksum}
 
-    def _compute_checksum(self):
-        digest = hashlib.sha256()
-        preprocessing = dataclasses.asdict(self._preprocessing)
-        digest.update(json.dumps([preprocessing, self.layers]).encode())
-        for layer in self._model.layers:
-            for value in layer.get_weights():
-                digest.update(f"{layer.name} {value.dtype.str} {value.shape}".encode())
-                digest.update(np.ascontiguousarray(value).tobytes())
-        return f"sha256:{digest.hexdigest()}"
+
+def weights_checksum(network, described) -> str:
+    """SHA-256 of a network's weights and what else its outputs depend on.
+
+    Args:
+        network: ``keras.Model``.
+        described: the rest, except for the architecture, as JSON values.
+
+    Returns:
+        ``"sha256:..."``.
+    """
+    digest = hashlib.sha256()
+    digest.update(json.dumps(described).encode())
+    for layer in network.layers:
+        for value in layer.get_weights():
+            digest.update(f"{layer.name} {value.dtype.str} {value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def vgg16_features(weights="imagenet", *, value_range="unit") -> FeatureNetwork:

@@ -18,15 +18,11 @@ class GAN(LatentTrainer):
     ``discriminator_accuracy``, the fraction of images that are classified correctly.
 
     Args:
-        generator: latents to images.
         discriminator: images to logits ``(batch, 1)``.
-        latents: ``Latents``, or the number of standard normal values.
         generator_loss: ``"non_saturating"``, -log D(G(z)), or ``"minimax"``,
             log(1 - D(G(z))).
-        discriminator_steps: discriminator updates for each of the generator, k in the
-            paper; pass batches of k minibatches.
-        instance_noise: ``InstanceNoise`` on the discriminator's inputs; None: none.
-        **options: of ``AdversarialTrainer``.
+        generator, **options: of ``LatentTrainer``, whose ``discriminator_steps`` are k
+            in the paper.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
@@ -36,56 +32,18 @@ class GAN(LatentTrainer):
     here each update draws its own, as the algorithm has it.
     """
 
-    metric_names = (
-        "discriminator_loss",
-        "generator_loss",
-        "discriminator_accuracy",
-    )
+    metric_names = ("discriminator_loss", "generator_loss", "discriminator_accuracy")
 
     def __init__(
-        self,
-        generator,
-        discriminator,
-        *,
-        latents,
-        generator_loss="non_saturating",
-        discriminator_steps=1,
-        **options,
+        self, generator, discriminator, *, generator_loss="non_saturating", **options
     ):
-        super().__init__(
-            generator,
-            discriminator,
-            latents=latents,
-            discriminator_steps=discriminator_steps,
-            **options,
-        )
+        super().__init__(generator, discriminator, **options)
         if generator_loss not in _GENERATOR_LOSSES:
             raise ValueError(
                 f"generator_loss must be one of {', '.join(_GENERATOR_LOSSES)}, got "
                 f"{generator_loss!r}"
             )
         self._generator_loss = _GENERATOR_LOSSES[generator_loss]
-
-    def train_step(self, data):
-        """Algorithm 1: k updates of the discriminator, then one of the generator."""
-        noise = self.step_noise()
-        self.update_generator(noise, *self.train_discriminator(data, noise))
-        return self.finish_step()
-
-    def train_discriminator(self, data, noise):
-        """k updates, a minibatch each; returns the last minibatch."""
-        for images, labels in self.minibatches(data):
-            self.minimize(
-                self.discriminator_objective,
-                self.discriminator,
-                self.discriminator_optimizer,
-                images,
-                labels,
-                noise.latents(self.latents, len(images)),
-                self.draw_instance_noise(noise, images),
-                self.draw_instance_noise(noise, images),
-            )
-        return images, labels
 
     def discriminator_objective(self, images, labels, latents, on_real, on_fake):
         """Mean of -log D(x) - log(1 - D(G(z))), and what is reported."""

@@ -3,17 +3,16 @@
 import tensorflow as tf
 
 from keras_cnns import losses
+from keras_cnns._checks import check_at_least
 from keras_cnns.trainers import local_patches
-from keras_cnns.trainers.adversarial import AdversarialTrainer
-from keras_cnns.trainers.inpainting import (
-    InpaintingTrainer,
-    check_adversarial_weight,
+from keras_cnns.trainers.adversarial_inpainting import (
+    AdversarialInpaintingTrainer,
     check_discriminator,
     square_size,
 )
 
 
-class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
+class GlobalLocalTrainer(AdversarialInpaintingTrainer):
     """The completion network alone, then the discriminator alone, then both.
 
     The discriminator sees whole images and a patch of each: of filled ones the patch
@@ -30,8 +29,7 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
         completion_steps: steps of the first phase.
         discriminator_alone_steps: steps of the second one.
         adversarial_weight: alpha.
-        value_range: ``"unit"`` or ``"signed"``.
-        **options: of ``StepwiseTrainer``.
+        **options: of ``AdversarialInpaintingTrainer``.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
@@ -41,12 +39,7 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
     which saturates after the discriminator's head start.
     """
 
-    metric_names = (
-        "discriminator_loss",
-        "generator_loss",
-        "hole",
-        "adversarial_loss",
-    )
+    metric_names = ("discriminator_loss", "generator_loss", "hole", "adversarial_loss")
 
     def __init__(
         self,
@@ -56,41 +49,21 @@ class GlobalLocalTrainer(InpaintingTrainer, AdversarialTrainer):
         completion_steps=90_000,
         discriminator_alone_steps=10_000,
         adversarial_weight=4e-4,
-        value_range="unit",
         **options,
     ):
         super().__init__(
-            network,
-            discriminator,
-            value_range=value_range,
-            **options,
+            network, discriminator, adversarial_weight=adversarial_weight, **options
         )
-        check_discriminator(discriminator, 2, 1)
-        check_adversarial_weight(adversarial_weight)
-        for name, count in (
-            ("completion_steps", completion_steps),
-            ("discriminator_alone_steps", discriminator_alone_steps),
-        ):
-            if count < 0:
-                raise ValueError(f"{name} must be at least 0, got {count!r}")
+        check_discriminator(discriminator, 2)
+        check_at_least(
+            0,
+            completion_steps=completion_steps,
+            discriminator_alone_steps=discriminator_alone_steps,
+        )
         self._patch_size = square_size(discriminator, 1)
-        self._phases = (completion_steps, discriminator_alone_steps)
-        self._adversarial_weight = adversarial_weight
+        self.phases = (completion_steps, discriminator_alone_steps)
 
-    @property
-    def networks(self):
-        return {"last": self.network, "discriminator": self.discriminator}
-
-    def next_step(self):
-        """``train_step``, after the phases in which one network trains alone."""
-        completion_alone, discriminator_alone = self._phases
-        if self.steps_done < completion_alone:
-            return self.completion_step
-        if self.steps_done < completion_alone + discriminator_alone:
-            return self.discriminator_step
-        return self.train_step
-
-    def completion_step(self, data):
+    def generator_step(self, data):
         """Trains the completion network alone on the squared error of the hole."""
         self._update_network(self.completion_objective, *data)
         return self.finish_step(["generator_loss", "hole"])

@@ -3,27 +3,21 @@
 import tensorflow as tf
 
 from keras_cnns import losses
-from keras_cnns.trainers.adversarial import (
-    AdversarialTrainer,
-    check_discriminator_steps,
-    split_batch,
-)
-from keras_cnns.trainers.inpainting import (
-    InpaintingTrainer,
-    check_adversarial_weight,
+from keras_cnns.trainers.adversarial_inpainting import (
+    PenalizedInpaintingTrainer,
     check_discriminator,
 )
 from keras_cnns.trainers.reconstruction_loss import (
     Reconstruction,
     ReconstructionWeights,
 )
-from keras_cnns.trainers.wasserstein import check_penalized, penalized_critic_loss
+from keras_cnns.trainers.wasserstein import check_penalized
 
 # Plain L1 of the image, and features of the output alone.
 PAPER_WEIGHTS = ReconstructionWeights(1.0, 1.0, 0.05, 120.0, 0.0, of_composite=False)
 
 
-class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
+class LBAMTrainer(PenalizedInpaintingTrainer):
     """Four losses: pixels, features, style, and a Wasserstein critic's score.
 
     The critic sees the network's own output, not the composite, and the mask, by
@@ -41,10 +35,8 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
         feature_network: ``FeatureNetwork``, where the weights need features.
         adversarial_weight: of the critic's score.
         penalty_weight: lambda.
-        discriminator_steps: critic updates for each of the network; pass batches of
-            that many minibatches.
         value_range: ``"unit"`` or ``"signed"``.
-        **options: of ``StepwiseTrainer``.
+        **options: of ``PenalizedInpaintingTrainer``.
 
     Raises:
         ValueError: if networks do not fit together or an argument is bad.
@@ -64,7 +56,6 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
         feature_network=None,
         adversarial_weight=0.1,
         penalty_weight=10.0,
-        discriminator_steps=1,
         value_range="unit",
         **options,
     ):
@@ -72,6 +63,8 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
         super().__init__(
             network,
             discriminator,
+            adversarial_weight=adversarial_weight,
+            penalty_weight=penalty_weight,
             value_range=value_range,
             metric_names=(
                 "critic_loss",
@@ -84,53 +77,14 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
             **options,
         )
         check_penalized(discriminator, penalty_weight)
-        check_discriminator_steps(discriminator_steps)
-        check_discriminator(discriminator, 2, 1)
-        check_adversarial_weight(adversarial_weight)
+        check_discriminator(discriminator, 2)
         self._reconstruction = reconstruction
-        self._adversarial_weight = adversarial_weight
-        self._penalty_weight = penalty_weight
-        self.discriminator_steps = discriminator_steps
-
-    @property
-    def networks(self):
-        return {"last": self.network, "discriminator": self.discriminator}
-
-    def train_step(self, data):
-        """Updates of the critic, a minibatch each, then one of the network.
-
-        Args:
-            data: (true images, masks).
-        """
-        noise = self.step_noise()
-        for images, masks in split_batch(data, self.discriminator_steps):
-            self.minimize(
-                self.critic_objective,
-                self.discriminator,
-                self.discriminator_optimizer,
-                images,
-                masks,
-                noise.uniform([len(images), 1, 1, 1]),
-            )
-        self.minimize(
-            self.generator_objective,
-            self.network,
-            self.generator_optimizer,
-            images,
-            masks,
-        )
-        return self.finish_step()
 
     def critic_objective(self, images, masks, fractions):
         """E D(filled) - E D(true) with the penalty between them."""
         fakes = tf.stop_gradient(self.paint(images, masks)[0])
-        return penalized_critic_loss(
-            lambda images: self._score(images, masks),
-            images,
-            fakes,
-            fractions,
-            optimizer=self.discriminator_optimizer,
-            penalty_weight=self._penalty_weight,
+        return self.penalized_loss(
+            lambda images: self._score(images, masks), images, fakes, fractions
         )
 
     def generator_objective(self, images, masks):
@@ -140,11 +94,7 @@ class LBAMTrainer(InpaintingTrainer, AdversarialTrainer):
         adversarial = tf.reduce_mean(losses.wasserstein_generator_loss(scores))
         loss, report = self._reconstruction(output, images, masks)
         loss += self._adversarial_weight * adversarial
-        return loss, {
-            "generator_loss": loss,
-            "adversarial_loss": adversarial,
-            **report,
-        }
+        return loss, {"generator_loss": loss, "adversarial_loss": adversarial, **report}
 
     def _score(self, images, masks):
         return self.discriminator([images, masks], training=True)

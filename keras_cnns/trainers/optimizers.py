@@ -1,75 +1,35 @@
 """Optimizers and learning-rate schedules, by name."""
 
+import functools
+
 from tensorflow import keras
 
 from keras_cnns import _addons
 
 
-def _sgd(schedule, momentum, nesterov, **_):
-    return keras.optimizers.SGD(
-        schedule, momentum=momentum, nesterov=nesterov, jit_compile=False
-    )
-
-
-def _rmsprop(schedule, momentum, rho, epsilon, **_):
-    return keras.optimizers.RMSprop(
-        schedule, rho=rho, momentum=momentum, epsilon=epsilon, jit_compile=False
-    )
-
-
-def _adadelta(schedule, rho, epsilon, **_):
-    return keras.optimizers.Adadelta(
-        schedule, rho=rho, epsilon=epsilon, jit_compile=False
-    )
-
-
-def _adam(schedule, beta_1, beta_2, epsilon, **_):
-    return keras.optimizers.Adam(
-        schedule, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, jit_compile=False
-    )
-
-
-def _adamw(schedule, beta_1, beta_2, epsilon, weight_decay, **_):
-    return keras.optimizers.AdamW(
-        schedule,
-        weight_decay=weight_decay,
-        beta_1=beta_1,
-        beta_2=beta_2,
-        epsilon=epsilon,
-        jit_compile=False,
-    )
-
-
-def _of_addons(kind):
-    """Factory of an optimizer of tensorflow-addons that decays weights itself."""
-
-    def make(schedule, beta_1, beta_2, epsilon, weight_decay, **_):
-        return kind(
-            schedule,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            weight_decay=weight_decay,
-        )
-
-    return make
+def _plain(kind):
+    """A Keras optimizer that leaves its update to TensorFlow, not to XLA."""
+    return functools.partial(kind, jit_compile=False)
 
 
 def _lookahead(schedule, **values):
-    inner = _of_addons(_addons.RectifiedAdam)(schedule, **values)
+    inner = _addons.RectifiedAdam(schedule, **values)
     return _addons.Lookahead(inner, sync_period=6, slow_step_size=0.5)
 
 
-# name: (factory, whether it decays weights itself, apart from the gradient)
+_MOMENTS = ("beta_1", "beta_2", "epsilon")
+# Of those that decay weights themselves, apart from the gradient.
+_WITH_DECAY = (*_MOMENTS, "weight_decay")
+# name: (factory, the options that it takes beside the learning rate)
 OPTIMIZERS = {
-    "sgd": (_sgd, False),
-    "rmsprop": (_rmsprop, False),
-    "adadelta": (_adadelta, False),
-    "adam": (_adam, False),
-    "adamw": (_adamw, True),
-    "lamb": (_of_addons(_addons.LAMB), True),
-    "rectified_adam": (_of_addons(_addons.RectifiedAdam), True),
-    "lookahead": (_lookahead, True),
+    "sgd": (_plain(keras.optimizers.SGD), ("momentum", "nesterov")),
+    "rmsprop": (_plain(keras.optimizers.RMSprop), ("momentum", "rho", "epsilon")),
+    "adadelta": (_plain(keras.optimizers.Adadelta), ("rho", "epsilon")),
+    "adam": (_plain(keras.optimizers.Adam), _MOMENTS),
+    "adamw": (_plain(keras.optimizers.AdamW), _WITH_DECAY),
+    "lamb": (_addons.LAMB, _WITH_DECAY),
+    "rectified_adam": (_addons.RectifiedAdam, _WITH_DECAY),
+    "lookahead": (_lookahead, _WITH_DECAY),
 }
 SCHEDULES = ("constant", "step", "halving", "linear", "cosine", "exponential")
 # Where the remaining steps of the "halving" schedule have halved.
@@ -104,23 +64,18 @@ def make_optimizer(
     Raises:
         ValueError: if the name is unknown or the decay negative.
     """
+    values = {
+        "momentum": momentum, "nesterov": nesterov, "rho": rho, "beta_1": beta_1,
+        "beta_2": beta_2, "epsilon": epsilon, "weight_decay": weight_decay,
+    }  # fmt: skip
     if weight_decay < 0:
         raise ValueError(f"weight_decay must be >= 0, got {weight_decay!r}")
     if name not in OPTIMIZERS:
         raise ValueError(
             f"unknown optimizer {name!r}; there are {', '.join(OPTIMIZERS)}"
         )
-    factory, _ = OPTIMIZERS[name]
-    return factory(
-        learning_rate,
-        momentum=momentum,
-        nesterov=nesterov,
-        rho=rho,
-        beta_1=beta_1,
-        beta_2=beta_2,
-        epsilon=epsilon,
-        weight_decay=weight_decay,
-    )
+    factory, names = OPTIMIZERS[name]
+    return factory(learning_rate, **{key: values[key] for key in names})
 
 
 def build_slots(optimizer, variables) -> None:
@@ -134,7 +89,7 @@ def build_slots(optimizer, variables) -> None:
 
 def decays_weights(name: str) -> bool:
     """Whether an optimizer decays weights itself, apart from the gradient."""
-    return name in OPTIMIZERS and OPTIMIZERS[name][1]
+    return name in OPTIMIZERS and "weight_decay" in OPTIMIZERS[name][1]
 
 
 @keras.saving.register_keras_serializable("keras_cnns")

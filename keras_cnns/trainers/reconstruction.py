@@ -2,6 +2,7 @@
 
 from tensorflow import keras
 
+from keras_cnns._checks import check_at_least
 from keras_cnns.trainers.freezing import encoder_batch_norms
 from keras_cnns.trainers.inpainting import InpaintingTrainer
 from keras_cnns.trainers.reconstruction_loss import (
@@ -55,10 +56,7 @@ class ReconstructionTrainer(InpaintingTrainer):
             metric_names=("loss", *reconstruction.names),
             **options,
         )
-        if second_stage_start < 0:
-            raise ValueError(
-                f"second_stage_start must be at least 0, got {second_stage_start!r}"
-            )
+        check_at_least(0, second_stage_start=second_stage_start)
         self._reconstruction = reconstruction
         self._second_stage_start = second_stage_start
         self._frozen_later = encoder_batch_norms(network) if second_stage_start else []

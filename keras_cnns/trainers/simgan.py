@@ -58,11 +58,7 @@ class SimGAN(AdversarialTrainer):
 
     FEATURES = tuple(_FEATURES)
 
-    metric_names = (
-        "discriminator_loss",
-        "adversarial_loss",
-        "self_regularization",
-    )
+    metric_names = ("discriminator_loss", "adversarial_loss", "self_regularization")
 
     def __init__(
         self,
@@ -97,16 +93,16 @@ class SimGAN(AdversarialTrainer):
             )
         self._weight = regularization_weight
         self._features = _FEATURES[features] if isinstance(features, str) else features
-        self.refiner_steps = refiner_steps
+        self.generator_steps = refiner_steps
         self.discriminator_steps = discriminator_steps
-        self._pretraining = (refiner_pretraining, discriminator_pretraining)
+        self.phases = (refiner_pretraining, discriminator_pretraining)
         shape = refiner.input_shape[1:]
         self.buffer = HistoryBuffer(buffer_size, shape) if buffer_size else None
 
     @property
     def minibatches_per_step(self) -> tuple:
         """Minibatches of simulated and of real images per step."""
-        simulated = self.refiner_steps + self.discriminator_steps
+        simulated = self.generator_steps + self.discriminator_steps
         return simulated, self.discriminator_steps
 
     @property
@@ -118,15 +114,6 @@ class SimGAN(AdversarialTrainer):
         kept = {"buffer": buffer.images, "buffer_count": buffer.count} if buffer else {}
         return {**super().checkpointed(), **kept}
 
-    def next_step(self):
-        """``train_step``, after the phases in which one network trains alone."""
-        refiner_alone, discriminator_alone = self._pretraining
-        if self.steps_done < refiner_alone:
-            return self.refiner_pretraining_step
-        if self.steps_done < refiner_alone + discriminator_alone:
-            return self.discriminator_pretraining_step
-        return self.train_step
-
     def train_step(self, data):
         """Algorithm 1: K_g updates of the refiner, then K_d of the discriminator.
 
@@ -135,26 +122,26 @@ class SimGAN(AdversarialTrainer):
         """
         simulated, real = self._minibatches(data)
         noise = self.step_noise()
-        for images in simulated[: self.refiner_steps]:
+        for images in simulated[: self.generator_steps]:
             self._update_refiner(
                 self.refiner_objective, images, self.draw_instance_noise(noise, images)
             )
-        for images, real_images in zip(simulated[self.refiner_steps :], real):
+        for images, real_images in zip(simulated[self.generator_steps :], real):
             self._update_discriminator(images, real_images, noise)
         return self.finish_step()
 
-    def refiner_pretraining_step(self, data):
+    def generator_step(self, data):
         """Trains the refiner alone to return its input."""
         simulated, _ = self._minibatches(data)
-        for images in simulated[: self.refiner_steps]:
+        for images in simulated[: self.generator_steps]:
             self._update_refiner(self.identity_objective, images)
         return self.finish_step(["self_regularization"])
 
-    def discriminator_pretraining_step(self, data):
+    def discriminator_step(self, data):
         """Trains the discriminator alone on what the refiner returns so far."""
         simulated, real = self._minibatches(data)
         noise = self.step_noise()
-        for images, real_images in zip(simulated[self.refiner_steps :], real):
+        for images, real_images in zip(simulated[self.generator_steps :], real):
             self._update_discriminator(images, real_images, noise)
         return self.finish_step(["discriminator_loss"], network_moved=False)
 

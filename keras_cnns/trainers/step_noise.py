@@ -70,21 +70,11 @@ class StepNoise:
 
     def normal(self, shape) -> tf.Tensor:
         """Standard normal values; the first axis is this replica's batch."""
-        return self._own_part(
-            lambda count, seed: tf.random.stateless_normal(
-                [count, *shape[1:]], seed, alg="philox"
-            ),
-            shape[0],
-        )
+        return self._values(tf.random.stateless_normal, shape)
 
     def uniform(self, shape) -> tf.Tensor:
         """Uniform values in [0, 1); the first axis is this replica's batch."""
-        return self._own_part(
-            lambda count, seed: tf.random.stateless_uniform(
-                [count, *shape[1:]], seed, alg="philox"
-            ),
-            shape[0],
-        )
+        return self._values(tf.random.stateless_uniform, shape)
 
     def shared_uniform(self, count) -> tf.Tensor:
         """``count`` uniform values in [0, 1), the same on every replica."""
@@ -93,6 +83,11 @@ class StepNoise:
     def _next_seed(self):
         self._draws += 1
         return tf.random.experimental.stateless_fold_in(self._seed, self._draws)
+
+    def _values(self, draw, shape):
+        return self._own_part(
+            lambda count, seed: draw([count, *shape[1:]], seed, alg="philox"), shape[0]
+        )
 
     def _own_part(self, draw, count):
         replica = tf.distribute.get_replica_context()

@@ -97,11 +97,7 @@ class StepwiseTrainer(keras.Model):
 
     def checkpointed(self) -> dict:
         """Everything that further training depends on, by name, for a checkpoint."""
-        return {
-            "network": self.network,
-            "optimizer": self.optimizer,
-            **self.counted(),
-        }
+        return {"network": self.network, "optimizer": self.optimizer, **self.counted()}
 
     def counted(self) -> dict:
         """The part of it that is neither a network nor an optimizer."""

@@ -11,6 +11,8 @@ from keras_cnns.trainers.stepwise import is_loss_scaled
 class WassersteinTrainer(LatentTrainer):
     """A generator that raises the critic's scores of its images."""
 
+    discriminator_steps = 5
+
     def generator_objective(self, latents, labels, on_fake):
         """Mean of -f(G(z)), and what is reported."""
         fakes = self.generate(latents, labels) + on_fake

@@ -21,18 +21,15 @@ class WassersteinGAN(WassersteinTrainer):
     estimates of two critics cannot be compared.
 
     Args:
-        generator: latents to images.
         discriminator: the critic, images to scores ``(batch, 1)``.
-        latents: ``Latents``, or the number of standard normal values.
         clip_value: c; after each critic update every trainable weight of the critic,
             those of batch normalisation too, lies in [-c, c].
-        discriminator_steps: critic updates for each of the generator, n_critic; pass
-            batches of that many minibatches.
         critic_warm_up: whether the critic gets 100 updates before each of the first 25
             generator updates and before every 500th, as in the authors' code (not in
             the paper), which counts them as whole multiples of ``discriminator_steps``
             here.
-        **options: of ``LatentTrainer``.
+        generator, **options: of ``LatentTrainer``, whose ``discriminator_steps`` are
+            n_critic, 5 if left out.
 
     Raises:
         ValueError: if the networks do not fit together or an argument is bad.
@@ -41,30 +38,18 @@ class WassersteinGAN(WassersteinTrainer):
     at 5e-5, batch 64). The authors' code clips before each update, not after it.
     """
 
-    metric_names = (
-        "critic_loss",
-        "generator_loss",
-        "wasserstein_estimate",
-    )
+    metric_names = ("critic_loss", "generator_loss", "wasserstein_estimate")
 
     def __init__(
         self,
         generator,
         discriminator,
         *,
-        latents,
         clip_value=0.01,
-        discriminator_steps=5,
         critic_warm_up=False,
         **options,
     ):
-        super().__init__(
-            generator,
-            discriminator,
-            latents=latents,
-            discriminator_steps=discriminator_steps,
-            **options,
-        )
+        super().__init__(generator, discriminator, **options)
         if not clip_value > 0:
             raise ValueError(f"clip_value must be positive, got {clip_value!r}")
         self._clip_value = clip_value
@@ -88,22 +73,21 @@ class WassersteinGAN(WassersteinTrainer):
         is_due = int(self.critic_rounds.numpy()) >= rounds
         return self.train_step if is_due else self.critic_step
 
-    @staticmethod
-    def count_updates(steps, discriminator_steps, critic_warm_up=False):
-        """Updates of the generator and of the critic in a number of steps."""
+    def count_updates(self, steps, steps_per_epoch):
+        """As the base class; with a warm-up, the generator's are a mean over epochs."""
+        of_generator, of_critic = super().count_updates(steps, steps_per_epoch)
         updates, left = 0, steps
-        while critic_warm_up and left > 0:
-            left -= 1 + _rounds_before(updates, discriminator_steps)
+        while self._warms_up and left > 0:
+            left -= 1 + _rounds_before(updates, self.discriminator_steps)
             updates += left >= 0
-        return updates if critic_warm_up else steps, steps * discriminator_steps
+        if self._warms_up:
+            of_generator = (updates, updates / (steps / steps_per_epoch))
+        return of_generator, of_critic
 
     def train_step(self, data):
-        """Algorithm 1: n_critic updates of the critic, then one of the generator."""
-        noise = self.step_noise()
-        self.update_generator(noise, *self.train_discriminator(data, noise))
         self.generator_updates.assign_add(1)
         self.critic_rounds.assign(0)
-        return self.finish_step()
+        return super().train_step(data)
 
     def critic_step(self, data):
         """The critic's part of the algorithm alone."""
@@ -112,7 +96,7 @@ class WassersteinGAN(WassersteinTrainer):
         names = ("critic_loss", "wasserstein_estimate")
         return self.finish_step(names, network_moved=False)
 
-    def critic_objective(self, images, labels, latents, on_real, on_fake):
+    def discriminator_objective(self, images, labels, latents, on_real, on_fake):
         """Mean of f(G(z)) - f(x), and what is reported."""
         fakes = tf.stop_gradient(self.generate(latents, labels))
         loss = tf.reduce_mean(
@@ -123,23 +107,12 @@ class WassersteinGAN(WassersteinTrainer):
         )
         return loss, {"critic_loss": loss, "wasserstein_estimate": -loss}
 
-    def train_discriminator(self, data, noise):
-        """n_critic clipped updates, a minibatch each; returns the last minibatch."""
-        for images, labels in self.minibatches(data):
-            self.minimize(
-                self.critic_objective,
-                self.discriminator,
-                self.discriminator_optimizer,
-                images,
-                labels,
-                noise.latents(self.latents, len(images)),
-                self.draw_instance_noise(noise, images),
-                self.draw_instance_noise(noise, images),
-            )
-            distribution.clip_variables(
-                self.discriminator.trainable_variables, self._clip_value
-            )
-        return images, labels
+    def update_discriminator(self, noise, images, labels):
+        """One update, whose weights are then clipped."""
+        super().update_discriminator(noise, images, labels)
+        distribution.clip_variables(
+            self.discriminator.trainable_variables, self._clip_value
+        )
 
 
 def _rounds_before(generator_updates, discriminator_steps):

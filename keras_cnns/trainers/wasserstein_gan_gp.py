@@ -18,14 +18,11 @@ class WassersteinGANGP(WassersteinTrainer):
     is d (1 + d / (2 weight)).
 
     Args:
-        generator: latents to images.
         discriminator: the critic, images to scores ``(batch, 1)``; without batch
             normalisation, which would tie each example's gradient to the others.
-        latents: ``Latents``, or the number of standard normal values.
         penalty_weight: lambda; 10 for images, 0.1 for the paper's 2-D toy data.
-        discriminator_steps: critic updates for each of the generator; pass batches of
-            that many minibatches.
-        **options: of ``LatentTrainer``.
+        generator, **options: of ``LatentTrainer``, whose ``discriminator_steps`` are
+            n_critic, 5 if left out.
 
     Raises:
         ValueError: if the networks do not fit together, the critic has batch
@@ -42,49 +39,18 @@ class WassersteinGANGP(WassersteinTrainer):
         "wasserstein_estimate",
     )
 
-    def __init__(
-        self,
-        generator,
-        discriminator,
-        *,
-        latents,
-        penalty_weight=10.0,
-        discriminator_steps=5,
-        **options,
-    ):
-        super().__init__(
-            generator,
-            discriminator,
-            latents=latents,
-            discriminator_steps=discriminator_steps,
-            **options,
-        )
+    def __init__(self, generator, discriminator, *, penalty_weight=10.0, **options):
+        super().__init__(generator, discriminator, **options)
         check_penalized(discriminator, penalty_weight)
         self._penalty_weight = penalty_weight
 
-    def train_step(self, data):
-        """Algorithm 1: n_critic updates of the critic, then one of the generator."""
-        noise = self.step_noise()
-        self.update_generator(noise, *self.train_discriminator(data, noise))
-        return self.finish_step()
+    def draw_positions(self, noise, images):
+        """Where between real and generated images the penalty is taken."""
+        return [noise.uniform([len(images)] + [1] * (images.shape.rank - 1))]
 
-    def train_discriminator(self, data, noise):
-        """n_critic updates, a minibatch each; returns the last minibatch."""
-        for images, labels in self.minibatches(data):
-            self.minimize(
-                self.critic_objective,
-                self.discriminator,
-                self.discriminator_optimizer,
-                images,
-                labels,
-                noise.latents(self.latents, len(images)),
-                noise.uniform([len(images)] + [1] * (images.shape.rank - 1)),
-                self.draw_instance_noise(noise, images),
-                self.draw_instance_noise(noise, images),
-            )
-        return images, labels
-
-    def critic_objective(self, images, labels, latents, fractions, on_real, on_fake):
+    def discriminator_objective(
+        self, images, labels, latents, fractions, on_real, on_fake
+    ):
         """Mean of f(G(z)) - f(x) with the penalty, and what is reported."""
         reals = images + on_real
         fakes = tf.stop_gradient(self.generate(latents, labels)) + on_fake

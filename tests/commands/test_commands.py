@@ -105,6 +105,8 @@ def _used_names():
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 yield node.attr
+            elif isinstance(node, ast.arg) and path.parent.name == "trainers":
+                yield node.arg  # Task.trainer_options gives options by these names
             elif isinstance(node, ast.Constant) and id(node) not in naming:
                 yield node.value
 

@@ -143,7 +143,7 @@ def test_other_sizes_are_mirrored_up_to_the_next_multiple(folder):
     filled = inference.open_inpainter(str(folder))(image, mask)
     holes = mask[..., 0] == 0
     np.testing.assert_allclose(filled[holes], expected[holes], atol=0.51)
-    assert run.config.image_shape == (16, 16, 3)
+    assert run.config.preprocessing.shape == (16, 16, 3)
 
 
 @pytest.mark.parametrize("shape", [(1, 40, 3), (9, 7, 1), (64, 17, 3)])

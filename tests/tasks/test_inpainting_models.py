@@ -104,7 +104,7 @@ def test_a_row_trains_by_its_papers_options(open_task, model):
     assert task.total_steps == 7180
     if row.trainer == "global_local":
         steps = [0, 1291, 1292, 1435, 1436]
-        phases = ["completion_step"] * 2 + ["discriminator_step"] * 2 + ["train_step"]
+        phases = ["generator_step"] * 2 + ["discriminator_step"] * 2 + ["train_step"]
         assert _phases(trainer, steps) == phases
     if row.trainer == "reconstruction":
         phases = ["train_step"] * 2 + ["second_stage_step"]

@@ -261,8 +261,10 @@ def test_warm_up_comes_back_every_500_generator_updates():
     trainer.critic_rounds.assign(19)
     assert trainer.next_step().__name__ == "train_step"
     # 25 updates of 20 steps, 475 of one, one of 20, and 4 more
-    assert trainer.count_updates(500 + 475 + 20 + 4, 5, True) == (505, 4995)
-    assert trainer.count_updates(100, 5) == (100, 500)
+    steps = 500 + 475 + 20 + 4
+    assert trainer.count_updates(steps, steps) == ((505, 505), (5 * steps, 5 * steps))
+    steady = trainers.WassersteinGAN(*_linear(), latents=1)
+    assert steady.count_updates(100, 10) == ((100, 10), (500, 50))
 
 
 def test_the_penalty_refuses_a_critic_with_batch_normalisation():

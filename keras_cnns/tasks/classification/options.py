@@ -5,6 +5,8 @@ import dataclasses
 from keras_cnns.runs import TrainingOptions, any_of, changed, option
 from keras_cnns.tasks.classification.recipes import recipe
 
+_EXPORT = any_of("export_dir")
+
 
 @dataclasses.dataclass(frozen=True)
 class ClassificationOptions(TrainingOptions):
@@ -19,30 +21,20 @@ class ClassificationOptions(TrainingOptions):
         "", "start from a public checkpoint (imagenet), a weight file or a run's folder"
     )
     freeze: str = option("", "freeze this layer and all before it, batch norm too")
-    validation_split: str = option(
-        "test", "split evaluated after each epoch; empty for none"
-    )
+    validation_split: str = option("test", "split evaluated each epoch; empty: none")
     preprocessing: str = option(
         "",
         "dataset (its own mean and standard deviation), torch, caffe, tf, dpn, "
         "bn_inception or facenet; empty: that of the initial weights, else dataset",
     )
     mixup_alpha: float = option(0.0, "alpha of mixup; 0 for none")
-    label_smoothing: float = option(
-        0.0, "fraction of each label spread over all classes"
-    )
-    auxiliary_weight: float = option(
-        0.0, "loss weight of each auxiliary head; 0 without any"
-    )
+    label_smoothing: float = option(0.0, "fraction of labels spread over all classes")
+    auxiliary_weight: float = option(0.0, "loss weight of auxiliary heads; 0: no heads")
     early_stopping: int = option(
         0, "epochs without improvement before stopping; 0: never", least=0
     )
     warmup_requests: int = option(
-        1,
-        "warm-up requests stored for TF Serving; 0 for none",
-        least=0,
-        free=True,
-        needs=any_of("export_dir"),
+        1, "warm-up requests for TF Serving; 0: none", least=0, free=True, needs=_EXPORT
     )
     optimizer: str = changed(TrainingOptions, "optimizer", "sgd")
     learning_rate: float = changed(TrainingOptions, "learning_rate", 0.1)

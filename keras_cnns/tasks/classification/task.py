@@ -14,6 +14,7 @@ class ClassificationTask(Task):
 
     name = ClassificationOptions.task
     options_class = ClassificationOptions
+    needs_labels = True
 
     @property
     def augmentation(self):
@@ -28,30 +29,19 @@ class ClassificationTask(Task):
             export.check_warmup_available()
 
     def open(self):
-        options = self.options
-        splits = [options.train_split]
-        splits += [options.validation_split] if options.validation_split else []
-        source, *held_out = (
-            data.open_source(options.dataset, split, options.data_dir)
-            for split in splits
-        )
-        self.sources = [(source, 1)]
-        self._held_out = held_out[0] if held_out else None
-        self.patience = options.early_stopping
+        self.sources = [(self.open_source(self.options.train_split), 1)]
+        self._held_out = self.open_source(self.options.validation_split)
+        self.patience = self.options.early_stopping
 
     def configure(self):
-        (source, _), *_ = self.sources
-        preprocessing = self._preprocessing(source)
+        preprocessing, names = self._preprocessing(), self.source.class_names
         args = {
             **parse_arguments(self.options.builder_args, {"dropout_rate": 0.2}),
             "input_shape": preprocessing.shape,
-            "classes": len(source.class_names),
+            "classes": len(names),
         }
-        return RunConfig(
-            {"network": {"model": self.options.model, "args": args}},
-            preprocessing,
-            source.class_names,
-        )
+        network = {"model": self.options.model, "args": args}
+        return RunConfig({"network": network}, preprocessing, names)
 
     def make_trainer(self, config, is_new):
         options = self.options
@@ -64,9 +54,8 @@ class ClassificationTask(Task):
         if options.freeze:
             trainers.freeze_up_to(network, options.freeze)
         network = self.prepare_networks({"network": network})["network"]
-        trainer = trainers.ClassificationTrainer(
-            network, auxiliary_weight=options.auxiliary_weight, **self.step_options()
-        )
+        kind = trainers.ClassificationTrainer
+        trainer = kind(network, **self.trainer_options(kind))
         trainer.compile(options.make_optimizer(self.total_steps, self.steps_per_epoch))
         return trainer
 
@@ -79,16 +68,16 @@ class ClassificationTask(Task):
 
     def report(self, run, progress):
         """Curves, and the evaluation of the last epoch on the validation split."""
-        curves = os.path.join(run.folder, "learning_curves.png")
+        curves, matrix = (
+            os.path.join(run.folder, f"{name}.png")
+            for name in ("learning_curves", "confusion_matrix")
+        )
         figures.plot_learning_curves(progress["history"], curves)
-        validation = self.load_validation(run.config)
+        validation, names = self.load_validation(run.config), run.config.class_names
         if validation is None:
             return
         network, _ = inference.load_classifier(run, "last")
-        report = metrics.evaluate_classifier(
-            network, validation, run.config.class_names
-        )
-        matrix = os.path.join(run.folder, "confusion_matrix.png")
+        report = metrics.evaluate_classifier(network, validation, names)
         figures.plot_confusion_matrix(report, matrix)
         progress["report"] = report
         print(
@@ -101,10 +90,8 @@ class ClassificationTask(Task):
 
     @classmethod
     def models(cls):
-        return {
-            name: {"network": name}
-            for name in applications.list_models("classification")
-        }
+        names = applications.list_models("classification")
+        return {name: {"network": name} for name in names}
 
     @classmethod
     def inferencer(cls, run, which="last", **options):
@@ -123,17 +110,16 @@ class ClassificationTask(Task):
             warmup_requests=warmup_requests,
         )
 
-    def _preprocessing(self, source):
+    def _preprocessing(self):
         """That of the options, else of the initial weights, else of the data."""
-        options = self.options
+        options, source = self.options, self.source
         info = applications.model_info(options.model)
-        convention = options.preprocessing
-        start = None if convention else _preprocessing_of(options.init_weights)
+        start, convention = None, options.preprocessing
         if not convention:
+            start = _preprocessing_of(options.init_weights)
             convention = "dataset"
             if options.init_weights in info.weights:
-                public = info.weights[options.init_weights]
-                convention = public.preprocessing or info.preprocessing
+                convention = info.preprocessing_of(options.init_weights)
         height, width, depth = source.image_shape
         height = options.image_size or height or info.input_shape[0]
         width = options.image_size or width or info.input_shape[1]

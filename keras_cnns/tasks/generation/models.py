@@ -56,30 +56,29 @@ _WGAN_SOURCE = (
 _WGAN_GP_SOURCE = "arXiv 1704.00028, algorithm 1, as its released scripts have it"
 
 
+def _row(name, trainer, latents, options, source, critic="", **changes):
+    discriminator = critic or f"{name}_discriminator"
+    networks = {"generator": f"{name}_generator", "discriminator": discriminator}
+    options = {**options, **changes}
+    return PaperModel(networks, options, source, trainer, {"latents": latents})
+
+
 def _gan(name, latents, rate, source=_GAN_SOURCE, trainer="gan", **changes):
-    options = {**_GAN_SGD, "learning_rate": rate, **changes}
-    return _row(name, trainer, latents, options, source)
+    changes["learning_rate"] = rate
+    return _row(name, trainer, latents, _GAN_SGD, source, **changes)
 
 
 def _dcgan(name, latents="uniform", source=_DCGAN_SOURCE, trainer="gan", **changes):
-    return _row(name, trainer, latents, {**_DCGAN_ADAM, **changes}, source)
+    return _row(name, trainer, latents, _DCGAN_ADAM, source, **changes)
 
 
-def _wgan(name, critic="wgan64_critic"):
-    return _row(name, "wgan", "normal", _WGAN_RMSPROP, _WGAN_SOURCE, critic)
+def _wgan(name):
+    return _row(name, "wgan", "normal", _WGAN_RMSPROP, _WGAN_SOURCE, "wgan64_critic")
 
 
 def _wgan_gp(name, source=_WGAN_GP_SOURCE, **changes):
-    options = {**_WGAN_GP_ADAM, **changes}
-    return _row(name, "wgan_gp", "normal", options, source, f"{name}_critic")
-
-
-def _row(name, trainer, latents, options, source, discriminator=""):
-    networks = {
-        "generator": f"{name}_generator",
-        "discriminator": discriminator or f"{name}_discriminator",
-    }
-    return PaperModel(networks, options, source, trainer, {"latents": latents})
+    critic = f"{name}_critic"
+    return _row(name, "wgan_gp", "normal", _WGAN_GP_ADAM, source, critic, **changes)
 
 
 MODELS = {

@@ -1,10 +1,13 @@
 """The options of training a GAN."""
 
 import dataclasses
+import functools
 
 from keras_cnns.runs import changed, find_model, one_of, option
 from keras_cnns.tasks.adversarial import AdversarialOptions
 from keras_cnns.tasks.generation.models import MODELS, TRAINERS, paper_options
+
+_BY = functools.partial(one_of, "trainer")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,21 +22,15 @@ class GenerationOptions(AdversarialOptions):
     generator_loss: str = option(
         "non_saturating",
         "loss of the generator",
-        needs=one_of("trainer", "gan", "cgan"),
+        needs=_BY("gan", "cgan"),
         choices=("non_saturating", "minimax"),
     )
-    clip_value: float = option(
-        0.01, "bound of the critic's weights", needs=one_of("trainer", "wgan")
-    )
+    clip_value: float = option(0.01, "bound of the critic's weights", needs=_BY("wgan"))
     critic_warm_up: bool = option(
-        False,
-        "100 critic updates for each early generator update",
-        needs=one_of("trainer", "wgan"),
+        False, "100 critic updates for each early generator update", needs=_BY("wgan")
     )
     penalty_weight: float = option(
-        10.0,
-        "weight of the gradient penalty",
-        needs=one_of("trainer", "wgan_gp"),
+        10.0, "weight of the gradient penalty", needs=_BY("wgan_gp")
     )
     momentum: float = changed(AdversarialOptions, "momentum", 0.5)
 

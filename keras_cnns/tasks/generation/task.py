@@ -2,12 +2,10 @@
 
 from keras_cnns import applications, data, export, figures, inference
 from keras_cnns.runs import RunConfig, Task
+from keras_cnns.tasks.adversarial import compile_adversarial
 from keras_cnns.tasks.generation.models import TRAINERS
 from keras_cnns.tasks.generation.options import GenerationOptions
 from keras_cnns.trainers import Latents
-
-# Options that are arguments of some trainers.
-_OWN = ("generator_loss", "clip_value", "critic_warm_up", "penalty_weight")
 
 
 class GenerationTask(Task):
@@ -17,38 +15,25 @@ class GenerationTask(Task):
     options_class = GenerationOptions
 
     def open(self):
-        options = self.options
-        source = data.open_source(
-            options.dataset, options.train_split, options.data_dir, labelled=False
-        )
-        self.sources = [(source, options.discriminator_steps)]
+        source = self.open_source(self.options.train_split)
+        self.sources = [(source, self.options.discriminator_steps)]
 
     def configure(self):
-        row, (source, _) = self.options.row, self.sources[0]
+        row, names = self.options.row, self.source.class_names
         discriminator = row.networks["discriminator"]
-        is_conditional = self._check_conditions(discriminator, source)
-        # Networks without a range of their own get images in [-1, 1].
-        is_unit = applications.model_info(discriminator).preprocessing == "unit"
-        preprocessing = self.preprocess_for(
-            discriminator, "unit" if is_unit else "signed"
-        )
+        preprocessing = self.preprocess_for(discriminator)
         args = {"image_shape": preprocessing.shape}
-        if is_conditional:
-            args["classes"] = len(source.class_names)
-        return RunConfig(
-            self.networks_of(
-                row,
-                lambda role, name: args,
-                example={"generator": {"filters": [256, 128, 64]}},
-            ),
-            preprocessing,
-            source.class_names,
-            details={**row.details, "trainer": self.options.algorithm},
-        )
+        if self._is_conditional(discriminator):
+            args["classes"] = len(names)
+        example = {"generator": {"filters": [256, 128, 64]}}
+        networks = self.networks_of(lambda role, name: args, example)
+        details = {**row.details, "trainer": self.options.algorithm}
+        return RunConfig(networks, preprocessing, names, details=details)
 
-    def _check_conditions(self, discriminator, source):
+    def _is_conditional(self, discriminator):
         """Whether the networks take labels; refuses algorithms or data without them."""
         model, trainer = self.options.model, self.options.algorithm
+        source = self.source
         is_conditional = bool(applications.model_info(discriminator).condition_shape)
         if is_conditional != (trainer == "cgan"):
             raise ValueError(
@@ -60,29 +45,14 @@ class GenerationTask(Task):
         return is_conditional
 
     def make_trainer(self, config, is_new):
-        options, own = self.options, self.options.effective(*_OWN)
-        networks = self.build_networks(config)
-        kind = TRAINERS[options.algorithm]
+        networks, kind = self.build_networks(config), TRAINERS[self.options.algorithm]
         size = networks["generator"].inputs[0].shape[-1]
-        trainer = kind(
-            *networks.values(),
-            latents=Latents(size, config.details["latents"]),
-            discriminator_steps=options.discriminator_steps,
-            instance_noise=options.make_instance_noise(self.steps_per_epoch),
-            **own,
-            **self.step_options(),
+        noise = self.options.make_instance_noise(self.steps_per_epoch)
+        given = self.trainer_options(
+            kind, latents=Latents(size, config.details["latents"]), instance_noise=noise
         )
-        warm_up = {k: v for k, v in own.items() if k == "critic_warm_up"}
-        updates = kind.count_updates(
-            self.total_steps, options.discriminator_steps, **warm_up
-        )
-        rates = (options.learning_rate, options.discriminator_rate())
-        trainer.compile(
-            *(
-                options.make_optimizer(n, n / options.epochs, learning_rate=rate)
-                for n, rate in zip(updates, rates)
-            )
-        )
+        trainer = kind(*networks.values(), **given)
+        compile_adversarial(self, trainer)
         return trainer
 
     def sampler(self, trainer, config):

@@ -13,6 +13,7 @@ from keras_cnns.runs import (
     option,
     parse_numbers,
 )
+from keras_cnns.tasks.adversarial import AdversarialOptions
 from keras_cnns.tasks.inpainting.models import MODELS
 from keras_cnns.trainers import ReconstructionWeights
 
@@ -23,7 +24,11 @@ def _trained_by(*trainers):
     return one_of("model", *names)
 
 
-_RECONSTRUCTION = _trained_by("reconstruction", "lbam")
+def _weight(default, of, needs):
+    return option(default, f"weight of {of}", needs=needs)
+
+
+_LOSSES = _trained_by("reconstruction", "lbam")
 _PIXELS = _trained_by("reconstruction", "lbam", "contextual_attention")
 _ADVERSARIAL = _trained_by("lbam", "global_local", "contextual_attention")
 _LOCAL = _trained_by("global_local", "contextual_attention")
@@ -31,7 +36,11 @@ _PENALIZED = _trained_by("lbam", "contextual_attention")
 _STAGES = _trained_by("reconstruction")
 _PHASES = _trained_by("global_local")
 _COARSE = _trained_by("contextual_attention")
-_FEATURES = any_of("perceptual_weight", "style_weight")
+_FEATURES = (_LOSSES, any_of("perceptual_weight", "style_weight"))
+_FEATURE_RUN = (_LOSSES, any_of("feature_run"))
+_SECOND_STAGE = (_STAGES, any_of("second_stage_fraction"))
+_ADVERSARIAL_ADAM = (_ADVERSARIAL, one_of("optimizer", "adam"))
+_VALIDATION = any_of("validation_split")
 _HOLES = ("mask_kinds", "hole_ratios", "rectangle_sides")
 
 
@@ -41,113 +50,68 @@ class InpaintingOptions(TrainingOptions):
 
     task, models = "inpainting", MODELS
 
-    validation_split: str = option(
-        "test", "split evaluated after each epoch; empty for none"
-    )
+    validation_split: str = option("test", "split evaluated each epoch; empty: none")
     validation_images: int = option(
-        200,
-        "images filled after each epoch, evenly spaced in the split; 0 for all",
-        least=0,
-        needs=any_of("validation_split"),
+        200, "images of it, evenly spaced; 0: all", least=0, needs=_VALIDATION
     )
     patch_size: int = option(
-        0,
-        "height and width of the patches of local critics and discriminators; 0: half "
-        "of the image's",
-        least=0,
-        needs=_LOCAL,
+        0, "side of local critics' patches; 0: half the image's", least=0, needs=_LOCAL
     )
     mask_kinds: str = option(
-        "irregular",
-        "kinds of holes, comma-separated: irregular, rectangle, files:FOLDER "
-        "(white pixels are holes)",
+        "irregular", "comma-separated irregular, rectangle, files:FOLDER (white: hole)"
     )
     hole_ratios: str = option(
         "", "least and largest hole ratio of irregular masks; empty: 0.01,0.6"
     )
     rectangle_sides: str = option(
-        "",
-        "shortest and longest side of rectangles, fractions of the image's; empty: "
-        "0.375,0.5",
+        "", "least and largest side as fraction of the image's; empty: 0.375,0.5"
     )
     feature_weights: str = option(
-        "",
-        "VGG16 for the perceptual and the style loss: imagenet, torchvision or a "
-        "weight file",
-        needs=(_RECONSTRUCTION, _FEATURES),
+        "", "VGG16 to compare by: imagenet, torchvision or a file", needs=_FEATURES
     )
     feature_run: str = option(
-        "",
-        "run of a classifier for these losses instead, compared at its stage ends",
-        needs=(_RECONSTRUCTION, _FEATURES),
+        "", "run of a classifier instead, compared at stage ends", needs=_FEATURES
     )
     feature_layers: str = option(
-        "",
-        "other layers of that classifier, comma-separated, finest first",
-        needs=(_RECONSTRUCTION, any_of("feature_run")),
+        "", "other layers of it, comma-separated, finest first", needs=_FEATURE_RUN
     )
-    valid_weight: float = option(
-        1.0, "loss weight of differences on valid pixels", needs=_PIXELS
-    )
-    hole_weight: float = option(
-        6.0, "loss weight of differences in the hole", needs=_PIXELS
-    )
-    perceptual_weight: float = option(
-        0.05, "weight of the perceptual loss", needs=_RECONSTRUCTION
-    )
-    style_weight: float = option(
-        120.0, "weight of the style loss", needs=_RECONSTRUCTION
-    )
-    total_variation_weight: float = option(
-        0.1, "loss weight of the total variation in the hole", needs=_RECONSTRUCTION
-    )
+    valid_weight: float = _weight(1.0, "differences on valid pixels", _PIXELS)
+    hole_weight: float = _weight(6.0, "differences in the hole", _PIXELS)
+    perceptual_weight: float = _weight(0.05, "the perceptual loss", _LOSSES)
+    style_weight: float = _weight(120.0, "the style loss", _LOSSES)
+    total_variation_weight: float = _weight(0.1, "total variation in the hole", _LOSSES)
     compare_composite: bool = option(
-        True,
-        "whether features of the composite are compared too",
-        needs=(_RECONSTRUCTION, _FEATURES),
+        True, "whether features of the composite are compared too", needs=_FEATURES
     )
     second_stage_fraction: float = option(
-        1 / 3,
-        "last fraction of the steps, with frozen encoder batch norms",
-        needs=_STAGES,
+        1 / 3, "last fraction of the steps, encoder batch norms frozen", needs=_STAGES
     )
     second_stage_learning_rate: float = option(
-        5e-5,
-        "learning rate of those steps",
-        needs=(_STAGES, any_of("second_stage_fraction")),
+        5e-5, "learning rate of those steps", needs=_SECOND_STAGE
     )
-    adversarial_weight: float = option(
-        0.1, "weight of the adversarial loss", needs=_ADVERSARIAL
-    )
-    penalty_weight: float = option(
-        10.0, "weight of the gradient penalty", needs=_PENALIZED
-    )
+    adversarial_weight: float = _weight(0.1, "the adversarial loss", _ADVERSARIAL)
+    penalty_weight: float = _weight(10.0, "the gradient penalty", _PENALIZED)
     completion_fraction: float = option(
         0.18, "first fraction of the steps, without discriminator", needs=_PHASES
     )
     discriminator_alone_fraction: float = option(
         0.02, "next fraction of the steps, with the discriminator alone", needs=_PHASES
     )
-    coarse_weight: float = option(1.2, "loss weight of the coarse image", needs=_COARSE)
+    coarse_weight: float = _weight(1.2, "the coarse image", _COARSE)
     discount: float = option(
         0.9, "factor of a difference's weight per pixel into the hole", needs=_COARSE
     )
     distance: str = option(
         "axis", "distance into the hole", needs=_COARSE, choices=DISTANCES
     )
-    discriminator_steps: int = option(
-        1, "discriminator updates in each step", least=1, needs=_PENALIZED
+    discriminator_steps: int = changed(
+        AdversarialOptions, "discriminator_steps", 1, needs=_PENALIZED
     )
-    discriminator_learning_rate: float = option(
-        0.0,
-        "peak learning rate of the discriminator; 0: learning_rate",
-        least=0,
-        needs=_ADVERSARIAL,
+    discriminator_learning_rate: float = changed(
+        AdversarialOptions, "discriminator_learning_rate", 0.0, needs=_ADVERSARIAL
     )
     discriminator_beta_1: Optional[float] = option(
-        None,
-        "beta_1 of the discriminator; default: beta_1",
-        needs=(_ADVERSARIAL, one_of("optimizer", "adam")),
+        None, "beta_1 of the discriminator; default: beta_1", needs=_ADVERSARIAL_ADAM
     )
     batch_size: int = changed(TrainingOptions, "batch_size", 16)
     momentum: float = changed(TrainingOptions, "momentum", 0.0)
@@ -163,13 +127,18 @@ class InpaintingOptions(TrainingOptions):
     def check(self):
         super().check()
         self.mask_recipe()
+        has_stages = any(self.effective("second_stage_fraction").values())
+        if has_stages and (self.schedule != "constant" or self.warmup_epochs):
+            raise ValueError(
+                f"schedule={self.schedule!r} and warmup_epochs={self.warmup_epochs} "
+                "cannot be combined with second_stage_fraction="
+                f"{self.second_stage_fraction}, which sets the rate; take constant and "
+                "0, or a fraction of 0"
+            )
         if "perceptual_weight" not in self.effective("perceptual_weight"):
             return
-        given = [
-            f"{name}={getattr(self, name)!r}"
-            for name in ("feature_weights", "feature_run")
-            if getattr(self, name)
-        ]
+        names = ("feature_weights", "feature_run")
+        given = [f"{n}={getattr(self, n)!r}" for n in names if getattr(self, n)]
         if len(given) > 1:
             raise ValueError(f"give {given[0]} or {given[1]}, not both")
         if (self.perceptual_weight or self.style_weight) and not given:

@@ -2,19 +2,11 @@
 
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.runs import RunConfig, Task
+from keras_cnns.tasks.adversarial import compile_adversarial
 from keras_cnns.tasks.inpainting.models import TRAINERS
 from keras_cnns.tasks.inpainting.options import InpaintingOptions
 
 _GRID_ROWS = 6  # images of the grid
-# Options that are arguments of some trainers.
-_OWN = (
-    "adversarial_weight",
-    "penalty_weight",
-    "discriminator_steps",
-    "coarse_weight",
-    "discount",
-    "distance",
-)
 
 
 class InpaintingTask(Task):
@@ -25,40 +17,28 @@ class InpaintingTask(Task):
 
     def __init__(self, options):
         super().__init__(options)
-        self._row, self._recipe = options.row, options.mask_recipe()
+        self._recipe = options.mask_recipe()
         self._held_out = self._features = None
 
     def open(self):
         options = self.options
-        splits = [options.train_split]
-        splits += [options.validation_split] if options.validation_split else []
-        source, *held_out = (
-            data.open_source(options.dataset, split, options.data_dir, labelled=False)
-            for split in splits
-        )
         minibatches = options.effective("discriminator_steps").values()
-        self.sources = [(source, *(minibatches or [1]))]
-        self._held_out = held_out[0] if held_out else None
+        self.sources = [(self.open_source(options.train_split), *(minibatches or [1]))]
+        self._held_out = self.open_source(options.validation_split)
         self._features = self._load_features()
 
     def _load_features(self):
         """The feature network of perceptual and style losses; None for none."""
         options = self.options
-        info = applications.model_info(self._row.networks["network"])
+        images = self.preprocess_for(options.row.networks["network"])
+        given = {"value_range": images.value_range}
         if options.feature_weights:
-            return trainers.vgg16_features(
-                options.feature_weights, value_range=info.preprocessing
-            )
+            return trainers.vgg16_features(options.feature_weights, **given)
         if not options.feature_run:
             return None
-        size = (options.image_size,) * 2 if options.image_size else info.input_shape[:2]
         names = [name.strip() for name in options.feature_layers.split(",")]
-        return inference.run_features(
-            options.feature_run,
-            size=size,
-            layers=[name for name in names if name],
-            value_range=info.preprocessing,
-        )
+        given.update(size=images.shape[:2], layers=[name for name in names if name])
+        return inference.run_features(options.feature_run, **given)
 
     def facts(self):
         return {
@@ -68,9 +48,7 @@ class InpaintingTask(Task):
         }
 
     def configure(self):
-        (source, _), model = self.sources[0], self._row.networks["network"]
-        value_range = applications.model_info(model).preprocessing
-        preprocessing = self.preprocess_for(model, value_range)
+        preprocessing = self.preprocess_for(self.options.row.networks["network"])
         patch = self._patch_shape(preprocessing.shape)
 
         def arguments(role, name):
@@ -79,9 +57,8 @@ class InpaintingTask(Task):
             local = {"local_shape": patch} if is_two_sized else {}
             return {"image_shape": shape, **local}
 
-        example = {"network": {"filters": [32, 64]}}
-        networks = self.networks_of(self._row, arguments, example)
-        return RunConfig(networks, preprocessing, source.class_names)
+        networks = self.networks_of(arguments, {"network": {"filters": [32, 64]}})
+        return RunConfig(networks, preprocessing, self.source.class_names)
 
     def _patch_shape(self, image_shape):
         """Shape of the patches of local critics and discriminators."""
@@ -96,69 +73,41 @@ class InpaintingTask(Task):
     def make_trainer(self, config, is_new):
         if self._features is not None:
             self._features.check_channels(config.preprocessing.channels)
-        networks = self.build_networks(config)
-        own = self._trainer_options()
-        optimizers = [self._network_optimizer(own)]
+        networks = self.build_networks(config).values()
+        kind = TRAINERS[self.options.row.trainer]
+        value_range, made = config.preprocessing.value_range, self._made_options()
+        given = self.trainer_options(kind, value_range=value_range, **made)
+        trainer = kind(*networks, **given)
         if len(networks) > 1:
-            optimizers.append(self._discriminator_optimizer(own))
-        trainer = TRAINERS[self._row.trainer](
-            *networks.values(),
-            value_range=config.preprocessing.value_range,
-            **own,
-            **self.step_options(),
-        )
-        trainer.compile(*optimizers)
+            beta_1 = self.options.discriminator_beta_1
+            changes = {} if beta_1 is None else {"beta_1": beta_1}
+            compile_adversarial(self, trainer, **changes)
+        else:
+            trainer.compile(self._two_stage_optimizer(given["second_stage_start"]))
         return trainer
 
-    def _trainer_options(self):
-        """The trainer's own arguments."""
-        options, kind = self.options, self._row.trainer
-        own = options.effective(*_OWN)
-        if kind in ("reconstruction", "lbam"):
-            own["loss_weights"] = options.reconstruction_weights()
-            own["feature_network"] = self._features
-        if kind == "contextual_attention":
-            own.update(options.effective("hole_weight", "valid_weight"))
-        if kind == "reconstruction":
+    def _made_options(self):
+        """Arguments of some trainers that are made of several options."""
+        options, made = self.options, {}
+        if options.row.trainer in ("reconstruction", "lbam"):
+            made["loss_weights"] = options.reconstruction_weights()
+            made["feature_network"] = self._features
+        if options.row.trainer == "reconstruction":
             (steps,) = self.phase_steps("second_stage_fraction")
-            own["second_stage_start"] = self.total_steps - steps if steps else 0
-        if kind == "global_local":
-            own["completion_steps"], own["discriminator_alone_steps"] = (
+            made["second_stage_start"] = self.total_steps - steps if steps else 0
+        if options.row.trainer == "global_local":
+            made["completion_steps"], made["discriminator_alone_steps"] = (
                 self.phase_steps("completion_fraction", "discriminator_alone_fraction")
             )
-        return own
+        return made
 
-    def _network_optimizer(self, own):
-        """Its updates are the steps that do not train the discriminator alone."""
+    def _two_stage_optimizer(self, second_stage_start):
         options, rate = self.options, None
-        if "second_stage_start" in own and options.second_stage_fraction:
-            if options.schedule != "constant" or options.warmup_epochs:
-                raise ValueError(
-                    f"schedule={options.schedule!r} and warmup_epochs="
-                    f"{options.warmup_epochs} cannot be combined with "
-                    f"second_stage_fraction={options.second_stage_fraction}, which "
-                    "sets the rate; take constant and 0, or a fraction of 0"
-                )
-            rate = trainers.two_stage_rate(
-                options.learning_rate,
-                options.second_stage_learning_rate,
-                own["second_stage_start"],
-            )
-        updates = self.total_steps - own.get("discriminator_alone_steps", 0)
+        if second_stage_start:
+            rates = (options.learning_rate, options.second_stage_learning_rate)
+            rate = trainers.two_stage_rate(*rates, second_stage_start)
         return options.make_optimizer(
-            max(1, updates), self.steps_per_epoch, learning_rate=rate
-        )
-
-    def _discriminator_optimizer(self, own):
-        """Its updates are those of the steps that do not train the network alone."""
-        options, each = self.options, own.get("discriminator_steps", 1)
-        updates = (self.total_steps - own.get("completion_steps", 0)) * each
-        beta_1 = options.discriminator_beta_1
-        return options.make_optimizer(
-            max(1, updates),
-            self.steps_per_epoch * each,
-            learning_rate=options.discriminator_learning_rate or options.learning_rate,
-            beta_1=options.beta_1 if beta_1 is None else beta_1,
+            self.total_steps, self.steps_per_epoch, learning_rate=rate
         )
 
     def load_batches(self, config, start_step):
@@ -192,7 +141,7 @@ class InpaintingTask(Task):
 
     def sampler(self, trainer, config):
         """Images with holes, filled, and the truth."""
-        source, model = self._held_out or self.sources[0][0], self.options.model
+        source, model = self._held_out or self.source, self.options.model
         count = min(_GRID_ROWS, source.num_examples)
         batches = self._evaluation(config, source, count, count)
         images, masks = (values.numpy() for values in next(iter(batches)))

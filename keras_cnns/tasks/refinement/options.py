@@ -24,9 +24,7 @@ class RefinementOptions(AdversarialOptions):
         0.5, "weight of the self-regularisation, per image", least=0
     )
     features: str = option(
-        "identity",
-        "features that refining keeps",
-        choices=tuple(SimGAN.FEATURES),
+        "identity", "features that refining keeps", choices=tuple(SimGAN.FEATURES)
     )
     buffer_size: int = option(
         12_800, "refined images kept for the discriminator; 0 for none", least=0

@@ -7,18 +7,9 @@ import tensorflow as tf
 
 from keras_cnns import data, export, figures, inference, trainers
 from keras_cnns.runs import RunConfig, Task
+from keras_cnns.tasks.adversarial import compile_adversarial
 from keras_cnns.tasks.refinement.options import RefinementOptions
 
-# Options that are arguments of the trainer.
-_OWN = (
-    "regularization_weight",
-    "features",
-    "refiner_steps",
-    "discriminator_steps",
-    "buffer_size",
-    "refiner_pretraining",
-    "discriminator_pretraining",
-)
 _GRID_ROWS = 4  # of simulated and refined images each
 
 
@@ -40,20 +31,13 @@ class RefinementTask(Task):
 
     def open(self):
         options = self.options
-        simulated, real = (
-            data.open_source(name, split, options.data_dir, labelled=False)
-            for name, split in (
-                (options.dataset, options.train_split),
-                (options.real_dataset, options.real_split),
-            )
-        )
         steps = options.discriminator_steps
-        self.sources = [(simulated, options.refiner_steps + steps), (real, steps)]
-        self._to_refine = data.open_source(
-            options.refined_dataset or options.dataset,
-            options.refined_split or options.train_split,
-            options.data_dir,
-            labelled=False,
+        self.sources = [
+            (self.open_source(options.train_split), options.refiner_steps + steps),
+            (self.open_source(options.real_split, options.real_dataset), steps),
+        ]
+        self._to_refine = self.open_source(
+            options.refined_split or options.train_split, options.refined_dataset
         )
         self._check_phases()
         self._folder = self._refined_folder()
@@ -84,46 +68,23 @@ class RefinementTask(Task):
         return folder
 
     def configure(self):
-        row, (source, _) = self.options.row, self.sources[0]
-        preprocessing = self.preprocess_for(row.networks["refiner"], "signed")
-        if not self.options.image_size and None not in source.image_shape[:2]:
-            preprocessing = preprocessing.with_size(*source.image_shape[:2])
-        networks = self.networks_of(
-            row,
-            lambda role, name: {"image_shape": preprocessing.shape},
-            example={"refiner": {"filters": 32}},
+        preprocessing = self.preprocess_for(self.options.row.networks["refiner"])
+        size = self.source.image_shape[:2]
+        if not self.options.image_size and None not in size:
+            preprocessing = preprocessing.with_size(*size)
+        args, example = (
+            {"image_shape": preprocessing.shape},
+            {"refiner": {"filters": 32}},
         )
-        return RunConfig(networks, preprocessing, source.class_names)
+        networks = self.networks_of(lambda role, name: args, example)
+        return RunConfig(networks, preprocessing, self.source.class_names)
 
     def make_trainer(self, config, is_new):
-        options = self.options
-        networks = self.build_networks(config)
-        trainer = trainers.SimGAN(
-            *networks.values(),
-            **options.effective(*_OWN),
-            instance_noise=options.make_instance_noise(self.steps_per_epoch),
-            **self.step_options(),
-        )
-
-        def optimizer(learning_rate, updates_per_step, steps_without):
-            return options.make_optimizer(
-                (self.total_steps - steps_without) * updates_per_step,
-                self.steps_per_epoch * updates_per_step,
-                learning_rate=learning_rate,
-            )
-
-        trainer.compile(
-            optimizer(
-                options.learning_rate,
-                options.refiner_steps,
-                options.discriminator_pretraining,
-            ),
-            optimizer(
-                options.discriminator_rate(),
-                options.discriminator_steps,
-                options.refiner_pretraining,
-            ),
-        )
+        networks = self.build_networks(config).values()
+        noise = self.options.make_instance_noise(self.steps_per_epoch)
+        given = self.trainer_options(trainers.SimGAN, instance_noise=noise)
+        trainer = trainers.SimGAN(*networks, **given)
+        compile_adversarial(self, trainer)
         return trainer
 
     def load_batches(self, config, start_step):
@@ -171,7 +132,9 @@ class RefinementTask(Task):
         if os.path.exists(self._folder):
             print(f"{self._folder} is there already and stays unchanged")
             return
-        count = inference.Refiner(run).refine_source(self._to_refine, self._folder)
+        refiner = inference.Refiner(run)
+        given = (refiner.network, refiner.preprocessing, self._to_refine)
+        count = inference.refine_source(*given, self._folder)
         print(f"{count} refined images are in {self._folder}")
 
     @classmethod
