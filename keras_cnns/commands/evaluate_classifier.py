@@ -70,11 +70,10 @@ def run(options):
             "models": models,
             "views": shown,
         }
-        folder = options.output_dir
-        _files.write_text(os.path.join(folder, "report.json"), json.dumps(record))
-        figures.plot_confusion_matrix(
-            report, os.path.join(folder, "confusion_matrix.png")
-        )
+        path = os.path.join(options.output_dir, "report.json")
+        _files.write_text(path, json.dumps(record))
+        path = os.path.join(options.output_dir, "confusion_matrix.png")
+        figures.plot_confusion_matrix(report, path)
     return report
 
 

@@ -80,15 +80,9 @@ def run(options) -> list:
                 bar.update(done + fraction - bar.n)
 
             try:
-                _fill(
-                    inpainter,
-                    source,
-                    mask_path,
-                    shared_mask,
-                    target,
-                    options.seed,
-                    show,
-                )
+                image, mask = _read(source, mask_path, shared_mask)
+                filled = inpainter(image, mask, seed=options.seed, progress=show)
+                data.write_image(target, filled)
                 written.append(target)
             except (ValueError, OSError, tf.errors.OpError) as error:
                 text = str(error).splitlines()[0]
@@ -103,8 +97,8 @@ def run(options) -> list:
     return written
 
 
-def _fill(inpainter, source, mask_path, shared_mask, target, seed, progress):
-    """Reads, fills and writes one image."""
+def _read(source, mask_path, shared_mask):
+    """An image and its mask."""
     image = data.read_image(source)
     if mask_path is None:
         raise ValueError(f"there is no mask for {source} in --mask")
@@ -116,8 +110,7 @@ def _fill(inpainter, source, mask_path, shared_mask, target, seed, progress):
             *mask.shape[:2], *image.shape[:2]
         )
         raise ValueError(f"mask {mask_path} is {sizes} (height x width)")
-    filled = inpainter(image, mask, seed=seed, progress=progress)
-    data.write_image(target, filled)
+    return image, mask
 
 
 def _jobs(input, mask, output):

@@ -50,10 +50,8 @@ def run(options) -> list:
             f"classes={options.classes!r} has no effect: {sampler.generator.name} is "
             "not conditional"
         )
-    images = data.to_bytes(
-        sampler(options.num_images, seed=options.seed, labels=labels),
-        sampler.value_range,
-    )
+    made = sampler(options.num_images, seed=options.seed, labels=labels)
+    images = data.to_bytes(made, sampler.value_range)
     paths = []
     for i, image in enumerate(images):
         folder = folder_name(names[labels[i]]) if labels else ""

@@ -87,12 +87,8 @@ def _with_labels(canvas, image_size, row_labels, column_labels):
     for index, label in enumerate(row_labels or ()):
         middle = top + index * (height + _GAP) + height // 2
         extent = font.getbbox(str(label))
-        draw.text(
-            (_TEXT_MARGIN, middle - (extent[1] + extent[3]) // 2),
-            str(label),
-            fill=ink,
-            font=font,
-        )
+        place = (_TEXT_MARGIN, middle - (extent[1] + extent[3]) // 2)
+        draw.text(place, str(label), fill=ink, font=font)
     for index, label in enumerate(column_labels or ()):
         middle = left + index * (width + _GAP) + width // 2
         extent = font.getbbox(str(label))
@@ -104,9 +100,8 @@ def _margin(labels, font, side):
     """Pixels that the largest label needs; ``side`` 2 across, 3 down."""
     if not labels:
         return 0
-    return 2 * _TEXT_MARGIN + max(
-        int(np.ceil(font.getbbox(str(label))[side])) for label in labels
-    )
+    extents = [int(np.ceil(font.getbbox(str(label))[side])) for label in labels]
+    return 2 * _TEXT_MARGIN + max(extents)
 
 
 def signed_heat(gradients) -> np.ndarray:

@@ -38,11 +38,7 @@ def inpainting_grid(
         )
     check_value_range(value_range)
     grey = sum(VALUE_RANGES[value_range]) / 2
-    shown = {
-        "input": np.where(masks > 0, images, grey),
-        **columns,
-        "truth": images,
-    }
+    shown = {"input": np.where(masks > 0, images, grey), **columns, "truth": images}
     rows = np.stack(list(shown.values()), 1)
     image_grid(
         rows.reshape(-1, *images.shape[1:]),

@@ -87,9 +87,7 @@ def compare_inpainters(
     """
     count = num_images or source.num_examples
     tally = _Tally(count * len(HOLE_RATIO_BINS) * len(inpainters), progress)
-    height, width, channels = image_shape
-    plain = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
-    shown = []
+    plain, shown = Preprocessing.plain(*image_shape), []
     for number, ratios in enumerate(HOLE_RATIO_BINS):
         batches = load_inpainting_evaluation(
             source,

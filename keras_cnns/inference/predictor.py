@@ -108,25 +108,21 @@ def _match_classes(first, class_names, folder, names):
 
 def _load_member(folder, which, protocol, batch_size):
     """The ``Predictor`` of one run."""
-    if protocol.is_dense:
-        network, config = _load_for_any_size(folder, which, protocol)
-    else:
-        network, run = load_classifier(folder, which)
-        config = run.config
+    network, config = _load_for(folder, which, protocol)
     preprocessing = protocol.adapt(config.preprocessing)
     if protocol.name == "1_crop":
         return Predictor(_single_view(network, preprocessing), config.class_names)
-    protocol.list_scales(
-        preprocessing
-    )  # refuses what does not fit, before data is read
-    predict = _several_views(
-        network, preprocessing, protocol, batch_size, len(config.class_names)
-    )
-    return Predictor(predict, config.class_names)
+    protocol.list_scales(preprocessing)  # refuses what does not fit, before any data
+    names = config.class_names
+    predict = _several_views(network, preprocessing, protocol, batch_size, len(names))
+    return Predictor(predict, names)
 
 
-def _load_for_any_size(folder, which, protocol):
-    """A run's network with height and width open, if it takes the protocol's scales."""
+def _load_for(folder, which, protocol):
+    """Network and config of a run; height and width are open for dense protocols."""
+    if not protocol.is_dense:
+        network, run = load_classifier(folder, which)
+        return network, run.config
     try:
         network, run = load_classifier(folder, which, size=(None, None))
         smallest = min(protocol.list_scales(run.config.preprocessing))
@@ -139,13 +135,11 @@ def _load_for_any_size(folder, which, protocol):
 
 def _single_view(network, preprocessing):
     """Images as in training, all of a call in one step."""
-    size = (preprocessing.height, preprocessing.width, preprocessing.channels)
+    spec = tf.TensorSpec(preprocessing.shape)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def predict_batch(contents):
-        images = tf.map_fn(
-            preprocessing, contents, fn_output_signature=tf.TensorSpec(size)
-        )
+        images = tf.map_fn(preprocessing, contents, fn_output_signature=spec)
         return network(images, training=False)
 
     return lambda contents: np.asarray(predict_batch(contents))
@@ -153,11 +147,7 @@ def _single_view(network, preprocessing):
 
 def _several_views(network, preprocessing, protocol, batch_size, num_classes):
     """The mean over a protocol's views, ``batch_size`` inputs at a time."""
-    size = (
-        (None, None)
-        if protocol.is_dense
-        else (preprocessing.height, preprocessing.width)
-    )
+    size = (None, None) if protocol.is_dense else preprocessing.shape[:2]
     area = preprocessing.height * preprocessing.width
     views_of = _scaled_images if protocol.is_dense else _crops
 

@@ -27,9 +27,8 @@ class Sampler:
     def __init__(self, run):
         self.run = read_run(run, "generation")
         self.generator = self.run.load("generator")
-        self.latents = Latents(
-            self.generator.inputs[0].shape[-1], self.run.config.details.get("latents")
-        )
+        size = self.generator.inputs[0].shape[-1]
+        self.latents = Latents(size, self.run.config.details.get("latents"))
         self.class_names = self.run.config.class_names
         self.value_range = self.run.config.preprocessing.value_range
 

@@ -78,9 +78,8 @@ def object_filters(
             f"num_negatives={num_negatives}, but {len(outside)} positions lie outside "
             "of the boxes"
         )
-    negatives = np.random.default_rng(seed).choice(
-        outside, num_negatives, replace=False
-    )
+    random = np.random.default_rng(seed)
+    negatives = random.choice(outside, num_negatives, replace=False)
     activations = maps.reshape(-1, maps.shape[-1])[np.r_[positives, negatives]]
     labels = np.repeat([1, 0], [len(positives), num_negatives])
     return _fit(activations, labels, c)

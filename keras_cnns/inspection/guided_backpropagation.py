@@ -163,12 +163,10 @@ def unit_gradients(model, images, layer_name, units, batch_size=32) -> np.ndarra
             tape.watch(inputs[0])
             responses = _responses(part, inputs)
             chosen = [responses[:, unit] for unit in units]
-        gradients.append(
-            [
-                tape.gradient(response, inputs[0], unconnected_gradients="zero").numpy()
-                for response in chosen
-            ]
+        found = (
+            tape.gradient(x, inputs[0], unconnected_gradients="zero") for x in chosen
         )
+        gradients.append([gradient.numpy() for gradient in found])
     return np.concatenate(gradients, axis=1)
 
 
@@ -220,16 +218,12 @@ def _part(model, layer_name, units):
 
 
 def _batches(images, batch_size):
-    arrays = [np.asarray(x) for x in images] if _is_several(images) else [images]
-    arrays = [np.asarray(array, np.float32) for array in arrays]
+    several = images if isinstance(images, (list, tuple)) else [images]
+    arrays = [np.asarray(array, np.float32) for array in several]
     if not len(arrays[0]):
         raise ValueError("there are no images")
     for start in range(0, len(arrays[0]), batch_size):
         yield [array[start : start + batch_size] for array in arrays]
-
-
-def _is_several(images):
-    return isinstance(images, (list, tuple))
 
 
 def _responses(part, inputs):

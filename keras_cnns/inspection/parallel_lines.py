@@ -141,13 +141,10 @@ def estimate_distances(
         ),
     ]
     falling = keras.optimizers.schedules.PolynomialDecay(learning_rate, num_steps, 0.0)
-    for trainer, optimizer in zip(
-        trainers,
-        (keras.optimizers.Adam(learning_rate), keras.optimizers.Adam(falling, 0.5)),
-    ):
-        DiscriminatorTraining(trainer, optimizer, reals, batch_size, seed).advance(
-            num_steps
-        )
+    adam = keras.optimizers.Adam
+    for trainer, optimizer in zip(trainers, (adam(learning_rate), adam(falling, 0.5))):
+        training = DiscriminatorTraining(trainer, optimizer, reals, batch_size, seed)
+        training.advance(num_steps)
     networks = [trainer.discriminator for trainer in trainers]
     return _estimates(distance, exact, generator, networks, points)
 

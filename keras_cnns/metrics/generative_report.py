@@ -225,13 +225,8 @@ def _check_counts(real, other_real, generated, protocol):
 
 def _scores(real, candidates, probabilities, scale, protocol):
     real, candidates = np.asarray(real), np.asarray(candidates)
-    distance = kernel_distance(
-        real,
-        candidates,
-        protocol.kid_subset_size,
-        protocol.kid_num_subsets,
-        protocol.seed,
-    )
+    subsets = (protocol.kid_subset_size, protocol.kid_num_subsets, protocol.seed)
+    distance = kernel_distance(real, candidates, *subsets)
     score = std = None
     if probabilities is not None:
         if len(probabilities) != len(candidates):
@@ -240,9 +235,8 @@ def _scores(real, candidates, probabilities, scale, protocol):
                 f"{len(candidates)} examples"
             )
         score, std = inception_score(probabilities, protocol.inception_splits)
-    precision, recall = precision_recall(
-        *_equally_many(real, candidates, protocol.seed), protocol.num_neighbours
-    )
+    pair = _equally_many(real, candidates, protocol.seed)
+    precision, recall = precision_recall(*pair, protocol.num_neighbours)
     return Scores(
         fid=frechet_distance(real, candidates),
         kid=distance.mean,
@@ -259,9 +253,8 @@ def _equally_many(first, second, seed):
     """Both sets, the larger one subsampled at random to the count of the smaller."""
     random = np.random.default_rng(seed)
     count = min(len(first), len(second))
-    return [
-        x
-        if len(x) == count
-        else x[np.sort(random.choice(len(x), count, replace=False))]
-        for x in (first, second)
-    ]
+
+    def drawn(x):
+        return x[np.sort(random.choice(len(x), count, replace=False))]
+
+    return [x if len(x) == count else drawn(x) for x in (first, second)]
