@@ -71,15 +71,28 @@ def check_positive(name, value) -> None:
         raise ValueError(f"{name} must be a positive number, got {value!r}")
 
 
-def check_rate(name, value, interval="[0, 1)") -> None:
-    """Refuses a number outside of the interval; round brackets exclude its ends."""
-    inside = is_number(value) and 0 <= value <= 1
-    if (
-        not inside
-        or (value == 0 and "(" in interval)
-        or (value == 1 and ")" in interval)
-    ):
-        raise ValueError(f"{name} must be in {interval}, got {value!r}")
+def check_within(name, value, interval="[0, 1)") -> None:
+    """Refuses what is no finite number in an interval.
+
+    Args:
+        name, value: of what is checked.
+        interval: as ``"[0, 1)"`` or ``"(0, inf)"``, whose round brackets exclude their
+            ends. Whole numbers are below 2^31.
+    """
+    low, high = map(float, interval[1:-1].split(","))
+    inside = is_number(value) or is_whole(value)
+    inside = inside and low <= value <= high and -math.inf < value < math.inf
+    inside = inside and not (is_whole(value) and abs(value) >= 2**31)
+    if inside and interval[0] == "(":
+        inside = value != low
+    if inside and interval[-1] == ")":
+        inside = value != high
+    if not inside:
+        wanted = f"in {interval}"
+        if high == math.inf:
+            lower = f"{low:g}"
+            wanted = f"at least {lower}" if interval[0] == "[" else f"more than {lower}"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
 
 
 def check_same_length(**lists) -> None:

@@ -39,6 +39,7 @@ class OPTIONS(SomeRuns, Epoch, Split):
         0.0,
         "the input's fraction of the image's shorter side in 1_crop, 10_crop and "
         "12_crop; 0: the run's",
+        within="[0, 1]",
     )
     scales: tuple = option(
         (), "shorter sides for dense_multi_scale, in pixels; empty for the paper's"

@@ -38,10 +38,14 @@ class OPTIONS(OneRun, Split, Written, Seeded):
         "weight file of Inception v3"
     )
     num_images: int = changed(
-        Counted, "num_images", 5000, help="number of images of each kind", least=2
+        Counted,
+        "num_images",
+        5000,
+        help="number of images of each kind",
+        within="[2, inf)",
     )
     parzen_samples: int = option(
-        0, "samples of the Parzen-window estimate; 0 for none", least=0
+        0, "samples of the Parzen-window estimate; 0 for none", within="[0, inf)"
     )
     parzen_split: str = option(
         "",

@@ -10,7 +10,7 @@ from keras_cnns.runs import DataOptions, Options, RunOptions, changed, option, r
 class OneRun(Options):
     """A finished training."""
 
-    run_dir: Optional[str] = changed(RunOptions, "run_dir", None)
+    run_dir: Optional[str] = changed(RunOptions, "run_dir", None, writes="")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Split(Options):
 class Written(Options):
     """Where results go."""
 
-    output_dir: Optional[str] = required("folder of the results")
+    output_dir: Optional[str] = required("folder of the results", writes="folder")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,5 +59,5 @@ class Counted(Options):
     """The number of images."""
 
     num_images: int = option(
-        0, "number of images, from the first on; 0 for all", least=0
+        0, "number of images, from the first on; 0 for all", within="[0, inf)"
     )

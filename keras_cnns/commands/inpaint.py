@@ -50,6 +50,7 @@ class OPTIONS(Seeded):
         0,
         "height and width of the tiles of large images; 0: 1024, or twice the "
         "training size",
+        within="[0, 16384]",
         needs=_OF_RUNS,
     )
 

@@ -32,7 +32,9 @@ class OPTIONS(Options):
     task: str = option("", "show models of this task only")
     pattern: str = option("*", "show models whose name matches, such as '*densenet*'")
     recipes: bool = option(False, "show the recipes instead of the models")
-    markdown_file: str = option("", "file that gets the models as a Markdown table")
+    markdown_file: str = option(
+        "", "file that gets the models as a Markdown table", writes="file"
+    )
 
     def check(self):
         super().check()

@@ -25,7 +25,9 @@ class OPTIONS(Options):
     """What ``list-options`` takes."""
 
     verb: str = option("", "command to show; empty: all", choices=("", *commands.VERBS))
-    markdown_file: str = option("", "file that gets them as Markdown; empty: terminal")
+    markdown_file: str = option(
+        "", "file that gets them as Markdown; empty: terminal", writes="file"
+    )
 
 
 def run(options) -> list:

@@ -25,9 +25,11 @@ class OPTIONS(SomeRuns, Epoch):
 
     images: tuple = required("image files or folders, comma-separated")
     saved_model: str = option("", "folder of an exported SavedModel version")
-    top_k: int = option(3, "number of classes shown per image", least=1)
+    top_k: int = option(3, "number of classes shown per image", within="[1, inf)")
     batch_size: int = changed(DataOptions, "batch_size", 64, help="images per step")
-    json_file: str = option("", "file that gets the result as JSON; empty for none")
+    json_file: str = option(
+        "", "file that gets the result as JSON; empty for none", writes="file"
+    )
 
 
 def run(options) -> list:

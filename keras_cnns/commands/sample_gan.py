@@ -24,7 +24,7 @@ class OPTIONS(OneRun, Written, Seeded):
     """What ``sample-gan`` takes."""
 
     num_images: int = changed(
-        Counted, "num_images", 64, help="number of images", least=1
+        Counted, "num_images", 64, help="number of images", within="[1, inf)"
     )
     classes: str = option(
         "", "names of the classes to sample, comma-separated; empty: all"
@@ -34,7 +34,7 @@ class OPTIONS(OneRun, Written, Seeded):
         "grid_columns",
         0,
         help="columns of the grid of images; 0: as many as rows",
-        least=0,
+        within="[0, 100]",
     )
 
 

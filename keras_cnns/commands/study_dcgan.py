@@ -70,7 +70,9 @@ class OPTIONS(OneRun, Written, Seeded):
         needs=_with("features"),
     )
     num_images: int = changed(Counted, "num_images", 20_000)
-    num_samples: int = option(150, "number of samples to choose from", least=1)
+    num_samples: int = option(
+        150, "number of samples to choose from", within="[1, inf)"
+    )
     positive_samples: str = option(
         "",
         "numbers of the samples whose latents are added, by concept: 3,17,20;5,8,30",
@@ -95,7 +97,10 @@ class OPTIONS(OneRun, Written, Seeded):
         (), "values of C to choose from; empty: the paper's", needs=_with("features")
     )
     deduplicator_epochs: int = option(
-        40, "epochs of the auto-encoder that hashes", least=1, needs=_with("duplicates")
+        40,
+        "epochs of the auto-encoder that hashes",
+        within="[1, inf)",
+        needs=_with("duplicates"),
     )
 
     @classmethod

@@ -100,13 +100,15 @@ class OPTIONS(Written, Seeded):
     probe_epochs: tuple = option(
         ("1", "10", "25"), "epochs after which fresh discriminators are trained"
     )
-    probe_steps: int = option(4000, "updates of each fresh discriminator", least=1)
+    probe_steps: int = option(
+        4000, "updates of each fresh discriminator", within="[1, inf)"
+    )
     instance_noise: float = changed(AdversarialOptions, "instance_noise", 0.5)
     distances: tuple = option(
         ("0", "0.1", "0.5", "1", "2"), "distances of the parallel lines"
     )
     line_steps: int = option(
-        1500, "updates of the networks for each pair of lines", least=1
+        1500, "updates of the networks for each pair of lines", within="[1, inf)"
     )
     penalty_weight: float = changed(GenerationOptions, "penalty_weight", 10.0, needs=())
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn import model_selection
 from sklearn.svm import LinearSVC
 
-from keras_cnns._checks import check_each_count, check_positive, check_rate
+from keras_cnns._checks import check_each_count, check_positive, check_within
 
 # Of the public code for SVHN.
 C_VALUES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
@@ -82,7 +82,7 @@ def svm_accuracy(
     train = _examples("train", train_features, train_labels)
     test = _examples("test", test_features, test_labels)
     _check_penalties(c_values)
-    check_rate("held_out_fraction", held_out_fraction, "(0, 1)")
+    check_within("held_out_fraction", held_out_fraction, "(0, 1)")
     kept, held_out = model_selection.train_test_split(
         np.arange(len(train[1])),
         test_size=held_out_fraction,

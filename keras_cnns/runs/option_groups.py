@@ -34,8 +34,8 @@ def _taken(name):
 class RunOptions(Options):
     """The run's folder and how it is executed."""
 
-    run_dir: Optional[str] = required("folder of the run", free=True)
-    seed: int = option(0, "seed of all random numbers", least=0)
+    run_dir: Optional[str] = required("folder of the run", writes="folder", free=True)
+    seed: int = option(0, "seed of all random numbers", within="[0, inf)")
     deterministic: bool = option(False, "bit-exact reruns, at some cost in speed")
     distribution_strategy: str = option(
         "one_device", "devices to train on", choices=STRATEGIES, free=True
@@ -47,10 +47,13 @@ class RunOptions(Options):
     )
     resume: bool = option(False, "continue from the newest checkpoint", free=True)
     checkpoint_interval: int = option(
-        0, "steps between checkpoints; 0: one per epoch", least=0, free=True
+        0, "steps between checkpoints; 0: one per epoch", within="[0, inf)", free=True
     )
     export_dir: str = option(
-        "", "folder that gets <model>/<version>; empty: no export", free=True
+        "",
+        "folder that gets <model>/<version>; empty: no export",
+        writes="folder",
+        free=True,
     )
 
 
@@ -70,7 +73,7 @@ class DataOptions(Options):
         0,
         "height and width of the images; 0: the data set's, for generators and "
         "inpainting networks the model's",
-        least=0,
+        within="[0, 16384]",
     )
     channels: int = option(0, "1 (grey) or 3; 0: the data set's", choices=(0, 1, 3))
     augmentation: str = option(
@@ -78,36 +81,50 @@ class DataOptions(Options):
         "random changes in order, such as pad_crop:4,flip,cutout:8 or "
         "random_resized_crop,flip; empty for none",
     )
-    batch_size: int = option(64, "examples per step, over all devices", least=1)
+    batch_size: int = option(
+        64, "examples per step, over all devices", within="[1, inf)"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerOptions(Options):
     """Length of the training, and its updates."""
 
-    epochs: int = option(10, "epochs of the whole run", least=1)
+    epochs: int = option(10, "epochs of the whole run", within="[1, inf)")
     optimizer: str = option("adam", "optimizer", choices=tuple(optimizers.OPTIMIZERS))
-    learning_rate: float = option(2e-4, "peak learning rate")
+    learning_rate: float = option(2e-4, "peak learning rate", within="(0, inf)")
     momentum: float = option(
-        0.9, "momentum of sgd and rmsprop", needs=_taken("momentum")
+        0.9, "momentum of sgd and rmsprop", within="[0, 1)", needs=_taken("momentum")
     )
     nesterov: bool = option(
         False, "whether the momentum of sgd is Nesterov's", needs=_taken("nesterov")
     )
     rho: float = option(
-        0.9, "fraction of the old mean square that is kept", needs=_taken("rho")
+        0.9,
+        "fraction of the old mean square that is kept",
+        within="[0, 1)",
+        needs=_taken("rho"),
     )
     beta_1: float = option(
-        0.9, "fraction of the old mean that adam's kind keeps", needs=_taken("beta_1")
+        0.9,
+        "fraction of the old mean that adam's kind keeps",
+        within="[0, 1)",
+        needs=_taken("beta_1"),
     )
     beta_2: float = option(
-        0.999, "fraction of the old mean square that it keeps", needs=_taken("beta_2")
+        0.999,
+        "fraction of the old mean square that it keeps",
+        within="[0, 1)",
+        needs=_taken("beta_2"),
     )
     epsilon: float = option(
-        1e-7, "added to the optimizer's denominator", needs=_taken("epsilon")
+        1e-7,
+        "added to the optimizer's denominator",
+        within="(0, inf)",
+        needs=_taken("epsilon"),
     )
     weight_decay: float = option(
-        0.0, f"L2 coefficient; decoupled for {', '.join(_DECOUPLED)}", least=0
+        0.0, f"L2 coefficient; decoupled for {', '.join(_DECOUPLED)}", within="[0, inf)"
     )
     weight_decay_scope: str = option(
         "all",
@@ -116,7 +133,9 @@ class OptimizerOptions(Options):
         choices=("all", "kernels"),
     )
     gradient_clip_norm: float = option(
-        0.0, "largest global norm of a network's gradient; 0: no limit", least=0
+        0.0,
+        "largest global norm of a network's gradient; 0: no limit",
+        within="[0, inf)",
     )
     schedule: str = option(
         "constant", "learning-rate schedule", choices=optimizers.SCHEDULES
@@ -125,13 +144,18 @@ class OptimizerOptions(Options):
         "0.5,0.75", "fractions of the run where the rate drops", needs=_SCHEDULE("step")
     )
     decay_rate: float = option(
-        0.1, "factor of a drop", needs=_SCHEDULE("step", "halving", "exponential")
+        0.1,
+        "factor of a drop",
+        within="(0, 1]",
+        needs=_SCHEDULE("step", "halving", "exponential"),
     )
     decay_epochs: float = option(
-        1.0, "epochs between drops", needs=_SCHEDULE("exponential")
+        1.0, "epochs between drops", within="(0, inf)", needs=_SCHEDULE("exponential")
     )
-    warmup_epochs: float = option(0.0, "linear warm-up, in epochs", least=0)
-    ema_decay: float = option(0.0, "decay of the weight average in use; 0: none")
+    warmup_epochs: float = option(0.0, "linear warm-up, in epochs", within="[0, inf)")
+    ema_decay: float = option(
+        0.0, "decay of the weight average in use; 0: none", within="[0, 1)"
+    )
 
     def check(self):
         super().check()

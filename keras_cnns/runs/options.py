@@ -6,9 +6,11 @@ ones, ``run.json``, resume checks and ``docs/options.md`` are derived from that.
 
 import dataclasses
 import json
+import math
+import os
 import typing
 
-from keras_cnns._checks import check_choice, is_number, is_whole
+from keras_cnns._checks import check_choice, check_within, is_number, is_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +54,15 @@ def one_of(name, *values, shown="") -> Need:
 
 
 def option(
-    default, text, *, needs=(), choices=(), least=None, required=False, free=False
+    default,
+    text,
+    *,
+    needs=(),
+    choices=(),
+    within="",
+    writes="",
+    required=False,
+    free=False,
 ):
     """A field of an ``Options`` class.
 
@@ -61,7 +71,8 @@ def option(
         text: its help.
         needs: a ``Need`` or several, all of which must be met for an effect.
         choices: allowed values; empty: any.
-        least: smallest number; None: any.
+        within: interval of numbers, such as "[0, 1)"; empty: any finite ones.
+        writes: ``"folder"`` or ``"file"`` if that is written there; empty: nothing is.
         required: whether it must be given.
         free: whether a resumed run may have another value.
     """
@@ -70,7 +81,8 @@ def option(
         "help": text,
         "needs": needs,
         "choices": tuple(choices),
-        "least": least,
+        "within": within,
+        "writes": writes,
         "required": required,
         "free": free,
     }
@@ -95,7 +107,7 @@ class Options:
     """Checked values; classes derive from it.
 
     Raises:
-        ValueError: if a value is of another type, none of the choices, too small, or
+        ValueError: if a value is of another type, none of the choices, out of range, or
             does not go with the others.
     """
 
@@ -109,11 +121,8 @@ class Options:
             traits = field.metadata
             if traits["choices"]:
                 check_choice(field.name, value, traits["choices"])
-            least = traits["least"]
-            if least is not None and value is not None and not value >= least:
-                raise ValueError(
-                    f"{field.name} must be at least {least}, got {value!r}"
-                )
+            if value is not None and kinds[field.name] in (int, float):
+                check_within(field.name, value, traits["within"] or "(-inf, inf)")
         self.check()
 
     def check(self) -> None:
@@ -155,6 +164,9 @@ class Options:
                 raise ValueError(f"--{name} is missing: {field.metadata['help']}")
         options = cls(**values)
         options._refuse_idle(given)
+        for name, field in fields.items():
+            if field.metadata["writes"] and values[name]:
+                _check_target(name, values[name], field.metadata["writes"])
         return options
 
     def _refuse_idle(self, given):
@@ -194,8 +206,21 @@ class Options:
         return kinds
 
 
+def _check_target(name, path, kind):
+    """Refuses a path that cannot be written."""
+    if os.path.exists(path) and os.path.isdir(path) != (kind == "folder"):
+        raise ValueError(f"{name}={path} must be a {kind}, there is something else")
+    place = os.path.abspath(path)
+    while not os.path.exists(place):
+        place = os.path.dirname(place)
+    if os.path.abspath(path) != place and not os.path.isdir(place):
+        raise ValueError(f"{name}={path} cannot be made: {place} is no folder")
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"{name}={path}: there is no permission to write to {place}")
+
+
 _KINDS = {
-    str: ("text", lambda value: isinstance(value, str)),
+    str: ("text", lambda value: isinstance(value, str) and "\0" not in value),
     int: ("a whole number", is_whole),
     float: ("a number", lambda value: is_number(value) or is_whole(value)),
     bool: ("True or False", lambda value: isinstance(value, bool)),
@@ -256,6 +281,8 @@ def parse_numbers(name: str, text, count: int = 0, kind=float) -> tuple:
         numbers = tuple(kind(part) for part in parts) if text else ()
     except ValueError:
         numbers = None
+    if numbers is not None and not all(map(math.isfinite, numbers)):
+        numbers = None
     if numbers is None or (numbers and count and len(numbers) != count):
         wanted = f"{count or ''} {'whole ' if kind is int else ''}numbers".strip()
         raise ValueError(f"{name} must be {wanted}, comma-separated, got {text!r}")
@@ -263,9 +290,10 @@ def parse_numbers(name: str, text, count: int = 0, kind=float) -> tuple:
 
 
 def field_help(field) -> str:
-    """An option's help, with its choices and what it needs to have an effect."""
+    """An option's help, with its choices, range and needs to have an effect."""
     traits = field.metadata
     choices = [str(choice) for choice in traits["choices"] if choice not in ("", None)]
     text = traits["help"] + (f": {', '.join(choices)}" if choices else "")
+    text += f"; in {traits['within']}" if traits["within"] else ""
     needs = "; ".join(map(str, traits["needs"]))
     return f"{text} [with {needs}]" if needs else text

@@ -10,19 +10,26 @@ from keras_cnns.trainers import InstanceNoise
 class AdversarialOptions(TrainingOptions):
     """Two networks against each other, with samples after each epoch."""
 
-    discriminator_steps: int = option(1, "discriminator updates in each step", least=1)
+    discriminator_steps: int = option(
+        1, "discriminator updates in each step", within="[1, inf)"
+    )
     discriminator_learning_rate: float = option(
-        0.0, "peak learning rate of the discriminator; 0: learning_rate", least=0
+        0.0,
+        "peak learning rate of the discriminator; 0: learning_rate",
+        within="[0, inf)",
     )
     instance_noise: float = option(
         0.0,
         "initial standard deviation of noise on the discriminator's images; 0: none",
-        least=0,
+        within="[0, inf)",
     )
     instance_noise_epochs: float = option(
-        0.0, "epochs in which it falls to 0", least=0, needs=any_of("instance_noise")
+        0.0,
+        "epochs in which it falls to 0",
+        within="[0, inf)",
+        needs=any_of("instance_noise"),
     )
-    grid_columns: int = option(8, "columns of the grids of images", least=1)
+    grid_columns: int = option(8, "columns of the grids of images", within="[1, 100]")
     beta_1: float = changed(TrainingOptions, "beta_1", 0.5)
 
     def check(self):

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
 from keras_cnns import commands, data, runs
+from keras_cnns._checks import check_within
 from keras_cnns.runs import Options, any_of, changed, one_of, option, required
 from keras_cnns.runs.folder import check_unchanged
 from keras_cnns.tasks import TASKS
@@ -19,8 +21,8 @@ class Oven(Options):
 
     dish: str = required("what is baked")
     heat: str = option("top", "where from", choices=("top", "bottom", "both"))
-    degrees: float = option(180.0, "how hot", least=50)
-    minutes: int = option(0, "how long; 0: until done", least=0)
+    degrees: float = option(180.0, "how hot", within="[50, inf)")
+    minutes: int = option(0, "how long; 0: until done", within="[0, inf)")
     bell: bool = option(False, "whether it rings", needs=any_of("minutes"))
     steam: float = option(
         0.0, "litres of water", needs=(one_of("heat", "bottom", "both"), any_of("bell"))
@@ -55,7 +57,7 @@ def test_defaults_of_the_class_then_those_found_then_what_is_given():
     found = FanOven.resolve(dish="cake", minutes=30)
     assert (found.minutes, found.bell, found.trays) == (30, True, ("one",))
     kept = dataclasses.fields(FanOven)[2].metadata
-    assert (kept["help"], kept["least"]) == ("how hot", 50)
+    assert (kept["help"], kept["within"]) == ("how hot", "[50, inf)")
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.minutes = 20
 
@@ -325,3 +327,48 @@ def test_a_run_of_another_task_is_not_resumed(started):
     kind = TASKS["refinement"].options_class
     with pytest.raises(ValueError, match="of generation; a run of refinement"):
         kind.resolve(run_dir=started.folder, resume=True)
+
+
+@pytest.mark.parametrize("verb", commands.VERBS)
+def test_every_number_has_a_range(verb):
+    """And what is not finite is in none."""
+    _, options, _ = commands.find_command(verb)
+    kinds = options.kinds()
+    for field in dataclasses.fields(options):
+        if kinds[field.name] in (int, float):
+            assert field.metadata["within"] or field.metadata["choices"], field.name
+
+
+@pytest.mark.parametrize(
+    ("interval", "inside", "outside", "message"),
+    [
+        ("[0, 1)", (0, 0.5), (-1e-9, 1, True, "0"), "in [0, 1)"),
+        ("(0, 1]", (1e-9, 1), (0, 1.5), "in (0, 1]"),
+        ("[2, inf)", (2, 2**31 - 1), (1, 2**31, 10**400), "at least 2"),
+        ("(0, inf)", (1e30,), (0, float("inf"), float("nan")), "more than 0"),
+    ],
+)
+def test_intervals(interval, inside, outside, message):
+    for value in inside:
+        check_within("x", value, interval)
+    for value in outside:
+        with pytest.raises(ValueError, match=re.escape(f"x must be {message}, got ")):
+            check_within("x", value, interval)
+
+
+def test_places_that_cannot_be_written_are_refused_before_anything(tmp_path):
+    (tmp_path / "file").write_text("")
+    options = TASKS["classification"].options_class
+    given = {"model": "densenet121", "dataset": "digits", "run_dir": str(tmp_path)}
+    for place, message in (
+        ({"run_dir": "file"}, "run_dir=.*file must be a folder"),
+        ({"run_dir": "file/run"}, "run_dir=.*file/run cannot be made: .*file is no f"),
+        ({"run_dir": "run", "export_dir": "file"}, "export_dir=.* must be a folder"),
+        ({"run_dir": "a\0b"}, "run_dir must be text"),
+    ):
+        place = {name: str(tmp_path / path) for name, path in place.items()}
+        with pytest.raises(ValueError, match=message):
+            options.resolve(**{**given, **place})
+    _, predict, _ = commands.find_command("predict")
+    with pytest.raises(ValueError, match="json_file=.* must be a file"):
+        predict.resolve(run_dir="x", images="x", json_file=str(tmp_path))

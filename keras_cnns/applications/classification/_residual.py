@@ -2,7 +2,7 @@
 
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_choice, check_count, check_counts, check_rate
+from keras_cnns._checks import check_choice, check_count, check_counts, check_within
 from keras_cnns.applications.frame.builder import Design
 from keras_cnns.applications.frame.parts import (
     STEM_SHAPES,
@@ -153,7 +153,7 @@ def _stem(x, filters, stem, form):
 def check_survival(final_survival_rate, drop_path) -> None:
     """Refuses rates outside (0, 1] and kinds of gates that do not exist."""
     check_choice("drop_path", drop_path, ("batch", "sample"))
-    check_rate("final_survival_rate", final_survival_rate, "(0, 1]")
+    check_within("final_survival_rate", final_survival_rate, "(0, 1]")
     if final_survival_rate == 1 and drop_path != "batch":
         raise ValueError(
             f"drop_path={drop_path!r} has no effect with final_survival_rate=1, where "

@@ -19,7 +19,7 @@ small: it may stay at chance level.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_choice, check_counts, check_flag, check_rate
+from keras_cnns._checks import check_choice, check_counts, check_flag, check_within
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
     SMALL_IMAGES,
@@ -123,8 +123,8 @@ def _all_cnn(
     check_choice("base", base, _BASES)
     check_choice("downsampling", downsampling, _DOWNSAMPLING)
     check_counts("filters", filters)
-    check_rate("input_dropout_rate", input_dropout_rate)
-    check_rate("dropout_rate", dropout_rate)
+    check_within("input_dropout_rate", input_dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     check_choice("head_padding", head_padding, ("valid", "same"))
     check_flag("rectified_class_maps", rectified_class_maps)
 

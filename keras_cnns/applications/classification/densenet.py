@@ -13,7 +13,7 @@ code always starts with 2k. Deviations: none known.
 
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_count, check_counts, check_flag, check_rate
+from keras_cnns._checks import check_count, check_counts, check_flag, check_within
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
     IMAGENET,
@@ -179,9 +179,9 @@ def _densenet(
     check_counts("blocks", blocks)
     check_count("growth_rate", growth_rate)
     check_count("initial_filters", initial_filters)
-    check_rate("compression", compression, "(0, 1]")
+    check_within("compression", compression, "(0, 1]")
     check_flag("bottleneck", bottleneck)
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     check_stem(stem, stem_strides)
     norm = _NORM[stem]
 

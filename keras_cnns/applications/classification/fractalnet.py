@@ -25,7 +25,7 @@ import itertools
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_choice, check_count, check_counts, check_rate
+from keras_cnns._checks import check_choice, check_count, check_counts, check_within
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
     SMALL_IMAGES,
@@ -130,9 +130,9 @@ def _fractalnet(
     """
     check_counts("filters", filters)
     check_count("columns", columns)
-    check_rate("dropout_rate", dropout_rate)
-    check_rate("drop_path_rate", drop_path_rate)
-    check_rate("global_path_fraction", global_path_fraction, "[0, 1]")
+    check_within("dropout_rate", dropout_rate)
+    check_within("drop_path_rate", drop_path_rate)
+    check_within("global_path_fraction", global_path_fraction, "[0, 1]")
     check_choice("widening", widening, ("unit", "pointwise"))
     kept = list(range(1, columns + 1))
     if only_column is not None:

@@ -20,7 +20,7 @@ odd size the 3x3 poolings round up, where Caffe's have n // 2 rows.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_choice, check_counts, check_rate, is_number
+from keras_cnns._checks import check_choice, check_counts, check_within, is_number
 from keras_cnns.applications.frame.builder import (
     Design,
     classification_builder,
@@ -164,7 +164,7 @@ def _highway(
     first_rate, rise = form["dropout"]
     dropout_rates = [first_rate + rise * i for i in range(len(widths) + 1)]
     for rate in dropout_rates:
-        check_rate("dropout rate", rate)
+        check_within("dropout rate", rate)
 
     def features(x):
         kind = form["first"]

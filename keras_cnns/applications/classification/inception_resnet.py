@@ -34,7 +34,7 @@ from keras_cnns._checks import (
     check_counts,
     check_flag,
     check_positive,
-    check_rate,
+    check_within,
 )
 from keras_cnns.applications.classification import _inception_resnet
 from keras_cnns.applications.classification._inception import (
@@ -59,7 +59,7 @@ _USUAL_DROPOUT = {"keras": 0.0, "torch": 0.2, "embedding": 0.6}
 
 def _embedding_head(size, dropout_rate):
     """Pooling, dropout, an embedding of ``size`` values, the classifier."""
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
 
     def head(x, classes, activation):
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)

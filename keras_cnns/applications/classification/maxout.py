@@ -13,7 +13,7 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns import _addons
-from keras_cnns._checks import check_count, check_counts, check_rate
+from keras_cnns._checks import check_count, check_counts, check_within
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
     SMALL_IMAGES,
@@ -95,8 +95,8 @@ def _maxout(
     """
     check_counts("filters", filters)
     check_count("units", units)
-    check_rate("input_dropout_rate", input_dropout_rate)
-    check_rate("dropout_rate", dropout_rate)
+    check_within("input_dropout_rate", input_dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     if len(filters) != len(_CONVOLUTIONS):
         raise ValueError(f"filters must have three entries, got {filters!r}")
 

@@ -14,7 +14,7 @@ definition starts the first three from smaller values. Deviations: none known.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_choice, check_counts, check_flag, check_rate
+from keras_cnns._checks import check_choice, check_counts, check_flag, check_within
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
     SMALL_IMAGES,
@@ -80,7 +80,7 @@ def _network_in_network(
             number of inputs.
     """
     check_choice("initializer", initializer, ("normal", "he_normal"))
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     check_flag("rectified_class_maps", rectified_class_maps)
     check_counts("kernel_sizes", kernel_sizes)
     if not isinstance(filters, (tuple, list)) or len(filters) != len(kernel_sizes):

@@ -12,7 +12,7 @@ for images of other sizes than 224x224, where here they are as large as the last
 
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_counts, check_rate
+from keras_cnns._checks import check_counts, check_within
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
     IMAGENET,
@@ -88,7 +88,7 @@ def _vgg(convolutions, *, dropout_rate=0.5):
         dropout_rate: fraction of values dropped after both dense layers, in [0, 1).
     """
     check_counts("convolutions", convolutions)
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     if len(convolutions) != len(_FILTERS):
         raise ValueError(f"convolutions must have five entries, got {convolutions!r}")
 

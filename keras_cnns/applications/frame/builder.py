@@ -10,7 +10,7 @@ from typing import Optional
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_choice, check_count, check_flag, check_rate
+from keras_cnns._checks import check_choice, check_count, check_flag, check_within
 from keras_cnns.applications.frame import public_files, weight_files
 from keras_cnns.applications.frame.parts import classifier, dropout, image_input
 
@@ -82,7 +82,7 @@ class Design:
 
 def pooled_classifier(dropout_rate: float = 0.0) -> Callable:
     """The usual head: global average pooling, dropout where asked for, one dense."""
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
 
     def head(x, classes, activation):
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)

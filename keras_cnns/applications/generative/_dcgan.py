@@ -10,8 +10,8 @@ from keras_cnns._checks import (
     check_counts,
     check_flag,
     check_image_shape,
-    check_rate,
     check_same_length,
+    check_within,
 )
 from keras_cnns.applications.frame.parts import MOMENTUM, normalised
 
@@ -67,7 +67,7 @@ def check_batch_norm(batch_norm, affine, momentum):
 
 def check_momentum(batch_norm, momentum):
     """Refuses what is no momentum; where nothing is normalised all but the default."""
-    check_rate("batch_norm_momentum", momentum)
+    check_within("batch_norm_momentum", momentum)
     if not batch_norm and momentum != MOMENTUM:
         raise ValueError(
             f"batch_norm_momentum={momentum!r} has no effect with "

@@ -14,7 +14,7 @@ paper's ends in a sigmoid.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_each_count, check_image_shape, check_rate
+from keras_cnns._checks import check_each_count, check_image_shape, check_within
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.generative._parts import (
     DISCRIMINATOR_LIMIT,
@@ -63,7 +63,7 @@ def CGANGenerator(
         classes=classes,
     )
     check_image_shape(image_shape)
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     latents = keras.Input((latent_size,), name="latents")
     labels = keras.Input((classes,), name="labels")
     limit, rate = GENERATOR_LIMIT, dropout_rate
@@ -116,7 +116,7 @@ def CGANDiscriminator(
         classes=classes,
     )
     check_image_shape(image_shape)
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     images = keras.Input(image_shape, name="images")
     labels = keras.Input((classes,), name="labels")
     x = layers.Flatten(name="flatten")(images)

@@ -11,7 +11,7 @@ discriminator gives logits, the paper's ends in a sigmoid.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_each_count, check_rate
+from keras_cnns._checks import check_each_count, check_within
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.generative._parts import (
@@ -56,7 +56,7 @@ def CGANWordGenerator(
         code_size=code_size,
         latent_size=latent_size,
     )
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     latents = keras.Input((latent_size,), name="latents")
     codes = keras.Input((code_size,), name="codes")
     limit, rate = GENERATOR_LIMIT, dropout_rate
@@ -103,7 +103,7 @@ def CGANWordDiscriminator(
         word_size=word_size,
         code_size=code_size,
     )
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     words = keras.Input((word_size,), name="words")
     codes = keras.Input((code_size,), name="codes")
     limit, rate = DISCRIMINATOR_LIMIT, dropout_rate

@@ -18,7 +18,7 @@ from keras_cnns._checks import (
     check_count,
     check_image_shape,
     check_positive,
-    check_rate,
+    check_within,
 )
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import dropout
@@ -50,7 +50,7 @@ def _deduplication_autoencoder(
     check_image_shape(image_shape)
     check_count("code_size", code_size)
     check_positive("noise_stddev", noise_stddev)
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     images = keras.Input(tuple(image_shape), name="original")
     x = layers.GaussianNoise(noise_stddev, name="noise")(images)
     x = layers.Flatten(name="flatten")(x)

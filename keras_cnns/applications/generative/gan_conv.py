@@ -16,7 +16,7 @@ import math
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_count, check_image_shape, check_rate
+from keras_cnns._checks import check_count, check_image_shape, check_within
 from keras_cnns.applications.classification.maxout import maxout_block
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import dropout
@@ -109,8 +109,8 @@ def GANConvDiscriminator(
         raise ValueError(f"image_shape must be at least 10x10, got {image_shape!r}")
     check_count("units", units)
     check_count("pieces", pieces)
-    check_rate("input_dropout_rate", input_dropout_rate)
-    check_rate("dropout_rate", dropout_rate)
+    check_within("input_dropout_rate", input_dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     images = keras.Input(image_shape, name="images")
     x = dropout(images, input_dropout_rate, "input_dropout")
     for i, row in enumerate(_CONVOLUTIONS, start=1):

@@ -28,8 +28,8 @@ from keras_cnns._checks import (
     check_counts,
     check_image_shape,
     check_positive,
-    check_rate,
     check_same_length,
+    check_within,
     is_number,
 )
 from keras_cnns.applications.frame.builder import network_builder
@@ -178,8 +178,8 @@ def GANDiscriminator(
     check_counts("units", units)
     check_count("pieces", pieces)
     check_image_shape(image_shape)
-    check_rate("input_dropout_rate", input_dropout_rate)
-    check_rate("dropout_rate", dropout_rate)
+    check_within("input_dropout_rate", input_dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     if largest_norm is not None:
         check_positive("largest_norm", largest_norm)
     images = keras.Input(image_shape, name="images")

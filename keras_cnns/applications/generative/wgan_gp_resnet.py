@@ -24,7 +24,7 @@ from keras_cnns._checks import (
     check_counts,
     check_flag,
     check_image_shape,
-    check_rate,
+    check_within,
 )
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import normalised
@@ -125,7 +125,7 @@ def WGANGPResNetGenerator(
     check_count("latent_size", latent_size)
     check_flag("first_bias", first_bias)
     check_flag("he_output", he_output)
-    check_rate("batch_norm_momentum", batch_norm_momentum)
+    check_within("batch_norm_momentum", batch_norm_momentum)
     normalise = functools.partial(normalised, momentum=batch_norm_momentum)
     height, width = (size // 2 ** (len(filters) - 1) for size in image_shape[:2])
     latents = keras.Input((latent_size,), name="latents")

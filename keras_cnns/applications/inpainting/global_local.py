@@ -25,7 +25,12 @@ Glorot's uniform ones.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_count, check_counts, check_image_shape, check_rate
+from keras_cnns._checks import (
+    check_count,
+    check_counts,
+    check_image_shape,
+    check_within,
+)
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype, normalised
 from keras_cnns.applications.generative._parts import logits
@@ -125,7 +130,7 @@ def _fill(fill_value, channels):
             f"got {fill_value!r}"
         )
     for value in values:
-        check_rate(f"fill_value={fill_value!r}: each", value, "[0, 1]")
+        check_within(f"fill_value={fill_value!r}: each", value, "[0, 1]")
     return [float(value) for value in values]
 
 

@@ -26,7 +26,12 @@ are mirror images.
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_choice, check_counts, check_rate, check_same_length
+from keras_cnns._checks import (
+    check_choice,
+    check_counts,
+    check_same_length,
+    check_within,
+)
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import MOMENTUM, head_dtype, normalised
 from keras_cnns.applications.inpainting._parts import (
@@ -149,7 +154,7 @@ def PartialConvUNet(
     kernel_sizes = _kernel_sizes(filters, kernel_sizes)
     check_divisible(image_shape, 2 ** len(filters))
     check_choice("convolution", convolution, _KINDS)
-    check_rate("batch_norm_momentum", batch_norm_momentum)
+    check_within("batch_norm_momentum", batch_norm_momentum)
     images, masks, valid = masked_inputs(image_shape)
     maps = [valid, masks]
     if convolution == "plain":

@@ -28,7 +28,7 @@ from keras_cnns._checks import (
     check_counts,
     check_flag,
     check_image_shape,
-    check_rate,
+    check_within,
 )
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
@@ -163,7 +163,7 @@ def UNet(
 def _check(image_shape, filters, padding, dropout_rate):
     check_counts("filters", filters)
     check_choice("padding", padding, ("valid", "same"))
-    check_rate("dropout_rate", dropout_rate)
+    check_within("dropout_rate", dropout_rate)
     if padding == "valid":
         _check_valid_size(image_shape, len(filters))
     else:

@@ -27,14 +27,22 @@ class ClassificationOptions(TrainingOptions):
         "dataset (its own mean and standard deviation), torch, caffe, tf, dpn, "
         "bn_inception or facenet; empty: that of the initial weights, else dataset",
     )
-    mixup_alpha: float = option(0.0, "alpha of mixup; 0 for none")
-    label_smoothing: float = option(0.0, "fraction of labels spread over all classes")
-    auxiliary_weight: float = option(0.0, "loss weight of auxiliary heads; 0: no heads")
+    mixup_alpha: float = option(0.0, "alpha of mixup; 0 for none", within="[0, inf)")
+    label_smoothing: float = option(
+        0.0, "fraction of labels spread over all classes", within="[0, 1)"
+    )
+    auxiliary_weight: float = option(
+        0.0, "loss weight of auxiliary heads; 0: no heads", within="[0, inf)"
+    )
     early_stopping: int = option(
-        0, "epochs without improvement before stopping; 0: never", least=0
+        0, "epochs without improvement before stopping; 0: never", within="[0, inf)"
     )
     warmup_requests: int = option(
-        1, "warm-up requests for TF Serving; 0: none", least=0, free=True, needs=_EXPORT
+        1,
+        "warm-up requests for TF Serving; 0: none",
+        within="[0, inf)",
+        free=True,
+        needs=_EXPORT,
     )
     optimizer: str = changed(TrainingOptions, "optimizer", "sgd")
     learning_rate: float = changed(TrainingOptions, "learning_rate", 0.1)

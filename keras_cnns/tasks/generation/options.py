@@ -25,12 +25,14 @@ class GenerationOptions(AdversarialOptions):
         needs=_BY("gan", "cgan"),
         choices=("non_saturating", "minimax"),
     )
-    clip_value: float = option(0.01, "bound of the critic's weights", needs=_BY("wgan"))
+    clip_value: float = option(
+        0.01, "bound of the critic's weights", within="(0, inf)", needs=_BY("wgan")
+    )
     critic_warm_up: bool = option(
         False, "100 critic updates for each early generator update", needs=_BY("wgan")
     )
     penalty_weight: float = option(
-        10.0, "weight of the gradient penalty", needs=_BY("wgan_gp")
+        10.0, "weight of the gradient penalty", within="[0, inf)", needs=_BY("wgan_gp")
     )
     momentum: float = changed(AdversarialOptions, "momentum", 0.5)
 

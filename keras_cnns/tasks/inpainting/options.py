@@ -25,7 +25,7 @@ def _trained_by(*trainers):
 
 
 def _weight(default, of, needs):
-    return option(default, f"weight of {of}", needs=needs)
+    return option(default, f"weight of {of}", within="[0, inf)", needs=needs)
 
 
 _LOSSES = _trained_by("reconstruction", "lbam")
@@ -52,10 +52,13 @@ class InpaintingOptions(TrainingOptions):
 
     validation_split: str = option("test", "split evaluated each epoch; empty: none")
     validation_images: int = option(
-        200, "images of it, evenly spaced; 0: all", least=0, needs=_VALIDATION
+        200, "images of it, evenly spaced; 0: all", within="[0, inf)", needs=_VALIDATION
     )
     patch_size: int = option(
-        0, "side of local critics' patches; 0: half the image's", least=0, needs=_LOCAL
+        0,
+        "side of local critics' patches; 0: half the image's",
+        within="[0, inf)",
+        needs=_LOCAL,
     )
     mask_kinds: str = option(
         "irregular", "comma-separated irregular, rectangle, files:FOLDER (white: hole)"
@@ -84,22 +87,34 @@ class InpaintingOptions(TrainingOptions):
         True, "whether features of the composite are compared too", needs=_FEATURES
     )
     second_stage_fraction: float = option(
-        1 / 3, "last fraction of the steps, encoder batch norms frozen", needs=_STAGES
+        1 / 3,
+        "last fraction of the steps, encoder batch norms frozen",
+        within="[0, 1]",
+        needs=_STAGES,
     )
     second_stage_learning_rate: float = option(
-        5e-5, "learning rate of those steps", needs=_SECOND_STAGE
+        5e-5, "learning rate of those steps", within="(0, inf)", needs=_SECOND_STAGE
     )
     adversarial_weight: float = _weight(0.1, "the adversarial loss", _ADVERSARIAL)
     penalty_weight: float = _weight(10.0, "the gradient penalty", _PENALIZED)
     completion_fraction: float = option(
-        0.18, "first fraction of the steps, without discriminator", needs=_PHASES
+        0.18,
+        "first fraction of the steps, without discriminator",
+        within="[0, 1]",
+        needs=_PHASES,
     )
     discriminator_alone_fraction: float = option(
-        0.02, "next fraction of the steps, with the discriminator alone", needs=_PHASES
+        0.02,
+        "next fraction of the steps, with the discriminator alone",
+        within="[0, 1]",
+        needs=_PHASES,
     )
     coarse_weight: float = _weight(1.2, "the coarse image", _COARSE)
     discount: float = option(
-        0.9, "factor of a difference's weight per pixel into the hole", needs=_COARSE
+        0.9,
+        "factor of a difference's weight per pixel into the hole",
+        within="(0, 1]",
+        needs=_COARSE,
     )
     distance: str = option(
         "axis", "distance into the hole", needs=_COARSE, choices=DISTANCES
@@ -111,7 +126,10 @@ class InpaintingOptions(TrainingOptions):
         AdversarialOptions, "discriminator_learning_rate", 0.0, needs=_ADVERSARIAL
     )
     discriminator_beta_1: Optional[float] = option(
-        None, "beta_1 of the discriminator; default: beta_1", needs=_ADVERSARIAL_ADAM
+        None,
+        "beta_1 of the discriminator; default: beta_1",
+        within="[0, 1)",
+        needs=_ADVERSARIAL_ADAM,
     )
     batch_size: int = changed(TrainingOptions, "batch_size", 16)
     momentum: float = changed(TrainingOptions, "momentum", 0.0)

@@ -19,21 +19,23 @@ class RefinementOptions(AdversarialOptions):
         "data set of the real images, named like dataset"
     )
     real_split: str = option("train", "split of the real images")
-    refiner_steps: int = option(2, "refiner updates in each step", least=1)
+    refiner_steps: int = option(2, "refiner updates in each step", within="[1, inf)")
     regularization_weight: float = option(
-        0.5, "weight of the self-regularisation, per image", least=0
+        0.5, "weight of the self-regularisation, per image", within="[0, inf)"
     )
     features: str = option(
         "identity", "features that refining keeps", choices=tuple(SimGAN.FEATURES)
     )
     buffer_size: int = option(
-        12_800, "refined images kept for the discriminator; 0 for none", least=0
+        12_800,
+        "refined images kept for the discriminator; 0 for none",
+        within="[0, inf)",
     )
     refiner_pretraining: int = option(
-        1000, "first steps, with the refiner alone", least=0
+        1000, "first steps, with the refiner alone", within="[0, inf)"
     )
     discriminator_pretraining: int = option(
-        200, "next steps, with the discriminator alone", least=0
+        200, "next steps, with the discriminator alone", within="[0, inf)"
     )
     refined_split: str = option(
         "", "split to refine at the end; empty: the training split", free=True
