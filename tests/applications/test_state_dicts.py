@@ -75,11 +75,11 @@ def test_reads_without_pytorch(prefix, dtype, tmp_path, monkeypatch):
     np.testing.assert_allclose(network(images), source(images), rtol=tolerance)
 
 
-def test_pickled_files_want_pytorch(tmp_path, monkeypatch):
+def test_other_files_are_no_state_dicts(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     path = tmp_path / "model.pth"
     path.write_bytes(b"anything")
-    with pytest.raises(ImportError, match=r"model.pth was pickled.*torch>=2.6"):
+    with pytest.raises(ValueError, match=r"model.pth .*PyTorch did not write it"):
         _network(weights=path)
 
 

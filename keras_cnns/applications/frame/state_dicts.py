@@ -1,8 +1,7 @@
 """PyTorch state dicts as arrays by layer, in the form of our own weight files.
 
-``.safetensors`` need the package safetensors, not PyTorch. Files that PyTorch pickled
-are read by ``torch.load(weights_only=True)`` of PyTorch 2.6 or newer; before, that
-could be made to execute code (CVE-2025-32434).
+PyTorch is not needed: ``.safetensors`` are read by the package safetensors, files that
+PyTorch pickled by ``pickled_tensors``, which executes nothing.
 
 A family's rules are pairs of a regular expression over the whole module name and the
 layer name it becomes, where ``\\1`` is the first group and ``{\\1+1}`` its number plus
@@ -11,13 +10,18 @@ third entry, their number of channels: PyTorch flattens channel by channel, Kera
 position by position.
 """
 
+import json
 import re
 
 import numpy as np
 
+from keras_cnns.applications.frame import pickled_tensors
+from keras_cnns.applications.frame.stored_arrays import check_arrays, reading
+
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 # A module's tensors, in the order of a Keras layer's weights.
 _TENSORS = ("weight", "bias", "running_mean", "running_var")
+_COUNTER = r"(^|\.)num_batches_tracked$"  # of batch normalisation; Keras has none
 _SUM = re.compile(r"\{(\d+)\+(\d+)\}")
 
 
@@ -39,14 +43,14 @@ def read(path: str, names: tuple) -> tuple:
 
     Raises:
         ValueError: if the file cannot be read, or no rule fits one of its modules.
-        ImportError: if the package that reads it is not installed.
+        ImportError: if the package safetensors is wanted and not installed.
     """
     modules = {}
     for key, array in _tensors(path).items():
         module, _, tensor = key.rpartition(".")
         if tensor in _TENSORS:
             modules.setdefault(module, {})[tensor] = array
-        elif tensor != "num_batches_tracked":
+        else:
             raise ValueError(f"{path}: unknown tensor {key!r}")
     layers, origins, strangers = {}, {}, []
     for module, tensors in modules.items():
@@ -63,9 +67,12 @@ def read(path: str, names: tuple) -> tuple:
                 )
             origins[name] = module
             layers[name] = [tensors[t] for t in _TENSORS if t in tensors]
-            layers[name][0] = _kernel(layers[name][0], *channels)
             if "running_mean" in tensors:  # some old files hold them as (1, channels)
-                layers[name] = [array.reshape(-1) for array in layers[name]]
+                layers[name] = [
+                    array[0] if array.ndim == 2 and len(array) == 1 else array
+                    for array in layers[name]
+                ]
+            layers[name][0] = _kernel(layers[name][0], *channels)
     if strangers:
         more = f" and {len(strangers) - 5} more" if len(strangers) > 5 else ""
         raise ValueError(
@@ -98,71 +105,38 @@ def _kernel(array, channels=1):
 
 
 def _tensors(path):
-    """All tensors of a file by name; those of floating point as float32."""
-    tensors = _safetensors(path) if path.endswith(".safetensors") else _pickled(path)
-    if all(key.startswith("module.") for key in tensors):  # of torch's DataParallel
-        tensors = {key.removeprefix("module."): v for key, v in tensors.items()}
-    return tensors
-
-
-def _pickled(path):
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            f"{path} was pickled by PyTorch and needs it to be read safely: pip "
-            "install 'torch>=2.6', or take the .safetensors file"
-        ) from error
-    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
-        raise ImportError(
-            f"PyTorch {torch.__version__} does not read pickled files safely; {path} "
-            "needs 2.6 or newer, or take the .safetensors file"
-        )
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever its readers raise
-        first_line = (str(error).strip() or repr(error)).splitlines()[0]
-        raise ValueError(
-            f"{path} cannot be read as a PyTorch state dict: {first_line}"
-        ) from error
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(stored, dict) and isinstance(stored.get(key), dict):
-            stored = stored[key]
-    if not isinstance(stored, dict) or not all(
-        isinstance(key, str) and isinstance(value, torch.Tensor)
-        for key, value in stored.items()
-    ):
-        found = list(stored)[:5] if isinstance(stored, dict) else type(stored).__name__
-        raise ValueError(
-            f"{path} cannot be read as a PyTorch state dict: it holds {found}, not "
-            "tensors by name"
-        )
-    return {
-        key: (value.float() if value.is_floating_point() else value).detach().numpy()
-        for key, value in stored.items()
-    }
+    """All tensors of a file by name, as float32; without the counters of batches."""
+    if path.endswith(".safetensors"):
+        tensors = _safetensors(path)
+    else:
+        with reading(path, "a PyTorch state dict"):
+            tensors = pickled_tensors.read(path)
+    with reading(path, "a PyTorch state dict"):
+        if all(key.startswith("module.") for key in tensors):  # of DataParallel
+            tensors = {key.removeprefix("module."): v for key, v in tensors.items()}
+        tensors = {k: v for k, v in tensors.items() if not re.search(_COUNTER, k)}
+        check_arrays(path, tensors)
+        return {key: array.astype(np.float32) for key, array in tensors.items()}
 
 
 def _safetensors(path):
     try:
-        import safetensors
         import safetensors.numpy
     except ImportError as error:
         raise ImportError(
             f"{path} needs the package safetensors: pip install 'keras-cnns[weights]'"
         ) from error
-    try:
-        stored = safetensors.numpy.load_file(path)
-    except (
-        safetensors.SafetensorError,
-        OSError,
-        ValueError,
-        AttributeError,  # these three: a number format that NumPy does not have
-        KeyError,
-        TypeError,
-    ) as error:
-        raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
-    return {
-        key: array if array.dtype.kind in "iub" else array.astype(np.float32)
-        for key, array in stored.items()
-    }
+    with reading(path, "safetensors"):
+        tensors = safetensors.numpy.load_file(path)
+        with open(path, "rb") as file:  # the package keeps one of equal names
+            length = int.from_bytes(file.read(8), "little")
+            json.loads(file.read(length), object_pairs_hook=_refuse_twice)
+        return tensors
+
+
+def _refuse_twice(pairs):
+    names = set()
+    for name, _ in pairs:
+        if name in names:
+            raise ValueError(f"its header has {name!r} twice")
+        names.add(name)

@@ -2,11 +2,16 @@
 
 Layers are matched by name; where a file names its layers otherwise, by position, as
 Keras itself reads its public files, and only if every shape agrees. Two layers may
-differ: the classifier head (another number of classes leaves it fresh) and the first
-kernel (another number of input channels adapts it). Both are said in the log.
+differ: the classifier head (classes are matched by name where names are known, else
+another number of them leaves it fresh) and the first kernel (another number of input
+channels adapts it). Both are said in the log.
+
+Files are read as data (``stored_arrays`` has what all formats must keep to).
 """
 
+import mmap
 import os
+import struct
 
 import h5py
 import numpy as np
@@ -15,50 +20,121 @@ from tensorflow import keras
 
 from keras_cnns import _files
 from keras_cnns.applications.frame import state_dicts
+from keras_cnns.applications.frame.stored_arrays import check_arrays, reading
 
 HEAD_NAME = "predictions"
 # What the classifier is called in files written by older Keras releases.
 _OLD_HEAD_NAMES = (HEAD_NAME, "fc1000", "probs")
 # What else belongs to the top of a network that has more there than a classifier.
 _BEFORE_HEAD = ("dense", "embedding_dense", "embedding_bn", "fc1", "fc2")
+_HEAP = b"GCOL\x01"  # the signature and version that its head begins with
+_PLAIN_LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS)
 
 
 def read(path: str) -> dict:
     """Arrays of an ``.h5`` weight file, by layer, in the file's order.
 
-    Only layers with weights are returned.
+    Only layers with weights are returned. All values come from the file itself, and no
+    more than it holds: links of HDF5 to other places are not followed, and data sets
+    that are virtual, external, in chunks or compressed are not read.
 
     Raises:
-        ValueError: if the file is not a Keras weight file, or is cut short.
+        ValueError: if the file is not a Keras weight file, is cut short, or has
+            anything else in the place of a weight; names it.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            root = file.get("model_weights", file)
-            if "layer_names" not in root.attrs:
-                raise ValueError(
-                    f"{path} is not a Keras .h5 weight file: it has no layer_names"
-                )
-            layers = {}
-            for name in _texts(root.attrs, "layer_names"):
-                group = root[name]
-                names = _texts(group.attrs, "weight_names")
-                if names:
-                    layers[name] = [np.asarray(group[weight]) for weight in names]
-            return layers
-    except (OSError, KeyError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} cannot be read as an .h5 weight file, it may be truncated or of "
-            f"another kind: {error}"
-        ) from error
+    with reading(path, "an .h5 weight file"), _checked_hdf5(path) as file:
+        root = _item(file, "model_weights") if "model_weights" in list(file) else file
+        if not any(key.startswith("layer_names") for key in root.attrs):
+            raise ValueError("it has no layer_names, so Keras did not write it")
+        layers = {}
+        for name in _names(root, "layer_names"):
+            group = _item(root, name)
+            layers[name] = {w: _item(group, w) for w in _names(group, "weight_names")}
+        weights = {
+            f"{name}, {key}": _plain(f"{name}, {key}", item)
+            for name, items in layers.items()
+            for key, item in items.items()
+        }
+        check_arrays(path, weights)
+        return {
+            name: [np.asarray(weights[f"{name}, {key}"]) for key in items]
+            for name, items in layers.items()
+            if items
+        }
 
 
-def _texts(attributes, key) -> list:
+def _checked_hdf5(path):
+    """The open file, if the heaps with its texts are whole; HDF5 hangs on others.
+
+    A heap is a head of 16 bytes and entries: number, 6 bytes, size and a text, padded
+    to 8 bytes. The last one, of number 0, is the space that is left.
+    """
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        start = content.find(_HEAP)
+        while start >= 0:
+            position = start + 16
+            (size,) = struct.unpack_from("<Q", content, start + 8)
+            end = start + size
+            while position + 16 <= end <= len(content):
+                number, size = struct.unpack_from("<H6xQ", content, position)
+                rest = 16 + (size + 7) // 8 * 8 if number else size
+                position += rest or end  # the space that is left has a size
+            if position > end and end <= len(content):
+                raise ValueError("a heap with its texts is damaged")
+            start = content.find(_HEAP, start + 1)
+    return h5py.File(path, "r")
+
+
+def _names(group, key) -> list:
     """A list of names; Keras splits long lists over key0, key1, ..."""
+    attributes = group.attrs
     chunks = [key] if key in attributes else []
     while f"{key}{len(chunks)}" in attributes:
         chunks.append(f"{key}{len(chunks)}")
-    values = [value for chunk in chunks for value in attributes[chunk]]
-    return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
+    names = []
+    for chunk in chunks:
+        kind = attributes.get_id(chunk)
+        is_text = h5py.check_string_dtype(kind.dtype) is not None
+        if kind.shape != (0,) and not (is_text and len(kind.shape or ()) == 1):
+            raise ValueError(f"{group.name}: {chunk} is not a list of names")
+        names += [n.decode() if isinstance(n, bytes) else n for n in attributes[chunk]]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{group.name}: {key} has a name twice")
+    return names
+
+
+def _item(group, name):
+    """What a name, or a path of names, leads to by hard links alone."""
+    item = group
+    for part in name.split("/"):
+        link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
+        if type(link) is not h5py.HardLink:
+            found = "missing" if link is None else f"a {type(link).__name__}"
+            raise ValueError(
+                f"{group.name}: {name} is {found}; weight files hold their values "
+                "themselves"
+            )
+        item = item[part]
+    return item
+
+
+def _plain(name, item):
+    """A data set whose values all stand in the file as they are."""
+    if not isinstance(item, h5py.Dataset):
+        raise ValueError(f"{name} is a {type(item).__name__}, not a data set")
+    stored = item.id.get_create_plist()
+    # A virtual data set may open other files as soon as its shape is asked for.
+    if stored.get_external_count() or stored.get_layout() not in _PLAIN_LAYOUTS:
+        raise ValueError(
+            f"{name} is external, virtual, in chunks or compressed; weight files hold "
+            "their values as they are, as save_weights writes them"
+        )
+    if item.shape is None or item.id.get_storage_size() < item.nbytes:
+        raise ValueError(f"{name} declares {item.shape} values that are not stored")
+    return item
 
 
 def save(model: keras.Model, path: str) -> None:
@@ -89,6 +165,7 @@ def load(
     path: str,
     adapt=True,
     *,
+    class_names=None,
     state_dict_names=None,
     state_dict_hint="",
 ) -> None:
@@ -100,6 +177,9 @@ def load(
             ``.bin``).
         adapt: whether the classifier may stay fresh and the first kernel be adapted;
             False wants the very network that the file was written from.
+        class_names: names of the file's classes and of the network's, two sequences;
+            classifiers keep the classes of equal names, the others stay fresh. None:
+            they keep all classes by position if their number is equal, else none.
         state_dict_names: the family's rules from module names of PyTorch state dicts
             to layer names; a builder called with ``weights=`` passes its own.
         state_dict_hint: what to use where the network reads no such files.
@@ -128,15 +208,11 @@ def load(
         layer = targets[name]
         have = [tuple(w.shape) for w in layer.weights]
         came = [array.shape for array in arrays]
-        is_other_head = name in heads and have[0][:-1] == came[0][:-1]
-        if adapt and is_other_head and have != came:
-            logging.info(
-                "%s: the classifier %r stays fresh: the file has %d classes, the "
-                "network %d",
-                path, name, came[0][-1], have[0][-1],
-            )  # fmt: skip
-            continue
-        if adapt and name == first and have != came:
+        if adapt and name in heads and _is_same_but_classes(came, have):
+            arrays = _classes(arrays, layer.get_weights(), class_names, path)
+            if name == HEAD_NAME:
+                _log_classes(path, came[0][-1], have[0][-1], class_names)
+        elif adapt and name == first and have != came:
             arrays = _adapted(arrays, have)
             if arrays is not None:
                 logging.info(
@@ -155,6 +231,60 @@ def load(
         )
     for layer, arrays in values:
         layer.set_weights(arrays)
+
+
+def _is_same_but_classes(came, have) -> bool:
+    """Whether all shapes of a classifier agree but the last axis, the classes.
+
+    That is true of dense layers, of convolutions that give one map for each class, and
+    of the batch normalisation of these.
+    """
+    others = [[(len(s), *s[:-1]) for s in shapes] for shapes in (came, have)]
+    return others[0] == others[1] and len({shape[-1:] for shape in came}) == 1
+
+
+def _classes(arrays, fresh, class_names, path) -> list:
+    """A classifier's values: the file's for the classes that it has, else the fresh.
+
+    Raises:
+        ValueError: if the file has another number of classes than names.
+    """
+    if class_names is None:
+        return arrays if arrays[0].shape == fresh[0].shape else fresh
+    theirs, ours = class_names
+    if arrays[0].shape[-1] != len(theirs):
+        raise ValueError(
+            f"{path} has a classifier of {arrays[0].shape[-1]} classes, but its run "
+            f"names {len(theirs)}"
+        )
+    kept = [name for name in ours if name in theirs]
+    for old, new in zip(arrays, fresh):
+        columns = old[..., [theirs.index(name) for name in kept]]
+        new[..., [ours.index(name) for name in kept]] = columns
+    return fresh
+
+
+def _log_classes(path, count, new_count, class_names):
+    """One line on what becomes of the classes."""
+    if class_names is not None:
+        theirs, ours = class_names
+        logging.info(
+            "%s: the file has %d classes, the network %d; carried over by name: %s; "
+            "fresh: %s",
+            path, count, new_count, _some([n for n in ours if n in theirs]),
+            _some([n for n in ours if n not in theirs]),
+        )  # fmt: skip
+    elif count == new_count:
+        logging.info(
+            "%s: the classifier keeps its %d classes by position; the file does not "
+            "name them",
+            path, count,
+        )  # fmt: skip
+    else:
+        logging.info(
+            "%s: the classifier stays fresh: the file has %d classes, the network %d",
+            path, count, new_count,
+        )  # fmt: skip
 
 
 def _check_reads_state_dicts(name, path, state_dict_names, hint):
@@ -179,9 +309,10 @@ def _of_network(stored, targets) -> dict:
         if name == HEAD_NAME and name not in targets:
             continue
         layer = targets.get(name)
-        if isinstance(layer, keras.layers.Dense) and arrays[0].ndim == 4:
+        is_map = arrays[0].shape[:-2] == (1, 1)
+        if isinstance(layer, keras.layers.Dense) and is_map:
             arrays = [arrays[0].reshape(arrays[0].shape[2:]), *arrays[1:]]
-        if isinstance(layer, keras.layers.DepthwiseConv2D):
+        if isinstance(layer, keras.layers.DepthwiseConv2D) and arrays[0].ndim == 4:
             arrays = [arrays[0].transpose(0, 1, 3, 2), *arrays[1:]]
         fitted[name] = arrays
     return fitted
