@@ -45,12 +45,7 @@ class ClassificationTask(Task):
 
     def make_trainer(self, config, is_new):
         options = self.options
-        weights = options.init_weights if is_new else ""
-        if os.path.isdir(weights):
-            weights = os.path.join(weights, "best.h5")
-        network = config.build(
-            "network", weights=weights or None, classifier_activation=None
-        )
+        network = _initial_network(config, options.init_weights if is_new else "")
         if options.freeze:
             trainers.freeze_up_to(network, options.freeze)
         network = self.prepare_networks({"network": network})["network"]
@@ -114,9 +109,10 @@ class ClassificationTask(Task):
         """That of the options, else of the initial weights, else of the data."""
         options, source = self.options, self.source
         info = applications.model_info(options.model)
-        start, convention = None, options.preprocessing
+        convention = options.preprocessing
+        run = None if convention else _run_of(options.init_weights)
+        start = run.config.preprocessing if run else None
         if not convention:
-            start = _preprocessing_of(options.init_weights)
             convention = "dataset"
             if options.init_weights in info.weights:
                 convention = info.preprocessing_of(options.init_weights)
@@ -140,11 +136,24 @@ class ClassificationTask(Task):
         return data.Preprocessing(height, width, depth, **data.CONVENTIONS[convention])
 
 
-def _preprocessing_of(init_weights):
-    """That of the run with the initial weights; None if there is none."""
-    folder = init_weights if os.path.isdir(init_weights) else ""
+def _initial_network(config, init_weights):
+    """The network of logits; classes that its initial weights know too keep theirs."""
+    path, run = init_weights, _run_of(init_weights)
+    if os.path.isdir(path):
+        path = os.path.join(path, "best.h5")
+    if run is None or not path.endswith(".h5"):
+        return config.build("network", weights=path or None, classifier_activation=None)
+    network = config.build("network", classifier_activation=None)
+    names = (run.config.class_names, config.class_names)
+    applications.load_weights(network, path, class_names=names)
+    return network
+
+
+def _run_of(init_weights):
+    """The run with the initial weights; None if there is none."""
+    folder = init_weights
     if os.path.isfile(init_weights):
-        folder = os.path.dirname(init_weights)
+        folder = os.path.dirname(os.path.abspath(init_weights))
     if not folder or not holds_run(folder):
         return None
-    return read_run(folder, ClassificationTask.name).config.preprocessing
+    return read_run(folder, ClassificationTask.name)
