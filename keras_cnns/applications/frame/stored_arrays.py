@@ -26,6 +26,8 @@ def reading(path: str, kind: str):
     except Exception as error:  # readers raise many things on damaged files
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         reason = reason[:_LONGEST_REASON]
+        if not isinstance(error, ValueError):
+            reason += "; it may be cut short, damaged or of another kind"
         raise ValueError(f"{path} cannot be read as {kind}: {reason}") from error
 
 
