@@ -70,7 +70,7 @@ def run(options) -> list:
     inpainter = inference.open_inpainter(
         options.method, options.which, options.tile_size
     )
-    shared_mask = data.read_mask(options.mask) if os.path.isfile(options.mask) else None
+    shared_mask = None if os.path.isdir(options.mask) else data.read_mask(options.mask)
     written, errors = [], []
     # None: no bar unless on a terminal
     with tqdm.tqdm(total=len(jobs), disable=None, bar_format="{l_bar}{bar}| "
@@ -111,6 +111,8 @@ def _read(source, mask_path, shared_mask):
             *mask.shape[:2], *image.shape[:2]
         )
         raise ValueError(f"mask {mask_path} is {sizes} (height x width)")
+    if mask.all():
+        logging.warning("mask %s has no hole: %s stays as it is", mask_path, source)
     return image, mask
 
 

@@ -32,6 +32,24 @@ class ClassificationTask(Task):
         self.sources = [(self.open_source(self.options.train_split), 1)]
         self._held_out = self.open_source(self.options.validation_split)
         self.patience = self.options.early_stopping
+        self._check_classes()
+
+    def _check_classes(self):
+        names = self.source.class_names
+        if len(names) == 1:
+            logging.warning(
+                "%s has one class, %s: there is nothing to tell apart",
+                self.source.name,
+                names[0],
+            )
+        others = self._held_out.class_names if self._held_out else names
+        if others != names:
+            odd = sorted(set(names) ^ set(others))
+            raise ValueError(
+                f"the splits {self.source.split} and {self._held_out.split} of "
+                f"{self.source.name} have different classes: {', '.join(odd[:3])} "
+                f"({len(odd)}) only one of them"
+            )
 
     def configure(self):
         preprocessing, names = self._preprocessing(), self.source.class_names
