@@ -5,11 +5,15 @@ PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 DEMO := runs/demo
 # Networks by themselves, so that no process grows beyond 3 GB; the files with the longest
-# tests first, so that both processes end together.
+# tests first, so that both processes end together. Each file is named once: pytest 8 leaves
+# out all but the first of overlapping folders.
 IN_PARALLEL := $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-OF_NETWORKS := $(patsubst %,tests/applications/test_%.py,contract network_contract \
-  variants) tests/applications
-OF_THE_REST := tests/trainers tests/apps tests --ignore=tests/applications
+TESTS := $(sort $(shell find tests -name 'test_*.py'))
+LONG_NETWORKS := $(patsubst %,tests/applications/test_%.py,contract network_contract variants)
+NETWORKS := $(filter tests/applications/%,$(TESTS))
+LONG_REST := $(filter tests/trainers/%,$(TESTS)) $(filter tests/apps/%,$(TESTS))
+OF_NETWORKS := $(LONG_NETWORKS) $(filter-out $(LONG_NETWORKS),$(NETWORKS))
+OF_THE_REST := $(LONG_REST) $(filter-out $(NETWORKS) $(LONG_REST),$(TESTS))
 
 .PHONY: demo test test-all
 
