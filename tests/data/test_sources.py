@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from etils import epath
 from PIL import Image
 from sklearn import datasets
 
@@ -214,6 +215,8 @@ class _ImagesAlone(tfds.core.GeneratorBasedBuilder):
     """Two features, neither of them a class."""
 
     name = "images_alone"
+    # older TFDS do not find it where the tests are no package
+    pkg_dir_path = epath.Path(__file__).parent
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self):
