@@ -11,7 +11,6 @@ first images of the test set only, to save time; ``batch_norm.png`` the three cu
 Ioffe, Szegedy, arXiv 1502.03167, figure 2 and section 4.2.1, did it on ImageNet.
 """
 
-import json
 import os
 import time
 
@@ -100,8 +99,8 @@ def plot(results, path):
     axes.set_ylabel(f"accuracy on {_IMAGES.value:,} test images")
     axes.grid(alpha=0.3)
     axes.legend(title="batch normalisation")
-    with _files.atomic_file(path) as partial:
-        figure.savefig(partial, format="png", dpi=110, bbox_inches="tight")
+    with _files.atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=110, bbox_inches="tight")
 
 
 def main(_):
@@ -131,9 +130,10 @@ def main(_):
         }
     plot(results, os.path.join(_OUTPUT.value, "batch_norm.png"))
     settings = {flag.name: flag.value for flag in _SETTINGS}
-    _files.write_text(
+    _files.write_json(
         os.path.join(_OUTPUT.value, "batch_norm.json"),
-        json.dumps({"settings": settings, "runs": results}, indent=2),
+        {"settings": settings, "runs": results},
+        indent=2,
     )
     print(f"\n{'batch normalisation':22} {'steps to':>9} {'best':>8} {'seconds':>8}")
     for name, result in results.items():

@@ -129,7 +129,7 @@ def main(_):
             print(f"{label:32} {result}", flush=True)
             table.append({"comparison": comparison, "network": label, **row})
             if _JSON.value:
-                _files.write_text(_JSON.value, json.dumps(table, indent=1))
+                _files.write_json(_JSON.value, table, indent=1)
 
 
 if __name__ == "__main__":

@@ -239,7 +239,7 @@ def main(_):
                 # The app has shown why; the other families still follow.
                 failed.append(f"{family} ended with status {error.returncode}")
                 continue
-        _files.write_text(_RESULTS, json.dumps({**_stored(), family: entry}, indent=1))
+        _files.write_json(_RESULTS, {**_stored(), family: entry}, indent=1)
         print(family, entry)
     if failed:
         sys.exit("; ".join(failed))

@@ -7,7 +7,6 @@ rounds after a warm-up. Speeds of the GANs count the images that the discriminat
 sees. Takes some ten minutes on two cores. Needs the extra ``bench``.
 """
 
-import json
 import os
 import statistics
 import time
@@ -129,7 +128,7 @@ def main(_):
         results[name] = {**speed, "ratio": ratio, "batch_size": batch_size}
         tf.keras.backend.clear_session()
     if _JSON.value:
-        _files.write_text(_JSON.value, json.dumps(results, indent=2))
+        _files.write_json(_JSON.value, results, indent=2)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Verified downloads with progress, resumed after an interruption."""
 
-import contextlib
-import fcntl
 import hashlib
 import http.client
 import os
@@ -9,6 +7,8 @@ import urllib.error
 import urllib.request
 
 from tensorflow import keras
+
+from keras_cnns import _files
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
@@ -34,25 +34,12 @@ def fetch(url: str, checksum: str, folder: str) -> str:
     """
     path = os.path.join(folder, url.split("://")[-1].replace("/", "--"))
     os.makedirs(folder, exist_ok=True)
-    with _locked(path):
+    if os.path.isfile(path):
+        return path
+    with _files.locked(f"{path}.lock"):  # others wait instead of fetching it too
         if not os.path.isfile(path):
             _fetch(url, checksum, path)
     return path
-
-
-@contextlib.contextmanager
-def _locked(path):
-    """Within the block, other processes wait for the file instead of fetching it."""
-    if os.path.isfile(path):
-        yield
-        return
-    with open(f"{path}.lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(lock.name)
 
 
 def _fetch(url, checksum, path):
@@ -95,7 +82,8 @@ def _download(url, partial) -> str:
         missing = int(response.headers.get("Content-Length", 0))
         total = start + missing if missing else None
         bar = keras.utils.Progbar(total, unit_name="byte", interval=1)
-        with open(partial, "r+b" if start else "wb") as file:
+        with open(partial, "wb", opener=_open_unlinked) as file:
+            file.truncate(start)
             file.seek(start)
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
@@ -103,6 +91,11 @@ def _download(url, partial) -> str:
         if missing and os.path.getsize(partial) < start + missing:
             raise OSError(f"it broke off after {os.path.getsize(partial)} bytes")
         return redirections.digest or _hub_digest(response.headers)
+
+
+def _open_unlinked(path, _):
+    """Opens a file to write into; a link in its place is refused."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
 
 
 class _Redirections(urllib.request.HTTPRedirectHandler):

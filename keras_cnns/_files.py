@@ -1,56 +1,250 @@
-"""Atomic writes: files and folders get their final name only when complete."""
+"""Files: complete under their final name or not there, valid JSON, locks.
+
+What is being written has a name that nobody can foresee, ``.<random>.partial`` in the
+same folder, and is created, never opened: a link that lies there is not followed, and
+of several writers of one name the last one wins with a whole file.
+"""
 
 import contextlib
+import errno
+import fcntl
+import json
+import math
 import os
+import secrets
 import shutil
+import tempfile
+
+from absl import logging
+
+_ENDING = ".partial"
+# What renaming raises where the name is taken by what cannot be replaced.
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+_LONGEST_TEXT = 200  # of a lock, in characters
+# What locking raises on disks that know no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
-def partial_name(path: str) -> str:
-    """The hidden name beside it that a file or folder is written under first."""
-    folder, name = os.path.split(os.path.normpath(path))
-    return os.path.join(folder, f".{name}.partial")
+def _fresh_name(folder):
+    return os.path.join(folder, f".{secrets.token_hex(8)}{_ENDING}")
 
 
 @contextlib.contextmanager
-def atomic_file(path: str):
-    """Yields a temporary path; renames it to ``path`` when the block succeeds.
+def atomic_file(path: str, durable: bool = False):
+    """Yields a new binary file; gives it the name ``path`` when the block succeeds.
+
+    Args:
+        path: final name; its folder is made, an existing file is replaced.
+        durable: whether it must survive a power failure from then on.
 
     Raises:
         OSError: naming ``path``, if writing fails; no partial file is left, and an
             existing file stays unchanged.
     """
-    partial = partial_name(path)
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    folder = os.path.dirname(path) or "."
+    partial = _fresh_name(folder)
     try:
-        yield partial
+        os.makedirs(folder, exist_ok=True)
+        with open(partial, "x+b") as file:  # x: created, so that no link is followed
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(partial, path)
+        if durable:
+            _sync(folder)
     except OSError as error:
         raise OSError(f"could not write {path}: {error}") from error
     finally:
-        if os.path.exists(partial):
+        with contextlib.suppress(OSError):
             os.remove(partial)
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str):
-    """Yields a temporary empty folder; renames it to ``path`` when the block succeeds.
+def partial_folder(parent: str):
+    """Yields a new empty folder for ``claim``; it is removed unless claimed.
+
+    It lies in a folder within ``parent`` that only this user can enter, and has the
+    permissions of any new folder itself.
+    """
+    os.makedirs(parent, exist_ok=True)
+    private = _fresh_name(parent)
+    os.mkdir(private, 0o700)
+    try:
+        partial = os.path.join(private, "new")
+        os.mkdir(partial)
+        yield partial
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def claim(partial: str, path: str) -> None:
+    """Gives a folder that is not empty its final name, unless the name is taken.
+
+    Raises:
+        FileExistsError: if ``path`` exists, or another process was faster.
+        OSError: if it cannot be renamed.
+    """
+    taken = FileExistsError(f"{path} exists already")
+    if os.path.lexists(path):
+        raise taken
+    try:
+        os.rename(partial, path)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            raise taken from error
+        raise
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str, durable: bool = False):
+    """Yields a new empty folder; gives it the name ``path`` when the block succeeds.
+
+    Args:
+        path: final name.
+        durable: whether its files must survive a power failure from then on.
 
     Raises:
         FileExistsError: if ``path`` exists.
+        OSError: if it cannot be written.
     """
-    if os.path.exists(path):
+    if os.path.lexists(path):
         raise FileExistsError(f"{path} exists already")
-    partial = partial_name(path)
-    shutil.rmtree(partial, ignore_errors=True)
-    os.makedirs(partial)
-    try:
+    parent = os.path.dirname(os.path.normpath(path)) or "."
+    with partial_folder(parent) as partial:
         yield partial
-        os.rename(partial, path)
+        if durable:
+            for entry in os.scandir(partial):
+                _sync(entry.path)
+            _sync(partial)
+        claim(partial, path)
+        if durable:
+            _sync(parent)
+
+
+def _sync(path):
+    """Waits until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network disks cannot sync folders
+            raise
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(descriptor)
 
 
-def write_text(path: str, text: str) -> None:
-    """Writes a text file atomically."""
-    with atomic_file(path) as partial, open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
+def remove_partials(folder: str) -> None:
+    """Removes what killed writers have left in a folder.
+
+    Only for folders that no other process writes into meanwhile.
+    """
+    for entry in os.scandir(folder) if os.path.isdir(folder) else ():
+        if entry.name.startswith(".") and entry.name.endswith(_ENDING):
+            logging.info("%s was never completed and is removed", entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.remove(entry.path)
+
+
+@contextlib.contextmanager
+def plain_path(folder: str):
+    """Yields a path of a folder that TensorFlow takes as it is.
+
+    Its readers of checkpoints take names for patterns, such as ``[`` in them, and all
+    of it takes UTF-8 only. The path is valid within the block.
+    """
+    whole = os.path.abspath(folder)
+    is_text = whole.encode(errors="replace").decode() == whole
+    if is_text and not set("*?[]\\") & set(whole):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        link = os.path.join(scratch, "link")
+        os.symlink(whole, link)
+        yield link
+
+
+def write_text(path: str, text: str, durable: bool = False) -> None:
+    """Writes a text file atomically, as ``atomic_file`` does."""
+    with atomic_file(path, durable) as file:
+        file.write(
+            text.encode("utf-8", "surrogateescape")
+        )  # names of files as they are
+
+
+def write_json(path: str, value, indent=None, durable: bool = False) -> None:
+    """Writes a value as a JSON file, as ``atomic_file`` does.
+
+    Numbers that are NaN or infinite, for which JSON has no form, become null.
+    """
+    text = json.dumps(_finite(value), indent=indent, allow_nan=False)
+    write_text(path, f"{text}\n", durable)
+
+
+def _finite(value):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+@contextlib.contextmanager
+def locked(path: str, wait: bool = True, text: str = ""):
+    """Within the block, no other process holds the lock that is a file.
+
+    It ends with the process, however that ends. Disks that know no locks are used
+    without, which the log says.
+
+    Args:
+        path: of the file, in a folder that exists; it is there as long as the lock.
+        wait: whether to wait for another holder.
+        text: content of the file, for others to read.
+
+    Raises:
+        BlockingIOError: if another one holds it; its ``strerror`` is that one's text.
+        OSError: if the file cannot be made.
+    """
+
+    def create(path, _):
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(path, flags, 0o666)
+
+    while True:
+        with open(
+            path, "r+", encoding="utf-8", errors="replace", opener=create
+        ) as file:
+            if not _lock(file, wait):
+                continue  # its holder has removed it meanwhile
+            file.truncate(0)
+            file.write(text)
+            file.flush()
+            try:
+                yield
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(path)
+            return
+
+
+def _lock(file, wait) -> bool:
+    """Locks an open file; whether it still has its name."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError as error:
+        raise BlockingIOError(error.errno, file.read(_LONGEST_TEXT)) from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        logging.warning("cannot be locked, start nothing twice: %s", error)
+        return True
+    return _has_its_name(file)
+
+
+def _has_its_name(file):
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(file.name))
+    except FileNotFoundError:
+        return False

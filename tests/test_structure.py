@@ -89,6 +89,23 @@ def test_no_room_imports_a_private_name_of_another():
                 )
 
 
+def test_files_are_written_in_one_place():
+    """What opens or renames by itself would follow links, or leave torn files."""
+    for path, tree in _sources():
+        if path.name in ("_files.py", "_downloads.py"):
+            continue
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            modes = [a.value for a in node.args[1:] if isinstance(a, ast.Constant)]
+            is_writing = name == "open" and any(set("wax+") & set(m) for m in modes)
+            assert not is_writing, f"{path}:{node.lineno}"
+            assert name not in ("rename", "dump", "write_bytes"), (
+                f"{path}:{node.lineno}"
+            )
+
+
 def test_only_one_door_to_addons():
     for path in PACKAGE.rglob("*.py"):
         if path.name != "_addons.py":

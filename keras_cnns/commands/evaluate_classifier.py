@@ -4,7 +4,8 @@
 
 prints accuracy, and precision and recall per class, in seconds for the digits. With
 ``--saved_model=savedmodels/<model>`` the exported model is evaluated instead, through
-its ``serve_images`` signature. ``--output_dir`` gets ``report.json`` and
+its ``serve_images`` signature; its graph executes, and one that could do more than
+compute is refused without ``--trust_graph``. ``--output_dir`` gets ``report.json`` and
 ``confusion_matrix.png``. Classes are matched by name.
 
     evaluate-classifier --run_dir=runs/a,runs/b --protocol=10_crop \\
@@ -23,7 +24,14 @@ import numpy as np
 from keras_cnns import _files, data, figures, inference, metrics
 from keras_cnns.commands.groups import Epoch, SomeRuns, Split, Written
 from keras_cnns.data import crops, sources
-from keras_cnns.runs import DataOptions, changed, option, parse_numbers, read_run
+from keras_cnns.runs import (
+    DataOptions,
+    any_of,
+    changed,
+    option,
+    parse_numbers,
+    read_run,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +39,11 @@ class OPTIONS(SomeRuns, Epoch, Split):
     """What ``evaluate-classifier`` takes."""
 
     saved_model: str = option("", "folder of an exported SavedModel version")
+    trust_graph: bool = option(
+        False,
+        "whether the exported model's graph, which executes, may do more than compute",
+        needs=any_of("saved_model"),
+    )
     protocol: str = option(
         "1_crop",
         "crops of each image: 1_crop, 10_crop, 12_crop, 144_crop or dense_multi_scale",
@@ -56,7 +69,12 @@ def run(options):
         parse_numbers("scales", options.scales, kind=int),
     )
     predictor = inference.load_predictor(
-        options.run_dir, options.saved_model, options.which, views, options.batch_size
+        options.run_dir,
+        options.saved_model,
+        options.which,
+        views,
+        options.batch_size,
+        options.trust_graph,
     )
     report = _measure(options, predictor)
     models = [options.saved_model] if options.saved_model else list(options.run_dir)
@@ -72,7 +90,7 @@ def run(options):
             "views": shown,
         }
         path = os.path.join(options.output_dir, "report.json")
-        _files.write_text(path, json.dumps(record))
+        _files.write_json(path, record)
         path = os.path.join(options.output_dir, "confusion_matrix.png")
         figures.plot_confusion_matrix(report, path)
     return report
@@ -103,8 +121,13 @@ def _views_of(run_dir, views):
 
 def _outputs_of(source, class_names):
     """The network's output for each label of the data, by the classes' names."""
-    known = {sources.folder_name(name): i for i, name in enumerate(class_names)}
-    names = [sources.folder_name(name) for name in source.class_names]
+    known = {name: i for i, name in enumerate(class_names)}
+    # Either may come from image folders that were made of the other's names.
+    known = {**{sources.folder_name(name): i for name, i in known.items()}, **known}
+    names = [
+        name if name in known else sources.folder_name(name)
+        for name in source.class_names
+    ]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(

@@ -91,14 +91,14 @@ def run(options) -> dict:
         print("Parzen log-likelihood {mean:.1f} +- {standard_error:.1f} nats, "
               "sigma {sigma:.3f}".format(**result["parzen"]))  # fmt: skip
     path = os.path.join(options.output_dir, "evaluation.json")
-    _files.write_text(path, json.dumps(result, indent=2))
+    _files.write_json(path, result, indent=2)
     print(f"everything is in {path}")
     if other:
         result["difference"] = metrics.compare(other, reports["generator"])
         for name, value in result["difference"].items():
             if value is not None:
                 print(f"{name}: {value:+.5g} against {options.compare_with}")
-        _files.write_text(path, json.dumps(result, indent=2))
+        _files.write_json(path, result, indent=2)
     return result
 
 

@@ -4,11 +4,11 @@
 
 prints the most probable classes of every image, by a training run, by several, whose
 probabilities are averaged, or, with ``--saved_model=savedmodels/<model>``, by an
-exported model; ``--json_file`` gets them as JSON.
+exported model; ``--json_file`` gets them as JSON. The graph of an exported model
+executes: one that could do more than compute is refused without ``--trust_graph``.
 """
 
 import dataclasses
-import json
 import os
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from keras_cnns import _files, data, inference
 from keras_cnns.commands.groups import Epoch, SomeRuns
 from keras_cnns.data.folders import check_images
-from keras_cnns.runs import DataOptions, changed, option, required
+from keras_cnns.runs import DataOptions, any_of, changed, option, required
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,11 @@ class OPTIONS(SomeRuns, Epoch):
 
     images: tuple = required("image files or folders, comma-separated")
     saved_model: str = option("", "folder of an exported SavedModel version")
+    trust_graph: bool = option(
+        False,
+        "whether the exported model's graph, which executes, may do more than compute",
+        needs=any_of("saved_model"),
+    )
     top_k: int = option(3, "number of classes shown per image", within="[1, inf)")
     batch_size: int = changed(DataOptions, "batch_size", 64, help="images per step")
     json_file: str = option(
@@ -35,7 +40,10 @@ class OPTIONS(SomeRuns, Epoch):
 def run(options) -> list:
     """Returns dicts of ``image`` and ``predictions`` (label, probability)."""
     predictor = inference.load_predictor(
-        options.run_dir, options.saved_model, options.which
+        options.run_dir,
+        options.saved_model,
+        options.which,
+        trust_graph=options.trust_graph,
     )
     paths = _paths(options.images)
     results = []
@@ -51,7 +59,7 @@ def run(options) -> list:
             results.append({"image": path, "predictions": predictions})
     _show(results)
     if options.json_file:
-        _files.write_text(options.json_file, json.dumps(results, indent=2))
+        _files.write_json(options.json_file, results, indent=2)
     return results
 
 

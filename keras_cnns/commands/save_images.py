@@ -35,7 +35,7 @@ def run(options) -> list:
             name = folder_name(source.class_names[int(label)])
             folder = os.path.join(folder, name)
         path = os.path.join(options.output_dir, folder, f"{len(paths):06d}.{extension}")
-        with _files.atomic_file(path) as partial, open(partial, "wb") as file:
+        with _files.atomic_file(path) as file:
             file.write(encoded)
         paths.append(path)
     print(f"{len(paths)} images in {options.output_dir}")

@@ -175,7 +175,7 @@ def run(options) -> dict:
         keras.utils.set_random_seed(options.seed)
         results[name] = _STUDIES[name](options, material)
         path = os.path.join(options.output_dir, "study.json")
-        _files.write_text(path, json.dumps(results, indent=1))
+        _files.write_json(path, results, indent=1)
     print(f"everything is in {options.output_dir}")
     return results
 

@@ -20,7 +20,6 @@ discriminators.
 """
 
 import dataclasses
-import json
 import operator
 import os
 from typing import Optional
@@ -150,7 +149,7 @@ def run(options) -> dict:
         "ratio_spreads": spreads,
     }
     _show(probes, lines)
-    _files.write_text(os.path.join(folder, "study.json"), json.dumps(results, indent=1))
+    _files.write_json(os.path.join(folder, "study.json"), results, indent=1)
     print(f"everything is in {folder}")
     return results
 

@@ -90,6 +90,7 @@ def open_folder(folder: str, split: str, labelled: bool, data_dir=None) -> Image
             f"{', '.join(splits) or 'no folders'} (layout: <split>/<class>/<image>)"
         )
     names = _subfolders(top)
+    _check_names(top, names)
     loose = [e.path for e in os.scandir(top) if not e.name.startswith(".")]
     loose = sorted(path for path in loose if not os.path.isdir(path))
     if not labelled and (loose or not names):
@@ -111,6 +112,17 @@ def open_folder(folder: str, split: str, labelled: bool, data_dir=None) -> Image
     )
 
 
+def _check_names(top, names):
+    """Refuses names that a file of labels, a name in each line, cannot hold."""
+    for name in names:
+        is_text = name.encode(errors="replace").decode() == name
+        if not is_text or set("\r\n") & set(name):
+            raise ValueError(
+                f"{top} has a class {name!r}; names of classes must be UTF-8 without "
+                "line breaks"
+            )
+
+
 def _check_classes(top, by_class, loose):
     empty = [name for name, found in by_class.items() if not found]
     if empty:
@@ -123,13 +135,6 @@ def _check_classes(top, by_class, loose):
             f"{loose[0]} ({len(loose)} such) lies beside folders of classes "
             f"({', '.join(by_class)}); put it into one of them, or elsewhere"
         )
-    for name in by_class:
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"the name of the class folder {os.path.join(top, name)!r} is not UTF-8"
-            ) from error
 
 
 def _subfolders(folder):
@@ -175,7 +180,7 @@ def _convert(path, folder):
     converted = os.path.join(folder, f"{name}.png")
     if not os.path.isfile(converted):
         content = decoding.read_encoded(path)
-        with _files.atomic_file(converted) as partial, open(partial, "wb") as file:
+        with _files.atomic_file(converted) as file:
             file.write(content)
     return converted
 

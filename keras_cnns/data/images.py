@@ -27,8 +27,8 @@ def write_image(path: str, pixels) -> None:
             f"{pixels.dtype} of shape {pixels.shape}"
         )
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    with _files.atomic_file(path) as partial:
-        image.save(partial, format="PNG")
+    with _files.atomic_file(path) as file:
+        image.save(file, format="PNG")
 
 
 def to_bytes(images, value_range="signed") -> np.ndarray:

@@ -1,6 +1,7 @@
 """How images become inputs, the same in training, inference and serving."""
 
 import dataclasses
+import math
 from typing import Optional
 
 import numpy as np
@@ -52,8 +53,10 @@ class Preprocessing:
                 f"mean {self.mean!r} and std {self.std!r} must have "
                 f"{self.channels} values"
             )
-        if min(self.std) <= 0:
-            raise ValueError(f"std must be positive, got {self.std!r}")
+        if not all(math.isfinite(mean) for mean in self.mean):
+            raise ValueError(f"mean must be finite, got {self.mean!r}")
+        if not all(0 < std < math.inf for std in self.std):
+            raise ValueError(f"std must be positive and finite, got {self.std!r}")
         if self.crop_ratio is not None and not 0 < self.crop_ratio <= 1:
             raise ValueError(f"crop_ratio must be in (0, 1], got {self.crop_ratio!r}")
 

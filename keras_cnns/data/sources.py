@@ -285,8 +285,16 @@ def _folder_source(name, split, labelled, data_dir):
 
 
 def folder_name(class_name: str) -> str:
-    """A class name as the name of a folder."""
-    return class_name.replace(os.sep, "_")
+    """A class name as the name of a folder; of two names never the same.
+
+    The empty name becomes ``%``; a dot at the start, which would hide it or lead out of
+    its folder, ``/``, ``%`` and control characters become their numbers, as ``%2F``.
+    """
+    characters = [
+        f"%{ord(c):02X}" if c in "/%" or c < " " or (c == "." and not i) else c
+        for i, c in enumerate(class_name)
+    ]
+    return "".join(characters) or "%"
 
 
 @contextlib.contextmanager

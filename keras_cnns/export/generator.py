@@ -5,8 +5,6 @@ and a seed. Those of a conditional generator take labels too: one-hot, and class
 in place of the count.
 """
 
-import os
-
 import numpy as np
 import tensorflow as tf
 
@@ -89,7 +87,8 @@ def export_generator(generator, latents, export_dir: str, name: str):
         given = [drawn, one_hot]
     expected = generator(given, training=False).numpy()
     return saved_model.write_version(
-        os.path.join(export_dir, name),
+        export_dir,
+        name,
         served,
         ("serving_default", "sample"),
         [

@@ -11,7 +11,6 @@ under the hole leaks in.
 """
 
 import functools
-import os
 
 import numpy as np
 import tensorflow as tf
@@ -140,7 +139,8 @@ def export_inpainter(
         OSError: if it cannot be written.
     """
     return saved_model.write_version(
-        os.path.join(export_dir, name),
+        export_dir,
+        name,
         _ServedInpainter(network, preprocessing, value_range),
         ("serving_default", "serve_images"),
         _verification_cases(network, preprocessing, value_range),

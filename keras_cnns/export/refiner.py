@@ -3,8 +3,6 @@
 The signature ``serving_default`` takes images in [-1, 1] and returns refined ones.
 """
 
-import os
-
 import numpy as np
 import tensorflow as tf
 
@@ -47,7 +45,8 @@ def export_refiner(refiner, export_dir: str, name: str):
     expected = refiner(images, training=False).numpy()
     case = verification.Case("serving_default", {"images": images}, "images", expected)
     return saved_model.write_version(
-        os.path.join(export_dir, name),
+        export_dir,
+        name,
         _ServedRefiner(refiner),
         ("serving_default",),
         [case],

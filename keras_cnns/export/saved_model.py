@@ -4,6 +4,7 @@ Two signatures: ``serving_default`` takes the network's float input, ``serve_ima
 encoded JPEG or PNG bytes and does decoding, resizing and standardisation in the graph.
 """
 
+import contextlib
 import os
 import tempfile
 
@@ -12,9 +13,20 @@ import tensorflow as tf
 from absl import logging
 
 from keras_cnns import _files
-from keras_cnns.export import verification, warmup
+from keras_cnns.export import trust, verification, warmup
 
 LABELS = "labels.txt"
+# What TensorFlow raises for files that are damaged, or other models'.
+_UNREADABLE = (
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    tf.errors.OpError,
+)
 
 
 class _ServedClassifier(tf.Module):
@@ -64,8 +76,8 @@ def export_saved_model(
 ):
     """Exports a classifier for TF Serving and verifies it in a fresh process.
 
-    The version is one above the highest. The folder is written atomically, once its
-    outputs equal the network's.
+    The version is one above the highest. The folder gets its name once its outputs
+    equal the network's; of several exports at the same time each gets a version.
 
     Args:
         network: ``keras.Model``, images to probabilities ``(batch, classes)``.
@@ -107,7 +119,8 @@ def export_saved_model(
                 )
 
         return write_version(
-            os.path.join(export_dir, name),
+            export_dir,
+            name,
             served,
             ("serving_default", "serve_images"),
             _verification_cases(network, preprocessing),
@@ -115,11 +128,12 @@ def export_saved_model(
         )
 
 
-def write_version(folder, served, signatures, cases, add_files=None):
-    """Saves a module as the next version in a folder, once it is verified.
+def write_version(export_dir, name, served, signatures, cases, add_files=None):
+    """Saves a module as the next version of a model, once it is verified.
 
     Args:
-        folder: gets ``<version>/``.
+        export_dir: folder that gets ``<name>/<version>/``.
+        name: of the model.
         served: ``tf.Module``; its functions of the signatures' names are served.
         signatures: their names.
         cases: ``verification.Case``s that the saved model must pass.
@@ -129,28 +143,42 @@ def write_version(folder, served, signatures, cases, add_files=None):
         (the version's folder, largest relative difference of an output on reloading).
 
     Raises:
-        ValueError: if the outputs of the reloaded model are not as expected.
+        ValueError: if the name is a path, or the outputs of the reloaded model are not
+            as expected.
         OSError: if it cannot be written.
     """
-    path = os.path.join(folder, str(_next_version(folder)))
+    if name in ("", ".", "..") or os.sep in name:
+        raise ValueError(f"the name of a model must be that of a folder, got {name!r}")
+    folder = os.path.join(export_dir, name)
     try:
-        with _files.atomic_folder(path) as new:
-            verbosity = logging.get_verbosity()
-            logging.set_verbosity(logging.ERROR)
-            try:
-                tf.saved_model.save(
-                    served,
-                    new,
-                    signatures={name: getattr(served, name) for name in signatures},
-                )
-            finally:
-                logging.set_verbosity(verbosity)
-            if add_files:
-                add_files(new)
-            difference = verification.verify(new, cases)
+        with _files.partial_folder(folder) as new:
+            with _files.plain_path(new) as path:
+                _save(served, path, signatures)
+                if add_files:
+                    add_files(path)
+                difference = verification.verify(path, cases)
+            return _claim_version(new, folder), difference
     except tf.errors.OpError as error:
-        raise OSError(f"could not write {path}: {error}") from error
-    return path, difference
+        raise OSError(f"could not write into {folder}: {error}") from error
+
+
+def _save(served, path, signatures):
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        functions = {name: getattr(served, name) for name in signatures}
+        tf.saved_model.save(served, path, signatures=functions)
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _claim_version(partial, folder) -> str:
+    """Renames a folder to the next version, which no other export takes meanwhile."""
+    while True:
+        path = os.path.join(folder, str(1 + max(_versions(folder), default=0)))
+        with contextlib.suppress(FileExistsError):
+            _files.claim(partial, path)
+            return path
 
 
 def _verification_cases(network, preprocessing):
@@ -174,9 +202,9 @@ def _verification_cases(network, preprocessing):
     ]
 
 
-def _next_version(folder):
+def _versions(folder) -> list:
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    return 1 + max([int(n) for n in names if n.isdigit()], default=0)
+    return [int(name) for name in names if name.isascii() and name.isdigit()]
 
 
 def find_saved_model(path: str) -> str:
@@ -187,38 +215,43 @@ def find_saved_model(path: str) -> str:
     """
     if os.path.isfile(os.path.join(path, "saved_model.pb")):
         return path
-    names = os.listdir(path) if os.path.isdir(path) else []
-    versions = sorted((int(n) for n in names if n.isdigit()), reverse=True)
-    for version in versions:
+    for version in sorted(_versions(path), reverse=True):
         candidate = os.path.join(path, str(version))
         if os.path.isfile(os.path.join(candidate, "saved_model.pb")):
             return candidate
     raise ValueError(f"{path} holds no SavedModel (no saved_model.pb)")
 
 
-def load_saved_model(path: str):
+def load_saved_model(path: str, trust_graph: bool = False):
     """A function from encoded images to probabilities, and the class names.
 
     Args:
         path: a version's folder, or the one above it.
+        trust_graph: whether its graph, which executes on loading and calling, may have
+            operations that do more than compute, such as writing files.
 
     Returns:
         (function of a list of encoded images that returns ``(batch, classes)`` NumPy
         probabilities, tuple of class names).
 
     Raises:
-        ValueError: if it holds no classifier exported here.
+        ValueError: if it holds no classifier exported here, or its graph is not
+            trusted and could do more than compute.
     """
     version = find_saved_model(path)
-    labels = os.path.join(version, "assets", LABELS)
     try:
-        loaded = tf.saved_model.load(version)
-        signature = loaded.signatures["serve_images"]
-        with open(labels, encoding="utf-8") as file:
-            names = tuple(file.read().splitlines())
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        if not trust_graph:
+            trust.check_graph(version)
+        loaded, signature = _load_signature(version)
+        names = _read_labels(version)
+        outputs = signature.structured_outputs["probabilities"].shape[-1]
+        if outputs != len(names):
+            raise ValueError(f"it has {len(names)} labels for {outputs} outputs")
+    except _UNREADABLE as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(
-            f"{version} is not a classifier exported by keras_cnns: {error}"
+            f"{version} is not a classifier exported by keras_cnns: "
+            f"{(reason.strip() or repr(error)).splitlines()[0]}"
         ) from error
 
     def predict(contents):
@@ -227,3 +260,20 @@ def load_saved_model(path: str):
 
     predict.loaded = loaded  # its variables must live as long as the function
     return predict, names
+
+
+def _load_signature(version):
+    """(what is loaded, its signature of encoded images)."""
+    with _files.plain_path(version) as plain:
+        loaded = tf.saved_model.load(plain)
+    signature = loaded.signatures["serve_images"]
+    inputs = signature.structured_input_signature[1]
+    if set(inputs) != {"image_bytes"} or inputs["image_bytes"].dtype != tf.string:
+        raise ValueError(f"serve_images takes {inputs}")
+    return loaded, signature
+
+
+def _read_labels(version):
+    path = os.path.join(version, "assets", LABELS)
+    with open(path, encoding="utf-8", newline="\n") as file:
+        return tuple(file.read().split("\n")[:-1])

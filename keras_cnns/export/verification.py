@@ -1,8 +1,4 @@
-"""Checks in a fresh process that a SavedModel reproduces its network's outputs.
-
-``python -m keras_cnns.export.verification <folder> <cases.npz>`` prints the largest
-difference of each case as JSON.
-"""
+"""Checks in a fresh process that a SavedModel reproduces its network's outputs."""
 
 import dataclasses
 import json
@@ -14,7 +10,21 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
+import keras_cnns
+
 _TOLERANCE = 1e-5
+# Python's -I keeps the current folder off the path. The package is that of this
+# process, its dependencies are looked for where this process finds them.
+_PROGRAM = """
+import importlib, json, os, sys
+own = sys.path[:]
+package, *folders = json.loads(sys.argv[1])
+sys.path[:] = [package]
+import keras_cnns
+sys.path[:] = [*folders, *(folder for folder in own if folder not in folders)]
+from keras_cnns.export import verification
+verification.print_differences(*sys.argv[2:])
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +61,13 @@ def verify(path: str, cases) -> float:
     with tempfile.TemporaryDirectory() as folder:
         stored = os.path.join(folder, "cases.npz")
         np.savez(stored, **_arrays(cases))
+        arguments = [json.dumps(_module_folders()), os.path.abspath(path), stored]
         done = subprocess.run(
-            [sys.executable, "-m", __name__, path, stored],
+            [sys.executable, "-I", "-c", _PROGRAM, *arguments],
+            cwd=folder,
             capture_output=True,
             text=True,
+            errors="replace",
         )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -67,6 +80,17 @@ def verify(path: str, cases) -> float:
             f"allowed {_TOLERANCE}"
         )
     return max(differences)
+
+
+def _module_folders() -> list:
+    """The folder with this package, and where this process finds other modules.
+
+    What lies in the current folder is left out: it may be anybody's.
+    """
+    here = os.path.realpath(os.curdir)
+    package = os.path.dirname(os.path.dirname(os.path.abspath(keras_cnns.__file__)))
+    folders = [os.path.abspath(folder) for folder in sys.path if folder]
+    return [package, *(f for f in folders if os.path.realpath(f) != here)]
 
 
 def _arrays(cases):
@@ -109,5 +133,11 @@ def _difference(given, expected):
     return float(np.maximum(differences - allowed, 0).max() / np.abs(expected).max())
 
 
-if __name__ == "__main__":
-    print(json.dumps(_differences(*sys.argv[1:])))
+def print_differences(path: str, stored: str) -> None:
+    """Prints the largest difference of each stored case as a list in JSON.
+
+    Args:
+        path: folder of the SavedModel version.
+        stored: file of the cases.
+    """
+    print(json.dumps(_differences(path, stored)))

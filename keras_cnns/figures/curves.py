@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from keras_cnns import _files
 
@@ -13,9 +14,27 @@ _BLUE, _ORANGE = "#1f5f99", "#d9730d"
 
 
 def _save(figure, path):
+    _show_dollars(figure)
     FigureCanvasAgg(figure)
-    with _files.atomic_file(path) as partial:
-        figure.savefig(partial, format="png", dpi=110, bbox_inches="tight")
+    with _files.atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=110, bbox_inches="tight")
+
+
+def _show_dollars(figure):
+    """Draws names as they are: a $ does not begin a formula of Matplotlib's.
+
+    Formulas of its own, powers at logarithmic axes, stay.
+    """
+    kept = {
+        text
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        if isinstance(axis.get_major_formatter(), LogFormatter)
+        for text in axis.get_ticklabels(which="both")
+    }
+    for text in figure.findobj(Text):
+        if text not in kept:
+            text.set_parse_math(False)
 
 
 def plot_learning_curves(history, path) -> None:

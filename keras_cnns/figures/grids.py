@@ -53,8 +53,8 @@ def image_grid(
     image = _with_labels(
         _tile(images, rows, columns), images.shape[1:3], row_labels, column_labels
     )
-    with _files.atomic_file(path) as partial:
-        image.save(partial, format="PNG")
+    with _files.atomic_file(path) as file:
+        image.save(file, format="PNG")
 
 
 def _tile(images, rows, columns):

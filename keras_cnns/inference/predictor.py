@@ -34,6 +34,7 @@ def load_predictor(
     which: str = "last",
     protocol: crops.Protocol = crops.Protocol(),  # noqa: B008  it is immutable
     batch_size: int = 64,
+    trust_graph: bool = False,
 ) -> Predictor:
     """A classifier that is ready for use.
 
@@ -46,6 +47,7 @@ def load_predictor(
             its own preprocessing, takes plain ``1_crop`` only.
         batch_size: inputs of the run's size per step, for protocols of several crops;
             fewer of larger inputs. ``1_crop`` takes all images of a call in one step.
+        trust_graph: as ``export.load_saved_model`` takes it.
 
     Returns:
         ``Predictor``; its classes are those of the first run.
@@ -53,7 +55,8 @@ def load_predictor(
     Raises:
         ValueError: if not exactly one is given, it holds no classifier, runs have
             different classes, a network does not suit the protocol, or an argument
-            has no effect on an exported model.
+            has no effect on an exported model; in use, if a probability is NaN or
+            infinite.
     """
     folders = [run_dir] if isinstance(run_dir, str) else list(run_dir)
     folders = [folder for folder in folders if folder]
@@ -61,7 +64,8 @@ def load_predictor(
         raise ValueError("give either --run_dir or --saved_model")
     if saved_model:
         _check_saved_model(which, protocol)
-        return Predictor(*load_saved_model(saved_model))
+        predict, class_names = load_saved_model(saved_model, trust_graph)
+        return Predictor(_checked(predict, saved_model), class_names)
     members = [_load_member(folder, which, protocol, batch_size) for folder in folders]
     first, *others = members
     if not others:
@@ -110,12 +114,29 @@ def _load_member(folder, which, protocol, batch_size):
     """The ``Predictor`` of one run."""
     network, config = _load_for(folder, which, protocol)
     preprocessing = protocol.adapt(config.preprocessing)
+    name = f"{folder} ({which} epoch)"
     if protocol.name == "1_crop":
-        return Predictor(_single_view(network, preprocessing), config.class_names)
+        predict = _single_view(network, preprocessing)
+        return Predictor(_checked(predict, name), config.class_names)
     protocol.list_scales(preprocessing)  # refuses what does not fit, before any data
     names = config.class_names
     predict = _several_views(network, preprocessing, protocol, batch_size, len(names))
-    return Predictor(predict, names)
+    return Predictor(_checked(predict, name), names)
+
+
+def _checked(predict, name):
+    """The function, which refuses what is no probability."""
+
+    def predict_finite(contents):
+        probabilities = predict(contents)
+        if not np.isfinite(probabilities).all():
+            raise ValueError(
+                f"the network of {name} gives probabilities that are NaN or infinite; "
+                "its weights may be"
+            )
+        return probabilities
+
+    return predict_finite
 
 
 def _load_for(folder, which, protocol):

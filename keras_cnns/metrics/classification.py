@@ -79,13 +79,20 @@ def report(probabilities, labels, class_names) -> ClassificationReport:
         class_names: names by label.
 
     Raises:
-        ValueError: if there are no examples, or shapes do not fit.
+        ValueError: if there are no examples, shapes do not fit, or a probability is NaN
+            or infinite.
     """
     probabilities, labels = np.asarray(probabilities), np.asarray(labels)
     if not len(labels) or probabilities.shape != (len(labels), len(class_names)):
         raise ValueError(
             f"{len(labels)} labels and {len(class_names)} classes do not fit "
             f"probabilities of shape {probabilities.shape}"
+        )
+    num_bad = int((~np.isfinite(probabilities)).any(axis=1).sum())
+    if num_bad:
+        raise ValueError(
+            f"the probabilities of {num_bad} of {len(labels)} examples are NaN or "
+            "infinite; the network's weights or the images may be"
         )
     predicted = probabilities.argmax(axis=1)
     classes = np.arange(len(class_names))

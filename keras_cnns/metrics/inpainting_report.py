@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import json
 import math
 from typing import Optional
 
@@ -174,7 +173,7 @@ def write_quality_json(path: str, rows, **protocol) -> None:
         OSError: if the file cannot be written.
     """
     content = {**protocol, "rows": [dataclasses.asdict(row) for row in rows]}
-    _files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    _files.write_json(path, content, indent=1)
 
 
 def quality_markdown(rows) -> str:

@@ -1,6 +1,5 @@
 """Checkpoints: the whole state of a training, in folders written atomically."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -9,8 +8,10 @@ import tensorflow as tf
 from absl import logging
 
 from keras_cnns import _files
+from keras_cnns.runs.progress import read_progress
 
 _PREFIX = "step_"
+_PROGRESS = "progress.json"
 # What TensorFlow's readers raise for truncated, damaged or other networks' files.
 _UNREADABLE = (
     AssertionError,
@@ -67,11 +68,10 @@ class CheckpointStore:
         path = self._path(step)
         try:
             if self._is_chief:
-                with _files.atomic_folder(path) as partial:
-                    self._objects.write(os.path.join(partial, "state"))
-                    _files.write_text(
-                        os.path.join(partial, "progress.json"), json.dumps(progress)
-                    )
+                with _files.atomic_folder(path, durable=True) as partial:
+                    with _files.plain_path(partial) as folder:
+                        self._objects.write(os.path.join(folder, "state"))
+                    _files.write_json(os.path.join(partial, _PROGRESS), progress)
             else:
                 with tempfile.TemporaryDirectory() as folder:
                     self._objects.write(os.path.join(folder, "state"))
@@ -107,10 +107,10 @@ class CheckpointStore:
             return None
         path = self._path(steps[-1])
         try:
-            with open(os.path.join(path, "progress.json"), encoding="utf-8") as file:
-                progress = json.load(file)
-            status = self._objects.read(os.path.join(path, "state"))
-            status.assert_existing_objects_matched()
+            progress = read_progress(os.path.join(path, _PROGRESS))
+            with _files.plain_path(path) as folder:
+                status = self._objects.read(os.path.join(folder, "state"))
+                status.assert_existing_objects_matched()
         except _UNREADABLE as error:
             first_line = (str(error).strip() or repr(error)).splitlines()[0]
             older = f" or remove it to resume from {self._path(steps[-2])}"
@@ -133,7 +133,7 @@ def list_steps(directory: str) -> list:
     return sorted(
         int(name[len(_PREFIX) :])
         for name in os.listdir(directory)
-        if name.startswith(_PREFIX) and name[len(_PREFIX) :].isdigit()
+        if name.startswith(_PREFIX) and name[len(_PREFIX) :].isdecimal()
     )
 
 

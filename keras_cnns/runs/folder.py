@@ -1,21 +1,64 @@
 """The folder of a run: claimed by a new run, or resumed with the same options."""
 
+import contextlib
 import dataclasses
 import os
+import socket
 
 from absl import logging
 
+from keras_cnns import _files
 from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.record import holds_run
 
+_LOCK = ".lock"
+_WRITTEN = ("", "checkpoints", "samples")  # by the training alone
 
-def claim_folder(run_dir: str, resume: bool) -> None:
-    """Creates the folder of a run.
+
+@contextlib.contextmanager
+def claimed_folder(run_dir: str, resume: bool, is_chief: bool = True):
+    """Creates the folder of a run; within the block no other process trains in it.
+
+    What a killed training has left half-written in it is removed.
+
+    Args:
+        run_dir: folder.
+        resume: whether it may hold a run.
+        is_chief: whether this process claims it for all workers.
 
     Raises:
-        ValueError: if it holds a run that is not to be resumed.
-        OSError: if it cannot be created.
+        ValueError: if it holds a run that is not to be resumed, or another process
+            trains in it.
+        OSError: if it cannot be created or written into.
     """
+    os.makedirs(run_dir, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        if is_chief:
+            stack.enter_context(_locked(run_dir))
+        _check_free(run_dir, resume)
+        for name in _WRITTEN if is_chief else ():
+            _files.remove_partials(os.path.join(run_dir, name))
+        yield
+
+
+@contextlib.contextmanager
+def _locked(run_dir):
+    holder = f"process {os.getpid()} on {socket.gethostname()}"
+    lock = _files.locked(os.path.join(run_dir, _LOCK), wait=False, text=holder)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock)
+        except BlockingIOError as error:
+            other = " ".join(error.strerror.split()) or "another process"
+            raise ValueError(
+                f"{other} trains in {run_dir}; wait until it has ended, or take "
+                "another --run_dir"
+            ) from error
+        yield
+
+
+def _check_free(run_dir, resume):
+    """Refuses a folder that holds a run, unless it is to be resumed."""
     is_used = list_steps(os.path.join(run_dir, "checkpoints")) or holds_run(run_dir)
     if is_used and not resume:
         raise ValueError(
@@ -24,7 +67,6 @@ def claim_folder(run_dir: str, resume: bool) -> None:
         )
     if resume and not is_used:
         logging.info("nothing to resume in %s: a new run", run_dir)
-    os.makedirs(run_dir, exist_ok=True)
 
 
 def check_unchanged(run, options, class_names: tuple, facts: dict) -> None:

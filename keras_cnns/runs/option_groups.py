@@ -225,9 +225,7 @@ class TrainingOptions(RunOptions, DataOptions, OptimizerOptions):
         stored = read_run(run_dir, cls.task).options
         fields = dataclasses.fields(cls)
         return {
-            field.name: stored[field.name]
-            for field in fields
-            if field.name in stored and not field.metadata["free"]
+            field.name: stored[field.name] for field in fields if field.name in stored
         }
 
     @classmethod

@@ -159,7 +159,8 @@ def write_record(run: Run) -> None:
         "git_revision": _git_revision(),
         "started": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
-    _files.write_text(os.path.join(run.folder, RECORD), json.dumps(record, indent=2))
+    path = os.path.join(run.folder, RECORD)
+    _files.write_json(path, record, indent=2, durable=True)
 
 
 def _version(package):
@@ -171,10 +172,14 @@ def _version(package):
 
 def _git_revision():
     """Commit of the source tree, ``-dirty`` where it was changed; None if unknown."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if not os.path.exists(os.path.join(root, ".git")):
+        return None  # else git would describe what the package is installed in
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            cwd=os.path.dirname(os.path.abspath(__file__)),
+            cwd=root,
+            env={k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
             capture_output=True,
             text=True,
             check=True,

@@ -5,8 +5,10 @@ import os
 
 from tensorflow import keras
 
+from keras_cnns import _files
 from keras_cnns.runs import callbacks
 from keras_cnns.runs.checkpoints import CheckpointStore
+from keras_cnns.runs.progress import check_epochs
 from keras_cnns.trainers import distribution
 
 
@@ -51,15 +53,17 @@ def fit_resumable(
     """
     folder = os.path.join(run_dir, "checkpoints")
     store = CheckpointStore(folder, trainer, is_chief=is_chief)
-    progress = store.restore() or {}
+    progress = _restore(store, trainer, run_dir, steps_per_epoch)
     step = trainer.steps_done
-    _check_same_step(trainer, step, run_dir)
     stop_request = callbacks.StopRequest()
     bar = callbacks.ProgressBar(epochs * steps_per_epoch, step, is_chief)
+    recorder = callbacks.EpochRecorder(
+        run_dir, epochs=epochs, progress=progress, patience=patience, is_chief=is_chief
+    )
     watchers = [
         callbacks.StopOnNonFiniteLoss(store),
         bar,
-        *_recorders(run_dir, epochs, progress, patience, is_chief),
+        recorder,
         *further_callbacks,
         callbacks.StateSaver(
             store,
@@ -70,7 +74,7 @@ def fit_resumable(
         ),
     ]
 
-    def fit(first_step, last_epoch, extra=()):
+    def fit(first_step, last_epoch, *extra):
         trainer.fit(
             load_batches(first_step),
             initial_epoch=first_step // steps_per_epoch,
@@ -81,13 +85,32 @@ def fit_resumable(
             verbose=0,
         )
 
-    with contextlib.closing(bar), stop_request.listening():
+    boards = _boards(run_dir, is_chief)
+    with contextlib.closing(bar), stop_request.listening(), boards as board:
+        watchers[:0] = board
         if step % steps_per_epoch:
             begun = callbacks.PartialEpochMetrics(trainer)
-            fit(step, step // steps_per_epoch + 1, [begun])
+            fit(step, step // steps_per_epoch + 1, begun)
             step = trainer.steps_done
         if step < epochs * steps_per_epoch and not progress.get("stopped_early"):
             fit(step, epochs)
+    return progress
+
+
+@contextlib.contextmanager
+def _boards(run_dir, is_chief):
+    """Yields the callback that writes TensorBoard's logs, in a list; empty for none."""
+    with _files.plain_path(run_dir) as folder:
+        logs = os.path.join(folder, "logs")
+        board = keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0)
+        yield [board] if is_chief else []
+
+
+def _restore(store, trainer, run_dir, steps_per_epoch):
+    """Restores the newest checkpoint; returns its progress, of no epochs if new."""
+    progress = store.restore() or {"history": []}
+    check_epochs(progress, trainer.steps_done, steps_per_epoch)
+    _check_same_step(trainer, trainer.steps_done, run_dir)
     return progress
 
 
@@ -98,15 +121,3 @@ def _check_same_step(trainer, step, run_dir):
             f"this worker would resume from step {step}, others from another; the "
             f"run's folder {run_dir} must be on a disk that all workers see"
         )
-
-
-def _recorders(run_dir, epochs, progress, patience, is_chief):
-    """Callbacks that write TensorBoard's logs and the record of each epoch."""
-    recorder = callbacks.EpochRecorder(
-        run_dir, epochs=epochs, progress=progress, patience=patience, is_chief=is_chief
-    )
-    if not is_chief:
-        return [recorder]
-    logs = os.path.join(run_dir, "logs")
-    board = keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0)
-    return [board, recorder]

@@ -9,7 +9,7 @@ from tensorflow import keras
 
 from keras_cnns.data import naming_bad_images
 from keras_cnns.runs import callbacks, process
-from keras_cnns.runs.folder import check_unchanged, claim_folder
+from keras_cnns.runs.folder import check_unchanged, claimed_folder
 from keras_cnns.runs.record import Run, holds_run, read_run, write_record
 from keras_cnns.runs.resumable import fit_resumable
 from keras_cnns.trainers import distribution
@@ -29,6 +29,7 @@ def train(task_class, options) -> dict:
     Raises:
         ValueError: if an option is bad or does not suit the data.
         OSError: if data cannot be read, or the run's folder cannot be written.
+        ConnectionError: if another worker has ended.
         NonFiniteLossError, TrainingInterrupted: as ``fit_resumable``.
     """
     if options.deterministic:
@@ -37,12 +38,19 @@ def train(task_class, options) -> dict:
     task = task_class(options)
     task.check(strategy.num_replicas_in_sync)
     process.set_up(options.seed, options.mixed_precision)
-    claim_folder(options.run_dir, options.resume)
+    is_chief = distribution.is_chief(strategy)
+    with (
+        distribution.naming_lost_workers(strategy),
+        claimed_folder(options.run_dir, options.resume, is_chief),
+    ):
+        return _fit(task, strategy, is_chief)
+
+
+def _fit(task, strategy, is_chief):
+    """Trains in the run's folder."""
+    options = task.options
     with strategy.scope():
         task.open()
-    steps_per_epoch = task.steps_per_epoch
-    is_chief = distribution.is_chief(strategy)
-    with strategy.scope():
         run, is_new = _begin(task)
         trainer = task.make_trainer(run.config, is_new)
     validation = task.load_validation(run.config)
@@ -54,7 +62,7 @@ def train(task_class, options) -> dict:
         lambda step: task.load_batches(run.config, step),
         run_dir=options.run_dir,
         epochs=options.epochs,
-        steps_per_epoch=steps_per_epoch,
+        steps_per_epoch=task.steps_per_epoch,
         validation_data=validation,
         checkpoint_interval=options.checkpoint_interval,
         patience=task.patience,
@@ -90,10 +98,14 @@ def _samples(task, trainer, run, is_chief):
 
 
 def _finish(task, run, progress):
-    """The report, and the export."""
-    task.report(run, progress)
-    print(f"everything is in {run.folder}")
-    options = task.options
-    if options.export_dir:
-        path, difference = task.export(run, options.export_dir, **task.export_options())
-        print(f"exported and verified: {path} (largest difference {difference:.1g})")
+    """The export, and the report; where one fails, the other is made nevertheless."""
+    folder = task.options.export_dir
+    try:
+        if folder:
+            path, difference = task.export(run, folder, **task.export_options())
+            print(
+                f"exported and verified: {path} (largest difference {difference:.1g})"
+            )
+    finally:
+        task.report(run, progress)
+        print(f"everything is in {run.folder}")

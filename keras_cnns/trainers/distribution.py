@@ -1,13 +1,17 @@
 """Training over several devices or machines: strategies and their requirements."""
 
+import contextlib
 import json
 import os
+import socket
 
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._graph import copy_network
 
+_ABORTED = "Collective ops is aborted"  # in what TensorFlow raises then
+_PATIENCE = 2  # seconds
 STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
 
 
@@ -82,6 +86,41 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def has_workers(strategy: tf.distribute.Strategy) -> bool:
     """Whether several processes train together."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+@contextlib.contextmanager
+def naming_lost_workers(strategy: tf.distribute.Strategy):
+    """Within the block, the end of another worker is an error that names it.
+
+    Raises:
+        ConnectionError: if workers cannot go on together.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if not has_workers(strategy) or _ABORTED not in error.message:
+            raise
+        cluster = strategy.cluster_resolver.cluster_spec().as_dict()
+        lost = [
+            f"{kind} {index} ({address})"
+            for kind, addresses in cluster.items()
+            for index, address in enumerate(addresses)
+            if not _answers(address)
+        ]
+        raise ConnectionError(
+            f"{' and '.join(lost) or 'another worker'} of this run has ended or cannot "
+            "be reached, its own output says why; start all workers again, with "
+            "--resume"
+        ) from error
+
+
+def _answers(address):
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE):
+            return True
+    except OSError:
+        return False
 
 
 def any_worker(strategy: tf.distribute.Strategy, value: bool) -> bool:

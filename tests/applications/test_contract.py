@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications
+from keras_cnns.export import trust
 
 
 def _smallest_of_each(key):
@@ -207,6 +208,8 @@ def test_xla_gives_the_same(network):
     images = _images(network)
     compiled = tf.function(network, jit_compile=True)
     np.testing.assert_allclose(compiled(images), network(images), rtol=1e-3, atol=1e-5)
+    operations = compiled.get_concrete_function(images).graph.get_operations()
+    assert {operation.type for operation in operations} <= trust.ALLOWED
 
 
 # Some ten seconds each; a DPN, of bundles of convolutions, takes over nine minutes.

@@ -1,6 +1,7 @@
 """The commands of classifiers: what they leave, and what they refuse."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import types
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_cnns import data, inference
-from keras_cnns.commands import run_command
+from keras_cnns.commands import evaluate_classifier, run_command
+from keras_cnns.data import sources
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NET = '{"units": [1, 1], "block": "basic", "filters": 8, "stem": "small"}'
@@ -351,6 +354,28 @@ def test_a_saved_folder_is_the_data_set_it_came_from(
         output_dir="",
     )
     assert report.top_1 == classifier_run.progress["report"].top_1
+
+
+def test_files_of_any_class_stay_in_their_folder(data_dir, tmp_path, monkeypatch):
+    names = ("..", "../../a", "a/b", "a_b", ".", "", "/tmp", *"789")
+    digits = data.open_source("digits", "test", data_dir)
+    source = dataclasses.replace(digits, class_names=names)
+    monkeypatch.setattr(data, "open_source", lambda *a, **k: source)
+    given = {"dataset": "digits", "split": "test", "num_images": 60}
+    paths = run_command("save-images", output_dir=str(tmp_path / "files"), **given)
+    assert os.listdir(tmp_path) == ["files"]
+    folders = os.listdir(tmp_path / "files" / "test")
+    assert sorted(folders) == sorted(map(sources.folder_name, names))
+    assert len(paths) == 60 and all(map(os.path.isfile, paths))
+
+
+@pytest.mark.parametrize(
+    ("known", "given"), [(("a/b", "c"), ("c", "a%2Fb")), (("a%2Fb", "c"), ("c", "a/b"))]
+)
+def test_classes_are_those_of_their_folders(known, given):
+    source = types.SimpleNamespace(name="data", class_names=given)
+    outputs = evaluate_classifier._outputs_of(source, known)
+    assert outputs.tolist() == [1, 0]
 
 
 def test_truncated_weights_of_a_run_are_named(classifier_run, tmp_path):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from absl.testing import flagsaver
 
 from keras_cnns import applications, commands, data
-from keras_cnns.commands import VERBS, find_command, run_command
+from keras_cnns.commands import VERBS, find_command, program, run_command
 from keras_cnns.runs import TrainingInterrupted, holds_run
 from keras_cnns.tasks import TASKS
 from keras_cnns.tasks.classification import RECIPES
@@ -480,3 +480,31 @@ def test_list_options(capsys, tmp_path):
     assert all(f"\n## {verb}\n" in text for verb in VERBS)
     with pytest.raises(ValueError, match="'predict'.*'predicted'"):
         run_command("list-options", verb="predicted")
+
+
+OOM = "OOM when allocating tensor with shape[9,9] and type float on /device:CPU:0"
+WHERE = (
+    "Graph execution error:\n\nDetected at node a/b defined at (most recent call last)"
+)
+FRAMES = (
+    '  File "train.py", line 11, in <module>\n\n  File "net.py", line 5, in call\n\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (f"{WHERE}:\n{FRAMES}{OOM}\n\t [[{{{{node a}}}}]]\nHint: x. [Op:f]", OOM),
+        (f"{WHERE}:\n<stack traces unavailable>\n{OOM}\n\t [[a]] [Op:f]", OOM),
+        (f"{WHERE}:\nNode: 'a/b'\n2 root error(s) found.\n  (0) RESOURCE_EXHAUSTED:  "
+         f"{OOM}\n\t [[a]]\n  (1) CANCELLED:  other\n0 successful operations.", OOM),
+        (f"in user code:\n\n{FRAMES}    ValueError: no 5\n", "ValueError: no 5"),
+        (f"{OOM} [Op:Fill]", f"{OOM} [Op:Fill]"),
+        ("--dataset is missing", "--dataset is missing"),
+        ("first\nsecond", "first"),
+        ("", "no message"),
+        ("Graph execution error:\n\n", "Graph execution error:"),
+    ],
+)  # fmt: skip
+def test_an_error_is_told_in_the_line_that_says_what_happened(message, line):
+    assert program.what_happened(message) == line

@@ -85,7 +85,7 @@ def test_names_need_not_be_utf_8(folder):
     images, _ = data.read_images(_open(folder), preprocessing)
     assert images.shape == (4, 5, 4, 3)
     os.rename(train + b"/dog", train + b"/\xff")
-    with pytest.raises(ValueError, match="not UTF-8"):
+    with pytest.raises(ValueError, match="must be UTF-8"):
         _open(folder)
 
 

@@ -85,6 +85,9 @@ def test_survives_json():
         {"channels": 2, "mean": (0.0, 0.0), "std": (1.0, 1.0)},
         {"mean": (0.0, 0.0)},
         {"std": (0.0,)},
+        {"std": (float("nan"),)},
+        {"std": (float("inf"),)},
+        {"mean": (float("nan"),)},
         {"crop_ratio": 1.5},
     ],
 )

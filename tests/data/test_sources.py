@@ -26,6 +26,37 @@ def _pixels(source, preprocessing_channels=1):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("dog", "dog"),
+        ("großer Hund, 5 $", "großer Hund, 5 $"),
+        ("a/b", "a%2Fb"),
+        ("a%2Fb", "a%252Fb"),
+        ("a_b", "a_b"),
+        ("", "%"),
+        ("%", "%25"),
+        (".", "%2E"),
+        ("..", "%2E."),
+        ("../x", "%2E.%2Fx"),
+        ("x.y", "x.y"),
+        ("\0", "%00"),
+        ("a\nb", "a%0Ab"),
+    ],
+)
+def test_every_class_has_its_own_folder(tmp_path, name, folder):
+    assert sources.folder_name(name) == folder
+    (tmp_path / folder).mkdir()  # it is one
+    assert [path.name for path in tmp_path.iterdir()] == [folder]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\rb", "\udcff"])
+def test_names_that_no_file_of_labels_holds_are_refused(tmp_path, name):
+    (tmp_path / "train" / name).mkdir(parents=True)
+    with pytest.raises(ValueError, match="must be UTF-8 without line breaks"):
+        data.open_source(str(tmp_path), "train")
+
+
 def test_digits_are_scikit_learns(data_dir):
     train = data.open_source("digits", "train", data_dir)
     test = data.open_source("digits", "test", data_dir)

@@ -189,6 +189,19 @@ def test_auxiliary_heads_that_want_a_known_size_are_left_out(tmp_path):
     assert network.input_shape == (None, None, None, 1)
 
 
+@pytest.mark.parametrize("protocol", ["1_crop", "10_crop"])
+def test_weights_that_are_no_numbers_are_named(tmp_path, protocol):
+    folder = _write_run(tmp_path / "run")
+    network, _ = inference.load_classifier(folder, "last")
+    kernel, bias = network.get_layer("predictions").get_weights()
+    network.get_layer("predictions").set_weights([kernel * np.nan, bias])
+    applications.save_weights(network, str(tmp_path / "run" / "last.h5"))
+    _, encoded = _images((28, 28))
+    with pytest.raises(ValueError, match="probabilities that are NaN") as refused:
+        _predict(encoded, folder, protocol)
+    assert f"{folder} (last epoch)" in str(refused.value)
+
+
 def test_what_a_protocol_cannot_do_is_refused(run_dir, tmp_path):
     dense = crops.Protocol("dense_multi_scale")
     folder = _write_run(tmp_path / "run", "highway_fc10", {})

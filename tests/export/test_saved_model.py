@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import applications, data, export
+from keras_cnns import _files, applications, data, export
 from keras_cnns.export import saved_model, verification, warmup
 
 NAMES = ("one", "two", "drei mit Umlaut ä")
@@ -22,20 +22,37 @@ def network():
     )
 
 
+# What TensorFlow and the process that verifies import first.
+HOSTILE = ("csv", "uuid", "numpy", "tensorflow", "tensorflow_serving", "keras_cnns")
+
+
 @pytest.fixture(scope="module")
 def exported(network, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exports")
-    path, difference = export.export_saved_model(
-        network, str(folder), "tiny", preprocessing=FEED, class_names=NAMES,
-        warmup_requests=2,
-    )  # fmt: skip
+    """In a folder of a difficult name, out of one with modules that are not ours."""
+    folder = tmp_path_factory.mktemp("exports") / "a [b]*? 'c' é"
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for name in HOSTILE:
+        text = f"open({str(elsewhere / 'executed')!r}, 'a').write({name!r})"
+        (elsewhere / f"{name}.py").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(elsewhere)
+        path, difference = export.export_saved_model(
+            network, str(folder), "tiny", preprocessing=FEED, class_names=NAMES,
+            warmup_requests=2,
+        )  # fmt: skip
     assert 0 <= difference < 1e-5
+    assert not (elsewhere / "executed").exists()
     return folder, path
+
+
+def _signatures(path):
+    with _files.plain_path(path) as plain:
+        return tf.saved_model.load(plain).signatures
 
 
 def test_signatures_give_the_networks_answers(network, exported):
     _, path = exported
-    signatures = tf.saved_model.load(path).signatures
+    signatures = _signatures(path)
     images = tf.random.stateless_normal([4, 12, 10, 3], seed=[1, 2])
     served = signatures["serving_default"](images=images)["probabilities"]
     np.testing.assert_allclose(served, network(images), atol=1e-6)
@@ -56,10 +73,9 @@ def test_folder_holds_labels_and_warmup_requests(exported):
         assert tuple(file.read().splitlines()) == NAMES
     from tensorflow_serving.apis import prediction_log_pb2
 
-    records = tf.data.TFRecordDataset(
-        os.path.join(path, "assets.extra", "tf_serving_warmup_requests")
-    )
-    signatures = tf.saved_model.load(path).signatures
+    file = os.path.join(path, "assets.extra", "tf_serving_warmup_requests")
+    records = tf.data.TFRecordDataset(file)
+    signatures = _signatures(path)
     sizes = []
     for record in records:
         request = prediction_log_pb2.PredictionLog.FromString(
@@ -82,6 +98,31 @@ def test_versions_count_up_and_the_newest_is_found(network, exported, verify_her
     assert not os.path.exists(os.path.join(second, "assets.extra"))
     assert export.find_saved_model(str(folder / "tiny")) == second
     assert export.find_saved_model(first) == first
+
+
+def test_exports_at_the_same_time_get_a_version_each(
+    network, tmp_path, monkeypatch, verify_here
+):
+    """The second one begins and ends while the first is verified."""
+    verify, versions, verified = verification.verify, [], []
+
+    def begin():
+        return export.export_saved_model(
+            network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES,
+            warmup_requests=0,
+        )  # fmt: skip
+
+    def verify_during_another(path, cases):
+        verified.append(path)
+        if len(verified) == 1:
+            versions.append(begin()[0])
+        return verify(path, cases)
+
+    monkeypatch.setattr(verification, "verify", verify_during_another)
+    versions.append(begin()[0])
+    assert versions == [str(tmp_path / "tiny" / number) for number in "12"]
+    assert sorted(os.listdir(tmp_path / "tiny")) == ["1", "2"]
+    assert len(set(verified)) == 2
 
 
 def test_loaded_model_outlives_its_loading(network, exported):
@@ -135,6 +176,11 @@ def test_errors(network, tmp_path):
         export.export_saved_model(
             network, str(tmp_path), "tiny", preprocessing=FEED, class_names=("a", "b")
         )
+    for name in ("..", "a/b", ""):
+        with pytest.raises(ValueError, match=f"name of a model.*got '{name}'"):
+            export.export_saved_model(
+                network, str(tmp_path), name, preprocessing=FEED, class_names=NAMES
+            )
     with pytest.raises(ValueError, match="holds no SavedModel"):
         export.load_saved_model(str(tmp_path))
     (tmp_path / "saved_model.pb").write_bytes(b"rubbish")

@@ -86,6 +86,10 @@ def test_nothing_to_report():
         metrics.report(PROBABILITIES, LABELS, ("a", "b"))
     with pytest.raises(ValueError, match="empty"):
         metrics.evaluate_classifier(None, [], ("a",))
+    for number in (np.nan, np.inf):
+        probabilities = np.array([[0.5, number], [1, 0]])
+        with pytest.raises(ValueError, match="of 1 of 2 examples are NaN or infinite"):
+            metrics.report(probabilities, [0, 0], ("a", "b"))
 
 
 def test_figures_are_written(tmp_path):

@@ -258,6 +258,9 @@ def started(tmp_path):
         momentum=0.3,
         enable_xla=True,
         checkpoint_interval=5,
+        distribution_strategy="mirrored",
+        data_dir="prepared",
+        export_dir="exports",
     )
     feed = data.Preprocessing.for_range(8, 8, 1, "signed")
     config = runs.RunConfig({}, feed, ("a", "b"), {"number of examples": 40})
@@ -274,15 +277,18 @@ def _resume(run, **given):
 def test_a_resumed_run_keeps_what_is_not_given(started):
     options = _resume(started)
     assert (options.model, options.epochs, options.momentum) == ("wgan64", 7, 0.3)
-    # These do not make another run of it.
-    assert (options.enable_xla, options.checkpoint_interval) == (False, 0)
+    assert (options.enable_xla, options.checkpoint_interval) == (True, 5)
+    assert (options.export_dir, options.data_dir) == ("exports", "prepared")
+    assert (options.distribution_strategy, options.resume) == ("mirrored", True)
     check_unchanged(started, options, ("a", "b"), {"number of examples": 40})
 
 
 def test_a_resumed_run_may_change_what_is_free_only(started):
     same = (("a", "b"), {"number of examples": 40})
-    free = _resume(started, export_dir="x", data_dir="y", checkpoint_interval=3)
-    check_unchanged(started, free, *same)
+    free = {"export_dir": "x", "checkpoint_interval": 0, "enable_xla": False}
+    options = _resume(started, **free)
+    assert {name: getattr(options, name) for name in free} == free
+    check_unchanged(started, options, *same)
     with pytest.raises(ValueError) as refused:
         check_unchanged(started, _resume(started, epochs=9, momentum=0.0), *same)
     message = str(refused.value)
@@ -309,7 +315,8 @@ def test_a_run_from_before_an_option_had_its_default(started):
 def test_a_recipe_wins_over_the_resumed_run_which_then_refuses_it(tmp_path):
     kind = TASKS["classification"].options_class
     places = {"dataset": "digits", "run_dir": str(tmp_path)}
-    options = kind.resolve(model="resnet", epochs=3, **places)
+    exported = {"export_dir": "exports", "warmup_requests": 4}
+    options = kind.resolve(model="resnet", epochs=3, **exported, **places)
     feed = data.Preprocessing(8, 8, 1, (120.0,), (60.0,))
     config = runs.RunConfig({}, feed, ("a", "b"))
     runs.write_record(
@@ -317,6 +324,7 @@ def test_a_recipe_wins_over_the_resumed_run_which_then_refuses_it(tmp_path):
     )
     resumed = {"run_dir": str(tmp_path), "resume": True}
     assert kind.resolve(**resumed).epochs == 3
+    assert kind.resolve(**resumed).warmup_requests == 4
     changed_options = kind.resolve(recipe="densenet_cifar", **resumed)
     assert changed_options.epochs == 300
     with pytest.raises(ValueError, match="epochs was 3, is 300"):

@@ -5,20 +5,25 @@ everything random and everything stateful takes part. Equality is of every bit.
 """
 
 import csv
+import json
+import math
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
 import sys
+import types
 
 import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_cnns import commands, runs
-from keras_cnns.runs import checkpoints, process
+from keras_cnns import _files, commands, runs
+from keras_cnns.runs import checkpoints, process, training
+from keras_cnns.runs.folder import claimed_folder
+from keras_cnns.runs.progress import read_progress
 
 APP = "apps/train_classifier.py"
 NET = (
@@ -34,6 +39,7 @@ OPTIONS = {
     "checkpoint_interval": 3, "deterministic": True,
 }  # fmt: skip
 STEPS = 52
+DIFFICULT = "a [b]*? 'c' é"  # name of a folder, with a pattern that it does not match
 
 
 def _flags(data_dir, run_dir, **changes):
@@ -66,14 +72,16 @@ def straight(data_dir, tmp_path_factory):
 @pytest.fixture
 def copy(straight, tmp_path):
     """A copy of that run."""
-    return pathlib.Path(shutil.copytree(straight, tmp_path / "copy"))
+    return pathlib.Path(shutil.copytree(straight, tmp_path / DIFFICULT))
 
 
 def _state(run_dir):
     path = run_dir / "checkpoints" / f"step_{STEPS:08d}" / "state"
-    reader = tf.train.load_checkpoint(str(path))
-    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
-    return {name: reader.get_tensor(name) for name in names}
+    with _files.plain_path(path.parent) as folder:
+        reader = tf.train.load_checkpoint(os.path.join(folder, path.name))
+        names = set(reader.get_variable_to_shape_map())
+        names.remove("_CHECKPOINTABLE_OBJECT_GRAPH")
+        return {name: reader.get_tensor(name) for name in names}
 
 
 def _assert_same_run(first, second):
@@ -131,29 +139,30 @@ commands.main("train-classifier")
 
 # Kills its own process when the state is written and not yet under its final name.
 KILLED_WITHIN_CHECKPOINT = """
-write, calls = _files.write_text, []
-def kill_at_eleventh(path, text):
+write, calls = _files.write_json, []
+def kill_at_eleventh(path, value, **options):
     if path.endswith("progress.json"):
         calls.append(path)
         if len(calls) == 11:
             os.kill(os.getpid(), signal.SIGKILL)
-    write(path, text)
-_files.write_text = kill_at_eleventh
+    write(path, value, **options)
+_files.write_json = kill_at_eleventh
 """
 
 
 def test_killed_within_a_checkpoint(straight, finish, data_dir, tmp_path):
-    """At the first checkpoint of the third epoch."""
-    flags = _flags(data_dir, tmp_path)
+    """At the first checkpoint of the third epoch, in a folder of a difficult name."""
+    run_dir = tmp_path / DIFFICULT
+    flags = _flags(data_dir, run_dir)
     code, _, _ = finish("-c", SCRIPT.format(KILLED_WITHIN_CHECKPOINT), *flags)
     assert code == -signal.SIGKILL
-    folder = tmp_path / "checkpoints"
-    assert (folder / ".step_00000027.partial" / "state.index").exists()
+    folder = run_dir / "checkpoints"
+    assert len(list(folder.glob(".*.partial/new/state.index"))) == 1
     assert checkpoints.list_steps(str(folder)) == [24, 26]
     code, _, errors = finish(APP, "--resume", *flags)
     assert code == 0, errors
     assert sorted(os.listdir(folder)) == ["step_00000051", "step_00000052"]
-    _assert_same_run(straight, tmp_path)
+    _assert_same_run(straight, run_dir)
 
 
 @pytest.mark.slow
@@ -196,6 +205,51 @@ def test_damaged_checkpoint_is_named(copy, train):
     assert "\n" not in str(refused.value)
 
 
+GOOD_ROW = {"epoch": 1, "loss": 0.5, "val_loss": None}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "null", "3", '"history"', "{", "[" * 100_000,
+        {"history": None}, {"history": {}}, {"history": [3]}, {"history": [{}]},
+        {"history": [GOOD_ROW, GOOD_ROW]}, {"history": [{**GOOD_ROW, "epoch": "1"}]},
+        {"history": [{**GOOD_ROW, "loss": "low"}]}, {"best_epoch": float("nan")},
+        {"history": [GOOD_ROW], "best_epoch": 2}, {"best_epoch": -1},
+        {"best_epoch": None}, {"best_epoch": True}, {"stopped_early": 1},
+    ],
+)  # fmt: skip
+def test_progress_of_another_shape_is_named(tmp_path, content):
+    path = tmp_path / "progress.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(ValueError, match="is not the progress of a run") as refused:
+        read_progress(str(path))
+    message = str(refused.value)
+    assert message.startswith(str(path)) and "\n" not in message and len(message) < 400
+
+
+def test_what_is_no_number_in_progress_stays_so(tmp_path):
+    path = str(tmp_path / "progress.json")
+    row = {**GOOD_ROW, "val_loss": float("inf")}
+    _files.write_json(path, {"history": [row], "best_epoch": 1})
+    progress = read_progress(path)
+    assert math.isnan(progress["history"][0].pop("val_loss"))
+    row.pop("val_loss")
+    assert progress == {"history": [row], "best_epoch": 1, "stopped_early": False}
+
+
+def test_progress_of_another_step_is_refused(copy, train):
+    newest = copy / "checkpoints" / f"step_{STEPS:08d}"
+    row = {"epoch": 1, "loss": 1.0}
+    (newest / "progress.json").write_text(json.dumps({"history": [row]}))
+    with pytest.raises(ValueError, match="step 52 tells of 1 epochs, but 4 have"):
+        train(copy, resume=True)
+    (newest / "progress.json").write_text("[]")
+    with pytest.raises(ValueError, match="progress.json is not the progress") as error:
+        train(copy, resume=True)
+    assert str(newest) in str(error.value) and "\n" not in str(error.value)
+
+
 def test_options_must_not_change(copy, train):
     with pytest.raises(ValueError, match="learning_rate was 0.01, is 0.5"):
         train(copy, resume=True, learning_rate=0.5)
@@ -204,6 +258,55 @@ def test_options_must_not_change(copy, train):
 def test_a_run_is_not_overwritten(straight, train):
     with pytest.raises(ValueError, match="already holds a run"):
         train(straight)
+
+
+def test_a_run_has_one_training_at_a_time(copy, train):
+    """The second one changes nothing, whatever it is asked for."""
+
+    def content():
+        return {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
+
+    with claimed_folder(str(copy), resume=True):
+        before = content()
+        for options in ({"resume": True}, {}):
+            with pytest.raises(ValueError, match="^process [0-9]+ on") as error:
+                train(copy, **options)
+            assert f"trains in {copy};" in str(error.value)
+        with claimed_folder(str(copy), resume=True, is_chief=False):
+            pass  # another worker of the same training
+        assert content() == before
+    assert not (copy / ".lock").exists()
+
+
+def test_a_killed_training_leaves_no_half_written_files(copy):
+    for name in ("", "checkpoints", "samples"):
+        half = copy / name / ".0123456789abcdef.partial" / "new"
+        half.mkdir(parents=True)
+    (copy / ".lock").write_text("process 1 on a machine that is gone")
+    with claimed_folder(str(copy), resume=True):
+        assert not list(copy.rglob(".*.partial"))
+        assert len(checkpoints.list_steps(str(copy / "checkpoints"))) == 2
+
+
+@pytest.mark.parametrize("failing", ["export", "report"])
+def test_of_export_and_report_one_does_not_cost_the_other(failing):
+    made = []
+
+    def make(what):
+        made.append(what)
+        if what == failing:
+            raise ValueError(f"no {what}")
+        return "path", 0.0
+
+    task = types.SimpleNamespace(
+        options=types.SimpleNamespace(export_dir="exports"),
+        export_options=dict,
+        export=lambda *_: make("export"),
+        report=lambda *_: make("report"),
+    )
+    with pytest.raises(ValueError, match=f"no {failing}"):
+        training._finish(task, types.SimpleNamespace(folder="run"), {})
+    assert made == ["export", "report"]
 
 
 FULL_DISK = """

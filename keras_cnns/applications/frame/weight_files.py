@@ -156,7 +156,7 @@ def save(model: keras.Model, path: str) -> None:
                 group[name] = value
         file.flush()
         image = file.id.get_file_image()
-    with _files.atomic_file(path) as partial, open(partial, "wb") as target:
+    with _files.atomic_file(path, durable=True) as target:
         target.write(image)
 
 
