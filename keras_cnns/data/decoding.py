@@ -73,7 +73,7 @@ def _asserted(condition, message, content):
 
 def _decode_png(content):
     """RGB pixels of a PNG file."""
-    before_data = tf.strings.split(content, "IDAT", maxsplit=1)[0]
+    before_data = _parts(content, "IDAT")[0]
     is_still = tf.logical_not(_holds(before_data, "acTL"))
     content = _asserted(is_still, "an image must have one frame", content)
     kind = _byte(content, _COLOUR_TYPE)
@@ -109,16 +109,20 @@ def _byte(content, position):
     return tf.cast(byte[0], tf.int32)
 
 
+def _parts(content, text):
+    """What stands before and behind the first place of a text."""
+    split = tf.raw_ops.StringSplitV2(input=[content], sep=text, maxsplit=1)
+    return split.values
+
+
 def _holds(content, text):
-    return tf.size(tf.strings.split(content, text, maxsplit=1)) > 1
+    return tf.size(_parts(content, text)) > 1
 
 
 def _read_orientation(content, is_jpeg):
     """EXIF's orientation, 1 to 8; 1 where there is none."""
     # Image data cannot pass for it: the directory that follows is checked.
-    parts = tf.strings.split(
-        content, tf.where(is_jpeg, b"Exif\0\0", b"eXIf"), maxsplit=1
-    )
+    parts = _parts(content, tf.where(is_jpeg, b"Exif\0\0", b"eXIf"))
     return tf.cond(
         tf.size(parts) > 1,
         lambda: _orientation_of(tf.strings.substr(parts[1], 0, _EXIF_BYTES)),
