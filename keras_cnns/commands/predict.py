@@ -72,8 +72,10 @@ def _paths(images):
             if not found:
                 raise ValueError(f"the folder {name} holds no images")
             paths += found
-        else:
+        elif os.path.lexists(name):
             paths.append(name)
+        else:
+            raise ValueError(f"{name!r} is neither a file nor a folder")
     if not paths:
         raise ValueError("--images names no file")
     check_images(paths)

@@ -503,7 +503,7 @@ def test_bad_options_are_refused_at_once(given, quoted):
         ({"image_size": 18}, "18.*multiples of 4"),
         ({"builder_args": '{"critic": {}}'}, 'builder_args .*"network"'),
         ({"batch_size": 25}, "batch_size=25 .*digits train.* has 24"),
-        ({"hole_weight": -1.0}, "weight hole must be >= 0, got -1.0"),
+        ({"hole_weight": -1.0}, "hole_weight must be at least 0, got -1.0"),
         ({"second_stage_fraction": 1.5}, "second_stage_fraction .* 1.5"),
         (
             {"schedule": "cosine"},
