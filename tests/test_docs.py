@@ -91,3 +91,10 @@ def test_options_are_those_of_the_code(tmp_path):
     assert path.read_text() == (ROOT / "docs" / "options.md").read_text(), (
         "docs/options.md is stale: list-options --markdown_file=docs/options.md"
     )
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_scripts_and_tests_that_documents_name_are_there(name):
+    text = (ROOT / name).read_text()
+    named = re.findall(r"\b(?:tests|benchmarks|apps|keras_cnns)/[\w/]+\.py", text)
+    assert not [path for path in named if not (ROOT / path).exists()]
