@@ -113,6 +113,9 @@ def test_conditional_models_draw_the_classes_asked_for(train, tmp_path, verify_h
     sample = tf.saved_model.load(version).signatures["sample"]
     images = sample(labels=tf.constant([3, 3]), seed=tf.constant(0, tf.int64))["images"]
     assert images.shape == (2, 8, 8, 1)
+    for label in (10, -1, 250):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="from 0 to 9"):
+            sample(labels=tf.constant([3, label]), seed=tf.constant(0, tf.int64))
 
 
 @pytest.mark.parametrize(
