@@ -210,8 +210,8 @@ NO_FEATURES = {"perceptual_weight": 0.0, "style_weight": 0.0}
     ],
 )
 def test_phases_that_leave_no_step(open_task, model, options, quoted):
-    task = open_task(model, **{**STEPS, **options})
     with pytest.raises(ValueError, match=quoted):
+        task = open_task(model, **{**STEPS, **options})
         task.make_trainer(task.configure(), True)
 
 
