@@ -77,16 +77,20 @@ class TrainedRun(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def _frozen_modules():
-    """What the modules hold is not looked through each time that memory is freed."""
+def _modules():
+    """What any test loads, so that none of it is there from a test on."""
     from keras_cnns import commands, tasks  # noqa: F401
 
+
+@pytest.fixture(scope="module", autouse=True)
+def _frozen_objects(_modules):
+    """What stays from file to file is not looked through each time memory is freed."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
-def _clean_keras(_frozen_modules):
+def _clean_keras(_frozen_objects):
     """Each test draws the same numbers whatever ran before it."""
     from tensorflow import keras
 
@@ -94,7 +98,8 @@ def _clean_keras(_frozen_modules):
     yield
     keras.mixed_precision.set_global_policy("float32")
     keras.backend.clear_session()
-    gc.collect()  # networks refer to themselves
+    if any(gc.get_count()[1:]):  # else too little was made for a network
+        gc.collect()  # networks refer to themselves
 
 
 @pytest.fixture(scope="session")
