@@ -173,9 +173,8 @@ def test_validation_measures_composites_of_the_kept_weights(trained, data_dir):
     network = run.load("network", "last")
     source = data.open_source("digits", "test[:20]", data_dir)
     feed = run.config.preprocessing
-    levels = [feed(source.read(c)).numpy() for c, _ in source.examples]
     # Seven of twenty, at even distances
-    images = np.stack([levels[i] for i in (2, 5, 8, 11, 14, 17, 19)])
+    images = data.read_images(source, feed)[0][[2, 5, 8, 11, 14, 17, 19]]
     batches = data.load_inpainting_evaluation(source, 7, preprocessing=feed)
     masks = next(iter(batches))[1].numpy()
     output = np.clip(network([images, masks]).numpy(), 0, 1)

@@ -55,9 +55,8 @@ def test_statistics_against_numpy(data_dir):
     source = data.open_source("digits", "train", data_dir)
     measured = data.measure_statistics(source, 8, 8, 1)
     plain = data.Preprocessing(8, 8, 1, (0.0,), (1.0,))
-    pixels = np.stack([plain(content) for content, _ in source.examples]).astype(
-        np.float64
-    )
+    inputs = source.examples.map(lambda content, _: plain(source.read(content)))
+    pixels = np.stack(list(inputs.as_numpy_iterator())).astype(np.float64)
     np.testing.assert_allclose(measured.mean[0], pixels.mean(), rtol=1e-6)
     np.testing.assert_allclose(measured.std[0], pixels.std(), rtol=1e-6)
 

@@ -20,10 +20,8 @@ def _pixels(source, preprocessing_channels=1):
         8, 8, preprocessing_channels, (0.0,) * preprocessing_channels,
         (1.0,) * preprocessing_channels,
     )  # fmt: skip
-    return [
-        (plain.decode(source.read(content)).numpy(), int(label))
-        for content, label in source.examples
-    ]
+    decoded = source.examples.map(lambda c, label: (plain.decode(source.read(c)), label))
+    return [(image, int(label)) for image, label in decoded.as_numpy_iterator()]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +60,12 @@ def test_digits_are_scikit_learns(data_dir):
     test = data.open_source("digits", "test", data_dir)
     assert (train.num_examples, test.num_examples) == (1437, 360)
     assert train.image_shape == (8, 8, 1) and len(train.class_names) == 10
-    ours = sorted(
-        (i.tobytes(), label) for s in (train, test) for i, label in _pixels(s)
-    )
+    of_train, of_test = _pixels(train), _pixels(test)
+    ours = sorted((i.tobytes(), label) for i, label in of_train + of_test)
     digits = datasets.load_digits()
     theirs = np.round(digits.images * 255 / 16).astype(np.uint8)
     assert ours == sorted((i.tobytes(), int(t)) for i, t in zip(theirs, digits.target))
-    fractions = np.bincount([label for _, label in _pixels(test)]) / 360
+    fractions = np.bincount([label for _, label in of_test]) / 360
     np.testing.assert_allclose(fractions, np.bincount(digits.target) / 1797, atol=2e-3)
 
 
