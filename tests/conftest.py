@@ -122,6 +122,23 @@ def small_options(data_dir):
     return options
 
 
+def _verify_here(monkeypatch):
+    from keras_cnns.export import verification
+
+    def run(command, **_):
+        differences = json.dumps(verification._differences(*command[-2:]))
+        return subprocess.CompletedProcess(command, 0, stdout=differences, stderr="")
+
+    # subprocess itself has other users.
+    monkeypatch.setattr(verification, "subprocess", types.SimpleNamespace(run=run))
+
+
+@pytest.fixture
+def verify_here(monkeypatch):
+    """Has exports verified in this process, which is quicker than in a fresh one."""
+    _verify_here(monkeypatch)
+
+
 def _train(folder, verb, export, options):
     from keras_cnns import commands
 
@@ -136,7 +153,9 @@ def classifier_run(small_options, tmp_path_factory):
     """A classifier of the digits."""
     folder = tmp_path_factory.mktemp("classifier")
     options = small_options("classification")
-    return _train(folder, "train-classifier", "resnet", options)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _verify_here(monkeypatch)
+        return _train(folder, "train-classifier", "resnet", options)
 
 
 @pytest.fixture(scope="session")
@@ -181,19 +200,6 @@ def runs_by_task(write_run, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("runs")
     return {task: write_run(folder / task, task) for task in tasks.TASKS}
-
-
-@pytest.fixture
-def verify_here(monkeypatch):
-    """Has exports verified in this process, which is quicker than in a fresh one."""
-    from keras_cnns.export import verification
-
-    def run(command, **_):
-        differences = json.dumps(verification._differences(*command[-2:]))
-        return subprocess.CompletedProcess(command, 0, stdout=differences, stderr="")
-
-    # subprocess itself has other users.
-    monkeypatch.setattr(verification, "subprocess", types.SimpleNamespace(run=run))
 
 
 @pytest.fixture

@@ -386,6 +386,7 @@ def test_truncated_weights_of_a_run_are_named(classifier_run, tmp_path):
         run_command("export-model", run_dir=str(copy), export_dir=str(tmp_path / "out"))
 
 
+@pytest.mark.slow  # test_resume.py looks at a resumed run's in the short run
 def test_from_a_shell_without_noise(finish, data_dir, tmp_path):
     """Nothing of TensorFlow, addons or the export reaches the terminal."""
     code, output, errors = finish(

@@ -20,7 +20,9 @@ def _pixels(source, preprocessing_channels=1):
         8, 8, preprocessing_channels, (0.0,) * preprocessing_channels,
         (1.0,) * preprocessing_channels,
     )  # fmt: skip
-    decoded = source.examples.map(lambda c, label: (plain.decode(source.read(c)), label))
+    decoded = source.examples.map(
+        lambda c, label: (plain.decode(source.read(c)), label)
+    )
     return [(image, int(label)) for image, label in decoded.as_numpy_iterator()]
 
 

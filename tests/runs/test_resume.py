@@ -9,6 +9,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -61,12 +62,42 @@ def train(data_dir, monkeypatch):
     return run
 
 
+# Trains to the end without a stop, then again. Kills its own process when the state of
+# the second run is written and not yet under its final name.
+BOTH = """
+import json, os, signal, sys
+from keras_cnns import _files, commands
+options, straight, killed = json.loads(sys.argv[1]), *sys.argv[2:]
+commands.run_command("train-classifier", run_dir=straight, **options)
+write, calls = _files.write_json, []
+def kill_at_eleventh(path, value, **options):
+    if path.endswith("progress.json"):
+        calls.append(path)
+        if len(calls) == 11:
+            os.kill(os.getpid(), signal.SIGKILL)
+    write(path, value, **options)
+_files.write_json = kill_at_eleventh
+commands.run_command("train-classifier", run_dir=killed, **options)
+"""
+
+
 @pytest.fixture(scope="module")
-def straight(data_dir, tmp_path_factory):
+def both(data_dir, tmp_path_factory):
+    """The run that is left alone, and one that was killed within a checkpoint."""
+    folder = tmp_path_factory.mktemp("both")
+    places = folder / "straight", folder / DIFFICULT
+    options = json.dumps({**OPTIONS, "data_dir": data_dir})
+    done = subprocess.run(
+        [sys.executable, "-c", BOTH, options, *places], capture_output=True, text=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    return places
+
+
+@pytest.fixture(scope="module")
+def straight(both):
     """The run that is left alone."""
-    run_dir = tmp_path_factory.mktemp("straight")
-    subprocess.run([sys.executable, APP, *_flags(data_dir, run_dir)], check=True)
-    return run_dir
+    return both[0]
 
 
 @pytest.fixture
@@ -137,32 +168,27 @@ sys.argv = ["train_classifier.py", *sys.argv[1:]]
 commands.main("train-classifier")
 """
 
-# Kills its own process when the state is written and not yet under its final name.
-KILLED_WITHIN_CHECKPOINT = """
-write, calls = _files.write_json, []
-def kill_at_eleventh(path, value, **options):
-    if path.endswith("progress.json"):
-        calls.append(path)
-        if len(calls) == 11:
-            os.kill(os.getpid(), signal.SIGKILL)
-    write(path, value, **options)
-_files.write_json = kill_at_eleventh
-"""
 
+def test_killed_within_a_checkpoint(both, finish, data_dir, tmp_path):
+    """At the first checkpoint of the third epoch; from a shell, which it tells little.
 
-def test_killed_within_a_checkpoint(straight, finish, data_dir, tmp_path):
-    """At the first checkpoint of the third epoch, in a folder of a difficult name."""
-    run_dir = tmp_path / DIFFICULT
-    flags = _flags(data_dir, run_dir)
-    code, _, _ = finish("-c", SCRIPT.format(KILLED_WITHIN_CHECKPOINT), *flags)
-    assert code == -signal.SIGKILL
-    folder = run_dir / "checkpoints"
+    The folder has a difficult name. Nothing of TensorFlow, addons or the export reaches
+    the terminal.
+    """
+    straight, killed = both
+    folder = killed / "checkpoints"
     assert len(list(folder.glob(".*.partial/new/state.index"))) == 1
     assert checkpoints.list_steps(str(folder)) == [24, 26]
-    code, _, errors = finish(APP, "--resume", *flags)
+    flags = _flags(data_dir, killed, export_dir=tmp_path / "out")
+    code, output, errors = finish(APP, "--resume", *flags)
     assert code == 0, errors
     assert sorted(os.listdir(folder)) == ["step_00000051", "step_00000052"]
-    _assert_same_run(straight, run_dir)
+    _assert_same_run(straight, killed)
+    # two epochs, last epoch, folder, export
+    assert len(output.splitlines()) == 5, output
+    logged = r"I\d{4} .*(task|training|checkpoints|saved_model)\.py:\d+\] "
+    noise = [line for line in errors.splitlines() if not re.match(logged, line)]
+    assert noise == []
 
 
 @pytest.mark.slow
