@@ -43,13 +43,17 @@ HUNDRED_CLASSES = {
 }
 
 
+# General builders, which by default build what other rows do.
+TWINS = ("densenet", "dpn", "inception_resnet")
 # The deepest networks take most of the time, some up to ten seconds; their kin, of the
 # same code and table, are in every test run.
 DEEPEST = (
     "cifar_densenet100_k12",
     "cifar_densenet100_k24",
+    "cifar_densenet_bc100_k12",
     "cifar_densenet_bc190_k40",
     "cifar_densenet_bc250_k24",
+    "cifar_resnet110",
     "cifar_resnet110b",
     "densenet161",
     "densenet169",
@@ -57,10 +61,12 @@ DEEPEST = (
     "densenet232_k48",
     "densenet264",
     "densenet264_k48",
+    "dpn68b",
     "dpn92",
     "dpn98",
     "dpn107",
     "dpn131",
+    "highway_fc100",
     "inception_resnet_v2_torch",
     "resnet101",
     "resnet101_v1_5",
@@ -74,7 +80,7 @@ DEEPEST = (
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name in DEEPEST else name
+        pytest.param(name, marks=pytest.mark.slow) if name in DEEPEST + TWINS else name
         for name in applications.list_models("classification")
     ],
 )

@@ -244,6 +244,7 @@ def test_gradient_against_finite_differences(name):
     inputs = _inputs(name, np.float64)
     free = [i for i in range(len(inputs)) if i not in MASKS.get(name, ())]
 
+    @tf.function  # which is called for each number
     def first_output(*values):
         given = dict(zip(free, values))
         return _all(_call(layer, *(given.get(i, x) for i, x in enumerate(inputs))))[0]
