@@ -30,6 +30,7 @@ _GREY = ("1", "L", "LA", "La")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr")
 
 
+@tf.function(autograph=False)  # traced once, not in every pipeline
 def decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
     """Encoded bytes to pixels.
 

@@ -113,11 +113,12 @@ class CheckpointStore:
                 status.assert_existing_objects_matched()
         except _UNREADABLE as error:
             first_line = (str(error).strip() or repr(error)).splitlines()[0]
-            older = f" or remove it to resume from {self._path(steps[-2])}"
+            older = ""
+            if len(steps) > 1:
+                older = f", or remove it to resume from {self._path(steps[-2])}"
             raise ValueError(
                 f"checkpoint {path} cannot be restored, it is truncated, corrupt or of "
-                f"another network: {first_line}. Restore it from a copy"
-                f"{older if len(steps) > 1 else ''}"
+                f"another network: {first_line}. Restore it from a copy{older}"
             ) from error
         logging.info("resumed from %s", path)
         return progress

@@ -186,7 +186,7 @@ def test_killed_within_a_checkpoint(both, finish, data_dir, tmp_path):
     _assert_same_run(straight, killed)
     # two epochs, last epoch, folder, export
     assert len(output.splitlines()) == 5, output
-    logged = r"I\d{4} .*(task|training|checkpoints|saved_model)\.py:\d+\] "
+    logged = r"I\d{4} .*(task|training|checkpoints|saved_model|_files)\.py:\d+\] "
     noise = [line for line in errors.splitlines() if not re.match(logged, line)]
     assert noise == []
 
@@ -229,6 +229,9 @@ def test_damaged_checkpoint_is_named(copy, train):
         train(copy, resume=True)
     assert str(newest) in str(refused.value) and "step_00000051" in str(refused.value)
     assert "\n" not in str(refused.value)
+    shutil.rmtree(copy / "checkpoints" / "step_00000051")
+    with pytest.raises(ValueError, match="^checkpoint .*Restore it from a copy$"):
+        train(copy, resume=True)
 
 
 GOOD_ROW = {"epoch": 1, "loss": 0.5, "val_loss": None}
