@@ -19,20 +19,20 @@ def check_choice(name, value, choices) -> None:
     """Refuses a value that is not among the choices; True is not 1."""
     if not any(type(value) is type(c) and value == c for c in choices):
         known = " or ".join(map(repr, choices))
-        raise ValueError(f"{name} must be {known}, got {value!r}")
+        raise ValueError(f"{name} must be {known}, got {value!r:.200}")
 
 
 def check_flag(name, value) -> None:
     """Refuses anything but True and False."""
     if not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, got {value!r}")
+        raise ValueError(f"{name} must be True or False, got {value!r:.200}")
 
 
 def check_count(name, value, least=1) -> None:
     """Refuses anything but a whole number of at least ``least``."""
     if not is_whole(value) or value < least:
         raise ValueError(
-            f"{name} must be a whole number of at least {least}, got {value!r}"
+            f"{name} must be a whole number of at least {least}, got {value!r:.200}"
         )
 
 
@@ -68,7 +68,7 @@ def check_at_least(least, **numbers) -> None:
 def check_positive(name, value) -> None:
     """Refuses anything but a positive number."""
     if not is_number(value) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a positive number, got {value!r}")
+        raise ValueError(f"{name} must be a positive number, got {value!r:.200}")
 
 
 def check_within(name, value, interval="[0, 1)") -> None:
@@ -92,7 +92,7 @@ def check_within(name, value, interval="[0, 1)") -> None:
         if high == math.inf:
             lower = f"{low:g}"
             wanted = f"at least {lower}" if interval[0] == "[" else f"more than {lower}"
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+        raise ValueError(f"{name} must be {wanted}, got {value!r:.200}")
 
 
 def check_same_length(**lists) -> None:

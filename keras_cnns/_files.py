@@ -21,6 +21,7 @@ _ENDING = ".partial"
 # What renaming raises where the name is taken by what cannot be replaced.
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 _LONGEST_TEXT = 200  # of a lock, in characters
+_LONGEST_REASON = 500
 # What locking raises on disks that know no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
@@ -164,6 +165,12 @@ def plain_path(folder: str):
         link = os.path.join(scratch, "link")
         os.symlink(whole, link)
         yield link
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error says of a file, in one line that is not too long."""
+    text = repr(error) if isinstance(error, KeyError) else str(error).strip()
+    return (text or repr(error)).splitlines()[0][:_LONGEST_REASON]
 
 
 def write_text(path: str, text: str, durable: bool = False) -> None:

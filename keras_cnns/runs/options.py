@@ -156,6 +156,10 @@ class Options:
             raise ValueError(
                 f"unknown option {unknown[0]!r}; there are {', '.join(fields)}"
             )
+        kinds = cls.kinds()
+        for name, value in given.items():  # before defaults are looked up by them
+            if value is not None:
+                _typed(name, value, kinds[name])
         values = {name: field.default for name, field in fields.items()}
         values.update(cls.find_defaults(given))
         values.update(given)
@@ -234,7 +238,7 @@ def _typed(name, value, kind):
         value = value.split(",")
     wanted, fits = _KINDS[kind]
     if not fits(value):
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+        raise ValueError(f"{name} must be {wanted}, got {value!r:.200}")
     if kind is tuple:
         parts = (part.strip() if isinstance(part, str) else part for part in value)
         return tuple(part for part in parts if part != "")
@@ -261,7 +265,8 @@ def _idle_message(name, need, values, options):
 
 
 def _shown(value):
-    return ",".join(map(str, value)) if isinstance(value, tuple) else value
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text[:200]
 
 
 def parse_numbers(name: str, text, count: int = 0, kind=float) -> tuple:

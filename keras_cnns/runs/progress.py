@@ -4,6 +4,7 @@ import json
 import math
 
 from keras_cnns._checks import check_flag, is_number, is_whole
+from keras_cnns._files import reason_of
 
 _UNREADABLE = (OSError, ValueError, RecursionError)
 
@@ -34,7 +35,9 @@ def read_progress(path: str) -> dict:
             )
         check_flag("stopped_early", stopped)
     except _UNREADABLE as error:
-        raise ValueError(f"{path} is not the progress of a run: {error}") from error
+        raise ValueError(
+            f"{path} is not the progress of a run: {reason_of(error)}"
+        ) from error
     return {**stored, "history": rows, "best_epoch": best, "stopped_early": stopped}
 
 

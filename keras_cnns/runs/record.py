@@ -9,14 +9,25 @@ import sys
 import time
 from importlib import metadata
 
+import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import _files, applications
-from keras_cnns._checks import check_choice
+from keras_cnns._checks import check_choice, is_whole
 from keras_cnns.data import Preprocessing
 
 RECORD = "run.json"
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+# What a record leads to that has other values than ``write_record`` writes.
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    KeyError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+_LARGEST = 2**20  # whole number in a network's arguments
 _PACKAGES = (
     *("keras-cnns", "tensorflow", "keras", "tensorflow-addons", "tensorflow-datasets"),
     "numpy",
@@ -100,7 +111,15 @@ def _typed(name, value, kind):
 
 
 def _with_shapes(args):
-    """Builder arguments from JSON, whose shapes are tuples again."""
+    """Builder arguments from JSON, whose shapes are tuples again.
+
+    Raises:
+        ValueError: if a number in them is larger than any network's: it would be built
+            for ever.
+    """
+    for value in tf.nest.flatten(args):
+        if is_whole(value) and abs(value) > _LARGEST:
+            raise ValueError(f"{value!r:.50} in args is no size of a network")
     return {k: tuple(v) if k.endswith("_shape") else v for k, v in args.items()}
 
 
@@ -136,7 +155,13 @@ class Run:
         name = weights or ("last" if role == "network" else role)
         if role == "network":
             check_choice("which", name, ("best", "last"))
-        network = self.config.build(role, size, **changes)
+        try:
+            network = self.config.build(role, size, **changes)
+        except _UNREADABLE as error:
+            record = os.path.join(self.folder, RECORD)
+            raise ValueError(
+                f"the network of {record}: {_files.reason_of(error)}"
+            ) from error
         path = os.path.join(self.folder, f"{name}.h5")
         if not os.path.isfile(path):
             reason = "no epoch has ended in that run"
@@ -226,5 +251,6 @@ def _read(run_dir):
         config = RunConfig.from_json(record["config"])
         return Run(run_dir, _typed("task", record["task"], str), options, config)
     except _UNREADABLE as error:
-        reason = error if isinstance(error, ValueError) else repr(error)
-        raise ValueError(f"{path} is not the record of a run: {reason}") from error
+        raise ValueError(
+            f"{path} is not the record of a run: {_files.reason_of(error)}"
+        ) from error

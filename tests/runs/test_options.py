@@ -129,6 +129,21 @@ def test_values_of_another_type_are_refused(name, value):
         Oven.resolve(**{"dish": "pie", name: value})
 
 
+@pytest.mark.parametrize("name", ["run_dir", "model"])
+def test_kinds_are_checked_before_defaults_are_looked_up(name):
+    """In the run or the paper's row that they name."""
+    given = {**PLACES, "model": "dcgan32", "resume": True, name: ["x"]}
+    with pytest.raises(ValueError, match=f"{name} must be text, got"):
+        TASKS["generation"].options_class.resolve(**given)
+
+
+def test_long_values_are_cut_in_messages():
+    for given in ({"minutes": "x" * 5000}, {"heat": "x" * 5000}, {"glaze": "x" * 5000}):
+        with pytest.raises(ValueError) as refused:
+            Oven.resolve(dish="pie", **given)
+        assert len(str(refused.value)) < 400
+
+
 def test_whole_numbers_are_numbers():
     assert Oven.resolve(dish="pie", degrees=200).degrees == 200
 

@@ -246,6 +246,7 @@ GOOD_ROW = {"epoch": 1, "loss": 0.5, "val_loss": None}
         {"history": [{**GOOD_ROW, "loss": "low"}]}, {"best_epoch": float("nan")},
         {"history": [GOOD_ROW], "best_epoch": 2}, {"best_epoch": -1},
         {"best_epoch": None}, {"best_epoch": True}, {"stopped_early": 1},
+        {"stopped_early": "x" * 5000},
     ],
 )  # fmt: skip
 def test_progress_of_another_shape_is_named(tmp_path, content):

@@ -239,6 +239,46 @@ def test_folders_without_a_run_that_is_known_are_refused(runs_by_task, tmp_path)
         assert "\n" not in str(error.value)
 
 
+NETWORKS = {
+    "larger than any": ({"units": [10**9]}, "1000000000 in args is no size of"),
+    "of no size": ({"input_shape": [8, 8, 10**400]}, "in args is no size of a network"),
+    "an unknown argument": ({"depth": 3}, "unexpected keyword argument 'depth'"),
+    "another value": ({"stem": "x" * 5000}, "stem must be 'imagenet' or 'small'"),
+    "another kind": ({"units": 5}, ""),
+    "a name": ({"name": "mine"}, None),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_record_with_another_network_is_named(name, runs_by_task, tmp_path):
+    changes, message = NETWORKS[name]
+    run = keras_cnns.open_run(runs_by_task["classification"])
+    config = dataclasses.asdict(run.config)
+    config["networks"]["network"]["args"].update(changes)
+    folder = _record(run.folder, tmp_path / "run", config=config)
+
+    def load():
+        return keras_cnns.open_run(folder).load("network")
+
+    if message is None:
+        assert load().name == "mine"
+        return
+    with pytest.raises(ValueError) as refused:
+        load()
+    told = str(refused.value)
+    assert f"{folder}/run.json" in told and message in told
+    assert "\n" not in told and len(told) < 1000
+
+
+def test_numbers_that_no_float_holds_are_refused(runs_by_task, tmp_path):
+    run = keras_cnns.open_run(runs_by_task["classification"])
+    config = dataclasses.asdict(run.config)
+    config["preprocessing"]["mean"] = [10**400]
+    folder = _record(run.folder, tmp_path / "run", config=config)
+    with pytest.raises(ValueError, match="run.json is not the record of a run: int"):
+        keras_cnns.open_run(folder)
+
+
 def test_missing_weights_are_told_from_a_missing_run(runs_by_task, tmp_path):
     for task, role, weights in (
         ("classification", "network", "best"),

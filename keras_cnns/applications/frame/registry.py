@@ -253,7 +253,7 @@ def model_info(name: str) -> ModelInfo:
     return _MODELS[name]
 
 
-def create_model(name: str, **builder_args) -> keras.Model:
+def create_model(name: str, /, **builder_args) -> keras.Model:
     """Builds a registered model by name.
 
     Args:

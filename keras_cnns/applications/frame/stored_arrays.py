@@ -5,7 +5,9 @@ import math
 import os
 from collections.abc import Mapping
 
-_LONGEST_NAME, _LONGEST_REASON = 300, 500
+from keras_cnns import _files
+
+_LONGEST_NAME = 300
 
 
 @contextlib.contextmanager
@@ -24,8 +26,7 @@ def reading(path: str, kind: str):
     try:
         yield
     except Exception as error:  # readers raise many things on damaged files
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
-        reason = reason[:_LONGEST_REASON]
+        reason = _files.reason_of(error)
         if not isinstance(error, ValueError):
             reason += "; it may be cut short, damaged or of another kind"
         raise ValueError(f"{path} cannot be read as {kind}: {reason}") from error
