@@ -1,5 +1,6 @@
 """The documents: their commands are what the program takes, their tables up to date."""
 
+import ast
 import pathlib
 import re
 import shlex
@@ -83,6 +84,28 @@ def test_commands_of_documents_are_accepted(name, verb, words):
 def test_there_are_commands_in_the_documents():
     assert len(CASES) >= 40
     assert {verb for _, verb, _ in CASES} >= set(commands.VERBS) - {"list-options"}
+
+
+def _texts():
+    """All texts in the package's code, with … for what is filled in."""
+    for path in (ROOT / "keras_cnns").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            if all(isinstance(p, (ast.Constant, ast.FormattedValue)) for p in parts):
+                yield "".join(
+                    str(p.value) if isinstance(p, ast.Constant) else "…" for p in parts
+                )
+
+
+def test_messages_in_the_table_of_files_are_those_of_the_code():
+    table = (ROOT / "docs" / "files.md").read_text()
+    rows = re.findall(r"^\|.*\| (?:`(.+)`)? ?\| (test_\w+) \|$", table, re.M)
+    assert len(rows) > 25
+    texts = list(_texts())
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for message, test in rows:
+        assert any(message in text for text in texts), message
+        assert f"def {test}(" in tests, test
 
 
 def test_options_are_those_of_the_code(tmp_path):

@@ -220,8 +220,6 @@ def mutate_hdf5(path, draw):
         file.visit(names.append)
         for _ in range(draw.choice((1, 1, 2))):
             name, kind = draw.choice(names), draw.randrange(5)
-            if name not in file:
-                continue
             if kind == 0:
                 holder = draw.choice((file, file[name]))
                 key = draw.choice(("layer_names", "weight_names", "layer_names0"))
@@ -229,6 +227,7 @@ def mutate_hdf5(path, draw):
                 holder.attrs[key] = value
                 continue
             del file[name]
+            names = [other for other in names if not other.startswith(name)]
             if kind == 1:
                 file[name] = h5py.ExternalLink(CANARY, draw.choice(("/", name)))
             elif kind == 2:
@@ -239,6 +238,8 @@ def mutate_hdf5(path, draw):
                 )
                 types = ("f4", "f8", "f2", "i4", "c8", "S3", "?", ">f4")
                 file.create_dataset(name, shape, draw.choice(types))
+            if not names:
+                break
 
 
 _OPERATIONS = (

@@ -316,6 +316,35 @@ def _outcome(use, path, root):
     return taken
 
 
+def _raises(error):
+    def use(_):
+        raise error
+
+    return use
+
+
+FAULTS = {
+    "traceback": _raises(TypeError("x")),
+    "several lines": _raises(ValueError("file\nx")),
+    "file not named": _raises(ValueError("x")),
+    "long": _raises(ValueError("file" * 1000)),
+    "executed": lambda _: os.system("true"),
+    "written": lambda path: path.write_text("x"),
+    "left over": lambda path: open(f"{path}.partial", "w").close(),
+    "hang": lambda _: time.sleep(1),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_found(name, tmp_path, monkeypatch):
+    """By what all cases go through; the file is called "file"."""
+    monkeypatch.setattr(sys.modules[__name__], "SECONDS", 0.2)
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises((AssertionError, TypeError, _Hang)):
+        _outcome(FAULTS[name], path, tmp_path)
+
+
 def _numbers(text):
     """Of cases: "17", or "100:200" for those from 100 to 199."""
     first, _, end = text.partition(":")
