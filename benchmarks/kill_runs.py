@@ -14,12 +14,13 @@ How it ends must be the same to the bit: every file of the run and the export by
 hash. Of ``run.json``, ``metrics.csv`` and ``progress.json`` times and places are left
 out, the state of checkpoints is compared tensor by tensor, and of the exported model
 its variables and outputs: its graph numbers functions as they were traced.
-TensorBoard's ``logs`` hold times and are not compared. Nothing may be left: half-written
-or temporary files, a lock, a process; but for the sources that TensorFlow traces, which
-it writes to ``TMPDIR`` and removes at its end.
+TensorBoard's ``logs`` hold times and are not compared. Nothing may be left: half-
+written or temporary files, a lock, a process; but for the sources that TensorFlow
+traces, which it writes to ``TMPDIR`` and removes at its end.
 
 Prints one line of JSON, also to ``<output_dir>/<task>.json``; exit code 1 if anything
-differs, is left or cannot be resumed. Folders of such trainings are kept.
+differs, is left or cannot be resumed. Folders of such trainings are kept. Several of
+these may share an output folder, one for each task, one after the other.
 """
 
 import collections
@@ -108,6 +109,13 @@ _TRACED = "__autograph_generated_file"
 
 
 # Functions of the processes that are forked.
+
+
+def _prepare(dataset, data_dir):
+    """Prepares a data set, where it is not yet."""
+    from keras_cnns import data
+
+    data.open_source(dataset, "train", data_dir)
 
 
 def _train(verb, arguments, log, scratch, verify_here):
@@ -269,9 +277,7 @@ class Trainings:
 
     def measure(self):
         """Trains without a kill: what is left, and the time of it."""
-        folder = self._new_folder("straight")
-        self._run(folder, resume=False).join()  # prepares the data
-        shutil.rmtree(folder)
+        self._fork(_prepare, self._options["dataset"], self._options.get("data_dir"))
         folder, started = self._new_folder("straight"), time.monotonic()
         process = self._run(folder, resume=False)
         while process.is_alive() and not _has_lock(folder, process.pid):
@@ -286,13 +292,21 @@ class Trainings:
         if left:
             self._leftovers.append(left)
 
-    def kill(self, wanted):
-        """Trains until so many kills are done; returns the summary."""
-        while sum(self._kills.values()) < wanted:
+    def kill(self, wanted, deadline):
+        """Trains until so many kills are done, or until a time on the clock."""
+        self._wanted, self._deadline = wanted, deadline
+        while self._goes_on():
             folder = self._new_folder(f"{self._completed + len(self._failures):04d}")
-            self._train_killed(folder, wanted)
+            self._train_killed(folder)
             total = sum(self._kills.values())
             print(f"{total} kills, {self._completed} trainings", flush=True)
+
+    def _goes_on(self):
+        is_time = time.monotonic() < self._deadline
+        return is_time and sum(self._kills.values()) < self._wanted
+
+    def summary(self):
+        """The numbers of all trainings."""
         return {
             "kills": sum(self._kills.values()),
             "by_phase": dict(sorted(self._kills.items())),
@@ -303,14 +317,14 @@ class Trainings:
             "resume_failures": self._failures,
         }
 
-    def _train_killed(self, folder, wanted):
+    def _train_killed(self, folder):
         """One training, killed and resumed to its end."""
         phases, resume = [], False
         while True:
             before = set(folder.rglob("*.partial"))
             process = self._run(folder, resume)
             resume = True
-            if sum(self._kills.values()) < wanted:
+            if self._goes_on():
                 process.join(self._moment())
                 if process.is_alive():
                     process.kill()
@@ -367,10 +381,16 @@ class Trainings:
 
     def _description(self, folder):
         path = folder / "found.json"
-        process = self._context.Process(target=_describe, args=(str(folder), str(path)))
+        self._fork(_describe, str(folder), str(path))
+        return json.loads(path.read_text())
+
+    def _fork(self, function, *arguments):
+        """Runs a function to its end in another process."""
+        process = self._context.Process(target=function, args=arguments)
         process.start()
         process.join()
-        return json.loads(path.read_text())
+        if process.exitcode:
+            sys.exit(f"{function.__name__} failed, see above")
 
     def _phase(self, folder, pid, before):
         """Where a process was when it was killed, by what it has left."""
@@ -460,7 +480,9 @@ def main(_):
     given = (values.output_dir, values.seed, values.data_dir, values.verify_here)
     trainings = Trainings(values.task, *given)
     trainings.measure()
-    summary = {"task": values.task, **trainings.kill(values.kills)}
+    limit = values.minutes or float("inf")
+    trainings.kill(values.kills, time.monotonic() + 60 * limit)
+    summary = {"task": values.task, **trainings.summary()}
     line = json.dumps(summary)
     (pathlib.Path(values.output_dir) / f"{values.task}.json").write_text(f"{line}\n")
     print(line)
@@ -472,6 +494,7 @@ if __name__ == "__main__":
     # Not at the top: a process that trains has flags of its own.
     flags.DEFINE_enum("task", None, list(_TRAININGS), "which training")
     flags.DEFINE_integer("kills", 100, "how many", lower_bound=0)
+    flags.DEFINE_float("minutes", 0.0, "after which there are no more; 0: no limit")
     flags.DEFINE_string("output_dir", None, "folder for the trainings and the summary")
     flags.DEFINE_string("data_dir", "", "where the data set is kept")
     flags.DEFINE_integer("seed", 0, "of the trainings and of the moments")
