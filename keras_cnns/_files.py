@@ -62,21 +62,70 @@ def atomic_file(path: str, durable: bool = False):
 
 
 @contextlib.contextmanager
+def scratch_folder(parent: str):
+    """Yields a new folder within another that only this user can enter; removes it.
+
+    It is locked. Those that killed processes have left there, whose locks ended with
+    them, are removed first.
+    """
+    os.makedirs(parent, exist_ok=True)
+    _remove_abandoned(parent)
+    while True:
+        private = _fresh_name(parent)
+        os.mkdir(private, 0o700)
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = _open_folder(private)
+            if _lock_folder(descriptor, private):
+                break
+            os.close(descriptor)  # taken for an abandoned one before it was locked
+    try:
+        yield private
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _remove_abandoned(parent):
+    for entry in os.scandir(parent):
+        if not _is_partial(entry) or not entry.is_dir(follow_symlinks=False):
+            continue
+        with contextlib.suppress(OSError):  # in use, another user's, gone, or no locks
+            descriptor = _open_folder(entry.path)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                logging.info("%s was never completed and is removed", entry.path)
+                shutil.rmtree(entry.path, ignore_errors=True)
+            finally:
+                os.close(descriptor)
+
+
+def _open_folder(path):
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _lock_folder(descriptor, path) -> bool:
+    """Locks an open folder, if its disk knows locks; whether it still has its name."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return _has_name(descriptor, path)
+
+
+@contextlib.contextmanager
 def partial_folder(parent: str):
     """Yields a new empty folder for ``claim``; it is removed unless claimed.
 
-    It lies in a folder within ``parent`` that only this user can enter, and has the
-    permissions of any new folder itself.
+    It lies in a ``scratch_folder`` and has the permissions of any new folder itself.
     """
-    os.makedirs(parent, exist_ok=True)
-    private = _fresh_name(parent)
-    os.mkdir(private, 0o700)
-    try:
+    with scratch_folder(parent) as private:
         partial = os.path.join(private, "new")
         os.mkdir(partial)
         yield partial
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
+
+
+def remove_folder(path: str) -> None:
+    """Removes a folder, which is there as a whole or not at all meanwhile."""
+    with scratch_folder(os.path.dirname(os.path.normpath(path)) or ".") as private:
+        os.rename(path, os.path.join(private, "old"))
 
 
 def claim(partial: str, path: str) -> None:
@@ -141,12 +190,16 @@ def remove_partials(folder: str) -> None:
     Only for folders that no other process writes into meanwhile.
     """
     for entry in os.scandir(folder) if os.path.isdir(folder) else ():
-        if entry.name.startswith(".") and entry.name.endswith(_ENDING):
+        if _is_partial(entry):
             logging.info("%s was never completed and is removed", entry.path)
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 os.remove(entry.path)
+
+
+def _is_partial(entry):
+    return entry.name.startswith(".") and entry.name.endswith(_ENDING)
 
 
 @contextlib.contextmanager
@@ -247,11 +300,11 @@ def _lock(file, wait) -> bool:
             raise
         logging.warning("cannot be locked, start nothing twice: %s", error)
         return True
-    return _has_its_name(file)
+    return _has_name(file.fileno(), file.name)
 
 
-def _has_its_name(file):
+def _has_name(descriptor, path):
     try:
-        return os.path.samestat(os.fstat(file.fileno()), os.lstat(file.name))
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
         return False

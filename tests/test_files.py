@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 
 import pytest
@@ -189,6 +190,40 @@ def test_those_who_wait_for_a_lock_hold_it_one_by_one(start, tmp_path):
     waiters = [start("-c", WAITER, tmp_path / "held") for _ in range(3)]
     for waiter in waiters:
         assert waiter.wait() == 0, waiter.stderr.read()
+
+
+def test_of_scratch_folders_only_abandoned_ones_are_removed(start, tmp_path):
+    code = """
+import os, signal, sys
+from keras_cnns import _files
+with _files.partial_folder(sys.argv[1]) as partial:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert start("-c", code, tmp_path).wait() == -signal.SIGKILL
+    (abandoned,) = tmp_path.iterdir()
+    assert os.listdir(abandoned) == ["new"]
+    elsewhere = tmp_path.parent / f"{tmp_path.name}_elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / ".link.partial").symlink_to(elsewhere)
+    first, second = (_files.scratch_folder(str(tmp_path)) for _ in range(2))
+    with first as in_use, second as other:
+        assert in_use != other and os.path.isdir(in_use)
+        assert not abandoned.exists()
+    assert os.listdir(tmp_path) == [".link.partial"] and elsewhere.is_dir()
+
+
+def test_a_folder_is_removed_as_a_whole(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    remove = _files.shutil.rmtree
+
+    def look_and_remove(path, **options):
+        assert not (tmp_path / "folder").exists()
+        remove(path, **options)
+
+    monkeypatch.setattr(_files.shutil, "rmtree", look_and_remove)
+    _files.remove_folder(str(tmp_path / "folder"))
+    assert os.listdir(tmp_path) == []
 
 
 def test_what_killed_writers_left_is_removed(tmp_path):

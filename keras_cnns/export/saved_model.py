@@ -6,7 +6,6 @@ encoded JPEG or PNG bytes and does decoding, resizing and standardisation in the
 
 import contextlib
 import os
-import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -105,7 +104,7 @@ def export_saved_model(
         raise ValueError(f"warmup_requests must be >= 0, got {warmup_requests}")
     if warmup_requests:
         warmup.check_available()
-    with tempfile.TemporaryDirectory() as scratch:
+    with _files.scratch_folder(export_dir) as scratch:
         labels_file = os.path.join(scratch, LABELS)
         _files.write_text(labels_file, "".join(f"{c}\n" for c in class_names))
         served = _ServedClassifier(

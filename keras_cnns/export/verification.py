@@ -5,12 +5,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 import tensorflow as tf
 
 import keras_cnns
+from keras_cnns import _files
 
 _TOLERANCE = 1e-5
 # Python's -I keeps the current folder off the path. The package is that of this
@@ -48,6 +48,8 @@ class Case:
 def verify(path: str, cases) -> float:
     """Calls a SavedModel in a fresh process and compares its outputs.
 
+    What that process reads lies beside the SavedModel meanwhile.
+
     Args:
         path: folder of the SavedModel version.
         cases: list of ``Case``.
@@ -58,7 +60,8 @@ def verify(path: str, cases) -> float:
     Raises:
         ValueError: if it is above 1e-5 or not a number, or the model cannot be loaded.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    beside = os.path.dirname(os.path.abspath(path))
+    with _files.scratch_folder(beside) as folder:
         stored = os.path.join(folder, "cases.npz")
         np.savez(stored, **_arrays(cases))
         arguments = [json.dumps(_module_folders()), os.path.abspath(path), stored]

@@ -12,7 +12,7 @@ from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.record import holds_run
 
 _LOCK = ".lock"
-_WRITTEN = ("", "checkpoints", "samples")  # by the training alone
+_WRITTEN = ("", "checkpoints", "samples", "refined")  # by the training alone
 
 
 @contextlib.contextmanager
