@@ -1,7 +1,6 @@
 """Checkpoints: the whole state of a training, in folders written atomically."""
 
 import os
-import shutil
 import tempfile
 
 import tensorflow as tf
@@ -84,14 +83,16 @@ class CheckpointStore:
                 f"could not write checkpoint {path}: {error} ({last}; free space, then "
                 "resume)"
             ) from error
-        if self._is_chief:
-            for old in self.steps()[: -self._keep]:
-                shutil.rmtree(self._path(old))
+        self._remove_old()
+
+    def _remove_old(self):
+        for old in self.steps()[: -self._keep] if self._is_chief else ():
+            _files.remove_folder(self._path(old))
 
     def remove(self, step: int) -> None:
         """Removes the checkpoint of a step, if there is one."""
-        if self._is_chief:
-            shutil.rmtree(self._path(step), ignore_errors=True)
+        if self._is_chief and step in self.steps():
+            _files.remove_folder(self._path(step))
 
     def restore(self):
         """Restores the newest checkpoint.
@@ -121,6 +122,7 @@ class CheckpointStore:
                 f"another network: {first_line}. Restore it from a copy{older}"
             ) from error
         logging.info("resumed from %s", path)
+        self._remove_old()  # which a kill may have left
         return progress
 
     def _path(self, step):
