@@ -1,5 +1,6 @@
 """The one training loop: from options to a finished run."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -7,12 +8,15 @@ import os
 from absl import logging
 from tensorflow import keras
 
+from keras_cnns import _files
 from keras_cnns.data import naming_bad_images
 from keras_cnns.runs import callbacks, process
 from keras_cnns.runs.folder import check_unchanged, claimed_folder
 from keras_cnns.runs.record import Run, holds_run, read_run, write_record
 from keras_cnns.runs.resumable import fit_resumable
 from keras_cnns.trainers import distribution
+
+_EXPORT = "export.json"  # in the run's folder: which version it was exported as
 
 
 @naming_bad_images()
@@ -99,13 +103,33 @@ def _samples(task, trainer, run, is_chief):
 
 def _finish(task, run, progress):
     """The export, and the report; where one fails, the other is made nevertheless."""
-    folder = task.options.export_dir
     try:
-        if folder:
-            path, difference = task.export(run, folder, **task.export_options())
-            print(
-                f"exported and verified: {path} (largest difference {difference:.1g})"
-            )
+        if task.options.export_dir:
+            _export(task, run)
     finally:
         task.report(run, progress)
         print(f"everything is in {run.folder}")
+
+
+def _export(task, run):
+    """The export, unless the same one was made before the run was resumed."""
+    folder, options = task.options.export_dir, task.export_options()
+    asked = {"export_dir": os.path.abspath(folder), **options}
+    record = os.path.join(run.folder, _EXPORT)
+    path = _exported(record, asked)
+    if path:
+        print(f"{path} is there already and stays unchanged")
+        return
+    path, difference = task.export(run, folder, **options)
+    _files.write_json(record, {"path": os.path.abspath(path), "asked": asked})
+    print(f"exported and verified: {path} (largest difference {difference:.1g})")
+
+
+def _exported(record, asked) -> str:
+    """The folder that a record tells of, if it is there and was asked for alike."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        with open(record, encoding="utf-8") as file:
+            made = json.load(file)
+        if made["asked"] == asked and os.path.isdir(made["path"]):
+            return made["path"]
+    return ""

@@ -319,7 +319,7 @@ def test_a_killed_training_leaves_no_half_written_files(copy):
 
 
 @pytest.mark.parametrize("failing", ["export", "report"])
-def test_of_export_and_report_one_does_not_cost_the_other(failing):
+def test_of_export_and_report_one_does_not_cost_the_other(failing, tmp_path):
     made = []
 
     def make(what):
@@ -328,15 +328,52 @@ def test_of_export_and_report_one_does_not_cost_the_other(failing):
             raise ValueError(f"no {what}")
         return "path", 0.0
 
-    task = types.SimpleNamespace(
-        options=types.SimpleNamespace(export_dir="exports"),
-        export_options=dict,
-        export=lambda *_: make("export"),
-        report=lambda *_: make("report"),
-    )
+    task = _task_at_its_end(lambda *_, **__: make("export"), lambda *_: make("report"))
     with pytest.raises(ValueError, match=f"no {failing}"):
-        training._finish(task, types.SimpleNamespace(folder="run"), {})
+        training._finish(task, types.SimpleNamespace(folder=str(tmp_path)), {})
     assert made == ["export", "report"]
+
+
+def _task_at_its_end(export, report):
+    return types.SimpleNamespace(
+        options=types.SimpleNamespace(export_dir="exports"),
+        export_options=lambda: {"warmup_requests": 1},
+        export=export,
+        report=report,
+    )
+
+
+def test_killed_after_its_export_it_does_not_export_again(tmp_path):
+    """Unless the version is gone, or another one is asked for."""
+    versions = []
+
+    def export(run, folder, **options):
+        versions.append(tmp_path / str(len(versions)))
+        versions[-1].mkdir()
+        return str(versions[-1]), 0.0
+
+    task = _task_at_its_end(export, lambda *_: None)
+    run = types.SimpleNamespace(folder=str(tmp_path))
+    for _ in range(2):
+        training._finish(task, run, {})
+    assert len(versions) == 1
+    versions[0].rmdir()
+    training._finish(task, run, {})
+    task.export_options = lambda: {"warmup_requests": 2}
+    training._finish(task, run, {})
+    assert len(versions) == 3
+    (tmp_path / "export.json").write_text("[]")
+    training._finish(task, run, {})
+    assert len(versions) == 4
+
+
+def test_a_checkpoint_that_a_kill_left_is_removed(copy, train):
+    """Killed between writing the last one and removing the last but two."""
+    folder = copy / "checkpoints"
+    before = sorted(os.listdir(folder))
+    shutil.copytree(folder / before[0], folder / "step_00000048")
+    train(copy, resume=True)
+    assert sorted(os.listdir(folder)) == before
 
 
 FULL_DISK = """
