@@ -325,7 +325,8 @@ class Trainings:
             process = self._run(folder, resume)
             resume = True
             if self._goes_on():
-                process.join(self._moment())
+                moment = self._moment()
+                process.join(moment)
                 if process.is_alive():
                     process.kill()
             process.join()
@@ -333,7 +334,8 @@ class Trainings:
                 break
             if sum(self._kills.values()) % 2:
                 _kill_session(process.pid)
-            phases.append(self._phase(folder, process.pid, before))
+            is_begun = moment > self._until_lock
+            phases.append(self._phase(folder, process.pid, before, is_begun))
             self._kills[phases[-1]] += 1
         if process.exitcode:
             self._failures.append([folder.name, phases, _last_line(folder)])
@@ -392,10 +394,13 @@ class Trainings:
         if process.exitcode:
             sys.exit(f"{function.__name__} failed, see above")
 
-    def _phase(self, folder, pid, before):
+    def _phase(self, folder, pid, before, is_begun):
         """Where a process was when it was killed, by what it has left."""
+        wanted = {n for n in self._expected if not n.endswith(" outputs")}
+        missing = wanted - set(_names(folder))
         if not _has_lock(folder, pid):
-            return "before the lock or after the end"
+            at_end = is_begun and not missing
+            return "after the end" if at_end else "before it has the folder"
         new = set(folder.rglob("*.partial")) - before
         places = {path.relative_to(folder).parts[:2] for path in new}
         if any(place[0] == "exports" for place in places):
@@ -411,8 +416,6 @@ class Trainings:
             rows = _last_recorded(folder)
             recorded = rows > steps[-1]
             return "in samples, figures and weights" if recorded else "in an epoch"
-        wanted = {n for n in self._expected if not n.endswith(" outputs")}
-        missing = wanted - set(_names(folder))
         if any(name.startswith("exports/") for name in missing):
             return "in the export"
         return "in samples, figures and weights" if missing else "after the export"
