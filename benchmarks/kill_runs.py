@@ -3,8 +3,9 @@
     python benchmarks/kill_runs.py --task=generation --kills=100 --output_dir=runs/kills
 
 A tiny deterministic training of digits is left alone once. The same one is then
-repeated in new folders: killed by SIGKILL at a moment drawn over the time of the first,
-from its start to the last line of its report, and resumed, over and over until it ends.
+repeated in new folders: killed by SIGKILL at a moment drawn over the time that one
+takes (the first, then the last that ended before its moment), from its start to the
+last line of its report, and resumed, over and over until it ends.
 Every second kill takes the process alone, as a kernel out of memory does; the others
 its child process, which verifies the export, as well. Kills within imports would tell
 nothing, so each process is forked from one that has imported TensorFlow; one kill in
@@ -322,8 +323,8 @@ class Trainings:
         phases, resume = [], False
         while True:
             before = set(folder.rglob("*.partial"))
-            process = self._run(folder, resume)
-            resume = True
+            is_new, resume, started = not resume, True, time.monotonic()
+            process = self._run(folder, resume=not is_new)
             if self._goes_on():
                 moment = self._moment()
                 process.join(moment)
@@ -337,6 +338,8 @@ class Trainings:
             is_begun = moment > self._until_lock
             phases.append(self._phase(folder, process.pid, before, is_begun))
             self._kills[phases[-1]] += 1
+        if is_new:  # to its end: other jobs on the machine change the time it takes
+            self._until_end = time.monotonic() - started
         if process.exitcode:
             self._failures.append([folder.name, phases, _last_line(folder)])
             return
