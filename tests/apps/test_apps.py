@@ -82,8 +82,9 @@ def test_evaluate_gives_the_same_from_run_and_export(
     [
         ("1_crop", 1),
         ("10_crop", 10),
-        ("12_crop", 12),
-        ("144_crop", 144),
+        # Their crops are tested in test_crops.py, their means in test_predictor.py.
+        pytest.param("12_crop", 12, marks=pytest.mark.slow),
+        pytest.param("144_crop", 144, marks=pytest.mark.slow),
         ("dense_multi_scale", 2),
     ],
 )
