@@ -20,6 +20,7 @@ from keras_cnns.applications.classification.stochastic_depth import *
 from keras_cnns.applications.classification.vgg import *
 from keras_cnns.applications.frame.costs import count_macs
 from keras_cnns.applications.frame.features import extract_features, stage_ends_of
+from keras_cnns.applications.frame.keras_files import save as save_weights
 from keras_cnns.applications.frame.registry import (
     ModelInfo,
     create_model,
@@ -27,7 +28,6 @@ from keras_cnns.applications.frame.registry import (
     model_info,
 )
 from keras_cnns.applications.frame.weight_files import load as load_weights
-from keras_cnns.applications.frame.weight_files import save as save_weights
 from keras_cnns.applications.generative.cgan import *
 from keras_cnns.applications.generative.cgan_tag import *
 from keras_cnns.applications.generative.dcgan import *

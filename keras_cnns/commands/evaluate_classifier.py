@@ -22,11 +22,10 @@ import os
 import numpy as np
 
 from keras_cnns import _files, data, figures, inference, metrics
-from keras_cnns.commands.groups import Epoch, SomeRuns, Split, Written
+from keras_cnns.commands.groups import Epoch, Exported, SomeRuns, Split, Written
 from keras_cnns.data import crops, sources
 from keras_cnns.runs import (
     DataOptions,
-    any_of,
     changed,
     option,
     parse_numbers,
@@ -35,15 +34,9 @@ from keras_cnns.runs import (
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(SomeRuns, Epoch, Split):
+class OPTIONS(SomeRuns, Epoch, Exported, Split):
     """What ``evaluate-classifier`` takes."""
 
-    saved_model: str = option("", "folder of an exported SavedModel version")
-    trust_graph: bool = option(
-        False,
-        "whether the exported model's graph, which executes, may do more than compute",
-        needs=any_of("saved_model"),
-    )
     protocol: str = option(
         "1_crop",
         "crops of each image: 1_crop, 10_crop, 12_crop, 144_crop or dense_multi_scale",

@@ -3,7 +3,15 @@
 import dataclasses
 from typing import Optional
 
-from keras_cnns.runs import DataOptions, Options, RunOptions, changed, option, required
+from keras_cnns.runs import (
+    DataOptions,
+    Options,
+    RunOptions,
+    any_of,
+    changed,
+    option,
+    required,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,4 +68,16 @@ class Counted(Options):
 
     num_images: int = option(
         0, "number of images, from the first on; 0 for all", within="[0, inf)"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported(Options):
+    """An exported model, in place of runs."""
+
+    saved_model: str = option("", "folder of an exported SavedModel version")
+    trust_graph: bool = option(
+        False,
+        "whether the exported model's graph, which executes, may do more than compute",
+        needs=any_of("saved_model"),
     )

@@ -14,22 +14,16 @@ import os
 import numpy as np
 
 from keras_cnns import _files, data, inference
-from keras_cnns.commands.groups import Epoch, SomeRuns
+from keras_cnns.commands.groups import Epoch, Exported, SomeRuns
 from keras_cnns.data.folders import check_images
-from keras_cnns.runs import DataOptions, any_of, changed, option, required
+from keras_cnns.runs import DataOptions, changed, option, required
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(SomeRuns, Epoch):
+class OPTIONS(SomeRuns, Epoch, Exported):
     """What ``predict`` takes."""
 
     images: tuple = required("image files or folders, comma-separated")
-    saved_model: str = option("", "folder of an exported SavedModel version")
-    trust_graph: bool = option(
-        False,
-        "whether the exported model's graph, which executes, may do more than compute",
-        needs=any_of("saved_model"),
-    )
     top_k: int = option(3, "number of classes shown per image", within="[1, inf)")
     batch_size: int = changed(DataOptions, "batch_size", 64, help="images per step")
     json_file: str = option(

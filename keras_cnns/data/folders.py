@@ -93,14 +93,15 @@ def open_folder(folder: str, split: str, labelled: bool, data_dir=None) -> Image
     _check_names(top, names)
     loose = [e.path for e in os.scandir(top) if not e.name.startswith(".")]
     loose = sorted(path for path in loose if not os.path.isdir(path))
-    if not labelled and (loose or not names):
+    is_flat = not labelled and bool(loose or not names)
+    if is_flat:
         by_class = {UNLABELLED: list_images(top)}
     else:
         by_class = {name: list_images(os.path.join(top, name)) for name in names}
     if not any(by_class.values()):
         hint = f" in folders of classes, but {loose[0]}" if loose else ""
         raise ValueError(f"{top} holds no images{hint}")
-    _check_classes(top, by_class, [] if UNLABELLED in by_class else loose)
+    _check_classes(top, by_class, [] if is_flat else loose)
     paths = [path for found in by_class.values() for path in found]
     headers = _read_headers(paths)
     return ImageFiles(

@@ -58,6 +58,10 @@ def test_what_would_be_left_out_is_refused(folder):
     _write(train / "x.png")
     with pytest.raises(ValueError, match=r"x.png .1 such. lies beside .*cat, dog"):
         _open(folder)
+    (train / "dog").rename(train / data.UNLABELLED)  # a class like any other
+    with pytest.raises(ValueError, match="lies beside .*cat, unlabelled"):
+        _open(folder)
+    (train / data.UNLABELLED).rename(train / "dog")
     (train / "x.png").rename(train / "cat" / "x.txt")
     with pytest.raises(ValueError, match=r"not an image file: .*x.txt"):
         _open(folder)

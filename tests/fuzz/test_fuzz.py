@@ -110,28 +110,21 @@ def _by_content(function):
     return change
 
 
-def _change_archive(draw, path):
-    if draw.random() < 0.5:
-        _by_content(mutations.mutated)(draw, path)
-        return
+def _in_pickle(write_file):
+    """Half of the changes are of bytes, the others of the pickle's instructions."""
 
-    def write(path, instructions, storages):
-        instructions = mutations.mutated_pickle(instructions, draw)
-        stored_weights.write_archive(path, instructions, storages)
+    def change(draw, path):
+        if draw.random() < 0.5:
+            _by_content(mutations.mutated)(draw, path)
+            return
 
-    stored_weights.write_state(path, write)
+        def write(path, instructions, storages):
+            instructions = mutations.mutated_pickle(instructions, draw)
+            write_file(path, instructions, storages)
 
+        stored_weights.write_state(path, write)
 
-def _change_old(draw, path):
-    if draw.random() < 0.5:
-        _by_content(mutations.mutated)(draw, path)
-        return
-
-    def write(path, instructions, storages):
-        instructions = mutations.mutated_pickle(instructions, draw)
-        stored_weights.write_one_by_one(path, instructions, storages)
-
-    stored_weights.write_state(path, write)
+    return change
 
 
 def _change_run(draw, path):
@@ -236,8 +229,12 @@ KINDS = {
         _by_content(mutations.mutated_safetensors),
         _load_weights,
     ),
-    "archive": Kind(12, "archive.pth", _change_archive, _load_weights),
-    "old": Kind(10, "old.pth", _change_old, _load_weights),
+    "archive": Kind(
+        12, "archive.pth", _in_pickle(stored_weights.write_archive), _load_weights
+    ),
+    "old": Kind(
+        10, "old.pth", _in_pickle(stored_weights.write_one_by_one), _load_weights
+    ),
     "model": Kind(14, "model", _change_model, _use_model),
 }
 _OPTION_CASES = 14
