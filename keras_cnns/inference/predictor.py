@@ -55,7 +55,7 @@ def load_predictor(
     Raises:
         ValueError: if not exactly one is given, it holds no classifier, runs have
             different classes, a network does not suit the protocol, or an argument
-            has no effect on an exported model; in use, if a probability is NaN or
+            has no effect on what is given; in use, if a probability is NaN or
             infinite.
     """
     folders = [run_dir] if isinstance(run_dir, str) else list(run_dir)
@@ -66,6 +66,8 @@ def load_predictor(
         _check_saved_model(which, protocol)
         predict, class_names = load_saved_model(saved_model, trust_graph)
         return Predictor(_checked(predict, saved_model), class_names)
+    if trust_graph:
+        raise ValueError("trust_graph has no effect with --run_dir, which has no graph")
     members = [_load_member(folder, which, protocol, batch_size) for folder in folders]
     first, *others = members
     if not others:

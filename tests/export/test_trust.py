@@ -170,3 +170,8 @@ def test_other_signatures_are_refused(tmp_path, name):
     module, folder = _Other(), tmp_path / "model"
     tf.saved_model.save(module, str(folder), signatures={name: module.doubled})
     _refused(folder, "serve_images")
+
+
+def test_runs_have_no_graph_to_trust(tmp_path):
+    with pytest.raises(ValueError, match="trust_graph has no effect with --run_dir"):
+        inference.load_predictor(run_dir=str(tmp_path), trust_graph=True)
