@@ -50,6 +50,16 @@ def check_counts(name, values) -> None:
         check_count(f"each of {name}={values!r}", value)
 
 
+def check_size(name, value) -> tuple:
+    """Height and width, of one whole number for both or of two; refuses all else."""
+    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(sizes) != 2 or not all(is_whole(size) and size > 0 for size in sizes):
+        raise ValueError(
+            f"{name} must be one or two whole numbers of at least 1, got {value!r:.200}"
+        )
+    return sizes
+
+
 def check_odd(name, value, least=3) -> None:
     """Refuses anything but an odd whole number of at least ``least``."""
     if not is_whole(value) or value < least or value % 2 == 0:

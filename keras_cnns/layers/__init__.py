@@ -2,9 +2,11 @@
 
 from keras_cnns.layers.adaptive_average_pooling import AdaptiveAveragePooling2D
 from keras_cnns.layers.adaptive_max_pooling import AdaptiveMaxPooling2D
+from keras_cnns.layers.anchors import ANCHOR_STYLES, Anchors, base_anchors
 from keras_cnns.layers.channel_padding import ChannelPadding
 from keras_cnns.layers.channel_shuffle import ChannelShuffle
 from keras_cnns.layers.contextual_attention import ContextualAttention
+from keras_cnns.layers.detections import Detections
 from keras_cnns.layers.dual_stream_convolution import DualStreamConv2D
 from keras_cnns.layers.fractal_drop_path import FractalDropPath
 from keras_cnns.layers.fractal_join import FractalJoin
@@ -16,9 +18,14 @@ from keras_cnns.layers.mask_update import MaskUpdate
 from keras_cnns.layers.masked_concatenate import MaskedConcatenate
 from keras_cnns.layers.nearest_upsampling import NearestUpsampling2D
 from keras_cnns.layers.partial_conv import PartialConv2D
+from keras_cnns.layers.region_proposals import RegionProposals
+from keras_cnns.layers.regions import FoldRegions, UnfoldRegions
+from keras_cnns.layers.roi_align import RoIAlign
+from keras_cnns.layers.roi_pooling import RoIPooling
 from keras_cnns.layers.valid_pixels import ValidPixels
 
 __all__ = [
+    "ANCHOR_STYLES",
     "AdaptiveAveragePooling2D",
     "AdaptiveMaxPooling2D",
     "ChannelPadding",
@@ -36,4 +43,12 @@ __all__ = [
     "MaskedConcatenate",
     "NearestUpsampling2D",
     "PartialConv2D",
+    "Anchors",
+    "Detections",
+    "RegionProposals",
+    "FoldRegions",
+    "UnfoldRegions",
+    "RoIAlign",
+    "RoIPooling",
+    "base_anchors",
 ]

@@ -10,6 +10,12 @@ from keras_cnns.losses.adversarial import (
     wasserstein_critic_loss,
     wasserstein_generator_loss,
 )
+from keras_cnns.losses.detection import (
+    RPN_FORMS,
+    region_losses,
+    rpn_losses,
+    smooth_l1,
+)
 from keras_cnns.losses.inpainting import (
     DISTANCES,
     check_discount,
@@ -28,6 +34,7 @@ from keras_cnns.losses.inpainting import (
 
 __all__ = [
     "DISTANCES",
+    "RPN_FORMS",
     "check_discount",
     "composite",
     "discounted_l1",
@@ -43,6 +50,9 @@ __all__ = [
     "non_saturating_generator_loss",
     "perceptual",
     "self_regularization",
+    "region_losses",
+    "rpn_losses",
+    "smooth_l1",
     "style",
     "total_variation",
     "valid_l1",

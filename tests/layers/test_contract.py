@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import region_references
 import tensorflow as tf
 from tensorflow import keras
 
@@ -89,13 +90,25 @@ def _learnable_mask_activation(x):
     return np.where(x < 2, 1.1 * bell, 1 + 0.1 * bell)
 
 
-# name: (constructor arguments, input shape or a list of them, NumPy reference)
+_RANDOM = np.random.default_rng(1)
+_BOXES = region_references.scattered_boxes((12,))
+_CLASS_BOXES = region_references.scattered_boxes((2, 6, 3))
+_SCORES = _RANDOM.uniform(size=(2, 6, 3)).astype(np.float32)
+_IS_REGION = np.arange(6) < [[6], [4]]
+
+# name: (constructor arguments, input shape or a list of them, NumPy reference); an
+# array in place of a shape is an input without gradient.
 CASES = {
     "AdaptiveAveragePooling2D": ({"size": 3}, (2, 7, 2, 2), _adaptive_pooling),
     "AdaptiveMaxPooling2D": (
         {"size": 3},
         (2, 7, 2, 2),
         lambda x: _adaptive_pooling(x, reduce=np.max),
+    ),
+    "Anchors": (
+        {"stride": 8, "sizes": (16, 20), "ratios": (0.5, 1.0)},
+        np.zeros((2, 3, 4, 2), np.float32),
+        region_references.anchors,
     ),
     "ChannelPadding": (
         {"filters": 5},
@@ -112,6 +125,12 @@ CASES = {
         [(2, 3, 2, 2), (2, 3, 2, 2), (2, 3, 2, 1)],
         _contextual_attention,
     ),
+    "Detections": (
+        {"min_score": 0.2, "max_detections": 6},
+        [_SCORES, _CLASS_BOXES, _IS_REGION],
+        region_references.detections,
+    ),
+    "FoldRegions": ({}, (2, 3, 4, 2), lambda x: x.reshape(6, 4, 2)),
     "FractalDropPath": (
         {"columns": 3, "blocks": 2},
         (2, 4, 3, 2),
@@ -168,6 +187,36 @@ CASES = {
         [(2, 5, 4, 3), (2, 5, 4, 1)],
         _partial_conv,
     ),
+    "RegionProposals": (
+        {
+            "pre_nms": (9, 8),
+            "post_nms": (5, 5),
+            "iou_threshold": 0.3,
+            "min_size": 4.0,
+        },
+        [
+            _RANDOM.normal(size=(2, 12, 2)).astype(np.float32),
+            _RANDOM.normal(scale=0.2, size=(2, 12, 4)).astype(np.float32),
+            _BOXES,
+            np.array([[50, 40], [12, 60]], np.float32),
+        ],
+        region_references.region_proposals,
+    ),
+    "RoIAlign": (
+        {"size": 2, "scale": 0.25, "samples": 3},
+        [(2, 6, 5, 2), region_references.ROIS],
+        region_references.roi_align,
+    ),
+    "RoIPooling": (
+        {"size": 3, "scale": 0.25},
+        [(2, 6, 5, 2), region_references.ROIS],
+        region_references.roi_pooling,
+    ),
+    "UnfoldRegions": (
+        {},
+        [(8, 3, 2), region_references.ROIS],
+        lambda x, _: x.reshape(2, 4, 3, 2),
+    ),
     # At a zero kernel only the shortcut of the first half of the channels is left.
     "DualStreamConv2D": (
         {"filters": 4, "kernel_initializer": "zeros"},
@@ -188,6 +237,12 @@ MASKS = {
     "MaskedConcatenate": (1, 3),
     "PartialConv2D": (1,),
 }
+# Boxes and what belongs to them, whatever the policy.
+DTYPES_OF_BOXES = {
+    "Anchors": {tf.float32},
+    "Detections": {tf.float32, tf.int32},
+    "RegionProposals": {tf.float32},
+}
 # Where a slope is infinite next to 0: no input comes near.
 AWAY_FROM_ZERO = ("MaskUpdate",)
 
@@ -196,12 +251,26 @@ def _inputs(name, dtype=np.float32):
     shapes = CASES[name][1]
     shapes = shapes if isinstance(shapes, list) else [shapes]
     generator = np.random.default_rng(0)
-    inputs = [generator.normal(size=shape) for shape in shapes]
+    inputs = [
+        shape if isinstance(shape, np.ndarray) else generator.normal(size=shape)
+        for shape in shapes
+    ]
     for i in MASKS.get(name, ()):
-        inputs[i] = inputs[i] > 0.8
+        inputs[i] = (inputs[i] > 0.8).astype(dtype)
     if name in AWAY_FROM_ZERO:
         inputs = [x + np.sign(x) / 2 for x in inputs]
-    return [x.astype(dtype) for x in inputs]
+    return [x.astype(dtype) if x.dtype != bool else x for x in inputs]
+
+
+def _free(name):
+    """Places of the inputs that have a gradient."""
+    shapes = CASES[name][1]
+    shapes = shapes if isinstance(shapes, list) else [shapes]
+    return [
+        i
+        for i, shape in enumerate(shapes)
+        if i not in MASKS.get(name, ()) and not isinstance(shape, np.ndarray)
+    ]
 
 
 def _call(layer, *inputs):
@@ -211,17 +280,20 @@ def _call(layer, *inputs):
 
 def _all(outputs):
     """Outputs or shapes as a list, also of a layer that has one."""
+    if isinstance(outputs, dict):
+        return [outputs[key] for key in sorted(outputs)]
     return outputs if isinstance(outputs, list) else [outputs]
 
 
 def _symbolic(x):
     """An image of unknown size, or what else the layer takes."""
     shape = (None, None, None, x.shape[-1]) if x.ndim == 4 else x.shape
-    return keras.Input(batch_shape=shape)
+    return keras.Input(batch_shape=shape, dtype=x.dtype)
 
 
 def test_every_layer_has_a_case():
-    assert set(CASES) == set(layers.__all__)
+    kinds = [getattr(layers, name) for name in layers.__all__]
+    assert set(CASES) == {kind.__name__ for kind in kinds if isinstance(kind, type)}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -238,11 +310,11 @@ def test_values_against_numpy(name):
     assert shapes == [tuple(output.shape) for output in outputs]
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if MASKS.get(name) != (0,)])
+@pytest.mark.parametrize("name", filter(_free, CASES))
 def test_gradient_against_finite_differences(name):
     layer = getattr(layers, name)(**CASES[name][0], dtype="float64")
     inputs = _inputs(name, np.float64)
-    free = [i for i in range(len(inputs)) if i not in MASKS.get(name, ())]
+    free = _free(name)
 
     @tf.function  # which is called for each number
     def first_output(*values):
@@ -265,7 +337,8 @@ def test_config_mixed_precision_xla_and_unknown_sizes(name):
     copy = keras.layers.deserialize(keras.layers.serialize(layer))
     assert copy.get_config() == layer.get_config()
     inputs = _inputs(name)
-    assert {x.dtype for x in _all(_call(layer, *inputs))} == {tf.float16}
+    dtypes = DTYPES_OF_BOXES.get(name, {tf.float16})
+    assert {x.dtype for x in _all(_call(layer, *inputs))} == dtypes
     symbols = [_symbolic(x) for x in inputs]
     model = keras.Model(symbols, _call(getattr(layers, name)(**arguments), *symbols))
     compiled = tf.function(model, jit_compile=True)
