@@ -1,11 +1,29 @@
 """Metrics: pure functions, and reports that keep scores with their protocol."""
 
 from keras_cnns._masks import hole_ratio, hole_ratio_bin
+from keras_cnns.metrics.bootstrap import bootstrap_interval
 from keras_cnns.metrics.classification import (
     ClassificationReport,
     evaluate_classifier,
     report,
     wilson_interval,
+)
+from keras_cnns.metrics.coco import CocoScores, coco_metrics
+from keras_cnns.metrics.detection import (
+    ClassMatches,
+    MeanAveragePrecision,
+    average_precision,
+    match_detections,
+    mean_average_precision,
+    voc_average_precision,
+)
+from keras_cnns.metrics.detection_report import (
+    DetectionReport,
+    DetectionRow,
+    detection_markdown,
+    report_detections,
+    write_detection_csv,
+    write_detection_json,
 )
 from keras_cnns.metrics.discrepancy import (
     KernelDistance,
@@ -41,18 +59,34 @@ from keras_cnns.metrics.parzen import (
     parzen_estimate,
     parzen_log_likelihood,
 )
+from keras_cnns.metrics.proposals import (
+    average_recall,
+    best_overlaps,
+    proposal_recall,
+)
 
 __all__ = [
+    "ClassMatches",
     "ClassificationReport",
+    "CocoScores",
+    "DetectionReport",
+    "DetectionRow",
     "GenerativeReport",
     "KernelDistance",
+    "MeanAveragePrecision",
     "Measurement",
     "ParzenEstimate",
     "Protocol",
     "QualityRow",
     "Scores",
+    "average_precision",
+    "average_recall",
+    "best_overlaps",
+    "bootstrap_interval",
+    "coco_metrics",
     "compare",
     "cross_validated_sigma",
+    "detection_markdown",
     "evaluate_classifier",
     "evaluate_features",
     "frechet_distance",
@@ -60,19 +94,26 @@ __all__ = [
     "hole_ratio_bin",
     "inception_score",
     "kernel_distance",
+    "match_detections",
     "mean_absolute_error",
+    "mean_average_precision",
     "measure_inpainting",
     "median_distance",
     "mmd_rbf",
     "parzen_estimate",
     "parzen_log_likelihood",
     "precision_recall",
+    "proposal_recall",
     "psnr",
     "quality_markdown",
     "report",
+    "report_detections",
     "ssim",
     "summarize_inpainting",
+    "voc_average_precision",
     "wilson_interval",
+    "write_detection_csv",
+    "write_detection_json",
     "write_quality_csv",
     "write_quality_json",
 ]
