@@ -1,4 +1,6 @@
-"""Filling holes of images without a network.
+"""Filling holes of images, and proposing boxes of objects, without a network.
+
+``selective_search`` proposes boxes.
 
 All fills take ``(image, mask, *, seed=0, progress=None, **options)``: a uint8 image
 ``(height, width)``, ``(height, width, 1)`` or ``(height, width, 3)`` of any size, and a
@@ -13,6 +15,10 @@ from keras_cnns.exemplar._inputs import image_fill
 from keras_cnns.exemplar.criminisi import fill_criminisi
 from keras_cnns.exemplar.patch_match import match_patches
 from keras_cnns.exemplar.patch_match_fill import fill_patch_match
+from keras_cnns.exemplar.selective_search import (
+    SELECTIVE_SEARCH_MODES,
+    selective_search,
+)
 from keras_cnns.exemplar.simple_fills import fill_biharmonic, fill_mean, fill_nearest
 
 METHODS = {
@@ -53,6 +59,7 @@ def fill(
 
 __all__ = [
     "METHODS",
+    "SELECTIVE_SEARCH_MODES",
     "fill",
     "fill_biharmonic",
     "fill_criminisi",
@@ -61,4 +68,5 @@ __all__ = [
     "fill_patch_match",
     "image_fill",
     "match_patches",
+    "selective_search",
 ]
