@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from keras_cnns.data import builders, folders
-from keras_cnns.data.builders import fashion_mnist_idx
+from keras_cnns.data.builders import fashion_mnist_idx, scenes
 
 _SHUFFLE_BYTES = 2**30
 # What errors say that come from reading or decoding an image in a graph.
@@ -27,6 +27,10 @@ _OUR_BUILDERS = {
     "photographs": builders.Photographs,
     "photographs_128": functools.partial(builders.Photographs, config="128"),
     "rendered_digits": builders.RenderedDigits,
+    **{
+        f"scenes/{config.name}": functools.partial(builders.Scenes, config=config.name)
+        for config in builders.Scenes.BUILDER_CONFIGS
+    },
 }
 
 
@@ -93,9 +97,10 @@ def open_source(
 
     Args:
         name: ``digits``, ``rendered_digits``, ``fashion_mnist``, ``photographs``
-            (64x64, without labels) or ``photographs_128``, any other TFDS name of
-            labelled images (``cifar10``, ``imagenet2012``), or the path of a folder
-            laid out as ``<folder>/<split>/<class>/<image>``.
+            (64x64, without labels) or ``photographs_128``, ``scenes/items`` or
+            ``scenes/cutouts`` (128x128, with boxes; ``_256`` for larger ones), any other
+            TFDS name of labelled images (``cifar10``, ``imagenet2012``), or the path of
+            a folder laid out as ``<folder>/<split>/<class>/<image>``.
         split: split name; TFDS slices such as ``"train[:90%]"`` work for TFDS names.
         data_dir: where TFDS keeps prepared data, default ``~/tensorflow_datasets``;
             for ``fashion_mnist`` it may also hold the IDX files.
@@ -115,7 +120,7 @@ def open_source(
         if layout:
             raise ValueError(f"the image folder {name!r} has no targets but labels")
         return _folder_source(name, split, labelled, data_dir)
-    if os.sep in name and not name.startswith("huggingface:"):
+    if os.sep in name and not is_ours and not _is_tfds_name(name):
         raise ValueError(f"the folder {name!r} does not exist")
     layout = layout or functools.partial(_label_layout, name, labelled)
     with _quiet():
@@ -123,7 +128,25 @@ def open_source(
             return _fashion_mnist(split, data_dir, layout)
         make_builder = _OUR_BUILDERS.get(name) or functools.partial(_tfds_builder, name)
         make_builder = functools.partial(make_builder, data_dir=data_dir)
+        if name.startswith("scenes/"):
+            return _scenes(name, split, make_builder, layout, data_dir)
         return _tfds_source(name, split, make_builder, layout)
+
+
+def _is_tfds_name(name):
+    """Whether a name with slashes is one of TFDS: ``voc/2007``."""
+    if name.startswith("huggingface:"):
+        return True
+    known, _, config = name.partition("/")
+    return bool(known and config) and known in tfds.list_builders()
+
+
+def _scenes(name, split, make_builder, layout, data_dir):
+    builder = make_builder()
+    folder = None
+    if not builder.is_prepared():
+        folder = scenes.find_folder(builder.builder_config.objects, data_dir)
+    return _tfds_source(name, split, make_builder, layout, folder)
 
 
 @contextlib.contextmanager

@@ -4,5 +4,6 @@ from keras_cnns.data.builders.digits import Digits
 from keras_cnns.data.builders.fashion_mnist_idx import FashionMnistIdx
 from keras_cnns.data.builders.photographs import Photographs
 from keras_cnns.data.builders.rendered_digits import RenderedDigits
+from keras_cnns.data.builders.scenes import Scenes
 
-__all__ = ["Digits", "FashionMnistIdx", "Photographs", "RenderedDigits"]
+__all__ = ["Digits", "FashionMnistIdx", "Photographs", "RenderedDigits", "Scenes"]

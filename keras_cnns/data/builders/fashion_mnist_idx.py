@@ -100,6 +100,27 @@ def read_idx(path: str, sha256=None) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
+def read_arrays(folder: str) -> dict:
+    """Fashion-MNIST from the four IDX files in a folder.
+
+    Returns:
+        Dict from split to (images ``(count, 28, 28)``, labels ``(count,)``), uint8.
+
+    Raises:
+        ValueError: if they are not there, or are not those of Fashion-MNIST.
+    """
+    files = find_idx_files(folder)
+    if files is None:
+        raise ValueError(f"{folder} does not hold the four IDX files")
+    return {
+        split: tuple(
+            read_idx(path, _SHA256[os.path.basename(path).removesuffix(".gz")])
+            for path in paths
+        )
+        for split, paths in files.items()
+    }
+
+
 class FashionMnistIdx(tfds.core.GeneratorBasedBuilder):
     """70,000 grey 28x28 images of clothes in ten classes, 60,000 to train.
 
@@ -128,18 +149,9 @@ class FashionMnistIdx(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        folder = os.fspath(dl_manager.manual_dir)
-        files = find_idx_files(folder)
-        if files is None:
-            raise ValueError(f"{folder} does not hold the four IDX files")
-        return {
-            split: self._generate_examples(*paths) for split, paths in files.items()
-        }
+        arrays = read_arrays(os.fspath(dl_manager.manual_dir))
+        return {split: self._generate_examples(*pair) for split, pair in arrays.items()}
 
-    def _generate_examples(self, image_path, label_path):
-        images, labels = (
-            read_idx(path, _SHA256[os.path.basename(path).removesuffix(".gz")])
-            for path in (image_path, label_path)
-        )
+    def _generate_examples(self, images, labels):
         for i, (image, label) in enumerate(zip(images, labels)):
             yield i, {"image": image[..., np.newaxis], "label": int(label)}

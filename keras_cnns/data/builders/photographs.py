@@ -136,15 +136,18 @@ class Photographs(tfds.core.GeneratorBasedBuilder):
                     yield key, {"image": crop, "picture": name}
 
 
-def read_pictures() -> dict:
-    """The photographs, uint8 ``(height, width, 3)``, by name.
+def read_pictures(table=None) -> dict:
+    """Pictures, uint8, by name: ``(height, width, 3)``, or ``(height, width)`` if grey.
+
+    Args:
+        table: ``Picture`` by name; None: ``PICTURES``.
 
     Raises:
         FileNotFoundError: naming all files that are missing or have another
             checksum.
     """
     pictures, missing = {}, []
-    for name, picture in PICTURES.items():
+    for name, picture in (PICTURES if table is None else table).items():
         path = _path(picture)
         if path is None or not os.path.isfile(path):
             missing.append(f"{picture.path} of the package {picture.package}")
@@ -155,7 +158,8 @@ def read_pictures() -> dict:
             missing.append(f"{path} (there, but with other content)")
             continue
         with Image.open(path) as image:
-            pictures[name] = np.asarray(image.convert("RGB"))
+            grey = image.mode == "L"
+            pictures[name] = np.asarray(image if grey else image.convert("RGB"))
     if missing:
         raise FileNotFoundError(
             f"photographs are missing: {', '.join(missing)}. The packages' wheels on "
