@@ -1,12 +1,14 @@
-"""All plots: grids of images, curves and matrices, as PNG files."""
+"""All plots: grids of images, boxes, curves and matrices, as PNG files."""
 
 from keras_cnns.figures.curves import (
     Panel,
     plot_confusion_matrix,
     plot_learning_curves,
     plot_panels,
+    plot_precision_recall,
     plot_training_curves,
 )
+from keras_cnns.figures.detection import detection_grid, draw_boxes
 from keras_cnns.figures.grids import around_grey, image_grid, signed_heat
 from keras_cnns.figures.inpainting import inpainting_grid
 from keras_cnns.figures.refinement import refinement_grid
@@ -14,11 +16,14 @@ from keras_cnns.figures.refinement import refinement_grid
 __all__ = [
     "Panel",
     "around_grey",
+    "detection_grid",
+    "draw_boxes",
     "image_grid",
     "inpainting_grid",
     "plot_confusion_matrix",
     "plot_learning_curves",
     "plot_panels",
+    "plot_precision_recall",
     "plot_training_curves",
     "refinement_grid",
     "signed_heat",

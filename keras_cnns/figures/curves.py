@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -160,4 +161,46 @@ def plot_confusion_matrix(report, path) -> None:
                 axes.text(
                     column, row, number, ha="center", va="center", color=colour, size=7
                 )
+    _save(figure, path)
+
+
+def plot_precision_recall(report, path) -> None:
+    """Precision by recall of every class that has objects, best detections at the left.
+
+    Args:
+        report: a ``metrics.DetectionReport``.
+        path: PNG file to write.
+    """
+    curves = report.curves()
+    figure = Figure(figsize=(7.5, 4.5))
+    axes = figure.subplots()
+    rows = [row for row in report.rows if row.class_name in curves]
+    colours = colormaps["tab20"].colors
+    for index, row in enumerate(rows):
+        recall, precision = curves[row.class_name]
+        axes.plot(
+            np.append(0, recall),
+            np.append(precision[:1], precision) if len(precision) else [0],
+            label=f"{row.class_name}: {row.average_precision:.1%}",
+            color=colours[index % len(colours)],
+            linestyle=("-", "--", ":")[index // len(colours) % 3],
+        )
+    axes.set_xlim(0, 1.01)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("recall")
+    axes.set_ylabel("precision")
+    axes.grid(alpha=0.3)
+    if rows:
+        low, high = report.interval
+        axes.set_title(
+            f"mean average precision {report.mean_average_precision:.1%} "
+            f"({low:.1%} to {high:.1%})"
+        )
+        axes.legend(
+            title="average precision",
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1),
+            ncols=-(-len(rows) // 20),
+            fontsize=8,
+        )
     _save(figure, path)
