@@ -1,6 +1,24 @@
 """Data sets and input pipelines: ``load(name, split, batch_size)``."""
 
-from keras_cnns.data.decoding import read_encoded, read_image
+from keras_cnns.data.box_checks import (
+    BAD_BOXES,
+    BoxProblem,
+    BoxReport,
+    check_boxes,
+    told_counts,
+)
+from keras_cnns.data.box_sources import (
+    name_of_example,
+    open_detection_source,
+    pixel_boxes,
+)
+from keras_cnns.data.decoding import encoded_size, read_encoded, read_image
+from keras_cnns.data.detection import (
+    LONG_SIDE,
+    SHORT_SIDE,
+    load_detection_evaluation,
+    load_detection_training,
+)
 from keras_cnns.data.folders import UNLABELLED, list_images
 from keras_cnns.data.images import to_bytes, write_image
 from keras_cnns.data.inpainting import (
@@ -30,6 +48,7 @@ from keras_cnns.data.preprocessing import (
     Preprocessing,
     measure_statistics,
 )
+from keras_cnns.data.scaling import canvas_size, image_scale, on_canvas, scaled_image
 from keras_cnns.data.sources import (
     Layout,
     Source,
@@ -39,34 +58,51 @@ from keras_cnns.data.sources import (
 from keras_cnns.data.stream import evaluation_stream, training_stream
 
 __all__ = [
+    "BAD_BOXES",
     "CONVENTIONS",
     "HOLE_RATIO_BINS",
+    "LONG_SIDE",
+    "SHORT_SIDE",
     "UNLABELLED",
     "VALUE_RANGES",
     "Augmentation",
+    "BoxProblem",
+    "BoxReport",
     "Layout",
     "MaskRecipe",
     "Preprocessing",
     "Source",
     "augmented_input",
+    "canvas_size",
+    "check_boxes",
+    "encoded_size",
     "evaluation_stream",
+    "image_scale",
     "irregular_mask",
     "list_images",
     "load",
+    "load_detection_evaluation",
+    "load_detection_training",
     "load_evaluation",
     "load_inpainting_evaluation",
     "load_inpainting_training",
     "load_training",
     "measure_statistics",
+    "name_of_example",
     "naming_bad_images",
+    "on_canvas",
+    "open_detection_source",
     "open_source",
+    "pixel_boxes",
     "read_encoded",
     "read_image",
     "read_images",
     "read_mask",
     "rectangle_mask",
+    "scaled_image",
     "spread",
     "to_bytes",
+    "told_counts",
     "training_stream",
     "write_image",
     "write_mask",

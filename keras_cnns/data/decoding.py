@@ -22,7 +22,7 @@ IMAGE_EXTENSIONS = (
 )
 # fmt: on
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG"
-_BIT_DEPTH, _COLOUR_TYPE = 24, 25  # positions in a PNG file
+_PNG_SIZE, _BIT_DEPTH, _COLOUR_TYPE = 16, 24, 25  # positions in a PNG file
 _EXIF_BYTES = 65_536  # an EXIF block of JPEG is no longer
 _ORIENTATION = 0x0112  # EXIF's tag
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -118,6 +118,36 @@ def _parts(content, text):
 
 def _holds(content, text):
     return tf.size(_parts(content, text)) > 1
+
+
+@tf.function(autograph=False)
+def encoded_size(content: tf.Tensor) -> tf.Tensor:
+    """Height and width that ``decode_image`` gives, without decoding the pixels.
+
+    Args:
+        content: scalar string, a whole JPEG or PNG file.
+
+    Returns:
+        int32 ``(2,)``.
+
+    Raises:
+        tf.errors.InvalidArgumentError: if it is of another format, or its header is
+            damaged.
+    """
+    is_jpeg = tf.strings.substr(content, 0, 2) == _JPEG
+    is_png = tf.strings.substr(content, 0, 4) == _PNG
+    content = _asserted(is_jpeg | is_png, "an image must be JPEG or PNG", content)
+
+    def size_of_png():
+        places = range(_PNG_SIZE, _PNG_SIZE + 8)
+        digits = tf.reshape(tf.stack([_byte(content, p) for p in places]), [2, 4])
+        return tf.reverse(tf.reduce_sum(digits * 256 ** tf.range(3, -1, -1), 1), [0])
+
+    size = tf.cond(
+        is_jpeg, lambda: tf.image.extract_jpeg_shape(content)[:2], size_of_png
+    )
+    turned = _read_orientation(content, is_jpeg) > 4
+    return tf.ensure_shape(tf.where(turned, tf.reverse(size, [0]), size), [2])
 
 
 def _read_orientation(content, is_jpeg):

@@ -21,7 +21,9 @@ from keras_cnns.data.builders import fashion_mnist_idx, scenes
 
 _SHUFFLE_BYTES = 2**30
 # What errors say that come from reading or decoding an image in a graph.
-_OF_IMAGES = re.compile("Decode(Jpeg|Png)|ReadFile|an image must|No such file")
+_OF_IMAGES = re.compile(
+    "Decode(Jpeg|Png)|JpegShape|ReadFile|an image must|No such file"
+)
 _OUR_BUILDERS = {
     "digits": builders.Digits,
     "photographs": builders.Photographs,
@@ -98,9 +100,9 @@ def open_source(
     Args:
         name: ``digits``, ``rendered_digits``, ``fashion_mnist``, ``photographs``
             (64x64, without labels) or ``photographs_128``, ``scenes/items`` or
-            ``scenes/cutouts`` (128x128, with boxes; ``_256`` for larger ones), any other
-            TFDS name of labelled images (``cifar10``, ``imagenet2012``), or the path of
-            a folder laid out as ``<folder>/<split>/<class>/<image>``.
+            ``scenes/cutouts`` (with boxes), any other TFDS name of labelled
+            images (``cifar10``, ``imagenet2012``), or the path of a folder laid out as
+            ``<folder>/<split>/<class>/<image>``.
         split: split name; TFDS slices such as ``"train[:90%]"`` work for TFDS names.
         data_dir: where TFDS keeps prepared data, default ``~/tensorflow_datasets``;
             for ``fashion_mnist`` it may also hold the IDX files.
@@ -303,6 +305,11 @@ def _folder_source(name, split, labelled, data_dir):
         shuffle_buffer=len(encoded),
         files=tuple(found.paths),
     )
+    return remembered(source)
+
+
+def remembered(source: Source) -> Source:
+    """A source of image files, which ``naming_bad_images`` then looks through."""
     _OPENED.append(weakref.ref(source))
     return source
 

@@ -12,7 +12,7 @@ from sklearn import datasets, model_selection
 from keras_cnns.data.builders import fashion_mnist_idx
 
 DEBIAN_FOLDER = "/usr/share/tuxpaint/stamps"
-# Where stamps may lie below a folder: they themselves, or what a package was unpacked to.
+# Where stamps may lie below a folder, into which the package may be unpacked.
 _PLACES = ("", "stamps", "tuxpaint/stamps", "usr/share/tuxpaint/stamps")
 # Class: folder of the stamps. Far from each other, and with twenty pictures or more.
 STAMP_CLASSES = {

@@ -186,7 +186,8 @@ def find_folder(objects: str, folder=None) -> str:
         )
     if not found:
         raise FileNotFoundError(
-            f"scenes/{objects} cannot be made: {needed} (looked in {folder} and {debian})"
+            f"scenes/{objects} cannot be made: {needed} (looked in {folder} and "
+            f"{debian})"
         )
     return found
 
