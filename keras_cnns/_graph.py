@@ -81,6 +81,38 @@ def tensor_before(layer):
     return layer.input
 
 
+def apply_between(network, start, end, x):
+    """Applies copies of the layers between two tensors of a network to another tensor.
+
+    Args:
+        network: model of the functional API that uses every layer once.
+        start: tensor of it, in the place of which ``x`` is put.
+        end: tensor of it that depends on ``start``, and on no other input.
+        x: Keras tensor.
+
+    Returns:
+        What ``end`` becomes. The copies have the names and weights of the originals.
+
+    Raises:
+        ValueError: if ``end`` depends on something else, or a layer is used in several
+            places.
+    """
+    made = {id(start): x}
+    for layer in network.layers:  # in topological order
+        if isinstance(layer, layers.InputLayer) or id(end) in made:
+            continue
+        given = tensor_before(layer)
+        if all(id(tensor) in made for tensor in tf.nest.flatten(given)):
+            copy = copy_of(layer)
+            taken = tf.nest.map_structure(lambda tensor: made[id(tensor)], given)
+            new = tf.nest.flatten(copy(taken))
+            copy.set_weights(layer.get_weights())
+            made.update(zip(map(id, tf.nest.flatten(layer.output)), new))
+    if id(end) not in made:
+        raise ValueError(f"{end.name} of {network.name} depends on other inputs")
+    return made[id(end)]
+
+
 def output_of(network, layer_name):
     """The output of a layer.
 

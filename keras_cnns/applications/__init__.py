@@ -16,8 +16,12 @@ from keras_cnns.applications.classification.network_in_network import *
 from keras_cnns.applications.classification.resnet import *
 from keras_cnns.applications.classification.resnet_in_resnet import *
 from keras_cnns.applications.classification.shufflenet import *
+from keras_cnns.applications.classification.small_convnet import *
 from keras_cnns.applications.classification.stochastic_depth import *
 from keras_cnns.applications.classification.vgg import *
+from keras_cnns.applications.classification.zf import *
+from keras_cnns.applications.detection.fast_rcnn import *
+from keras_cnns.applications.detection.faster_rcnn import *
 from keras_cnns.applications.frame.costs import count_macs
 from keras_cnns.applications.frame.features import extract_features, stage_ends_of
 from keras_cnns.applications.frame.keras_files import save as save_weights

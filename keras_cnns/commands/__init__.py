@@ -13,12 +13,15 @@ import sys
 # Verb: (what it does, package of a task, or module with ``OPTIONS`` and ``run``).
 VERBS = {
     "train-classifier": ("train an image classifier", "tasks.classification"),
+    "train-detector": ("train an object detector", "tasks.detection"),
     "train-gan": ("train a generative adversarial network", "tasks.generation"),
     "train-inpainter": ("train a network that fills holes", "tasks.inpainting"),
     "refine-images": ("train a refiner of simulated images", "tasks.refinement"),
     "evaluate-classifier": ("evaluate a classifier", "commands.evaluate_classifier"),
     "evaluate-gan": ("score a generator: FID, KID, …", "commands.evaluate_gan"),
+    "evaluate-detector": ("evaluate a detector", "commands.evaluate_detector"),
     "predict": ("classify images", "commands.predict"),
+    "detect": ("find objects in images", "commands.detect"),
     "sample-gan": ("sample images from a generator", "commands.sample_gan"),
     "inpaint": ("fill the holes of images", "commands.inpaint"),
     "compare-inpainting": (

@@ -1,8 +1,11 @@
 """Options shared by several commands."""
 
 import dataclasses
+import os
 from typing import Optional
 
+from keras_cnns import data
+from keras_cnns.data.folders import check_images
 from keras_cnns.runs import (
     DataOptions,
     Options,
@@ -81,3 +84,54 @@ class Exported(Options):
         "whether the exported model's graph, which executes, may do more than compute",
         needs=any_of("saved_model"),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Detecting(Options):
+    """What counts as a detection."""
+
+    min_score: Optional[float] = option(
+        None,
+        "least score; without, 0.05 of probabilities and -1 of support vector machines",
+        within="(-inf, inf)",
+    )
+    iou_threshold: float = option(
+        0.3,
+        "overlap above which the worse of two boxes of a class is left out",
+        within="[0, 1]",
+    )
+    max_detections: int = option(100, "largest number in an image", within="[1, 10000]")
+
+    def detector_options(self) -> dict:
+        """Arguments of ``inference.Detector``."""
+        return {
+            "min_score": self.min_score,
+            "iou_threshold": self.iou_threshold,
+            "max_detections": self.max_detections,
+        }
+
+
+def named_images(images) -> list:
+    """Paths of images, folders listed; each image is decoded once as a check.
+
+    Args:
+        images: files and folders.
+
+    Raises:
+        ValueError: if there are none, or one cannot be decoded.
+    """
+    paths = []
+    for name in images:
+        if os.path.isdir(name):
+            found = data.list_images(name)
+            if not found:
+                raise ValueError(f"the folder {name} holds no images")
+            paths += found
+        elif os.path.lexists(name):
+            paths.append(name)
+        else:
+            raise ValueError(f"{name!r} is neither a file nor a folder")
+    if not paths:
+        raise ValueError("--images names no file")
+    check_images(paths)
+    return paths

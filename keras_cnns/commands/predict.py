@@ -9,13 +9,11 @@ executes: one that could do more than compute is refused without ``--trust_graph
 """
 
 import dataclasses
-import os
 
 import numpy as np
 
 from keras_cnns import _files, data, inference
-from keras_cnns.commands.groups import Epoch, Exported, SomeRuns
-from keras_cnns.data.folders import check_images
+from keras_cnns.commands.groups import Epoch, Exported, SomeRuns, named_images
 from keras_cnns.runs import DataOptions, changed, option, required
 
 
@@ -39,7 +37,7 @@ def run(options) -> list:
         options.which,
         trust_graph=options.trust_graph,
     )
-    paths = _paths(options.images)
+    paths = named_images(options.images)
     results = []
     for start in range(0, len(paths), options.batch_size):
         chunk = paths[start : start + options.batch_size]
@@ -55,25 +53,6 @@ def run(options) -> list:
     if options.json_file:
         _files.write_json(options.json_file, results, indent=2)
     return results
-
-
-def _paths(images):
-    """All images named, folders listed; each is decoded once as a check."""
-    paths = []
-    for name in images:
-        if os.path.isdir(name):
-            found = data.list_images(name)
-            if not found:
-                raise ValueError(f"the folder {name} holds no images")
-            paths += found
-        elif os.path.lexists(name):
-            paths.append(name)
-        else:
-            raise ValueError(f"{name!r} is neither a file nor a folder")
-    if not paths:
-        raise ValueError("--images names no file")
-    check_images(paths)
-    return paths
 
 
 def _show(results):

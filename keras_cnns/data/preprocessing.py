@@ -145,6 +145,11 @@ class Preprocessing:
             image = tf.reverse(image, axis=[-1])
         return (image - tf.constant(self.mean)) / tf.constant(self.std)
 
+    def unstandardize(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Undoes ``standardize``."""
+        image = inputs * tf.constant(self.std) + tf.constant(self.mean)
+        return tf.reverse(image, axis=[-1]) if self.reverse_channels else image
+
     def __call__(self, content: tf.Tensor) -> tf.Tensor:
         """Encoded bytes to one input ``(height, width, channels)``, float32."""
         return self.standardize(self.resize(self.decode(content)))

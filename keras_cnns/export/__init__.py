@@ -1,5 +1,6 @@
 """SavedModels for TF Serving: written atomically, verified in a fresh process."""
 
+from keras_cnns.export.detector import export_detector, prepare_and_detect
 from keras_cnns.export.generator import export_generator
 from keras_cnns.export.inpainter import export_inpainter
 from keras_cnns.export.refiner import export_refiner
@@ -12,10 +13,12 @@ from keras_cnns.export.warmup import check_available as check_warmup_available
 
 __all__ = [
     "check_warmup_available",
+    "export_detector",
     "export_generator",
     "export_inpainter",
     "export_refiner",
     "export_saved_model",
     "find_saved_model",
     "load_saved_model",
+    "prepare_and_detect",
 ]

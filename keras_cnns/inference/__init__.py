@@ -1,6 +1,14 @@
-"""Inference: classification, sampling, inpainting, refining and embeddings."""
+"""Inference: classification, detection, sampling, inpainting, refining, embeddings."""
 
 from keras_cnns.inference.classifiers import load_classifier
+from keras_cnns.inference.detection_evaluation import (
+    DetectorEvaluation,
+    evaluate_detector,
+    region_examples,
+    shown_scenes,
+    stored_proposals,
+)
+from keras_cnns.inference.detectors import CLASSIFIERS, RPN_CLASSES, Detector
 from keras_cnns.inference.embeddings import (
     Embedding,
     evaluate_images,
@@ -21,7 +29,11 @@ from keras_cnns.inference.refinement import Refiner, refine_source
 from keras_cnns.inference.sampler import Sampler
 
 __all__ = [
+    "CLASSIFIERS",
+    "RPN_CLASSES",
     "Comparison",
+    "Detector",
+    "DetectorEvaluation",
     "Embedding",
     "ExemplarInpainter",
     "NetworkInpainter",
@@ -29,6 +41,7 @@ __all__ = [
     "Refiner",
     "Sampler",
     "compare_inpainters",
+    "evaluate_detector",
     "evaluate_images",
     "inception_embedding",
     "load_classifier",
@@ -37,6 +50,9 @@ __all__ = [
     "open_inpainter",
     "quantize",
     "refine_source",
+    "region_examples",
     "run_embedding",
     "run_features",
+    "shown_scenes",
+    "stored_proposals",
 ]

@@ -76,24 +76,26 @@ def region_losses(class_logits, box_deltas, labels, targets):
 
     Args:
         class_logits: ``(batch, R, K + 1)``, background first.
-        box_deltas: ``(batch, R, K + 1, 4)``, predicted for each class.
+        box_deltas: ``(batch, R, K + 1, 4)``, predicted for each class; None where boxes
+            are not regressed.
         labels: ``(batch, R)``, int: 0 background, k the foreground class k - 1, -1 for
             what is not sampled.
         targets: ``(batch, R, 4)``, as ``encode_boxes`` makes them.
 
     Returns:
-        Two tensors ``(batch,)``; 0 where nothing is sampled.
+        Two tensors ``(batch,)``; 0 where nothing is sampled. The second is None without
+        deltas.
 
     Source: Girshick, arXiv 1504.08083, equations 1 and 2.
     """
     entropy, num_sampled = _sampled_entropy(class_logits, labels)
+    class_losses = tf.math.divide_no_nan(entropy, num_sampled)
+    if box_deltas is None:
+        return class_losses, None
     own_class = tf.maximum(tf.cast(labels, tf.int32), 0)
     deltas = tf.gather(box_deltas, own_class, axis=2, batch_dims=2)
     distances = _foreground_distances(deltas, labels, targets, sigma=1.0)
-    return (
-        tf.math.divide_no_nan(entropy, num_sampled),
-        tf.math.divide_no_nan(distances, num_sampled),
-    )
+    return class_losses, tf.math.divide_no_nan(distances, num_sampled)
 
 
 def _sampled_entropy(logits, labels):

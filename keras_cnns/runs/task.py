@@ -155,6 +155,15 @@ class Task(abc.ABC):
         """
         return
 
+    def complete(self, run) -> None:  # noqa: B027  most tasks have nothing to add
+        """What else is learned once all epochs have ended, in the chief process.
+
+        A run that is resumed does it again.
+
+        Args:
+            run: ``Run``; its weights are those of the last epoch.
+        """
+
     def report(self, run, progress: dict) -> None:
         """Writes figures and other results of a finished run, in the chief process.
 

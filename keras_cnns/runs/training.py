@@ -103,6 +103,7 @@ def _samples(task, trainer, run, is_chief):
 
 def _finish(task, run, progress):
     """The export, and the report; where one fails, the other is made nevertheless."""
+    task.complete(run)
     try:
         if task.options.export_dir:
             _export(task, run)

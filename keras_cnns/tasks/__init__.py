@@ -1,14 +1,21 @@
-"""Tasks: classification, generation, inpainting and refinement."""
+"""Tasks: classification, detection, generation, inpainting and refinement."""
 
 from keras_cnns.runs import Run, read_run, train
 from keras_cnns.tasks.classification import ClassificationTask
+from keras_cnns.tasks.detection import DetectionTask
 from keras_cnns.tasks.generation import GenerationTask
 from keras_cnns.tasks.inpainting import InpaintingTask
 from keras_cnns.tasks.refinement import RefinementTask
 
 TASKS = {
     task.name: task
-    for task in (ClassificationTask, GenerationTask, InpaintingTask, RefinementTask)
+    for task in (
+        ClassificationTask,
+        DetectionTask,
+        GenerationTask,
+        InpaintingTask,
+        RefinementTask,
+    )
 }
 
 
@@ -27,7 +34,8 @@ class OpenedRun(Run):
 
         Returns:
             Of ``classification`` an ``inference.Predictor`` (encoded images to
-            probabilities), of ``generation`` a ``Sampler`` (a count to images), of
+            probabilities), of ``detection`` a ``Detector`` (an image to boxes, scores
+            and classes), of ``generation`` a ``Sampler`` (a count to images), of
             ``inpainting`` a ``NetworkInpainter`` (image and mask to the filled image),
             of ``refinement`` a ``Refiner`` (images to refined ones).
 

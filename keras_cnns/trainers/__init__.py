@@ -1,9 +1,12 @@
 """Trainers: ``keras.Model`` subclasses that receive networks and train them."""
 
 from keras_cnns.trainers.adversarial import sample_generator
+from keras_cnns.trainers.alternating import AlternatingFasterRCNNTrainer
 from keras_cnns.trainers.classification import ClassificationTrainer
 from keras_cnns.trainers.contextual_attention import ContextualAttentionTrainer
 from keras_cnns.trainers.distribution import make_strategy
+from keras_cnns.trainers.fast_rcnn import FastRCNNTrainer
+from keras_cnns.trainers.faster_rcnn import FasterRCNNTrainer, RPNTrainer, propose
 from keras_cnns.trainers.feature_networks import FeatureNetwork, vgg16_features
 from keras_cnns.trainers.freezing import freeze_up_to
 from keras_cnns.trainers.gan import GAN, ConditionalGAN
@@ -23,14 +26,18 @@ __all__ = [
     "GAN",
     "OPTIMIZERS",
     "SCHEDULES",
+    "AlternatingFasterRCNNTrainer",
     "ClassificationTrainer",
     "ConditionalGAN",
     "ContextualAttentionTrainer",
+    "FastRCNNTrainer",
+    "FasterRCNNTrainer",
     "FeatureNetwork",
     "GlobalLocalTrainer",
     "InpaintingTrainer",
     "InstanceNoise",
     "LBAMTrainer",
+    "RPNTrainer",
     "Latents",
     "ReconstructionTrainer",
     "ReconstructionWeights",
@@ -41,6 +48,7 @@ __all__ = [
     "freeze_up_to",
     "make_optimizer",
     "make_strategy",
+    "propose",
     "sample_generator",
     "two_stage_rate",
     "vgg16_features",

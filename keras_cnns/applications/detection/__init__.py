@@ -1,0 +1,1 @@
+"""Networks that find objects: R-CNN, SPPnet, Fast R-CNN, Faster R-CNN."""

@@ -1,0 +1,127 @@
+"""Finding objects in images with a trained detector."""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from keras_cnns._checks import check_choice
+from keras_cnns.applications.detection.detections import DetectionFunction
+from keras_cnns.exemplar import selective_search
+from keras_cnns.export import prepare_and_detect
+from keras_cnns.runs import read_run
+from keras_cnns.trainers.region_classifiers import RegionClassifiers
+
+CLASSIFIERS = "classifiers.npz"  # in the run's folder, of R-CNN and SPPnet
+RPN_CLASSES = ("object",)
+
+
+class Detector:
+    """Detections of images of any size, by a run of the task ``detection``.
+
+    Args:
+        run_dir: folder of the run, or its ``Run``.
+        which: weights of the ``"best"`` or the ``"last"`` epoch.
+        min_score: of detections; None: 0.05 of probabilities, and of support vector
+            machines, whose scores are distances, -1.
+        iou_threshold: a box goes that overlaps a better one of its class by more.
+        max_detections: of an image.
+
+    Attributes:
+        class_names: tuple of names; of a region proposal network, ``("object",)``.
+        function: the ``DetectionFunction``.
+        preprocessing: ``Preprocessing`` of its images.
+        sides: (shorter side, largest longer side) that images are scaled to.
+        protocol: run, epoch and thresholds, as JSON values.
+
+    Raises:
+        ValueError: if the folder holds no such run, or an argument is bad.
+    """
+
+    def __init__(
+        self,
+        run_dir,
+        which="last",
+        *,
+        min_score=None,
+        iou_threshold=0.3,
+        max_detections=100,
+    ):
+        check_choice("which", which, ("best", "last"))
+        run = read_run(run_dir, "detection")
+        details = run.config.details
+        classifiers = None
+        if details["classifiers"] == "svm":
+            classifiers = RegionClassifiers.load(f"{run.folder}/{CLASSIFIERS}")
+        if min_score is None:
+            min_score = 0.05 if classifiers is None else -1.0
+        given = {
+            "iou_threshold": iou_threshold,
+            "min_score": min_score,
+            "max_detections": max_detections,
+        }
+        network = run.load("network", which, (None, None))
+        self.function = DetectionFunction(network, classifiers, **given)
+        is_rpn = run.config.networks["network"]["model"].startswith("rpn")
+        self.class_names = RPN_CLASSES if is_rpn else run.config.class_names
+        self.preprocessing = run.config.preprocessing
+        self.sides = tuple(details["sides"])
+        self.protocol = {"run": run.folder, "which": which, **given}
+        self._search = details["proposals"]
+        shape = [None, None, self.preprocessing.channels]
+        pixels, rois = tf.TensorSpec(shape), tf.TensorSpec([None, 4])
+        signature = [pixels, rois] if self.function.takes_regions else [pixels]
+
+        @tf.function(input_signature=signature)
+        def detect(pixels, rois=None):
+            return prepare_and_detect(
+                self.function, self.preprocessing, self.sides, pixels, rois
+            )
+
+        self._detect = detect
+
+    def propose(self, image) -> np.ndarray:
+        """Proposals ``(regions, 4)`` by selective search, as the run was trained with.
+
+        Args:
+            image: uint8 ``(height, width, channels)``.
+        """
+        return selective_search(image, seed=0, **self._search)
+
+    def __call__(self, image, proposals=None) -> dict:
+        """Detections of one image.
+
+        Args:
+            image: ``(height, width, channels)``, 0 to 255, of the run's channels.
+            proposals: ``(regions, 4)`` in its pixels, for networks that are given
+                them; None: those of ``propose``.
+
+        Returns:
+            Dict of ``boxes (detections, 4)``, continuous ``(y1, x1, y2, x2)`` in pixels
+            of the image, ``scores (detections,)``, best first, and ``classes``.
+
+        Raises:
+            ValueError: if the image has another shape.
+        """
+        channels = self.preprocessing.channels
+        shape = np.shape(image)
+        if len(shape) != 3 or shape[2] != channels or not min(shape):
+            raise ValueError(
+                f"image must have the shape (height, width, {channels}), got {shape}"
+            )
+        given = [tf.cast(image, tf.float32)]
+        if self.function.takes_regions:
+            rois = self.propose(image) if proposals is None else proposals
+            given.append(tf.cast(np.reshape(rois, (-1, 4)), tf.float32))
+        found = {name: value.numpy() for name, value in self._detect(*given).items()}
+        count = found.pop("count")
+        return {name: value[:count] for name, value in found.items()}
+
+    def timed(self, image, proposals=None) -> tuple:
+        """(detections, seconds of all, seconds of the proposals among them)."""
+        start = time.perf_counter()
+        if proposals is None and self.function.takes_regions:
+            proposals = self.propose(image)
+        middle = time.perf_counter()
+        found = self(image, proposals)
+        return found, time.perf_counter() - start, middle - start

@@ -1,0 +1,320 @@
+"""The detection task."""
+
+import os
+
+from tensorflow import keras
+
+from keras_cnns import applications, data, export, figures, inference, trainers
+from keras_cnns.applications.detection.detections import (
+    DetectionFunction,
+    region_features,
+)
+from keras_cnns.applications.detection.pretrained import load_backbone
+from keras_cnns.data import scaling
+from keras_cnns.runs import RunConfig, Task, holds_run, parse_numbers, read_run
+from keras_cnns.tasks.detection.options import SEARCHED, DetectionOptions
+
+_TRAINERS = {
+    "rcnn": trainers.FastRCNNTrainer,
+    "sppnet": trainers.FastRCNNTrainer,
+    "fast_rcnn": trainers.FastRCNNTrainer,
+    "faster_rcnn": trainers.FasterRCNNTrainer,
+    "rpn": trainers.RPNTrainer,
+}
+# Of the steps of alternating training, the fractions at which the first three of its
+# turns end: 80,000, 40,000, 80,000 and 40,000 steps in the published code.
+_PHASE_ENDS = (1 / 3, 1 / 2, 5 / 6)
+_GRID_IMAGES = 12
+_PAPER_SIDE = 600  # shorter side of images of varying sizes
+
+
+class DetectionTask(Task):
+    """Trains a detector, and fits what scores its regions."""
+
+    name = DetectionOptions.task
+    options_class = DetectionOptions
+
+    def __init__(self, options):
+        super().__init__(options)
+        self._held_out = None
+        self._proposals = {}
+        self._searches = options.row.trainer in SEARCHED
+        self._alternates = bool(
+            options.effective("training").get("training") == "alternating"
+        )
+
+    @property
+    def augmentation(self):
+        return data.Augmentation("")  # boxes are flipped with their images
+
+    def open_source(self, split, dataset=""):
+        if not split:
+            return None
+        options = self.options
+        return data.open_detection_source(
+            dataset or options.dataset, split, options.data_dir
+        )
+
+    def open(self):
+        options = self.options
+        self.sources = [(self.open_source(options.train_split), 1)]
+        self._held_out = self.open_source(options.validation_split)
+        if self._held_out and self._held_out.class_names != self.source.class_names:
+            raise ValueError(
+                f"the splits {self.source.split} and {self._held_out.split} of "
+                f"{self.source.name} have different classes"
+            )
+        if self._searches:
+            for source in filter(None, (self.source, self._held_out)):
+                self._proposals[source.split] = self._search(source)
+
+    def _search(self, source):
+        """The stored proposals of a split; missing ones are searched for now."""
+        folder = self.options.proposals_dir or os.path.join(
+            self.options.run_dir, "proposals"
+        )
+        return inference.stored_proposals(source, folder, self._search_settings())
+
+    def _search_settings(self):
+        """Arguments of ``exemplar.selective_search``; none where it is not used."""
+        if not self._searches:
+            return {}
+        options = self.options
+        scales = parse_numbers("proposal_scales", options.proposal_scales, kind=int)
+        return {
+            "mode": options.proposal_mode,
+            "width": options.proposal_width or None,
+            "min_side": options.proposal_min_side,
+            "scales": list(scales) or None,
+            "max_boxes": options.num_proposals,
+        }
+
+    @property
+    def _sides(self):
+        """(shorter side, largest longer side) that images are scaled to."""
+        height, width, _ = self.source.image_shape
+        own = min(height, width) if height and width else _PAPER_SIDE
+        return self.options.image_size or own, self.options.long_side
+
+    @property
+    def _lengths(self):
+        return dict(zip(("short_side", "long_side"), self._sides))
+
+    def configure(self):
+        options, row = self.options, self.options.row
+        preprocessing = self._preprocessing()
+        args = {"image_shape": preprocessing.shape}
+        if row.trainer != "rpn":
+            args["classes"] = len(self.source.class_names)
+        example = {"network": {"pooling": "align"}}
+        networks = self.networks_of(lambda role, name: args, example)
+        details = {
+            "sides": list(self._sides),
+            "classifiers": options.effective("classifiers").get(
+                "classifiers", "softmax"
+            ),
+            "proposals": self._search_settings(),
+        }
+        if self._alternates:
+            networks["proposer"] = self._proposer(networks["network"])
+        names = self.source.class_names
+        return RunConfig(networks, preprocessing, names, details=details)
+
+    def _proposer(self, network):
+        """The region proposal network that has the anchors of a detector."""
+        info = applications.model_info(network["model"])
+        own = {**info.architecture, **network["args"]}
+        taken = applications.model_info("rpn_vgg16").architecture
+        args = {name: own[name] for name in (*taken, "image_shape")}
+        return {"model": "rpn_vgg16", "args": args}
+
+    def _backbone(self, config):
+        """(registry name, its arguments, size of crops) of the network's backbone."""
+        row = config.networks["network"]
+        own = {
+            **applications.model_info(row["model"]).architecture,
+            **row["args"],
+        }
+        return own["backbone"], own.get("backbone_args"), own.get("crop_size")
+
+    def _preprocessing(self):
+        """That of the options, else of the backbone's weights, else of the data."""
+        options, source = self.options, self.source
+        model = options.row.networks["network"]
+        info = applications.model_info(
+            applications.model_info(model).architecture["backbone"]
+        )
+        height, width = scaling.canvas_size(source.image_shape, *self._sides)
+        convention, run = options.preprocessing, _run_of(options.backbone_weights)
+        if not convention and run is not None:
+            return run.config.preprocessing.with_size(height, width)
+        if not convention and options.backbone_weights in info.weights:
+            convention = info.preprocessing_of(options.backbone_weights)
+        channels = options.channels or source.image_shape[2] or 3
+        if convention in ("", "dataset"):
+            return data.measure_statistics(source, height, width, channels)
+        known = {**data.CONVENTIONS[convention], "crop_ratio": None}
+        return data.Preprocessing(height, width, channels, **known)
+
+    def make_trainer(self, config, is_new):
+        options = self.options
+        networks = self.build_networks(config)
+        backbone = self._backbone(config)
+        if is_new and options.backbone_weights:
+            for network in networks.values():
+                load_backbone(
+                    network, _weight_file(options.backbone_weights), *backbone
+                )
+        for network in networks.values():
+            _freeze(network, options.freeze, options.freeze_batch_norm)
+        kind, given = _TRAINERS[options.row.trainer], {}
+        if options.row.trainer != "rpn":
+            given["background_range"] = (options.background_iou, options.foreground_iou)
+        if not self._alternates:
+            trainer = kind(networks["network"], **self.trainer_options(kind, **given))
+            trainer.compile(self._optimizer(self.total_steps))
+            return trainer
+        kind = trainers.AlternatingFasterRCNNTrainer
+        ends = [round(end * self.total_steps) for end in _PHASE_ENDS]
+        given["phase_ends"] = ends
+        trainer = kind(
+            networks["network"],
+            networks["proposer"],
+            **self.trainer_options(kind, **given),
+        )
+        lengths = [
+            end - start for start, end in zip([0, *ends], [*ends, self.total_steps])
+        ]
+        trainer.compile(*map(self._optimizer, lengths))
+        return trainer
+
+    def _optimizer(self, steps):
+        return self.options.make_optimizer(steps, self.steps_per_epoch)
+
+    def load_batches(self, config, start_step):
+        options = self.options
+        return data.load_detection_training(
+            self.source,
+            options.batch_size,
+            start_step,
+            preprocessing=config.preprocessing,
+            **self._lengths,
+            max_objects=options.max_objects,
+            flip=options.augmentation == "flip",
+            seed=options.seed,
+            proposals=self._proposals.get(self.source.split),
+            bad_boxes=options.bad_boxes,
+        )
+
+    def load_validation(self, config):
+        if self._held_out is None:
+            return None
+        return self._evaluation(config, self._held_out)
+
+    def _evaluation(self, config, source):
+        options = self.options
+        return data.load_detection_evaluation(
+            source,
+            options.batch_size,
+            preprocessing=config.preprocessing,
+            **self._lengths,
+            max_objects=options.max_objects,
+            proposals=self._proposals.get(source.split),
+            bad_boxes=options.bad_boxes,
+        )
+
+    def sampler(self, trainer, config):
+        """Detections on some images, by the network's own scores."""
+        source = self._held_out or self.source
+        count = min(_GRID_IMAGES, source.num_examples)
+        batches = -(-count // self.options.batch_size)
+        batches = list(self._evaluation(config, source).take(batches))
+        detect = DetectionFunction(trainer.network)
+        names = config.class_names
+        if self.options.row.trainer == "rpn":
+            names = inference.RPN_CLASSES
+
+        def sample():
+            with trainer.averaged_weights():
+                return [
+                    detect(images, targets["sizes"], targets.get("proposals"))
+                    for images, targets in batches
+                ]
+
+        def write(found, path):
+            scenes = inference.shown_scenes(batches, found, config.preprocessing)
+            images, detections, truths = (part[:count] for part in scenes)
+            figures.detection_grid(images, detections, path, names, truths=truths)
+
+        return sample, write
+
+    def complete(self, run):
+        """Fits support vector machines and box regressors, of R-CNN and SPPnet."""
+        if run.config.details["classifiers"] != "svm":
+            return
+        network = run.load("network")
+        batches = self._evaluation(run.config, self.source)
+        fitted = trainers.fit_region_classifiers(
+            inference.region_examples(region_features(network), batches),
+            len(run.config.class_names),
+            method=self.options.row.trainer,
+            seed=self.options.seed,
+        )
+        fitted.save(os.path.join(run.folder, inference.CLASSIFIERS))
+
+    def report(self, run, progress):
+        """Curves, and detections of the last epoch on the validation split."""
+        super().report(run, progress)
+        if self._held_out is None:
+            return
+        evaluation = inference.evaluate_detector(
+            inference.Detector(run),
+            self._held_out,
+            self._proposals.get(self._held_out.split),
+        )
+        evaluation.write(run.folder)
+        progress["report"] = evaluation
+        print(evaluation.summary())
+
+    @classmethod
+    def inferencer(cls, run, which="last", **options):
+        """``inference.Detector``."""
+        return inference.Detector(run, which, **options)
+
+    @classmethod
+    def export(cls, run, export_dir, name="", *, which="last"):
+        detector = inference.Detector(run, which)
+        return export.export_detector(
+            detector.function,
+            export_dir,
+            name or run.options["model"],
+            preprocessing=detector.preprocessing,
+            sides=detector.sides,
+            class_names=detector.class_names,
+        )
+
+
+def _freeze(network, layer_name, all_batch_norm):
+    """Freezes a part of the backbone, and all batch normalisation if asked for."""
+    names = [layer.name for layer in network.layers]
+    backbone = network.get_layer("backbone") if "backbone" in names else network
+    if layer_name == "all":
+        if backbone is network:
+            raise ValueError("freeze='all' leaves nothing to train")
+        backbone.trainable = False
+    elif layer_name:
+        trainers.freeze_up_to(backbone, layer_name)
+    if all_batch_norm:
+        for layer in network.submodules:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+
+
+def _run_of(weights):
+    """The run of a classifier that weights are of; None if there is none."""
+    return read_run(weights, "classification") if holds_run(weights or "-") else None
+
+
+def _weight_file(weights):
+    """The name or file of weights; of a run's folder that of its best epoch."""
+    return os.path.join(weights, "best.h5") if os.path.isdir(weights) else weights
