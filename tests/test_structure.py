@@ -11,7 +11,7 @@ PACKAGE = ROOT / "keras_cnns"
 FOUNDATION = {"layers", "losses", "metrics", "data", "exemplar"}
 APPLICATIONS = FOUNDATION | {"applications"}
 RUNS = APPLICATIONS | {"trainers", "figures"}
-INFERENCE = RUNS | {"runs", "export"}
+INFERENCE = RUNS | {"runs", "export", "compression"}
 # The rooms that each one may import from.
 BELOW = {
     **{room: set() for room in FOUNDATION},
@@ -19,6 +19,7 @@ BELOW = {
     "trainers": APPLICATIONS,
     "figures": APPLICATIONS,
     "export": APPLICATIONS,
+    "compression": APPLICATIONS,
     "runs": RUNS,
     "inference": INFERENCE,
     "inspection": INFERENCE | {"inference"},

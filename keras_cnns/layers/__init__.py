@@ -22,7 +22,9 @@ from keras_cnns.layers.region_proposals import RegionProposals
 from keras_cnns.layers.regions import FoldRegions, UnfoldRegions
 from keras_cnns.layers.roi_align import RoIAlign
 from keras_cnns.layers.roi_pooling import RoIPooling
+from keras_cnns.layers.roi_pyramid_pooling import RoIPyramidPooling
 from keras_cnns.layers.valid_pixels import ValidPixels
+from keras_cnns.layers.warped_crops import WarpedCrops
 
 __all__ = [
     "ANCHOR_STYLES",
@@ -50,5 +52,7 @@ __all__ = [
     "UnfoldRegions",
     "RoIAlign",
     "RoIPooling",
+    "RoIPyramidPooling",
+    "WarpedCrops",
     "base_anchors",
 ]

@@ -57,7 +57,7 @@ def _edges(start, length, i, count):
     return start + i * length // count, start + math.ceil((i + 1) * length / count)
 
 
-def roi_pooling(features, rois, size=3, scale=0.25):
+def roi_pooling(features, rois, size=2, scale=0.25):
     result = np.zeros((*rois.shape[:2], size, size, features.shape[-1]))
     for b, r, i, j in np.ndindex(*rois.shape[:2], size, size):
         corners = (rois[b, r] - [0, 0, 1, 1]) * scale
@@ -152,3 +152,56 @@ def scattered_boxes(shape, seed=0):
     corners = random.uniform(0, 40, (*shape, 2))
     sides = random.uniform(10, 30, (*shape, 2))
     return np.concatenate([corners, corners + sides], -1).astype(np.float32)
+
+
+def roi_pyramid_pooling(features, rois, levels=(2, 1), scale=0.25):
+    """By the paper's mapping; pixels and cells are counted from 1."""
+    result = np.zeros((*rois.shape[:2], 5, features.shape[-1]))
+    for b, r in np.ndindex(*rois.shape[:2]):
+        spans = []
+        for axis, size in enumerate(features.shape[1:3]):
+            first = math.floor((float(rois[b, r, axis]) + 1) * scale) + 1
+            last = math.ceil(float(rois[b, r, axis + 2]) * scale) - 1
+            if first > last:
+                first = last = (first + last) // 2
+            first, last = np.clip([first, last], 1, size)
+            spans.append((first - 1, last - first + 1))
+        k = 0
+        for level in levels:
+            for i, j in np.ndindex(level, level):
+                edges = _edges(*spans[0], i, level), _edges(*spans[1], j, level)
+                result[b, r, k] = bin_maximum(features[b], *edges)
+                k += 1
+    return result
+
+
+def warped_crops(images, rois, size=5, context=1):
+    """The part of each region in the image, resized, at its place in zeros."""
+    result = np.zeros((*rois.shape[:2], size, size, images.shape[-1]))
+    for b, r in np.ndindex(*rois.shape[:2]):
+        weights = []
+        for axis, length in enumerate(images.shape[1:3]):
+            low, high = rois[b, r, axis].item(), rois[b, r, axis + 2].item()
+            half = (high - low) / 2 * size / (size - 2 * context)
+            middle = (low + high) / 2
+            low, high = (round_half_away(middle + s * half) for s in (-1, 1))
+            weights.append(_warping(low, high, length, size))
+        result[b, r] = np.einsum("ih,hwc,jw->ijc", weights[0], images[b], weights[1])
+    return result
+
+
+def _warping(low, high, length, size):
+    """(size, length): linear interpolation between pixels from low up to high."""
+    matrix = np.zeros((size, length))
+    inside = range(max(low, 0), min(high, length))
+    if not inside:
+        return matrix
+    scale = size / (high - low)
+    before = round_half_away(max(-low, 0) * scale)
+    count = min(round_half_away(len(inside) * scale), size - before)
+    for i in range(count):
+        place = (i + 0.5) * len(inside) / count - 0.5
+        place = inside[0] + min(max(place, 0), len(inside) - 1)
+        for pixel in inside:
+            matrix[before + i, pixel] = max(0, 1 - abs(place - pixel))
+    return matrix

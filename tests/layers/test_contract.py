@@ -208,14 +208,24 @@ CASES = {
         region_references.roi_align,
     ),
     "RoIPooling": (
-        {"size": 3, "scale": 0.25},
+        {"size": 2, "scale": 0.25},
         [(2, 6, 5, 2), region_references.ROIS],
         region_references.roi_pooling,
+    ),
+    "RoIPyramidPooling": (
+        {"levels": (2, 1), "scale": 0.25},
+        [(2, 6, 5, 2), region_references.ROIS],
+        region_references.roi_pyramid_pooling,
     ),
     "UnfoldRegions": (
         {},
         [(8, 3, 2), region_references.ROIS],
         lambda x, _: x.reshape(2, 4, 3, 2),
+    ),
+    "WarpedCrops": (
+        {"size": 5, "context": 1},
+        [(2, 12, 10, 1), region_references.ROIS / 2],
+        region_references.warped_crops,
     ),
     # At a zero kernel only the shortcut of the first half of the channels is left.
     "DualStreamConv2D": (
@@ -343,7 +353,7 @@ def test_config_mixed_precision_xla_and_unknown_sizes(name):
     model = keras.Model(symbols, _call(getattr(layers, name)(**arguments), *symbols))
     compiled = tf.function(model, jit_compile=True)
     for fast, plain in zip(*(_all(_call(f, *inputs)) for f in (compiled, model))):
-        np.testing.assert_allclose(fast, plain, rtol=1e-5)
+        np.testing.assert_allclose(fast, plain, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("filters", [0, 2.5, "three"])
@@ -385,6 +395,26 @@ def test_channel_padding_refuses_to_remove_channels():
         ("MaskRenormalization", {"kernel_size": 0}, "kernel_size.*got 0"),
         ("MaskRenormalization", {"kernel_size": 4, "strides": 1.5}, "strides.*1.5"),
         ("MaskUpdate", {"exponent": 0}, "exponent.*got 0"),
+        ("Anchors", {"stride": 0, "sizes": (8,)}, "stride.*got 0"),
+        ("Anchors", {"stride": 8, "sizes": ()}, r"sizes.*got \(\)"),
+        ("Anchors", {"stride": 8, "sizes": (8, -1)}, r"sizes=\(8, -1\).*got -1"),
+        ("Anchors", {"stride": 8, "sizes": (8,), "ratios": 2}, "ratios.*got 2"),
+        ("Anchors", {"stride": 8, "sizes": (8,), "style": "x"}, "style.*got 'x'"),
+        ("Detections", {"iou_threshold": 1.5}, "iou_threshold.*got 1.5"),
+        ("Detections", {"min_score": -1}, "min_score.*got -1"),
+        ("Detections", {"max_detections": 0}, "max_detections.*got 0"),
+        ("RegionProposals", {"pre_nms": 5}, "pre_nms must be two.*got 5"),
+        ("RegionProposals", {"post_nms": (5, 0)}, r"post_nms=\(5, 0\).*got 0"),
+        ("RegionProposals", {"min_size": -1}, "min_size.*got -1"),
+        ("RoIAlign", {"size": 2, "scale": 1, "samples": 0}, "samples.*got 0"),
+        ("RoIAlign", {"size": 2, "scale": 1, "aligned": 1}, "aligned.*got 1"),
+        ("RoIPooling", {"size": 2.5, "scale": 1}, "size.*got 2.5"),
+        ("RoIPooling", {"size": (2, 2, 2), "scale": 1}, r"size.*got \(2, 2, 2\)"),
+        ("RoIPooling", {"size": 2, "scale": 0}, "scale.*got 0"),
+        ("RoIPyramidPooling", {"levels": (2, 0)}, r"levels=\(2, 0\).*got 0"),
+        ("RoIPyramidPooling", {"margin": 6.5}, "margin=6.5 has no effect"),
+        ("WarpedCrops", {"size": 32}, "context.*size=32, got 16"),
+        ("WarpedCrops", {"size": 8, "context": -1}, "context.*got -1"),
         ("NearestUpsampling2D", {"size": 0}, "size.*got 0"),
         ("NearestUpsampling2D", {"size": (2, 2)}, r"size.*got \(2, 2\)"),
         (
