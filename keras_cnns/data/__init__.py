@@ -48,6 +48,7 @@ from keras_cnns.data.preprocessing import (
     Preprocessing,
     measure_statistics,
 )
+from keras_cnns.data.proposals import ProposalStore, write_proposals
 from keras_cnns.data.scaling import canvas_size, image_scale, on_canvas, scaled_image
 from keras_cnns.data.sources import (
     Layout,
@@ -71,6 +72,7 @@ __all__ = [
     "Layout",
     "MaskRecipe",
     "Preprocessing",
+    "ProposalStore",
     "Source",
     "augmented_input",
     "canvas_size",
@@ -106,4 +108,5 @@ __all__ = [
     "training_stream",
     "write_image",
     "write_mask",
+    "write_proposals",
 ]

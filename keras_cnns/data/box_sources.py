@@ -3,11 +3,13 @@
 import functools
 import os
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from keras_cnns.data.box_folders import open_box_folder
 from keras_cnns.data.scaling import snapped
-from keras_cnns.data.sources import Layout, Source, open_source
+from keras_cnns.data.sources import Layout, Source, open_source, remembered
 
 # TFDS divides VOC's inclusive, 1-based corners by the size, as they are: what the first
 # corner lies too far to the lower right, in pixels.
@@ -38,6 +40,8 @@ def open_detection_source(name: str, split: str, data_dir=None) -> Source:
         ValueError: if the name, the split or the kind of data is not usable.
         OSError: if the data can neither be found nor downloaded.
     """
+    if os.path.isdir(name) and not name.startswith("scenes/"):
+        return _folder_source(name, split, data_dir)
     return open_source(
         name, split, data_dir, layout=functools.partial(_objects_layout, name)
     )
@@ -58,6 +62,42 @@ def pixel_boxes(target: dict, height, width) -> tf.Tensor:
     boxes = target["boxes"] * tf.stack([height, width, height, width])
     inset = target["inset"]
     return snapped(boxes - tf.stack([inset, inset, 0.0, 0.0]))
+
+
+def _folder_source(name, split, data_dir):
+    found = open_box_folder(name, split, data_dir)
+    boxes, labels, ignored, sizes = (
+        tf.constant(part)
+        for part in (found.boxes, found.labels, found.ignored, found.sizes)
+    )
+
+    def target_of(index, first, last):
+        return {
+            "boxes": boxes[first:last],
+            "labels": labels[first:last],
+            "ignored": ignored[first:last],
+            "inset": tf.constant(0.0),
+            "size": sizes[index],
+        }
+
+    rows = np.arange(len(found.paths)), found.starts[:-1], found.starts[1:]
+    # As bytes: names of files need not be UTF-8.
+    encoded = [os.fsencode(path) for path in found.encoded]
+    examples = tf.data.Dataset.from_tensor_slices((encoded, rows)).map(
+        lambda path, places: (path, target_of(*places))
+    )
+    source = Source(
+        name=name,
+        split=split,
+        num_examples=len(encoded),
+        class_names=found.class_names,
+        image_shape=(None, None, found.channels),
+        examples=examples,
+        read=tf.io.read_file,
+        shuffle_buffer=len(encoded),
+        files=tuple(found.paths),
+    )
+    return remembered(source)
 
 
 def _objects_layout(name, info):

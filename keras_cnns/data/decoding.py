@@ -230,10 +230,12 @@ class Header(NamedTuple):
     Attributes:
         is_grey: whether the image has no colours.
         is_native: whether it is JPEG or PNG.
+        size: (height, width) as it is seen.
     """
 
     is_grey: bool
     is_native: bool
+    size: tuple
 
 
 def read_header(path, kind: str = "image") -> Header:
@@ -304,7 +306,19 @@ def _opened(path, kind):
 def _header_of(image):
     # "I": PNG files of 16 bits, as older releases of Pillow open them
     is_grey = image.mode in (*_GREY, *_SIXTEEN_BITS, "I")
-    return Header(is_grey, image.format in ("JPEG", "MPO", "PNG"))
+    is_native = image.format in ("JPEG", "MPO", "PNG")
+    size = image.size if _is_turned(image, is_native) else image.size[::-1]
+    return Header(is_grey, is_native, size)
+
+
+def _is_turned(image, is_native):
+    """Whether EXIF's orientation exchanges height and width."""
+    exif = image.getexif()
+    if is_native:  # other programs' notes do not count, as in ``decode_image``
+        exif = Image.Exif()
+        with contextlib.suppress(Exception):  # a damaged block tells nothing
+            exif.load(image.info.get("exif", b""))
+    return exif.get(_ORIENTATION) in (5, 6, 7, 8)
 
 
 def _as_png(image):

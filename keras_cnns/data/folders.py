@@ -103,10 +103,10 @@ def open_folder(folder: str, split: str, labelled: bool, data_dir=None) -> Image
         raise ValueError(f"{top} holds no images{hint}")
     _check_classes(top, by_class, [] if is_flat else loose)
     paths = [path for found in by_class.values() for path in found]
-    headers = _read_headers(paths)
+    headers = read_headers(paths)
     return ImageFiles(
         paths,
-        _encoded_files(paths, headers, data_dir),
+        encoded_files(paths, headers, data_dir),
         [i for i, found in enumerate(by_class.values()) for _ in found],
         tuple(by_class),
         1 if all(header.is_grey for header in headers) else 3,
@@ -147,7 +147,12 @@ def _subfolders(folder):
     ]
 
 
-def _read_headers(paths):
+def read_headers(paths) -> list:
+    """The ``Header`` of each of some image files.
+
+    Raises:
+        ValueError: naming the first that is no image, and telling how many are not.
+    """
     headers, bad = [], []
     for path in paths:
         try:
@@ -160,8 +165,13 @@ def _read_headers(paths):
     return headers
 
 
-def _encoded_files(paths, headers, data_dir):
-    """The files as they are, but those of other formats than JPEG and PNG converted."""
+def encoded_files(paths, headers, data_dir) -> list:
+    """Paths of the files as they are, but of JPEG or PNG copies of other formats.
+
+    Args:
+        paths, headers: of the files.
+        data_dir: where copies are kept, as ``open_folder`` takes it.
+    """
     folder = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
     folder = os.path.join(folder, "converted_images")
     found, encoded = 0, []
