@@ -22,6 +22,8 @@ from keras_cnns.applications.classification.vgg import *
 from keras_cnns.applications.classification.zf import *
 from keras_cnns.applications.detection.fast_rcnn import *
 from keras_cnns.applications.detection.faster_rcnn import *
+from keras_cnns.applications.detection.rcnn import *
+from keras_cnns.applications.detection.sppnet import *
 from keras_cnns.applications.frame.costs import count_macs
 from keras_cnns.applications.frame.features import extract_features, stage_ends_of
 from keras_cnns.applications.frame.keras_files import save as save_weights

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tqdm
 
 from keras_cnns import _files, data, exemplar, figures, metrics
+from keras_cnns.data.sources import folder_name
 from keras_cnns.inference.detectors import RPN_CLASSES
 
 _RECALLS = (10, 50, 300)  # proposals of an image whose recall is told
@@ -18,8 +19,8 @@ def stored_proposals(source, folder: str, settings: dict):
 
     Args:
         source: of ``data.open_detection_source``.
-        folder: gets them in files of some images each; a search that was ended goes on
-            with the first file that is missing.
+        folder: gets a folder for the split; a search that was ended goes on with the
+            first of its files that is missing.
         settings: arguments of ``exemplar.selective_search``.
 
     Returns:
@@ -29,14 +30,17 @@ def stored_proposals(source, folder: str, settings: dict):
         ValueError: if the folder holds proposals of other data or settings.
         OSError: if it cannot be written.
     """
-    store = data.ProposalStore(folder, source, settings)
-    store.fill(
-        lambda image: exemplar.selective_search(image, seed=0, **settings),
-        progress=lambda total: tqdm.tqdm(
-            total=total, desc=f"proposals of {source.split}", disable=None
-        ),
-    )
-    return store
+    with tqdm.tqdm(
+        total=source.num_examples, desc=f"proposals of {source.split}", disable=None
+    ) as bar:
+        return data.write_proposals(
+            os.path.join(folder, folder_name(source.split)),
+            source,
+            lambda image, index: exemplar.selective_search(image, **settings),
+            settings=settings,
+            max_boxes=settings["max_boxes"],
+            report=lambda done, total: bar.update(done - bar.n),
+        )
 
 
 def region_examples(features, batches):

@@ -86,7 +86,7 @@ class Detector:
         Args:
             image: uint8 ``(height, width, channels)``.
         """
-        return selective_search(image, seed=0, **self._search)
+        return selective_search(image, **self._search)
 
     def __call__(self, image, proposals=None) -> dict:
         """Detections of one image.
