@@ -226,6 +226,28 @@ def reason_of(error: BaseException) -> str:
     return (text or repr(error)).splitlines()[0][:_LONGEST_REASON]
 
 
+@contextlib.contextmanager
+def reading(path: str, kind: str):
+    """Within the block, whatever goes wrong is a ValueError that names the file.
+
+    Args:
+        path: of the file.
+        kind: what it should be, such as ``"an .h5 weight file"``.
+
+    Raises:
+        ValueError: if the file is none, or the block raises anything.
+    """
+    if not os.path.isfile(path):
+        raise ValueError(f"{path} cannot be read as {kind}: it is not a file")
+    try:
+        yield
+    except Exception as error:  # readers raise many things on damaged files
+        reason = reason_of(error)
+        if not isinstance(error, ValueError):
+            reason += "; it may be cut short, damaged or of another kind"
+        raise ValueError(f"{path} cannot be read as {kind}: {reason}") from error
+
+
 def write_text(path: str, text: str, durable: bool = False) -> None:
     """Writes a text file atomically, as ``atomic_file`` does."""
     with atomic_file(path, durable) as file:

@@ -12,7 +12,7 @@ import numpy as np
 from tensorflow import keras
 
 from keras_cnns import _files
-from keras_cnns.applications.frame.stored_arrays import check_arrays, reading
+from keras_cnns.applications.frame.stored_arrays import check_arrays
 
 _HEAP = b"GCOL\x01"  # the signature and version that its head begins with
 _PLAIN_LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS)
@@ -29,7 +29,7 @@ def read(path: str) -> dict:
         ValueError: if the file is not a Keras weight file, is cut short, or has
             anything else in the place of a weight; names it.
     """
-    with reading(path, "an .h5 weight file"), _checked_hdf5(path) as file:
+    with _files.reading(path, "an .h5 weight file"), _checked_hdf5(path) as file:
         root = _item(file, "model_weights") if "model_weights" in list(file) else file
         if not any(key.startswith("layer_names") for key in root.attrs):
             raise ValueError("it has no layer_names, so Keras did not write it")

@@ -15,8 +15,9 @@ import re
 
 import numpy as np
 
+from keras_cnns._files import reading
 from keras_cnns.applications.frame import pickled_tensors
-from keras_cnns.applications.frame.stored_arrays import check_arrays, reading
+from keras_cnns.applications.frame.stored_arrays import check_arrays
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 # A module's tensors, in the order of a Keras layer's weights.

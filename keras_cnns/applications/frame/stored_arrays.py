@@ -1,35 +1,10 @@
-"""What arrays of a weight file must be, whatever its format, and how readers fail."""
+"""What arrays of a weight file must be, whatever its format."""
 
-import contextlib
 import math
 import os
 from collections.abc import Mapping
 
-from keras_cnns import _files
-
 _LONGEST_NAME = 300
-
-
-@contextlib.contextmanager
-def reading(path: str, kind: str):
-    """Within the block, whatever goes wrong is a ValueError that names the file.
-
-    Args:
-        path: of the file.
-        kind: what it should be, such as ``"an .h5 weight file"``.
-
-    Raises:
-        ValueError: if the file is none, or the block raises anything.
-    """
-    if not os.path.isfile(path):
-        raise ValueError(f"{path} cannot be read as {kind}: it is not a file")
-    try:
-        yield
-    except Exception as error:  # readers raise many things on damaged files
-        reason = _files.reason_of(error)
-        if not isinstance(error, ValueError):
-            reason += "; it may be cut short, damaged or of another kind"
-        raise ValueError(f"{path} cannot be read as {kind}: {reason}") from error
 
 
 def check_arrays(path: str, arrays: Mapping) -> None:
