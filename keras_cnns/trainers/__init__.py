@@ -16,6 +16,10 @@ from keras_cnns.trainers.lbam import LBAMTrainer
 from keras_cnns.trainers.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
 from keras_cnns.trainers.reconstruction import ReconstructionTrainer, two_stage_rate
 from keras_cnns.trainers.reconstruction_loss import ReconstructionWeights
+from keras_cnns.trainers.region_classifiers import (
+    RegionClassifiers,
+    fit_region_classifiers,
+)
 from keras_cnns.trainers.simgan import SimGAN
 from keras_cnns.trainers.step_noise import InstanceNoise, Latents
 from keras_cnns.trainers.stepwise import StepwiseTrainer
@@ -41,10 +45,12 @@ __all__ = [
     "Latents",
     "ReconstructionTrainer",
     "ReconstructionWeights",
+    "RegionClassifiers",
     "SimGAN",
     "StepwiseTrainer",
     "WassersteinGAN",
     "WassersteinGANGP",
+    "fit_region_classifiers",
     "freeze_up_to",
     "make_optimizer",
     "make_strategy",

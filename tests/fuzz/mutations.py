@@ -1,11 +1,13 @@
-"""Changes at random: of bytes, JSON values, pickles, images, HDF5 files and graphs.
+"""Changes at random: of bytes, JSON, pickles, images, HDF5 files, arrays and graphs.
 
 Each function draws from a ``random.Random``, so that a seed gives the same change. Some
 plant code that would make a file ``CANARY`` in the working folder.
 """
 
+import io
 import json
 import pickletools
+import zipfile
 import zlib
 
 import h5py
@@ -240,6 +242,39 @@ def mutate_hdf5(path, draw):
                 file.create_dataset(name, shape, draw.choice(types))
             if not names:
                 break
+
+
+def mutated_npz(content, draw):
+    """Changed bytes; or members changed, left out or put in, their sums right."""
+    if draw.random() < 0.4:
+        return mutated(content, draw)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for _ in range(draw.choice((1, 1, 2))):
+        name, kind = draw.choice(sorted(members)), draw.randrange(6)
+        header, places = members[name][:128], (b"shape': (", b"descr': '", b"order': ")
+        if kind == 0:
+            del members[name]
+        elif kind == 1:
+            members[draw.choice(("x.npy", "x", "../x.npy", "é" * 99))] = members[name]
+        elif kind == 2:
+            members[name] = mutated(members[name], draw)
+        elif kind == 3:
+            members[name] = draw.choice(sorted(members.items()))[1]
+        else:
+            first, place, rest = header.partition(draw.choice(places))
+            put = draw.choice(
+                (b"9" * 12 + b",", b"-", b"(" * 50, b"|O", b"|V", b">f", b"M8", b"not ")
+            )
+            header = (first + place + put + rest)[:127] + b"\n"
+            members[name] = header + members[name][128:]
+        if not members:
+            break
+    file, kind = io.BytesIO(), draw.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    with zipfile.ZipFile(file, "w", kind if draw.random() < 0.2 else 0) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
 
 
 _OPERATIONS = (

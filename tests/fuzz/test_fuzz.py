@@ -24,7 +24,7 @@ import stored_weights
 import tensorflow as tf
 from PIL import Image
 
-from keras_cnns import applications, commands, data, export, runs, tasks
+from keras_cnns import applications, commands, data, export, runs, tasks, trainers
 from keras_cnns.applications.frame import weight_files
 from keras_cnns.commands.program import what_happened
 from keras_cnns.data.decoding import decode_image
@@ -95,6 +95,13 @@ def whole(tmp_path_factory):
     stored_weights.tiny_network().save_weights(str(folder / "weights.h5"))
     tensors = stored_weights.draw_tensors()
     safetensors.numpy.save_file(tensors, str(folder / "weights.safetensors"))
+    draw = np.random.RandomState(0)
+    shapes = {"weights": (3, 2), "box_weights": (4, 2, 4), "box_biases": (2, 4)}
+    arrays = {k: draw.randn(*shape).astype("f4") for k, shape in shapes.items()}
+    classifiers = trainers.RegionClassifiers(
+        biases=np.zeros(2, "f4"), detectable=np.array([True, False]), **arrays
+    )
+    classifiers.save(str(folder / "classifiers.npz"))
     stored_weights.write_state(folder / "archive.pth")
     stored_weights.write_state(folder / "old.pth", stored_weights.write_one_by_one)
     return folder
@@ -177,6 +184,12 @@ def _open_run(path):
         run.load("network", "last")
 
 
+def _use_classifiers(path):
+    classifiers = trainers.RegionClassifiers.load(str(path))
+    classifiers.scores(np.ones((1, len(classifiers.weights))))
+    classifiers.boxes(np.ones((1, len(classifiers.box_weights))), np.ones((1, 4)))
+
+
 _PNG = tf.io.encode_png(np.zeros((8, 8, 3), np.uint8)).numpy()
 
 
@@ -216,9 +229,9 @@ KINDS = {
     "mask": Kind(
         8, "mask.png", _by_content(mutations.mutated_png), lambda p: data.read_mask(p)
     ),
-    "run": Kind(20, "run", _change_run, _open_run),
+    "run": Kind(15, "run", _change_run, _open_run),
     "progress": Kind(
-        20, "progress.json", _by_content(mutations.mutated_json_text), read_progress
+        15, "progress.json", _by_content(mutations.mutated_json_text), read_progress
     ),
     "h5": Kind(
         16, "weights.h5", lambda d, p: mutations.mutate_hdf5(p, d), _load_weights
@@ -234,6 +247,9 @@ KINDS = {
     ),
     "old": Kind(
         10, "old.pth", _in_pickle(stored_weights.write_one_by_one), _load_weights
+    ),
+    "classifiers": Kind(
+        10, "classifiers.npz", _by_content(mutations.mutated_npz), _use_classifiers
     ),
     "model": Kind(14, "model", _change_model, _use_model),
 }
