@@ -77,7 +77,8 @@ def verify(path: str, cases) -> float:
         raise ValueError(f"the exported model at {path} cannot be used: {last}")
     differences = json.loads(done.stdout.strip().splitlines()[-1])
     if not all(difference <= _TOLERANCE for difference in differences):
-        named = {case.signature: d for case, d in zip(cases, differences)}
+        names = [f"{case.signature}, {case.output}" for case in cases]
+        named = dict(zip(names, differences))
         raise ValueError(
             f"the exported model at {path} differs from the network: {named}, "
             f"allowed {_TOLERANCE}"
@@ -126,14 +127,15 @@ def _differences(path, stored):
 
 
 def _difference(given, expected):
-    """Largest difference, relative to the largest expected value."""
+    """Largest difference, relative to the largest expected value, where that is not 0."""
     allowed = 0
     if given.dtype == tf.string:
         given = np.stack([tf.io.decode_png(content) for content in given.numpy()])
         given, expected = given.astype(np.float64), expected.astype(np.float64)
         allowed = 1  # values within a rounding error of a half go either way
     differences = np.abs(given - expected)
-    return float(np.maximum(differences - allowed, 0).max() / np.abs(expected).max())
+    scale = np.abs(expected).max(initial=0) or 1.0
+    return float(np.maximum(differences - allowed, 0).max(initial=0) / scale)
 
 
 def print_differences(path: str, stored: str) -> None:

@@ -36,7 +36,7 @@ class Detections(keras.layers.Layer):
     def __init__(self, iou_threshold=0.3, min_score=0.05, max_detections=100, **kwargs):
         super().__init__(autocast=False, **kwargs)  # 16 bits are too few for boxes
         check_within("iou_threshold", iou_threshold, "[0, 1]")
-        check_within("min_score", min_score, "[0, 1]")
+        check_within("min_score", min_score, "(-inf, inf)")
         check_count("max_detections", max_detections)
         self.iou_threshold = iou_threshold
         self.min_score = min_score

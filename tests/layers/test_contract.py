@@ -401,7 +401,7 @@ def test_channel_padding_refuses_to_remove_channels():
         ("Anchors", {"stride": 8, "sizes": (8,), "ratios": 2}, "ratios.*got 2"),
         ("Anchors", {"stride": 8, "sizes": (8,), "style": "x"}, "style.*got 'x'"),
         ("Detections", {"iou_threshold": 1.5}, "iou_threshold.*got 1.5"),
-        ("Detections", {"min_score": -1}, "min_score.*got -1"),
+        ("Detections", {"min_score": float("nan")}, "min_score.*got nan"),
         ("Detections", {"max_detections": 0}, "max_detections.*got 0"),
         ("RegionProposals", {"pre_nms": 5}, "pre_nms must be two.*got 5"),
         ("RegionProposals", {"post_nms": (5, 0)}, r"post_nms=\(5, 0\).*got 0"),
