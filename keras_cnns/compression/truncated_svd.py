@@ -68,6 +68,7 @@ def _check_ranks(network, ranks):
 
 def _factors(kernel, rank):
     """Two kernels, (inputs, rank) and (rank, units), whose product is the closest."""
+    kernel = kernel.astype(np.promote_types(kernel.dtype, np.float32))
     left, values, right = np.linalg.svd(kernel, full_matrices=False)
     return left[:, :rank] * values[:rank], right[:rank]
 

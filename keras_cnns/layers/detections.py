@@ -46,6 +46,11 @@ class Detections(keras.layers.Layer):
         scores, boxes, valid = inputs
         scores, boxes = tf.cast(scores, tf.float32), tf.cast(boxes, tf.float32)
         scores = tf.where(tf.cast(valid, tf.bool)[..., None], scores, tf.float32.min)
+        if not scores.shape[1]:  # perhaps none, which cannot be gathered from
+            scores = tf.pad(
+                scores, [[0, 0], [0, 1], [0, 0]], constant_values=tf.float32.min
+            )
+            boxes = tf.pad(boxes, [[0, 0], [0, 1], [0, 0], [0, 0]])
         shape, num_classes = tf.shape(scores), scores.shape[2]
         batch, available = shape[0], scores.shape[1] or shape[1]
         # Each class of each image is one list.

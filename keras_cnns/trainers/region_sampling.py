@@ -11,7 +11,7 @@ examples of objects nor of background.
 
 import tensorflow as tf
 
-from keras_cnns._boxes import box_areas, pairwise_iou
+from keras_cnns._boxes import box_areas, finite_boxes, pairwise_iou
 from keras_cnns._checks import check_count, check_within
 
 
@@ -138,10 +138,10 @@ def sample_regions(
     low, high = background_range
     check_within("the end of background_range", high, "[0, 1]")
     check_within("the start of background_range", low, f"[0, {high}]")
-    boxes, labels = tf.cast(boxes, tf.float32), tf.cast(labels, tf.int32)
+    boxes, labels = finite_boxes(boxes), tf.cast(labels, tf.int32)
     is_object = _is_object(boxes, labels, ignored)
     own = tf.where(is_object[..., None], boxes, 0.0)
-    rois = tf.concat([tf.cast(rois, tf.float32), own], 1)
+    rois = tf.concat([finite_boxes(rois), own], 1)
     _, best, matches, in_ignored = _overlaps(rois, boxes, labels, ignored)
     is_foreground = (best >= foreground_iou) & (best > 0)
     low = tf.where(tf.reduce_any(is_object, -1, keepdims=True), low, 0.0)
@@ -186,7 +186,7 @@ def _overlaps(candidates, boxes, labels, ignored):
         ``(batch, N, G)``, IoU with objects, 0 with all else; and, ``(batch, N)`` each,
         the largest of them, its index, and the largest IoU with an ignored object.
     """
-    boxes, labels = tf.cast(boxes, tf.float32), tf.cast(labels, tf.int32)
+    boxes, labels = finite_boxes(boxes), tf.cast(labels, tf.int32)
     is_object = _is_object(boxes, labels, ignored)[:, None]
     is_ignored = ((labels >= 0) & tf.cast(ignored, tf.bool))[:, None]
     overlaps = pairwise_iou(candidates, boxes)
