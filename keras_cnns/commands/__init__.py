@@ -36,6 +36,7 @@ VERBS = {
     ),
     "list-models": ("show models and recipes", "commands.list_models"),
     "list-options": ("show the flags of commands", "commands.list_options"),
+    "check-boxes": ("look for bad boxes in a data set", "commands.check_boxes"),
     "save-images": ("write a data set as image files", "commands.save_images"),
 }
 

@@ -7,6 +7,7 @@ all; what a killed process has not written is computed when it is made again.
 
 import functools
 import hashlib
+import io
 import json
 import os
 import zipfile
@@ -25,7 +26,7 @@ from keras_cnns.data.sources import Source, folder_name
 
 HEADER = "proposals.json"
 _KIND = "proposals"
-_UNREADABLE = (*UNREADABLE, EOFError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (*UNREADABLE, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 _LARGEST_HEADER, _LARGEST_SHARD = 2**20, 2**30
 _SHARDS_IN_MEMORY = 256  # 0.5 GB of 2000 proposals for each image
 
@@ -223,8 +224,9 @@ def read_shard(path: str, count: int, max_boxes: int) -> tuple:
         OSError: if it cannot be read.
     """
     try:
-        _check_archive(path)
-        with np.load(path, allow_pickle=False) as arrays:
+        content = read_limited(path, _LARGEST_SHARD)
+        _check_archive(content)
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             starts, boxes = arrays["starts"], arrays["boxes"]
         if starts.shape != (count + 1,) or starts.dtype.kind not in "iu":
             raise ValueError(f"it must be of {count} images, starts is {starts!r:.50}")
@@ -241,14 +243,15 @@ def read_shard(path: str, count: int, max_boxes: int) -> tuple:
     return starts, boxes
 
 
-def _check_archive(path):
+def _check_archive(content):
     """Refuses arrays that are larger than what is stored."""
-    stored = os.path.getsize(path)
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
         size = sum(part.file_size for part in archive.infolist())
         packed = any(part.compress_type for part in archive.infolist())
-    if packed or size > min(stored, _LARGEST_SHARD):
-        raise ValueError(f"its arrays stand for {size} bytes, the file has {stored}")
+    if packed or size > len(content):
+        raise ValueError(
+            f"its arrays stand for {size} bytes, the file has {len(content)}"
+        )
 
 
 def _shard_paths(folder, header):

@@ -31,7 +31,10 @@ def _fields():
 
 # What a name means elsewhere, where it cannot mean the same, and why.
 OTHER_HELP = {
-    "dataset": {"study-dcgan": "that of the run, unless another is given"},
+    "dataset": {
+        "study-dcgan": "that of the run, unless another is given",
+        "check-boxes": "its data sets have boxes",
+    },
     "image_size": {
         "compare-inpainting": "0 is the runs', which have one already",
         "study-gan-training": "its dense networks take any size: 0 is the data's",

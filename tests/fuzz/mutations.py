@@ -7,6 +7,7 @@ plant code that would make a file ``CANARY`` in the working folder.
 import io
 import json
 import pickletools
+import re
 import zipfile
 import zlib
 
@@ -100,6 +101,28 @@ def mutated_json_text(text, draw):
     if kind == 2:
         return text.replace(b": 1", b": 1" + b"0" * 5000, 1)
     return json.dumps(mutated_json(json.loads(text), draw)).encode()
+
+
+_LAUGHS = b"""<!DOCTYPE annotation [<!ENTITY a "%s"><!ENTITY b "%s">
+<!ENTITY c SYSTEM "file:///etc/passwd">]>""" % (b"ha" * 500, b"&a;" * 500)
+
+
+def mutated_xml(text, draw):
+    """An XML text with changed bytes, texts or tags, entities, or deep nesting."""
+    kind = draw.randrange(6)
+    if kind < 2:
+        return mutated(text, draw)
+    if kind == 2:
+        return _LAUGHS + text.replace(b"<name>", b"<name>&b;&c;", 1)
+    parts = re.split(rb"(<[^>]*>)", text)
+    at = draw.randrange(len(parts))
+    if kind == 3:
+        parts[at] = str(draw.choice(ODD_VALUES)).encode(errors="replace")
+    elif kind == 4:
+        del parts[at]
+    else:
+        parts[at] = parts[at] * draw.choice((2, 10**5))
+    return b"".join(parts)
 
 
 def mutated_safetensors(content, draw):

@@ -27,6 +27,7 @@ from PIL import Image
 from keras_cnns import applications, commands, data, export, runs, tasks, trainers
 from keras_cnns.applications.frame import weight_files
 from keras_cnns.commands.program import what_happened
+from keras_cnns.data import coco_folders, proposals, voc_folders
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.export import verification
 from keras_cnns.runs.progress import read_progress
@@ -39,6 +40,19 @@ _MODEL = {"units": [1], "block": "basic", "filters": 4, "stem": "small"}
 _PICTURES = {
     "png": {}, "jpeg": {"quality": 90}, "bmp": {}, "gif": {}, "webp": {}, "tiff": {},
 }  # fmt: skip
+
+
+_XML = b"""<annotation><filename>a.png</filename>
+<size><width>9</width><height>7</height><depth>3</depth></size>
+<object><name>cat</name><difficult>1</difficult><bndbox><xmin>1</xmin><ymin>2</ymin>
+<xmax>9</xmax><ymax>7.5</ymax></bndbox></object></annotation>"""
+_INSTANCES = {
+    "categories": [{"id": 3, "name": "cat"}, {"id": 1, "name": "dog"}],
+    "images": [{"id": 5, "file_name": "a.png", "height": 7, "width": 9}],
+    "annotations": [
+        {"id": 1, "image_id": 5, "category_id": 3, "bbox": [1, 2.5, 3, 4], "iscrowd": 1}
+    ],
+}
 
 
 # Whole files, in one folder
@@ -92,6 +106,10 @@ def whole(tmp_path_factory):
     rows = [{"epoch": i, "loss": 0.5 / i, "val_accuracy": None} for i in (1, 2)]
     progress = {"history": rows, "best_epoch": 2, "stopped_early": False}
     (folder / "progress.json").write_text(json.dumps(progress))
+    (folder / "objects.xml").write_bytes(_XML)
+    (folder / "instances.json").write_text(json.dumps(_INSTANCES))
+    with open(folder / "shard.npz", "wb") as file:
+        np.savez(file, starts=np.array([0, 1, 3]), boxes=np.ones((3, 4), np.float32))
     stored_weights.tiny_network().save_weights(str(folder / "weights.h5"))
     tensors = stored_weights.draw_tensors()
     safetensors.numpy.save_file(tensors, str(folder / "weights.safetensors"))
@@ -172,6 +190,18 @@ def _decode_in_graph(path):
         _check_message(what_happened(error.message))
 
 
+def _read_annotation(path):
+    voc_folders.read_annotation(str(path))
+
+
+def _read_instances(path):
+    coco_folders.read_annotations(str(path))
+
+
+def _read_shard(path):
+    proposals.read_shard(str(path), 2, 10)
+
+
 def _load_weights(path):
     weight_files.load(
         _load_weights.network, str(path), state_dict_names=stored_weights.NAMES
@@ -219,7 +249,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     **{
-        kind: Kind(12, f"image.{kind}", _by_content(change), _read_picture)
+        kind: Kind(9, f"image.{kind}", _by_content(change), _read_picture)
         for kind, change in {
             **dict.fromkeys(_PICTURES, mutations.mutated),
             "png": mutations.mutated_png,
@@ -229,10 +259,17 @@ KINDS = {
     "mask": Kind(
         8, "mask.png", _by_content(mutations.mutated_png), lambda p: data.read_mask(p)
     ),
-    "run": Kind(15, "run", _change_run, _open_run),
+    "run": Kind(14, "run", _change_run, _open_run),
     "progress": Kind(
-        15, "progress.json", _by_content(mutations.mutated_json_text), read_progress
+        8, "progress.json", _by_content(mutations.mutated_json_text), read_progress
     ),
+    "voc": Kind(
+        10, "objects.xml", _by_content(mutations.mutated_xml), _read_annotation
+    ),
+    "coco": Kind(
+        10, "instances.json", _by_content(mutations.mutated_json_text), _read_instances
+    ),
+    "proposals": Kind(6, "shard.npz", _by_content(mutations.mutated), _read_shard),
     "h5": Kind(
         16, "weights.h5", lambda d, p: mutations.mutate_hdf5(p, d), _load_weights
     ),
