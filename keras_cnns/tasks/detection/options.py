@@ -57,7 +57,9 @@ class DetectionOptions(TrainingOptions):
     )
     freeze_batch_norm: bool = option(False, "freeze all batch normalisation")
     max_objects: int = option(
-        100, "largest number of objects of an image", within="[1, 10000]"
+        0,
+        "largest number of objects of an image; 0: that of the fullest image",
+        within="[0, 10000]",
     )
     bad_boxes: str = option(
         "refuse",

@@ -199,7 +199,7 @@ class DetectionTask(Task):
             start_step,
             preprocessing=config.preprocessing,
             **self._lengths,
-            max_objects=options.max_objects,
+            max_objects=options.max_objects or None,
             flip=options.augmentation == "flip",
             seed=options.seed,
             proposals=self._proposals.get(self.source.split),
@@ -218,7 +218,7 @@ class DetectionTask(Task):
             options.batch_size,
             preprocessing=config.preprocessing,
             **self._lengths,
-            max_objects=options.max_objects,
+            max_objects=options.max_objects or None,
             proposals=self._proposals.get(source.split),
             bad_boxes=options.bad_boxes,
         )
