@@ -127,7 +127,7 @@ def _differences(path, stored):
 
 
 def _difference(given, expected):
-    """Largest difference, relative to the largest expected value, where that is not 0."""
+    """Largest difference, relative to the largest expected value if that is not 0."""
     allowed = 0
     if given.dtype == tf.string:
         given = np.stack([tf.io.decode_png(content) for content in given.numpy()])
