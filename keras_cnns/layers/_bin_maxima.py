@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-# Windows of these sizes are made once for the whole map; some cover a longer bin. Each
-# is four times as wide as the one before.
-_SIZES = (1, 4, 16)
+# Windows of these sizes, powers of 2, are made once for the whole map; some of them
+# cover a longer bin.
+_SIZES = (1, 2, 4, 16)
 
 
 def bin_edges(starts, lengths, count):
@@ -62,95 +62,103 @@ def bin_maxima(features, bins):
 
     @tf.custom_gradient
     def maxima(x):
-        values, cells = _maxima_and_cells(x, bins)
-
         def gradient(upstream):
+            # Which cells have the maxima takes longer to find than the maxima.
+            cells = tf.range(shape[1] * shape[2])
+            cells = tf.reshape(cells, [1, shape[1], shape[2], 1])
+            _, cells = _best((x, tf.broadcast_to(cells, shape)), bins)
             return _scattered(upstream, cells, shape)
 
-        return values, gradient
+        return _best((x,), bins)[0], gradient
 
     return maxima(features)
 
 
-def _maxima_and_cells(x, bins):
-    """Maxima, 0 for empty bins, and the cells that have them, -1 for empty bins."""
-    shape = tf.shape(x)
-    height, width, channels = shape[1], shape[2], x.shape[-1]
-    values, cells = _window_maxima(x)
+def _best(maps, bins):
+    """The best cell of each bin.
+
+    Args:
+        maps: the values, ``(batch, height, width, channels)``; and, unless only values
+            are asked for, the numbers of their cells, of the same shape.
+        bins: as ``bin_maxima`` takes them, inside of the map.
+
+    Returns:
+        As many tensors ``(batch, R, count, channels)``: maxima, 0 for empty bins, and
+        the numbers of their cells, -1 for empty bins.
+    """
+    shape, dtype = tf.shape(maps[0]), maps[0].dtype
+    height, width, channels = shape[1], shape[2], maps[0].shape[-1]
+    windows = _windows(maps)
     lengths = bins[..., 2:] - bins[..., :2]
     levels = sum(tf.cast(lengths >= size, tf.int32) for size in _SIZES[1:])
     steps = tf.gather(list(_SIZES), levels)
     trips = tf.reduce_max((lengths + steps - 1) // steps, [0, 1, 2])
     level = levels[..., 0] * len(_SIZES) + levels[..., 1]
     last = tf.maximum(bins[..., 2:] - steps, 0)
-    flat = tf.reshape(tf.shape(bins)[1] * tf.shape(bins)[2], [1])
-    flat = tf.concat([shape[:1], flat], 0)
+    flat = tf.stack([shape[0], tf.shape(bins)[1] * tf.shape(bins)[2]])
 
     def visit(trip, best):
         offset = tf.stack([trip // trips[1], trip % trips[1]]) * steps
         place = tf.minimum(bins[..., :2] + offset, last)
         place = (level * height + place[..., 0]) * width + place[..., 1]
         place = tf.reshape(place, flat)
-        found = (tf.gather(each, place, batch_dims=1) for each in (values, cells))
-        better = _better(*best, *found)
+        better = _better(best, [tf.gather(x, place, batch_dims=1) for x in windows])
         # TensorFlow does not know the rank of what it selects.
         known = zip(better, best)
         return trip + 1, tuple(tf.ensure_shape(new, old.shape) for new, old in known)
 
     start = tf.concat([flat, [channels]], 0)
-    start = tf.fill(start, tf.constant(-float("inf"), x.dtype)), tf.fill(start, -1)
-    _, (best, best_cells) = tf.while_loop(
+    nothing = tf.constant(-float("inf"), dtype), -1
+    start = tuple(tf.fill(start, each) for each, _ in zip(nothing, maps))
+    _, best = tf.while_loop(
         lambda trip, _: trip < trips[0] * trips[1], visit, (0, start)
     )
     shape = tf.concat([tf.shape(bins)[:3], [channels]], 0)
-    best, best_cells = tf.reshape(best, shape), tf.reshape(best_cells, shape)
     is_empty = tf.reduce_any(lengths <= 0, -1)[..., None]
-    return tf.where(is_empty, tf.zeros([], x.dtype), best), tf.where(
-        is_empty, -1, best_cells
-    )
+    return [
+        tf.where(is_empty, empty, tf.reshape(each, shape))
+        for empty, each in zip((tf.zeros([], dtype), -1), best)
+    ]
 
 
-def _window_maxima(x):
-    """Maxima of windows that begin at each cell, and the cells that have them.
+def _windows(maps):
+    """The best cells of windows that begin at each cell.
 
     Windows have each of the sizes along rows and along columns. They wrap around at the
     edges; such windows are not used.
 
     Returns:
-        Two tensors ``(batch, sizes * sizes * height * width, channels)``.
+        A tensor ``(batch, sizes * sizes * height * width, channels)`` of each map.
     """
-    shape = tf.shape(x)
-    cells = tf.reshape(tf.range(shape[1] * shape[2]), [1, shape[1], shape[2], 1])
-    cells = tf.broadcast_to(cells, shape)
-    by_rows = []
-    for down in _widened(x, cells, axis=1):
-        by_rows += _widened(*down, axis=2)
-    values, cells = zip(*by_rows)
-    merged = [shape[0], len(by_rows) * shape[1] * shape[2], x.shape[-1]]
-    return tf.reshape(tf.stack(values, 1), merged), tf.reshape(
-        tf.stack(cells, 1), merged
-    )
+    made = []
+    for down in _widened(maps, axis=1):
+        made += _widened(down, axis=2)
+    shape = tf.shape(maps[0])
+    merged = [shape[0], len(made) * shape[1] * shape[2], maps[0].shape[-1]]
+    return [tf.reshape(tf.stack(each, 1), merged) for each in zip(*made)]
 
 
-def _widened(values, cells, axis):
-    """Maxima and cells of windows of each of the sizes along an axis."""
-    made = [(values, cells)]
-    for size in _SIZES[:-1]:
-        values, cells = made[-1]
-        for shift in (size, 2 * size):  # twice as wide each time
-            later = tf.roll(values, -shift, axis), tf.roll(cells, -shift, axis)
-            values, cells = _better(values, cells, *later)
-        made.append((values, cells))
+def _widened(maps, axis):
+    """The best cells of windows of each of the sizes along an axis."""
+    best, made, width = maps, [maps], 1
+    for size in _SIZES[1:]:
+        while width < size:  # twice as wide each time
+            best = _better(best, [tf.roll(x, -width, axis) for x in best])
+            width *= 2
+        made.append(best)
     return made
 
 
-def _better(values, cells, other_values, other_cells):
-    """The larger value of two and its cell; of equal ones the one that comes first."""
-    is_other = (other_values > values) | (
-        (other_values == values) & ((other_cells < cells) | (cells < 0))
-    )
-    return tf.where(is_other, other_values, values), tf.where(
-        is_other, other_cells, cells
+def _better(best, other):
+    """The larger value of two, with its cell; of equal ones the cell that is first."""
+    if len(best) == 1:
+        return (tf.maximum(best[0], other[0]),)
+    (values, cells), (other_values, other_cells) = best, other
+    is_first = (other_cells < cells) | (cells < 0)
+    is_other = (other_values > values) | ((other_values == values) & is_first)
+    return (
+        tf.where(is_other, other_values, values),
+        tf.where(is_other, other_cells, cells),
     )
 
 
