@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SMALL = {
     "classification": {
         "model": "resnet",
-        "builder_args": '{"units": [1, 1], "block": "basic", "filters": 8, '
+        "builder_args": '{"units": [1], "block": "basic", "filters": 12, '
         '"stem": "small"}',
         "dataset": "digits",
         "batch_size": 32,

@@ -1,5 +1,6 @@
 """Fixtures of the tests of networks."""
 
+import contextlib
 import json
 import pathlib
 
@@ -21,15 +22,64 @@ RANDOM_INITIALIZERS = (
 )
 
 
+def _shape_by_rule(layer, inputs):
+    """The shape that a layer says it gives, if it gives one and has a rule for it."""
+    kind = type(layer)
+    if kind.compute_output_shape is keras.layers.Layer.compute_output_shape:
+        return None  # would trace the call
+    shape = layer.compute_output_shape(tf.nest.map_structure(lambda x: x.shape, inputs))
+    if isinstance(shape, tf.TensorShape):
+        return shape
+    is_one = isinstance(shape, tuple) and not any(isinstance(n, tuple) for n in shape)
+    return tf.TensorShape(shape) if is_one else None
+
+
+@contextlib.contextmanager
+def _built_by_shapes():
+    """Networks are built by the rules of their layers for shapes, at half the cost.
+
+    Else each layer's call is traced to find the shape. ``test_contract.py`` compares
+    both ways.
+    """
+    trace, symbol = keras.layers.Layer._infer_output_signature, type(keras.Input(()))
+
+    def infer(layer, inputs, args, kwargs, input_masks):
+        if not args and not isinstance(layer, keras.Model):
+            layer._maybe_build(inputs)
+            shape = _shape_by_rule(layer, inputs)
+            if shape is not None:
+                return symbol(tf.TensorSpec(shape, layer.compute_dtype))
+        return trace(layer, inputs, args, kwargs, input_masks)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(keras.layers.Layer, "_infer_output_signature", infer)
+        yield
+
+
+@pytest.fixture(scope="session")
+def building_by_shapes():
+    """Context in which networks are built from what layers say of their shapes."""
+    return _built_by_shapes
+
+
 @pytest.fixture
-def zero_weights(monkeypatch):
-    """Networks start from zeros, which is cheaper where only shapes are looked at."""
+def only_shapes(building_by_shapes, monkeypatch):
+    """Networks start from zeros, too: cheaper where only shapes are looked at."""
 
     def zeros(self, shape, dtype=None, **kwargs):
         return tf.zeros(shape, dtype or tf.float32)
 
     for name in RANDOM_INITIALIZERS:
         monkeypatch.setattr(getattr(keras.initializers, name), "__call__", zeros)
+    with building_by_shapes():
+        yield
+
+
+@pytest.fixture
+def by_shapes(building_by_shapes):
+    """The whole test builds its networks by shapes."""
+    with building_by_shapes():
+        yield
 
 
 @pytest.fixture(scope="session")

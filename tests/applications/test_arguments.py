@@ -61,7 +61,7 @@ def test_options_of_the_classifier_want_one(name, option, value):
         applications.create_model(name, include_top=False, **{option: value})
 
 
-def test_defaults_and_the_architecture_are_not_refused(zero_weights):
+def test_defaults_and_the_architecture_are_not_refused(only_shapes):
     applications.AllCNNC(include_top=False, rectified_class_maps=True)
     faces = applications.FaceNetInceptionResNetV1(
         include_top=False, dropout_rate=None, depth_multiplier=0.1

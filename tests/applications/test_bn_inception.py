@@ -78,7 +78,7 @@ def test_odd_maps_and_sizes():
         assert model(tf.ones([1, size, size, 1])).shape[-1] > 0
 
 
-def test_widths_with_a_depth_multiplier(zero_weights):
+def test_widths_with_a_depth_multiplier(only_shapes):
     model = applications.BNInception(
         stem="small", stem_strides=2, depth_multiplier=0.25, input_shape=(28, 28, 1)
     )
@@ -90,7 +90,7 @@ def test_widths_with_a_depth_multiplier(zero_weights):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_batch_normalisation_can_be_the_identity(training, zero_weights):
+def test_batch_normalisation_can_be_the_identity(training, only_shapes):
     """With gamma = sqrt(variance + epsilon) and beta = mean, as the paper says."""
     model = applications.BNInception(
         stem="small", depth_multiplier=0.25, input_shape=(8, 8, 3), classes=2

@@ -59,7 +59,7 @@ def _convolutions(model):
     return [(shape[0], *shape[2:]) for shape in kernels]
 
 
-def test_convolutions_of_the_authors_code(zero_weights):
+def test_convolutions_of_the_authors_code(only_shapes):
     model = applications.ContextualAttentionInpainter()
     rows = COARSE + DILATED + ATTENTIVE + MERGED
     assert sorted(_convolutions(model)) == sorted(rows)
@@ -76,7 +76,7 @@ def test_convolutions_of_the_authors_code(zero_weights):
         assert leaks == {np.float32(0.2)}
 
 
-def test_sizes_of_maps(zero_weights):
+def test_sizes_of_maps(only_shapes):
     """256 pixels go down to 64, are compared at 32, and go up again."""
     model = applications.ContextualAttentionInpainter()
     assert [tuple(x.shape[1:]) for x in model.outputs] == [(256, 256, 3)] * 2

@@ -63,10 +63,11 @@ def _build(name, **kwargs):
 
 
 @pytest.fixture(scope="module")
-def network(request):
+def network(request, building_by_shapes):
     """A network that no test changes; one at a time is kept."""
     keras.utils.set_random_seed(0)
-    return _build(request.param)
+    with building_by_shapes():
+        return _build(request.param)
 
 
 def on_network(names):
@@ -106,7 +107,7 @@ def test_every_trainable_weight_gets_a_finite_gradient(network):
         _without("fixed_features", SMALLEST),
     ),
 )
-def test_without_top_takes_any_size_and_other_channels(name, zero_weights):
+def test_without_top_takes_any_size_and_other_channels(name, only_shapes):
     info = applications.model_info(name)
     channels = 1 if info.input_shape[-1] == 3 else 3
     model = applications.create_model(
@@ -127,7 +128,7 @@ def test_input_shape_without_top(name):
 
 
 @pytest.mark.parametrize("name", _with("fixed_size", SMALLEST))
-def test_fixed_sizes_are_asked_for(name, zero_weights):
+def test_fixed_sizes_are_asked_for(name, only_shapes):
     info = applications.model_info(name)
     fixed_features = "fixed_features" in info.traits
     for include_top in (True, False)[: 1 + fixed_features]:
@@ -173,7 +174,7 @@ def test_weights_argument(network, tmp_path):
 
 
 @on_network(_slow_if(lambda name: _is_further(name) or _is_large(name), SMALLEST))
-def test_rebuilds_from_its_config_and_reads_its_weights(network, tmp_path):
+def test_rebuilds_from_its_config_and_reads_its_weights(network, tmp_path, by_shapes):
     path = str(tmp_path / "weights.h5")
     applications.save_weights(network, path)
     copy = keras.Model.from_config(network.get_config())
@@ -191,11 +192,15 @@ def _assert_runs_under(policy, name):
     assert np.isfinite(probabilities).all()
     assert model.layers[3].compute_dtype == policy.split("_")[1]
     assert model.get_layer("predictions").compute_dtype == "float32"
+    return model
 
 
-@pytest.mark.parametrize("name", _slow_if(_is_large, SMALLEST_OF_FAMILY))
-def test_mixed_float16(name):
-    _assert_runs_under("mixed_float16", name)
+@on_network(_slow_if(_is_large, SMALLEST_OF_FAMILY))
+def test_mixed_float16(network):
+    model = _assert_runs_under("mixed_float16", network.name)
+    # built by tracing calls, of which layers say the shapes right
+    shapes = [[layer.output_shape for layer in m.layers] for m in (model, network)]
+    assert shapes[0] == shapes[1]
 
 
 @pytest.mark.parametrize("name", FRAME)

@@ -58,7 +58,7 @@ def test_joins_of_a_block():
     assert fractal_joins(4) == [2, 3, 2, 4]
 
 
-def test_parameters_of_the_published_form(zero_weights):
+def test_parameters_of_the_published_form(only_shapes):
     """The paper's 38.6 million."""
     model = applications.FractalNet20(widening="pointwise")
     trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
@@ -75,7 +75,7 @@ def test_parameters_of_the_published_form(zero_weights):
         pytest.param(5, 10.2, marks=pytest.mark.slow),
     ],
 )
-def test_parameters_of_narrow_networks(columns, millions, zero_weights):
+def test_parameters_of_narrow_networks(columns, millions, only_shapes):
     """The paper's table 3 (unverified), which the default wiring gives."""
     filters = (16, 32, 64, 128, 128)
     model = applications.FractalNet(filters=filters, columns=columns, classes=100)
@@ -84,7 +84,7 @@ def test_parameters_of_narrow_networks(columns, millions, zero_weights):
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 4])
-def test_depths_of_the_columns(columns, zero_weights):
+def test_depths_of_the_columns(columns, only_shapes):
     """B * 2^(c-1) units in column c, in the whole and taken alone."""
     arguments = {**SMALL, "columns": columns}
     whole = applications.FractalNet(**arguments)

@@ -23,7 +23,7 @@ def _parameters(model):
 @pytest.mark.parametrize(
     ("name", "parameters"), [("googlenet", 13_378_280), ("googlenet_torch", 13_004_888)]
 )
-def test_parameters_with_auxiliary_heads(name, parameters, zero_weights):
+def test_parameters_with_auxiliary_heads(name, parameters, only_shapes):
     """As Caffe's layers and torchvision have them."""
     model = applications.create_model(name, aux_heads=True)
     assert _parameters(model) == parameters
@@ -198,7 +198,7 @@ def test_auxiliary_outputs_are_float32_in_16_bits():
     assert [x.dtype for x in model(tf.ones([2, 20, 20, 1]))] == [tf.float32] * 3
 
 
-def test_auxiliary_heads_want_a_known_size_that_is_large_enough(zero_weights):
+def test_auxiliary_heads_want_a_known_size_that_is_large_enough(only_shapes):
     with pytest.raises(ValueError, match="height and width must be known"):
         applications.GoogLeNet(aux_heads=True, input_shape=(None, None, 3))
     with pytest.raises(ValueError, match=r"\(79, 96, 3\).*80"):

@@ -138,7 +138,7 @@ def test_map_sizes_of_the_mnist_net():
 @pytest.mark.parametrize(
     "depth", [10, 20, 50, pytest.param(100, marks=pytest.mark.slow)]
 )
-def test_plain_twin_is_as_deep_and_about_as_large(depth, zero_weights):
+def test_plain_twin_is_as_deep_and_about_as_large(depth, only_shapes):
     highway = applications.HighwayFC(depth, classes=10)
     plain = applications.HighwayFC(depth, plain=True, classes=10)
     hidden = [x for x in plain.layers if x.name.endswith("_plain")]

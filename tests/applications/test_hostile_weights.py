@@ -450,7 +450,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_all_heads_are_matched_by_name(name, tmp_path, zero_weights):
+def test_all_heads_are_matched_by_name(name, tmp_path, only_shapes):
     theirs, ours = ("a", "b", "c"), ("c", "a", "d")
     network = applications.create_model(name, classes=3, **HEADS[name])
     heads = [x for x in network.layers if x.name.endswith("predictions")]

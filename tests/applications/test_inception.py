@@ -60,7 +60,7 @@ def test_average_pooling_counts_the_padding_or_not(padding_counts):
     np.testing.assert_allclose(pooled, expected, rtol=1e-6)
 
 
-def test_widths_shrink_but_not_below_16(zero_weights):
+def test_widths_shrink_but_not_below_16(only_shapes):
     """A quarter of 64, 64, 96 and 32 channels is 16, 16, 24 and (from 8) 16."""
     model = applications.InceptionV3(**SMALL, include_top=False)
     assert model.get_layer("conv2d").filters == 16
@@ -117,7 +117,7 @@ def _next_number(name):
     return f"{stem}_{int(number or 0) + 1}"
 
 
-def test_auxiliary_head_on_small_maps(zero_weights):
+def test_auxiliary_head_on_small_maps(only_shapes):
     """75x75 gives a 3x3 map: pooling and kernel shrink to 3x3 and 1x1."""
     model = applications.InceptionV3Torch(**SMALL, classes=5, aux_heads=True)
     assert model.output_names == ["predictions", "aux1_predictions"]

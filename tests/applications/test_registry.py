@@ -80,20 +80,20 @@ def test_bad_resnet_arguments(arguments, quoted):
         applications.ResNet(**{"units": (1, 1), **arguments})
 
 
-def test_dropout_follows_every_convolution_but_the_first(zero_weights):
+def test_dropout_follows_every_convolution_but_the_first(only_shapes):
     model = applications.CifarDenseNetBC40K12(dropout_rate=0.2)
     convolutions = [x.name for x in model.layers if "conv" in type(x).__name__.lower()]
     dropouts = [x.name for x in model.layers if type(x).__name__ == "Dropout"]
     assert sorted(dropouts) == sorted(f"{n}_dropout" for n in convolutions[1:])
 
 
-def test_biases_are_all_that_keras_resnets_have_more_than_the_paper(zero_weights):
+def test_biases_are_all_that_keras_resnets_have_more_than_the_paper(only_shapes):
     model = applications.ResNet50()
     biases = sum(int(np.prod(w.shape)) for w in model.weights if "bias" in w.name)
     assert applications.model_info("resnet50").params - (biases - 1000) == 25_557_032
 
 
-def test_stage_ends_of_a_general_builder_are_the_callers(zero_weights):
+def test_stage_ends_of_a_general_builder_are_the_callers(only_shapes):
     model = applications.ResNet(units=(1, 1), block="basic", stem="small")
     with pytest.raises(ValueError, match="resnet comes from a general builder"):
         applications.extract_features(model, levels=[0])
@@ -102,7 +102,7 @@ def test_stage_ends_of_a_general_builder_are_the_callers(zero_weights):
     assert maps.output_shape == (None, 16, 16, 128)
 
 
-def test_costs_need_a_size(zero_weights):
+def test_costs_need_a_size(only_shapes):
     model = applications.CifarResNet20(include_top=False)
     with pytest.raises(ValueError, match="cifar_resnet20 takes inputs of any size"):
         applications.count_macs(model)

@@ -19,7 +19,7 @@ from keras_cnns import applications
         ("shufflenet_g1", 0.25, 209_746, 11_003_184),
     ],
 )
-def test_width_multiplier(name, multiplier, params, macs, zero_weights):
+def test_width_multiplier(name, multiplier, params, macs, only_shapes):
     model = applications.create_model(name, width_multiplier=multiplier)
     trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
     assert trainable == params

@@ -120,7 +120,7 @@ def test_bfloat16_becomes_float32(tmp_path):
     np.testing.assert_array_equal(array, [1.5, -2.0])
 
 
-def test_networks_of_another_form_say_what_to_use(tmp_path, zero_weights):
+def test_networks_of_another_form_say_what_to_use(tmp_path, only_shapes):
     path = _written(_state_dict(_network()), tmp_path)
     with pytest.raises(ValueError, match="ResNet50V1_5"):
         applications.ResNet50(weights=path)

@@ -54,7 +54,7 @@ def test_survival_rates_fall_linearly():
     assert sum(rates) == pytest.approx((3 * 54 - 1) / 4)
 
 
-def test_the_nets_gates_have_these_rates(zero_weights):
+def test_the_nets_gates_have_these_rates(only_shapes):
     model = applications.StochasticDepthResNet(20)
     gates = [x for x in model.layers if x.name.endswith("_gate")]
     survival = [x for x in model.layers if x.name.endswith("_survival")]
@@ -142,7 +142,7 @@ def test_checkpoints_hold_every_gate():
     assert len(checkpoints._random_generators([model])) == 4
 
 
-def test_is_an_option_of_every_resnet(zero_weights):
+def test_is_an_option_of_every_resnet(only_shapes):
     model = applications.ResNet18(include_top=False, final_survival_rate=0.8)
     gates = [x for x in model.layers if x.name.endswith("_gate")]
     np.testing.assert_allclose([x.rate for x in gates], 0.2 * np.arange(1, 9) / 8)

@@ -84,7 +84,7 @@ DEEPEST = (
         for name in applications.list_models("classification")
     ],
 )
-def test_variant(name, check_row, zero_weights):
+def test_variant(name, check_row, only_shapes):
     """Parameters and multiply-adds as published, default shapes, stage ends."""
     info = applications.model_info(name)
     model = applications.create_model(name)

@@ -146,7 +146,7 @@ def test_whole_at_its_own_size(tmp_path):
     _assert_same(network, applications.VGG16(weights=state_dict), (224, 224))
 
 
-def test_dropout_follows_both_dense_layers_in_training(zero_weights):
+def test_dropout_follows_both_dense_layers_in_training(only_shapes):
     network = applications.VGG16(**SMALL)
     drops = [x for x in network.layers if isinstance(x, keras.layers.Dropout)]
     assert [(x.name, x.rate) for x in drops] == [

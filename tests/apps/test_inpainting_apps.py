@@ -58,7 +58,7 @@ SMALL = {
         "discriminator_steps": 1,
     },
 }
-LAYERS = "conv2_block1_out,conv3_block1_out, conv4_block1_out"
+LAYERS = "conv1_relu,conv2_block1_1_relu, conv2_block1_out"
 COMMON = {
     "dataset": "digits",
     "train_split": "train[:24]",
@@ -71,8 +71,7 @@ COMMON = {
 
 # The run of a classifier with random weights, in whose features losses compare.
 CLASSIFIER = {
-    "builder_args": '{"units": [1, 1, 1], "block": "basic", "filters": 4, '
-    '"stem": "small"}'
+    "builder_args": '{"units": [1], "block": "basic", "filters": 4, "stem": "small"}'
 }
 
 

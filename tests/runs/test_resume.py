@@ -28,7 +28,7 @@ from keras_cnns.runs.progress import read_progress
 
 APP = "apps/train_classifier.py"
 NET = (
-    '{"blocks": [1, 1], "growth_rate": 4, "initial_filters": 8, "stem": "small", '
+    '{"blocks": [1], "growth_rate": 4, "initial_filters": 8, "stem": "small", '
     '"dropout_rate": 0.1}'
 )
 # 13 steps an epoch

@@ -29,7 +29,7 @@ _FEED = data.Preprocessing(8, 8, 1, (77.0,), (95.0,))
 
 def _classifier(sync=True):
     network = applications.DenseNet(
-        (1, 1), 4, 8, stem="small", input_shape=(8, 8, 1), classes=10,
+        (1,), 4, 8, stem="small", input_shape=(8, 8, 1), classes=10,
         classifier_activation=None,
     )  # fmt: skip
     return [distribution.synchronize_batch_norm(network) if sync else network]
