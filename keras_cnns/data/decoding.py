@@ -30,7 +30,6 @@ _GREY = ("1", "L", "LA", "La")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr")
 
 
-@tf.function(autograph=False)  # traced once, not in every pipeline
 def decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
     """Encoded bytes to pixels.
 
@@ -49,6 +48,12 @@ def decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
         tf.errors.InvalidArgumentError: if it is of another format, damaged, or an
             animated PNG.
     """
+    # Every content that is no tensor would be traced by itself.
+    return _decode(tf.convert_to_tensor(content), channels)
+
+
+@tf.function(autograph=False)  # traced once, not in every pipeline
+def _decode(content, channels):
     is_jpeg = tf.strings.substr(content, 0, 2) == _JPEG
     is_png = tf.strings.substr(content, 0, 4) == _PNG
     content = _asserted(is_jpeg | is_png, "an image must be JPEG or PNG", content)
@@ -264,7 +269,7 @@ def read_image(path, kind: str = "image", channels: int = 0) -> np.ndarray:
     content, is_grey = _read(path, kind)
     channels = channels or (1 if is_grey else 3)
     try:
-        return decode_image(tf.constant(content), channels).numpy()
+        return decode_image(content, channels).numpy()
     except tf.errors.OpError as error:
         raise ValueError(f"{kind} {path} cannot be read: {_reason(error)}") from error
 

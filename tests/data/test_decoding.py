@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_cnns import data
+from keras_cnns.data import decoding
 from keras_cnns.data.decoding import decode_image
 
 _RANDOM = np.random.default_rng(0)
@@ -258,3 +259,12 @@ def test_the_table_in_the_docs_is_this_one():
     documented = dict(rows)
     assert set(documented) == {*TAKEN, *REFUSED}
     assert {k for k, v in documented.items() if v == "refused"} == set(REFUSED)
+
+
+def test_decoding_is_traced_once_whatever_the_content():
+    """Not for each image, which takes longer than to decode it."""
+    decode_image(_file(_COLOUR, "PNG"), 3)
+    before = decoding._decode.experimental_get_tracing_count()
+    for i in (1, 2):
+        decode_image(_file(_COLOUR + i, "PNG"), 3)
+    assert decoding._decode.experimental_get_tracing_count() == before
