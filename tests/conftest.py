@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import pathlib
+import pickle
 import socket
 import subprocess
 import sys
@@ -103,13 +104,39 @@ def _clean_keras(_frozen_objects):
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory):
+def once(tmp_path_factory):
+    """Makes something for all processes of the tests: ``once(name, make)``.
+
+    ``make`` gets an empty folder; what it returns the other processes unpickle.
+    """
+    from keras_cnns import _files
+
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    (base / "shared").mkdir(exist_ok=True)
+
+    def get(name, make):
+        folder, made = base / "shared" / name, base / "shared" / f"{name}.pickle"
+        with _files.locked(str(made.with_suffix(".lock"))):
+            if not made.exists():
+                folder.mkdir(exist_ok=True)
+                made.write_bytes(pickle.dumps(make(folder)))
+            return pickle.loads(made.read_bytes())
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def data_dir(once):
     """Folder in which the digits are prepared once for all tests."""
     from keras_cnns import data
 
-    folder = str(tmp_path_factory.mktemp("tfds"))
-    data.open_source("digits", "train", folder)
-    return folder
+    def prepare(folder):
+        data.open_source("digits", "train", str(folder))
+        return str(folder)
+
+    return once("tfds", prepare)
 
 
 @pytest.fixture(scope="session")
@@ -149,21 +176,27 @@ def _train(folder, verb, export, options):
 
 
 @pytest.fixture(scope="session")
-def classifier_run(small_options, tmp_path_factory):
+def classifier_run(small_options, once):
     """A classifier of the digits."""
-    folder = tmp_path_factory.mktemp("classifier")
     options = small_options("classification")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        _verify_here(monkeypatch)
-        return _train(folder, "train-classifier", "resnet", options)
+
+    def train(folder):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            _verify_here(monkeypatch)
+            return tuple(_train(folder, "train-classifier", "resnet", options))
+
+    return TrainedRun(*once("classifier", train))
 
 
 @pytest.fixture(scope="session")
-def gan_run(small_options, tmp_path_factory):
+def gan_run(small_options, once):
     """A GAN of the digits, with averaged weights."""
     options = small_options("generation", ema_decay=0.9)
-    folder = tmp_path_factory.mktemp("gan")
-    return _train(folder, "train-gan", "dcgan32_generator", options)
+
+    def train(folder):
+        return tuple(_train(folder, "train-gan", "dcgan32_generator", options))
+
+    return TrainedRun(*once("gan", train))
 
 
 @pytest.fixture(scope="session")
@@ -194,12 +227,14 @@ def write_run(small_options):
 
 
 @pytest.fixture(scope="session")
-def runs_by_task(write_run, tmp_path_factory):
+def runs_by_task(write_run, once):
     """The folder of a run of each task, with the weights it starts with."""
     from keras_cnns import tasks
 
-    folder = tmp_path_factory.mktemp("runs")
-    return {task: write_run(folder / task, task) for task in tasks.TASKS}
+    def write(folder):
+        return {task: write_run(folder / task, task) for task in tasks.TASKS}
+
+    return once("runs", write)
 
 
 @pytest.fixture
