@@ -57,32 +57,57 @@ def _alpha(path, image):
     Image.fromarray(black).save(path, "PNG")
 
 
-@pytest.mark.parametrize("write", [_orientation, _palette, _webp, _deep, _alpha])
-def test_all_kinds_are_classified_alike(pictures, classifier_run, tmp_path, write):
-    other, paths = tmp_path / "set", list_images(str(pictures))
-    for path in paths:
-        target = other / path[len(str(pictures)) + 1 :]
+WRITERS = (_orientation, _palette, _webp, _deep, _alpha)
+
+
+@pytest.fixture(scope="module")
+def other_kinds(pictures, tmp_path_factory):
+    """The same images of all other kinds: as ``<kind>_<name>`` in one folder."""
+    folder = tmp_path_factory.mktemp("kinds")
+    for path in list_images(str(pictures)):
+        target = folder / path[len(str(pictures)) + 1 :]
         target.parent.mkdir(parents=True, exist_ok=True)
-        write(target, Image.open(path))
-    by_path = {}
-    for folder in (pictures, other):
-        probabilities = {}
-        for options in (
-            {"run_dir": str(classifier_run.run_dir)},
-            {"saved_model": str(classifier_run.saved_model)},
-        ):
-            rows = commands.run_command("predict", images=str(folder), **options)
-            probabilities[next(iter(options))] = np.array(
-                [row["predictions"][0]["probability"] for row in rows]
-            )
-            report = commands.run_command(
-                "evaluate-classifier", dataset=str(folder), **options,
-                data_dir=str(tmp_path),
-            )  # fmt: skip
-            probabilities[f"evaluated {next(iter(options))}"] = report.top_1
-        by_path[folder] = probabilities
-    for name, expected in by_path[pictures].items():
-        np.testing.assert_allclose(by_path[other][name], expected, atol=1e-5)
+        for write in WRITERS:
+            write(target.with_name(f"{write.__name__}{target.name}"), Image.open(path))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["run_dir", "saved_model"])
+def network(request, classifier_run):
+    """The option of a command that names the network."""
+    return {request.param: str(getattr(classifier_run, request.param))}
+
+
+@pytest.fixture(scope="module")
+def probabilities(network, pictures, other_kinds):
+    """By file, without the folder that the files are in."""
+    found = {}
+    for folder in (pictures, other_kinds):
+        for row in commands.run_command("predict", images=str(folder), **network):
+            name = row["image"][len(str(folder)) + 1 :]
+            found[name] = row["predictions"][0]["probability"]
+    return found
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_all_kinds_are_classified_alike(pictures, probabilities, write):
+    for path in list_images(str(pictures)):
+        folder, name = path[len(str(pictures)) + 1 :].rsplit("/", 1)
+        found = probabilities[f"{folder}/{write.__name__}{name}"]
+        assert found == pytest.approx(probabilities[f"{folder}/{name}"], abs=1e-5)
+
+
+def test_all_kinds_are_evaluated_alike(pictures, other_kinds, network, tmp_path):
+    """Each image once more, of every kind."""
+    one, all_kinds = (
+        commands.run_command(
+            "evaluate-classifier", dataset=str(folder), **network,
+            data_dir=str(tmp_path),
+        )
+        for folder in (pictures, other_kinds)
+    )  # fmt: skip
+    np.testing.assert_array_equal(all_kinds.confusion, 5 * one.confusion)
+    assert all_kinds.cross_entropy == pytest.approx(one.cross_entropy, abs=1e-5)
 
 
 def test_the_export_turns_images_itself(pictures, classifier_run, tmp_path):
