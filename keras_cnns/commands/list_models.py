@@ -113,8 +113,7 @@ def _write_catalogue(names, path):
     rows = []
     for name in names:
         keras.backend.clear_session()
-        macs = applications.count_macs(applications.create_model(name))
-        info = applications.model_info(name)
-        rows.append(catalogue.markdown_row(info, macs, measured))
+        info, model = applications.model_info(name), applications.create_model(name)
+        rows.append(catalogue.markdown_row(info, model, measured))
     _files.write_text(path, catalogue.HEADER + "".join(rows))
     print(f"{len(rows)} models are in {path}")

@@ -113,6 +113,10 @@ _VARIANTS = {
         193_002 - 10 * 129 + 105 * 129,
     ),
 }
+_PUBLISHED = {
+    "FastRCNNVGG16": "VOC 2007 mAP 66.9 %, trained on it",
+    "FastRCNNZF": "VOC 2007 mAP 58.7 %, trained on it (arXiv 1506.01497)",
+}
 
 
 def _variant(function_name):
@@ -124,6 +128,7 @@ def _variant(function_name):
         name=name,
         paper="Fast R-CNN, arXiv 1504.08083, section 2",
         params=params,
+        published=_PUBLISHED.get(function_name, ""),
         condition_shape=REGION_SHAPE,
         output_shape=(None, 21),
     )

@@ -222,6 +222,10 @@ _RPN_VARIANTS = {
     "RPNZF": ("rpn_zf", _ZF, 3_726_464 + 603_958),
     "RPNSmall": ("rpn_small", _SMALL, 60_512 + 64 * (9 * 64 + 1) + 6 * 9 * 65),
 }
+_PUBLISHED = {
+    "FasterRCNNVGG16": "VOC 2007 mAP 69.9 %, trained on it",
+    "FasterRCNNZF": "VOC 2007 mAP 59.9 %, trained on it",
+}
 
 
 def _variant(function_name):
@@ -235,6 +239,7 @@ def _variant(function_name):
         name=name,
         paper="Faster R-CNN, arXiv 1506.01497, section 3",
         params=params,
+        published=_PUBLISHED.get(function_name, ""),
         condition_shape=(2,),
         output_shape=(None, 4) if is_rpn else (None, 21),
     )

@@ -80,6 +80,9 @@ _VARIANTS = {
         193_002 - 129 * 10 + 129 * 21,
     ),
 }
+_PUBLISHED = {
+    "RCNNVGG16": "VOC 2007 mAP 66.0 %, trained on it",
+}
 
 
 def _variant(function_name):
@@ -91,6 +94,7 @@ def _variant(function_name):
         name=name,
         paper="R-CNN, arXiv 1311.2524, section 2",
         params=params,
+        published=_PUBLISHED.get(function_name, ""),
         condition_shape=REGION_SHAPE,
         output_shape=(None, 21),
     )

@@ -96,6 +96,10 @@ _VARIANTS = {
         60_512 + 128 * (50 * 64 + 1) + 21 * 129,
     ),
 }
+_PUBLISHED = {
+    "SPPNetZF": "VOC 2007 mAP 58.0 %, trained on it, one scale",
+    "SPPNetVGG16": "VOC 2007 mAP 63.1 %, trained on it, several scales",
+}
 
 
 def _variant(function_name):
@@ -107,6 +111,7 @@ def _variant(function_name):
         name=name,
         paper="SPPnet, arXiv 1406.4729, section 4",
         params=params,
+        published=_PUBLISHED.get(function_name, ""),
         condition_shape=REGION_SHAPE,
         output_shape=(None, 21),
     )
