@@ -45,7 +45,8 @@ def _built_by_shapes():
 
     def infer(layer, inputs, args, kwargs, input_masks):
         if not args and not isinstance(layer, keras.Model):
-            layer._maybe_build(inputs)
+            with tf.name_scope(layer.name):
+                layer._maybe_build(inputs)
             shape = _shape_by_rule(layer, inputs)
             if shape is not None:
                 return symbol(tf.TensorSpec(shape, layer.compute_dtype))
