@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from keras_cnns.data import coco_folders, voc_folders
+from keras_cnns.data.decoding import read_size
 from keras_cnns.data.folders import encoded_files, read_headers
 
 
@@ -52,9 +53,9 @@ def open_box_folder(folder: str, split: str, data_dir=None) -> BoxFiles:
     images, class_names = _open_slice(folder, split)
     paths = [one.path for one in images]
     headers = read_headers(paths)
-    _check_sizes(images, headers)
-    counts = [len(one.boxes) for one in images]
-    sizes = np.array([header.size for header in headers], np.int32)
+    sizes = [read_size(path) for path in paths]
+    _check_sizes(images, sizes)
+    counts, sizes = [len(one.boxes) for one in images], np.array(sizes, np.int32)
     scales = np.repeat(np.tile(sizes, 2), counts, axis=0)
     boxes = np.concatenate([one.boxes for one in images]) / scales
     numbers = {name: label for label, name in enumerate(class_names)}
@@ -103,8 +104,9 @@ def _open_slice(folder, split):
 def _cut(images, split, name):
     """A slice as TFDS names it."""
     try:
+        info = tfds.core.SplitInfo(name=name, shard_lengths=[len(images)], num_bytes=0)
         instruction = tfds.core.ReadInstruction.from_spec(split)
-        parts = instruction.to_absolute({name: len(images)})
+        parts = instruction.to_absolute({name: info})
     except (ValueError, AssertionError) as error:
         raise ValueError(
             f"unknown slice {split!r}; it must be as in 'train[:90%]'"
@@ -112,18 +114,15 @@ def _cut(images, split, name):
     return [one for part in parts for one in images[part.from_ : part.to]]
 
 
-def _check_sizes(images, headers):
+def _check_sizes(images, sizes):
     """Refuses annotations that were made for other images."""
-    others = [
-        (one, header)
-        for one, header in zip(images, headers)
-        if one.size not in (None, header.size)
-    ]
+    pairs = zip(images, sizes)
+    others = [(one, size) for one, size in pairs if one.size not in (None, size)]
     if not others:
         return
-    one, header = others[0]
-    hint = " (as EXIF turns it)" if one.size == header.size[::-1] else ""
-    told, found = ("x".join(map(str, size)) for size in (one.size, header.size))
+    one, size = others[0]
+    hint = " (as EXIF turns it)" if one.size == size[::-1] else ""
+    told, found = ("x".join(map(str, pair)) for pair in (one.size, size))
     raise ValueError(
         f"{one.told_by} is for an image of {told} pixels, but {one.path} has "
         f"{found}{hint}, height x width ({len(others)} such files)"

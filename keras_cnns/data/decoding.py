@@ -235,12 +235,10 @@ class Header(NamedTuple):
     Attributes:
         is_grey: whether the image has no colours.
         is_native: whether it is JPEG or PNG.
-        size: (height, width) as it is seen.
     """
 
     is_grey: bool
     is_native: bool
-    size: tuple
 
 
 def read_header(path, kind: str = "image") -> Header:
@@ -251,6 +249,25 @@ def read_header(path, kind: str = "image") -> Header:
     """
     with _opened(path, kind) as image:
         return _header_of(image)
+
+
+def read_size(path, kind: str = "image") -> tuple:
+    """(height, width) of an image file as it is seen, whose pixels are not read.
+
+    Raises:
+        ValueError, OSError: as ``read_encoded``, as far as a header tells.
+    """
+    with _opened(path, kind) as image:
+        if image.format == "PNG":  # may have EXIF's block at its end
+            with open(path, "rb") as file:
+                return tuple(int(side) for side in encoded_size(file.read()))
+        exif = image.getexif()
+        if _header_of(image).is_native:  # notes of programs do not count
+            exif = Image.Exif()
+            with contextlib.suppress(Exception):  # a damaged block tells nothing
+                exif.load(image.info.get("exif", b""))
+        is_turned = exif.get(_ORIENTATION) in (5, 6, 7, 8)
+        return image.size if is_turned else image.size[::-1]
 
 
 def read_image(path, kind: str = "image", channels: int = 0) -> np.ndarray:
@@ -311,19 +328,7 @@ def _opened(path, kind):
 def _header_of(image):
     # "I": PNG files of 16 bits, as older releases of Pillow open them
     is_grey = image.mode in (*_GREY, *_SIXTEEN_BITS, "I")
-    is_native = image.format in ("JPEG", "MPO", "PNG")
-    size = image.size if _is_turned(image, is_native) else image.size[::-1]
-    return Header(is_grey, is_native, size)
-
-
-def _is_turned(image, is_native):
-    """Whether EXIF's orientation exchanges height and width."""
-    exif = image.getexif()
-    if is_native:  # other programs' notes do not count, as in ``decode_image``
-        exif = Image.Exif()
-        with contextlib.suppress(Exception):  # a damaged block tells nothing
-            exif.load(image.info.get("exif", b""))
-    return exif.get(_ORIENTATION) in (5, 6, 7, 8)
+    return Header(is_grey, image.format in ("JPEG", "MPO", "PNG"))
 
 
 def _as_png(image):

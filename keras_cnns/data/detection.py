@@ -138,6 +138,7 @@ def _example_maker(
         proposals.check(source)
     leave_out = _remover(dropped)
 
+    @tf.autograph.experimental.do_not_convert  # takes longer than all the rest
     def make(content, target, mirrored=False):
         mirrored = tf.convert_to_tensor(mirrored)
         pixels = preprocessing.decode(source.read(content))

@@ -199,6 +199,15 @@ def _tfds_builder(name, data_dir):
             f"{', '.join([*_OUR_BUILDERS, 'fashion_mnist'])}, not a name that "
             "tensorflow-datasets knows"
         ) from error
+    except ValueError as error:
+        known, _, config = name.partition("/")
+        if "BuilderConfig" not in str(error):
+            raise
+        configs = tfds.builder_cls(known).builder_configs
+        raise ValueError(
+            f"unknown data set {name!r}: {known} has no {config!r}, but "
+            f"{', '.join(configs)}"
+        ) from error
 
 
 def _tfds_source(name, split, make_builder, layout, manual_dir=None, hint=""):

@@ -121,7 +121,7 @@ def _listed(annotations, images, by_stem, path):
     except UNREADABLE as error:
         raise unreadable(path, _LIST_KIND, error) from error
     files = [path_within(annotations, f"{name}.xml") for name in names]
-    missing = [file for file in files if not os.path.isfile(file)]
+    missing = [file for file in files if not os.path.lexists(file)]
     if missing:
         raise ValueError(f"{missing[0]} ({len(missing)} such) of {path} is not there")
     return [_pair(file, by_stem, images) for file in files]
