@@ -2,27 +2,15 @@
 
 import json
 import os
-import stat
 from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.parsers import expat
 
 import numpy as np
 
-from keras_cnns._files import reason_of
-
 _LARGEST_XML, _DEEPEST_XML = 16 * 2**20, 32
 _LARGEST_JSON = 2 * 2**30
 _LONGEST_NAME = 200
-# What reading a file that is damaged or lies raises.
-UNREADABLE = (
-    ValueError,
-    LookupError,
-    OverflowError,
-    RecursionError,
-    expat.ExpatError,
-    MemoryError,
-)
 
 
 class Annotated(NamedTuple):
@@ -58,14 +46,12 @@ class AnnotatedFolder(NamedTuple):
 
 
 def read_limited(path: str, limit: int) -> bytes:
-    """The content of a regular file.
+    """The content of a file.
 
     Raises:
-        ValueError: if it is no such file, or has more bytes than ``limit``.
-        OSError: if it is not there or cannot be read.
+        ValueError: if it has more bytes than ``limit``.
+        OSError: if it cannot be read.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ValueError("it is not a file")
     with open(path, "rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:
@@ -81,21 +67,19 @@ def parse_xml(content: bytes) -> ElementTree.Element:
             data, or is nested too deeply.
         expat.ExpatError: if it is no XML.
     """
-    parser, builder, depth = expat.ParserCreate(), ElementTree.TreeBuilder(), 0
+    parser, builder, within = expat.ParserCreate(), ElementTree.TreeBuilder(), []
 
     def refuse(*_):
         raise ValueError("it declares a document type, which annotations have not")
 
     def start(tag, attributes):
-        nonlocal depth
-        depth += 1
-        if depth > _DEEPEST_XML:
+        within.append(tag)
+        if len(within) > _DEEPEST_XML:
             raise ValueError(f"it is nested more than {_DEEPEST_XML} deep")
         builder.start(tag, attributes)
 
     def end(tag):
-        nonlocal depth
-        depth -= 1
+        within.pop()
         builder.end(tag)
 
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
@@ -147,11 +131,6 @@ def checked_box(sides, what: str) -> tuple:
     if len(sides) != 4 or not np.isfinite(sides).all() or max(map(abs, sides)) > 1e7:
         raise ValueError(f"{what} must have four finite numbers, got {sides!r:.100}")
     return sides
-
-
-def unreadable(path: str, kind: str, error: BaseException) -> ValueError:
-    """The error of a file, in one line that names it."""
-    return ValueError(f"{path} cannot be read as {kind}: {reason_of(error)}")
 
 
 def path_within(folder: str, name: str) -> str:

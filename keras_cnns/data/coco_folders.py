@@ -9,16 +9,15 @@ import os
 
 import numpy as np
 
+from keras_cnns import _files
 from keras_cnns._checks import is_number, is_whole
 from keras_cnns.data.annotations import (
-    UNREADABLE,
     Annotated,
     AnnotatedFolder,
     checked_box,
     checked_name,
     path_within,
     read_json,
-    unreadable,
 )
 
 KIND = "annotations of COCO"
@@ -27,12 +26,12 @@ _PREFIX, _BESIDE, _SINGLE = "instances_", "_annotations.coco.json", "annotations
 
 def is_coco(folder: str) -> bool:
     """Whether a folder has JSON files where this layout has them."""
-    return bool(_files(folder))
+    return bool(_json_files(folder))
 
 
 def list_splits(folder: str) -> list:
     """Names of the splits of a folder."""
-    return sorted(_files(folder))
+    return sorted(_json_files(folder))
 
 
 def open_coco(folder: str, split: str) -> AnnotatedFolder:
@@ -42,7 +41,7 @@ def open_coco(folder: str, split: str) -> AnnotatedFolder:
         ValueError: naming the file that is missing, or cannot be read.
         OSError: if a file cannot be read.
     """
-    path = _files(folder)[split]
+    path = _json_files(folder)[split]
     found = read_annotations(path)
     places = [
         os.path.join(folder, "images", split),
@@ -51,16 +50,14 @@ def open_coco(folder: str, split: str) -> AnnotatedFolder:
         os.path.dirname(path),
         folder,
     ]
-    try:
+    with _files.reading(path, KIND):
         images = [
             one._replace(path=_find_image(one.path, places)) for one in found.images
         ]
-    except ValueError as error:
-        raise unreadable(path, KIND, error) from error
     return found._replace(images=images)
 
 
-def _files(folder):
+def _json_files(folder):
     """JSON file, by split."""
     inside = os.path.join(folder, "annotations")
     names = sorted(os.listdir(inside)) if os.path.isdir(inside) else []
@@ -97,13 +94,10 @@ def read_annotations(path: str) -> AnnotatedFolder:
     """What a JSON file tells; the paths are names of files.
 
     Raises:
-        ValueError: naming the file, if it holds no such annotations.
-        OSError: if it cannot be read.
+        ValueError: naming the file, if it holds no such annotations or cannot be read.
     """
-    try:
+    with _files.reading(path, KIND):
         return _annotated(read_json(path), path)
-    except UNREADABLE as error:
-        raise unreadable(path, KIND, error) from error
 
 
 def _annotated(stored, path):

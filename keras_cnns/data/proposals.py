@@ -7,27 +7,23 @@ all; what a killed process has not written is computed when it is made again.
 
 import functools
 import hashlib
-import io
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
 from typing import Optional
 
 import numpy as np
 import tensorflow as tf
 
-from keras_cnns import _files
+from keras_cnns import _arrays, _files
 from keras_cnns._checks import check_count, is_whole
-from keras_cnns.data.annotations import UNREADABLE, read_limited, unreadable
+from keras_cnns.data.annotations import read_limited
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.data.sources import Source, folder_name
 
 HEADER = "proposals.json"
 _KIND = "proposals"
-_UNREADABLE = (*UNREADABLE, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
-_LARGEST_HEADER, _LARGEST_SHARD = 2**20, 2**30
+_LARGEST_HEADER = 2**20
 _SHARDS_IN_MEMORY = 256  # 0.5 GB of 2000 proposals for each image
 
 
@@ -44,7 +40,6 @@ class ProposalStore:
 
     Raises:
         ValueError: if it holds no proposals, or not all of them.
-        OSError: if a file cannot be read.
     """
 
     def __init__(self, folder: str):
@@ -175,18 +170,21 @@ def _write_shard(path, source, propose, first, count, max_boxes):
             )
         found.append(boxes[:max_boxes])
     starts = np.cumsum([0, *map(len, found)])
-    with _files.atomic_file(path) as file:
-        np.savez(file, starts=starts, boxes=np.concatenate(found))
+    boxes = np.concatenate(found)
+    _arrays.write_arrays(path, {"starts": starts, "boxes": boxes})
 
 
 def read_header(path: str) -> dict:
     """The content of ``proposals.json``.
 
     Raises:
-        ValueError: naming the file, if it holds anything else.
-        OSError: if it cannot be read.
+        ValueError: naming the file, if it holds anything else or cannot be read.
     """
-    try:
+    if not os.path.lexists(path):
+        raise ValueError(
+            f"{os.path.dirname(path)} holds no proposals: there is no {HEADER} in it"
+        )
+    with _files.reading(path, _KIND):
         header = json.loads(read_limited(path, _LARGEST_HEADER))
         if not isinstance(header, dict):
             raise ValueError(f"it must be an object, got {header!r:.50}")
@@ -199,12 +197,6 @@ def read_header(path: str) -> dict:
                 raise ValueError(f"{name} must be a text, got {header.get(name)!r:.50}")
         if not isinstance(header.get("settings"), dict):
             raise ValueError("settings must be an object")
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"{os.path.dirname(path)} holds no proposals: there is no {HEADER} in it"
-        ) from error
-    except UNREADABLE as error:
-        raise unreadable(path, _KIND, error) from error
     return header
 
 
@@ -220,38 +212,22 @@ def read_shard(path: str, count: int, max_boxes: int) -> tuple:
         (``starts`` ``(count + 1,)``, ``boxes`` ``(n, 4)`` float32).
 
     Raises:
-        ValueError: naming the file, if it holds anything else.
-        OSError: if it cannot be read.
+        ValueError: naming the file, if it holds anything else or cannot be read;
+            without it, the proposals can be made again.
     """
-    try:
-        content = read_limited(path, _LARGEST_SHARD)
-        _check_archive(content)
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            starts, boxes = arrays["starts"], arrays["boxes"]
-        if starts.shape != (count + 1,) or starts.dtype.kind not in "iu":
+    arrays = _arrays.read_arrays(path, ("starts", "boxes"), _KIND)
+    starts, boxes = arrays["starts"], arrays["boxes"]
+    with _files.reading(path, _KIND):
+        if starts.shape != (count + 1,) or starts.dtype != np.int64:
             raise ValueError(f"it must be of {count} images, starts is {starts!r:.50}")
-        counts = np.diff(starts.astype(np.int64))
+        counts = np.diff(starts)
         if starts[0] != 0 or (counts < 0).any() or (counts > max_boxes).any():
             raise ValueError(f"images have from {counts.min()} to {counts.max()} boxes")
         if boxes.dtype != np.float32 or boxes.shape != (starts[-1], 4):
             raise ValueError(f"its boxes are {boxes.dtype} of shape {boxes.shape}")
         if not np.isfinite(boxes).all():
-            raise ValueError("boxes are not finite")
-    except _UNREADABLE as error:
-        found = unreadable(path, _KIND, error)
-        raise ValueError(f"{found}; remove it and make them again") from error
+            raise ValueError("its boxes are not finite")
     return starts, boxes
-
-
-def _check_archive(content):
-    """Refuses arrays that are larger than what is stored."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        size = sum(part.file_size for part in archive.infolist())
-        packed = any(part.compress_type for part in archive.infolist())
-    if packed or size > len(content):
-        raise ValueError(
-            f"its arrays stand for {size} bytes, the file has {len(content)}"
-        )
 
 
 def _shard_paths(folder, header):

@@ -10,8 +10,8 @@ import re
 
 import numpy as np
 
+from keras_cnns import _files
 from keras_cnns.data.annotations import (
-    UNREADABLE,
     Annotated,
     AnnotatedFolder,
     checked_box,
@@ -19,7 +19,6 @@ from keras_cnns.data.annotations import (
     path_within,
     read_limited,
     read_xml,
-    unreadable,
 )
 from keras_cnns.data.decoding import IMAGE_EXTENSIONS
 
@@ -105,21 +104,17 @@ def _list_files(folder):
 
 def _names_in(path):
     """The lines of a list that are not empty; one empty one if all are."""
-    try:
+    with _files.reading(path, _LIST_KIND):
         text = read_limited(path, _LARGEST_LIST).decode()
-    except UNREADABLE as error:
-        raise unreadable(path, _LIST_KIND, error) from error
     return [line.strip() for line in text.splitlines() if line.strip()] or [""]
 
 
 def _listed(annotations, images, by_stem, path):
     """(XML file, image) of each name in a list."""
     names = _names_in(path)
-    try:
+    with _files.reading(path, _LIST_KIND):
         for name in names:
             path_within(annotations, checked_name(name, "each line"))
-    except UNREADABLE as error:
-        raise unreadable(path, _LIST_KIND, error) from error
     files = [path_within(annotations, f"{name}.xml") for name in names]
     missing = [file for file in files if not os.path.lexists(file)]
     if missing:
@@ -168,10 +163,9 @@ def read_annotation(path: str, image: str = "") -> Annotated:
         image: path of the image.
 
     Raises:
-        ValueError: naming the file, if it is no annotation.
-        OSError: if it cannot be read.
+        ValueError: naming the file, if it is no annotation or cannot be read.
     """
-    try:
+    with _files.reading(path, KIND):
         root = read_xml(path)
         if root.tag != "annotation":
             raise ValueError(f"its root must be annotation, got {root.tag!r:.50}")
@@ -180,8 +174,6 @@ def read_annotation(path: str, image: str = "") -> Annotated:
             for i, node in enumerate(root.findall("object"), 1)
         ]
         size = _size(root.find("size"))
-    except UNREADABLE as error:
-        raise unreadable(path, KIND, error) from error
     boxes = np.array([box for box, _, _ in objects], np.float64).reshape(-1, 4)
     names = tuple(name for _, name, _ in objects)
     return Annotated(image, path, size, boxes, names, tuple(f for *_, f in objects))
