@@ -9,6 +9,7 @@ import dataclasses
 import tensorflow as tf
 from absl import logging
 
+from keras_cnns._boxes import clip_boxes, flip_boxes
 from keras_cnns._checks import check_count
 from keras_cnns.data import scaling
 from keras_cnns.data.box_checks import told_counts, usable_boxes
@@ -183,14 +184,11 @@ def _num_rows(source, max_objects, report):
 
 def _placer(size, scale, mirrored):
     """Function of an image's boxes to those of the scaled, perhaps mirrored, image."""
-    height, width = tf.unstack(size)
-    limits = tf.stack([height, width, height, width])
 
     def place(boxes):
-        boxes = tf.clip_by_value(boxes, 0.0, limits)
-        y1, x1, y2, x2 = tf.unstack(boxes, 4, axis=1)
-        flipped = tf.stack([y1, width - x2, y2, width - x1], 1)
-        return scaling.snapped(tf.where(mirrored, flipped, boxes) * scale)
+        boxes = clip_boxes(boxes, size)
+        boxes = tf.where(mirrored, flip_boxes(boxes, size[1]), boxes)
+        return scaling.snapped(boxes * scale)
 
     return place
 

@@ -269,7 +269,7 @@ KINDS = {
     "coco": Kind(
         10, "instances.json", _by_content(mutations.mutated_json_text), _read_instances
     ),
-    "proposals": Kind(6, "shard.npz", _by_content(mutations.mutated), _read_shard),
+    "proposals": Kind(6, "shard.npz", _by_content(mutations.mutated_npz), _read_shard),
     "h5": Kind(
         16, "weights.h5", lambda d, p: mutations.mutate_hdf5(p, d), _load_weights
     ),
