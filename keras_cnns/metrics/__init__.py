@@ -10,6 +10,7 @@ from keras_cnns.metrics.classification import (
 )
 from keras_cnns.metrics.coco import CocoScores, coco_metrics
 from keras_cnns.metrics.detection import (
+    INTERPOLATIONS,
     ClassMatches,
     MeanAveragePrecision,
     average_precision,
@@ -66,6 +67,7 @@ from keras_cnns.metrics.proposals import (
 )
 
 __all__ = [
+    "INTERPOLATIONS",
     "ClassMatches",
     "ClassificationReport",
     "CocoScores",
