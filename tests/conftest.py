@@ -14,6 +14,7 @@ import types
 from typing import NamedTuple
 
 import pytest
+import shapes
 
 import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
@@ -28,6 +29,14 @@ _SMALL = {
         "batch_size": 32,
         "epochs": 3,
         "augmentation": "pad_crop:1",
+    },
+    "detection": {
+        "model": "faster_rcnn_small",
+        "builder_args": '{"network": {"backbone_args": {"filters": [4, 4, 4, 4], '
+        '"units": 8}, "rpn_channels": 4, "proposals": {"pre_nms": [50, 50], '
+        '"post_nms": [20, 20], "min_size": 4.0}}}',
+        "batch_size": 4,
+        "epochs": 2,
     },
     "generation": {
         "model": "dcgan32",
@@ -140,11 +149,20 @@ def data_dir(once):
 
 
 @pytest.fixture(scope="session")
-def small_options(data_dir):
+def boxes_dir(once):
+    """Folder of drawn shapes with boxes as COCO has them, for all tests."""
+    return once("boxes", shapes.write_coco)
+
+
+@pytest.fixture(scope="session")
+def small_options(data_dir, boxes_dir):
     """Options of a small network, by the task's name; they may be changed."""
 
     def options(task, **changes):
-        return {**_SMALL[task], "data_dir": data_dir, **changes}
+        places = {"data_dir": data_dir}
+        if task == "detection":
+            places["dataset"] = boxes_dir
+        return {**_SMALL[task], **places, **changes}
 
     return options
 

@@ -20,6 +20,12 @@ from keras_cnns.applications.classification.small_convnet import *
 from keras_cnns.applications.classification.stochastic_depth import *
 from keras_cnns.applications.classification.vgg import *
 from keras_cnns.applications.classification.zf import *
+from keras_cnns.applications.detection._detections import (
+    DELTA_STDDEVS,
+    DetectionFunction,
+    region_features,
+)
+from keras_cnns.applications.detection._pretrained import load_backbone
 from keras_cnns.applications.detection.fast_rcnn import *
 from keras_cnns.applications.detection.faster_rcnn import *
 from keras_cnns.applications.detection.rcnn import *

@@ -1,12 +1,13 @@
 """Finding objects in images with a trained detector."""
 
+import os
 import time
 
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns._checks import check_choice
-from keras_cnns.applications.detection.detections import DetectionFunction
+from keras_cnns.applications import DetectionFunction
 from keras_cnns.exemplar import selective_search
 from keras_cnns.export import prepare_and_detect
 from keras_cnns.runs import read_run
@@ -49,10 +50,7 @@ class Detector:
     ):
         check_choice("which", which, ("best", "last"))
         run = read_run(run_dir, "detection")
-        details = run.config.details
-        classifiers = None
-        if details["classifiers"] == "svm":
-            classifiers = RegionClassifiers.load(f"{run.folder}/{CLASSIFIERS}")
+        details, classifiers = run.config.details, _classifiers_of(run)
         if min_score is None:
             min_score = 0.05 if classifiers is None else -1.0
         given = {
@@ -68,6 +66,10 @@ class Detector:
         self.sides = tuple(details["sides"])
         self.protocol = {"run": run.folder, "which": which, **given}
         self._search = details["proposals"]
+        self._detect = self._compiled()
+
+    def _compiled(self):
+        """Function of pixels, and of proposals where they are given, to detections."""
         shape = [None, None, self.preprocessing.channels]
         pixels, rois = tf.TensorSpec(shape), tf.TensorSpec([None, 4])
         signature = [pixels, rois] if self.function.takes_regions else [pixels]
@@ -78,7 +80,7 @@ class Detector:
                 self.function, self.preprocessing, self.sides, pixels, rois
             )
 
-        self._detect = detect
+        return detect
 
     def propose(self, image) -> np.ndarray:
         """Proposals ``(regions, 4)`` by selective search, as the run was trained with.
@@ -125,3 +127,10 @@ class Detector:
         middle = time.perf_counter()
         found = self(image, proposals)
         return found, time.perf_counter() - start, middle - start
+
+
+def _classifiers_of(run):
+    """What scores regions of R-CNN's and SPPnet's runs; None where softmax does."""
+    if run.config.details["classifiers"] != "svm":
+        return None
+    return RegionClassifiers.load(os.path.join(run.folder, CLASSIFIERS))

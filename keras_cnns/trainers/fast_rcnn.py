@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_cnns import _boxes
 from keras_cnns._checks import check_at_least, check_count, check_within
-from keras_cnns.applications.detection.detections import DELTA_STDDEVS
+from keras_cnns.applications import DELTA_STDDEVS
 from keras_cnns.losses.detection import region_losses
 from keras_cnns.trainers.region_sampling import sample_regions
 from keras_cnns.trainers.stepwise import StepwiseTrainer

@@ -38,7 +38,9 @@ OTHER_HELP = {
     "image_size": {
         "compare-inpainting": "0 is the runs', which have one already",
         "study-gan-training": "its dense networks take any size: 0 is the data's",
+        "train-detector": "images keep their aspect: it is their shorter side",
     },
+    "augmentation": {"train-detector": "boxes move with their images by flips only"},
     "channels": {"compare-inpainting": "as image_size"},
     "run_dir": {
         "evaluate-classifier": "several runs are an ensemble",
@@ -61,6 +63,7 @@ OTHER_HELP = {
     "num_images": {
         "evaluate-gan": "of each kind: real ones, further real ones, generated ones",
         "sample-gan": "0 cannot be all, of what is drawn",
+        "evaluate-detector": "evenly spaced, as the images of a class may lie together",
     },
     "markdown_file": {"list-options": "without it, Markdown goes to the terminal"},
 }
@@ -155,7 +158,9 @@ def test_every_verb_says_what_it_does():
         assert text and docstring.strip(), verb
         assert f"{verb} " in docstring, verb  # an example
         assert callable(run) and dataclasses.is_dataclass(options)
-    assert {commands.verb_of(task) for task in TASKS.values()} == set(list(VERBS)[:4])
+    assert {commands.verb_of(task) for task in TASKS.values()} == set(
+        list(VERBS)[: len(TASKS)]
+    )
 
 
 @pytest.fixture
@@ -393,6 +398,7 @@ def test_runs_of_other_tasks_are_refused_by_options(runs_by_task, data_dir, tmp_
 
 SIGNATURES = {
     "classification": ("resnet", {"serving_default", "serve_images"}),
+    "detection": ("faster_rcnn_small", {"serving_default", "serve_images"}),
     "generation": ("dcgan32_generator", {"serving_default", "sample"}),
     "inpainting": ("pconv_unet", {"serving_default", "serve_images"}),
     "refinement": ("simgan_eye_refiner", {"serving_default"}),

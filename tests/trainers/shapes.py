@@ -1,6 +1,9 @@
 """Pictures of rectangles, ellipses and triangles with exact boxes, for detectors."""
 
+import json
+
 import numpy as np
+from PIL import Image
 
 SIZE, MOST = 64, 3
 _NOISE, _SIDES = 0.06, (12, 28)
@@ -25,6 +28,41 @@ def draw(count, seed):
     ignored = np.zeros((count, MOST), bool)
     targets = {"boxes": boxes, "labels": labels, "sizes": sizes, "ignored": ignored}
     return images.astype(np.float32), targets
+
+
+def write_coco(folder, counts=(("train", 12), ("test", 4))):
+    """Writes images as PNG files and their boxes as COCO has them; the folder's path.
+
+    Args:
+        folder: ``pathlib.Path`` of an empty folder.
+        counts: images by split.
+    """
+    names = ("rectangle", "ellipse", "triangle")
+    (folder / "annotations").mkdir()
+    for seed, (split, count) in enumerate(counts):
+        (folder / "images" / split).mkdir(parents=True)
+        images, targets = draw(count, seed)
+        annotations = []
+        for i, image in enumerate(images):
+            pixels = np.clip(255 * image, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / "images" / split / f"{i}.png")
+            for box, label in zip(targets["boxes"][i].tolist(), targets["labels"][i]):
+                y1, x1, y2, x2 = box
+                annotations.append({
+                    "id": len(annotations) + 1, "image_id": i,
+                    "category_id": int(label) + 1, "bbox": [x1, y1, x2 - x1, y2 - y1],
+                })  # fmt: skip
+        found = {
+            "categories": [{"id": k + 1, "name": name} for k, name in enumerate(names)],
+            "images": [
+                {"id": i, "file_name": f"{i}.png", "height": SIZE, "width": SIZE}
+                for i in range(count)
+            ],
+            "annotations": [a for a in annotations if a["category_id"] > 0],
+        }
+        path = folder / "annotations" / f"instances_{split}.json"
+        path.write_text(json.dumps(found))
+    return str(folder)
 
 
 def _free_box(random, others):

@@ -7,7 +7,6 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications, trainers
-from keras_cnns.applications.detection.detections import DetectionFunction
 from keras_cnns.metrics import mean_average_precision, proposal_recall
 
 _SMALL = {
@@ -179,7 +178,7 @@ def test_images_without_objects_train(batch):
 
 def _detections(network, images, targets):
     """Detections and proposals of all images."""
-    function = DetectionFunction(network, min_score=0.01)
+    function = applications.DetectionFunction(network, min_score=0.01)
     found, rois = [], []
     for start in range(0, len(images), 50):
         chunk = images[start : start + 50], targets["sizes"][start : start + 50]

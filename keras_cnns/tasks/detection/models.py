@@ -67,8 +67,8 @@ _SOURCES = {
     "rcnn": "arXiv 1311.2524, section 2.3 and appendix B; regions are drawn image by "
     "image, 64 of each of two, as Fast R-CNN does, and the new layer's rate is that of "
     "the others",
-    "sppnet": "arXiv 1406.4729, section 4, one scale of images; regions are drawn image "
-    "by image",
+    "sppnet": "arXiv 1406.4729, section 4, one scale of images; regions are drawn "
+    "image by image",
     "fast_rcnn": f"arXiv 1504.08083, section 2.3; {_BIASES}",
     "faster_rcnn": "arXiv 1506.01497, section 3, and its code in Python: approximate "
     f"joint training, or in four steps with training=alternating; {_BIASES}",

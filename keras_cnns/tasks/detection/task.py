@@ -5,11 +5,7 @@ import os
 from tensorflow import keras
 
 from keras_cnns import applications, data, export, figures, inference, trainers
-from keras_cnns.applications.detection.detections import (
-    DetectionFunction,
-    region_features,
-)
-from keras_cnns.applications.detection.pretrained import load_backbone
+from keras_cnns.applications import DetectionFunction, load_backbone, region_features
 from keras_cnns.data import scaling
 from keras_cnns.runs import RunConfig, Task, holds_run, parse_numbers, read_run
 from keras_cnns.tasks.detection.options import SEARCHED, DetectionOptions
