@@ -4,7 +4,8 @@
 
 writes ``savedmodels/<model>/<version>/``, verifies it in a fresh process and prints the
 path; half a minute for a small network. ``--run_dir`` is a run of a classifier, a
-detector, a GAN, an inpainting network or a refiner. ``savedmodels/README.md`` describes the files.
+detector, a GAN, an inpainting network or a refiner. ``savedmodels/README.md`` describes
+the files.
 """
 
 import dataclasses
