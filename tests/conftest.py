@@ -1,6 +1,7 @@
 """Shared fixtures: prepared data, trained runs, clean Keras state, commands in their
 own process."""
 
+import contextlib
 import gc
 import json
 import os
@@ -167,21 +168,31 @@ def small_options(data_dir, boxes_dir):
     return options
 
 
-def _verify_here(monkeypatch):
+@contextlib.contextmanager
+def _verified_here():
     from keras_cnns.export import verification
 
     def run(command, **_):
         differences = json.dumps(verification._differences(*command[-2:]))
         return subprocess.CompletedProcess(command, 0, stdout=differences, stderr="")
 
-    # subprocess itself has other users.
-    monkeypatch.setattr(verification, "subprocess", types.SimpleNamespace(run=run))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        # subprocess itself has other users.
+        monkeypatch.setattr(verification, "subprocess", types.SimpleNamespace(run=run))
+        yield
+
+
+@pytest.fixture(scope="session")
+def verifying_here():
+    """Context in which exports are verified in this process, which is quicker."""
+    return _verified_here
 
 
 @pytest.fixture
-def verify_here(monkeypatch):
-    """Has exports verified in this process, which is quicker than in a fresh one."""
-    _verify_here(monkeypatch)
+def verify_here():
+    """The whole test has exports verified so."""
+    with _verified_here():
+        yield
 
 
 def _train(folder, verb, export, options):
@@ -199,8 +210,7 @@ def classifier_run(small_options, once):
     options = small_options("classification")
 
     def train(folder):
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            _verify_here(monkeypatch)
+        with _verified_here():
             return tuple(_train(folder, "train-classifier", "resnet", options))
 
     return TrainedRun(*once("classifier", train))

@@ -418,6 +418,16 @@ def test_export_model_takes_a_run_of_any_task(
     assert signatures == set(tf.saved_model.load(path).signatures)
 
 
+@pytest.mark.slow  # a process each; classifiers and GANs have one in the short run
+@pytest.mark.parametrize("task", TASKS)
+def test_exports_of_any_task_are_verified_in_a_fresh_process(
+    runs_by_task, tmp_path, task
+):
+    places = {"run_dir": runs_by_task[task], "export_dir": str(tmp_path)}
+    name, _ = SIGNATURES[task]
+    assert run_command("export-model", **places) == str(tmp_path / name / "1")
+
+
 def test_export_model_by_another_name_and_epoch(
     runs_by_task, data_dir, tmp_path, verify_here
 ):

@@ -24,16 +24,16 @@ ALL = data.Augmentation(
 
 @pytest.fixture(scope="module")
 def whole(data_dir):
-    """34 steps, of which 22 make an epoch."""
-    return _stream(data_dir, 34, augmentation=ALL, seed=5)
+    """24 steps, of which 22 make an epoch."""
+    return _stream(data_dir, 24, augmentation=ALL, seed=5)
 
 
-@pytest.mark.parametrize("start", [1, 21, 22, 30])
+@pytest.mark.parametrize("start", [1, 21, 22, 23])
 def test_a_stream_from_a_step_is_the_rest_of_the_whole(data_dir, whole, start):
     """The starts lie within an epoch, at its end and behind it."""
     tf.random.set_seed(99)  # the global seed must not matter
-    rest = _stream(data_dir, 34 - start, augmentation=ALL, seed=5, start_step=start)
-    assert len(rest) == 34 - start
+    rest = _stream(data_dir, 24 - start, augmentation=ALL, seed=5, start_step=start)
+    assert len(rest) == 24 - start
     for (a, b), (c, d) in zip(whole[start:], rest):
         np.testing.assert_array_equal(a, c)
         np.testing.assert_array_equal(b, d)

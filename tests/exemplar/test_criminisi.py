@@ -218,8 +218,13 @@ def _level_stripes():
     return np.broadcast_to(rows, (90, 90, 3)).astype(np.uint8)
 
 
+def _photograph():
+    """Without ties; ``test_against_plain_loops`` has smaller holes in it."""
+    return data.astronaut()[77:167, 163:253]
+
+
 @pytest.mark.parametrize(
-    "scene", [lambda: data.astronaut()[77:167, 163:253], _level_stripes]
+    "scene", [pytest.param(_photograph, marks=pytest.mark.slow), _level_stripes]
 )
 def test_small_patches_in_a_deep_hole_against_plain_loops(scene, monkeypatch):
     """Also with ties all along, and confidences that fall far towards the middle."""

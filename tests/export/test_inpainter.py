@@ -53,19 +53,20 @@ def _serve(serve_images, images, holes):
 
 
 @pytest.fixture(scope="module")
-def signed(tmp_path_factory):
+def signed(tmp_path_factory, verifying_here):
     """A network of two outputs in [-1, 1] whose values go beyond, and its export."""
     keras.utils.set_random_seed(0)
     network = _network(outputs=2)
     kernel, bias = network.layers[-2].get_weights()
     network.layers[-2].set_weights([3 * kernel, bias + 0.3])
-    path, difference = export.export_inpainter(
-        network,
-        str(tmp_path_factory.mktemp("signed")),
-        "net",
-        preprocessing=_feed("signed"),
-        value_range="signed",
-    )
+    with verifying_here():
+        path, difference = export.export_inpainter(
+            network,
+            str(tmp_path_factory.mktemp("signed")),
+            "net",
+            preprocessing=_feed("signed"),
+            value_range="signed",
+        )
     assert 0 <= difference < 1e-5 and path.endswith("/net/1")
     return network, tf.saved_model.load(path).signatures
 

@@ -99,7 +99,7 @@ def _train(run_dir, data_dir, name, epochs):
 
 
 # Those that add little to what the others show are left to the long run.
-ALIKE = ("adadelta", "adamw", "lamb", "rectified_adam", "lookahead")
+ALIKE = ("adadelta", "adamw", "lamb", "rectified_adam", "lookahead", "rmsprop")
 
 
 @pytest.mark.parametrize(
