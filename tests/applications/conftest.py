@@ -25,8 +25,10 @@ RANDOM_INITIALIZERS = (
 def _shape_by_rule(layer, inputs):
     """The shape that a layer says it gives, if it gives one and has a rule for it."""
     kind = type(layer)
-    if kind.compute_output_shape is keras.layers.Layer.compute_output_shape:
-        return None  # would trace the call
+    would_trace = kind.compute_output_shape is keras.layers.Layer.compute_output_shape
+    # By a vector Rescaling makes several channels of one, and does not say so.
+    if would_trace or kind is keras.layers.Rescaling:
+        return None
     shape = layer.compute_output_shape(tf.nest.map_structure(lambda x: x.shape, inputs))
     if isinstance(shape, tf.TensorShape):
         return shape
