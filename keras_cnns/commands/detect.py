@@ -39,7 +39,7 @@ def run(options) -> list:
     targets = _targets(paths, options.output_dir)
     results = []
     for path, target in zip(tqdm.tqdm(paths, disable=None), targets):
-        image = data.read_image(path, detector.preprocessing.channels)
+        image = data.read_image(path, channels=detector.preprocessing.channels)
         found = detector(image)
         drawn = figures.draw_boxes(
             image,

@@ -84,7 +84,10 @@ def prepare_and_detect(detect, preprocessing, sides, pixels, rois=None) -> dict:
     scale = scaling.image_scale(height, width, *sides)
     image = preprocessing.standardize(scaling.scaled_image(pixels, scale))
     sizes = tf.cast(tf.shape(image)[:2], tf.float32)[tf.newaxis]
-    given = [] if rois is None else [tf.cast(rois, tf.float32)[tf.newaxis] * scale]
+    given = []
+    if rois is not None:  # and one that is padding: convolutions want a batch
+        rois = tf.pad(tf.cast(rois, tf.float32) * scale, [[0, 1], [0, 0]])
+        given.append(rois[tf.newaxis])
     found = detect(image[tf.newaxis], sizes, *given)
     found = {name: value[0] for name, value in found.items()}
     return {**found, "boxes": found["boxes"] / scale}

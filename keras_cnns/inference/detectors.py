@@ -121,10 +121,10 @@ class Detector:
 
     def timed(self, image, proposals=None) -> tuple:
         """(detections, seconds of all, seconds of the proposals among them)."""
-        start = time.perf_counter()
+        start = middle = time.perf_counter()
         if proposals is None and self.function.takes_regions:
             proposals = self.propose(image)
-        middle = time.perf_counter()
+            middle = time.perf_counter()
         found = self(image, proposals)
         return found, time.perf_counter() - start, middle - start
 
