@@ -125,7 +125,7 @@ def _holds(content, text):
     return tf.size(_parts(content, text)) > 1
 
 
-@tf.function(autograph=False)
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def encoded_size(content: tf.Tensor) -> tf.Tensor:
     """Height and width that ``decode_image`` gives, without decoding the pixels.
 

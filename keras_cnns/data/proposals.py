@@ -128,7 +128,8 @@ def write_proposals(
         settings: what its boxes depend on, as JSON has it; recorded.
         max_boxes: largest number that is kept of an image.
         shard_size: images in a file.
-        report: called with the numbers of images done and of all, after each file.
+        report: called with the numbers of images done, those before the file's end, and
+            of all, after each file.
 
     Raises:
         ValueError: if the folder has proposals of other images or with other settings,
@@ -148,30 +149,44 @@ def write_proposals(
         _check_same(folder, read_header(path), header)
     else:
         _files.write_json(path, header, indent=1)
-    for number, path in enumerate(_shard_paths(folder, header)):
-        first = number * shard_size
-        if not os.path.isfile(path):
-            _write_shard(path, source, propose, first, shard_size, max_boxes)
+    paths = _shard_paths(folder, header)
+    missing = np.array([not os.path.isfile(path) for path in paths])
+    done, total = source.num_examples, source.num_examples
+    for number, boxes in _shards(source, propose, missing, shard_size, max_boxes):
+        starts = np.cumsum([0, *map(len, boxes)])
+        arrays = {"starts": starts, "boxes": np.concatenate(boxes)}
+        _arrays.write_arrays(paths[number], arrays)
         if report:
-            report(min(first + shard_size, source.num_examples), source.num_examples)
+            done = min((number + 1) * shard_size, total)
+            report(done, total)
+    if report and (done < total or not missing.any()):
+        report(total, total)
     return ProposalStore(folder)
 
 
-def _write_shard(path, source, propose, first, count, max_boxes):
-    examples = source.examples.skip(first).take(count)
-    images = examples.map(lambda content, _: decode_image(source.read(content), 3))
+def _shards(source, propose, missing, shard_size, max_boxes):
+    """(number, boxes of each image) of the shards that are missing, in one pass."""
+    if not missing.any():
+        return
+    images = (
+        source.examples.enumerate()
+        .filter(lambda index, _: tf.gather(missing, index // shard_size))
+        .map(lambda index, example: (index, decode_image(source.read(example[0]), 3)))
+        .prefetch(1)
+    )
     found = []
-    for position, image in enumerate(images.as_numpy_iterator()):
-        boxes = np.asarray(propose(image, first + position), np.float32)
+    for index, image in images.as_numpy_iterator():
+        boxes = np.asarray(propose(image, int(index)), np.float32)
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
             raise ValueError(
                 "propose must return finite boxes (n, 4), got an array of shape "
                 f"{boxes.shape}"
             )
         found.append(boxes[:max_boxes])
-    starts = np.cumsum([0, *map(len, found)])
-    boxes = np.concatenate(found)
-    _arrays.write_arrays(path, {"starts": starts, "boxes": boxes})
+        is_last = index + 1 == source.num_examples
+        if (index + 1) % shard_size == 0 or is_last:
+            yield index // shard_size, found
+            found = []
 
 
 def read_header(path: str) -> dict:

@@ -68,9 +68,12 @@ def test_what_is_there_is_kept(source, tmp_path):
         assert one == other
     for i in range(3):
         np.testing.assert_array_equal(store.read(i), whole.read(i))
-    again = Propose()
-    _write(folder, source, again)
-    assert again.asked == []
+    again, told = Propose(), []
+    _write(folder, source, again, report=lambda *numbers: told.append(numbers))
+    assert again.asked == [] and told == [(3, 3)]
+    (folder / "train-00001.npz").unlink()
+    _write(folder, source, again, report=lambda *numbers: told.append(numbers))
+    assert again.asked == [1] and told[1:] == [(2, 3), (3, 3)]
 
 
 def test_other_settings_and_splits_are_refused_by_name(source, voc_folder, tmp_path):
@@ -106,32 +109,23 @@ def test_what_is_not_boxes_is_refused(source, tmp_path, boxes):
         _write(tmp_path / "p", source, lambda *_: boxes)
 
 
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"boxes": 2}, "it holds .*not starts, boxes"),
-        ({"boxes": 2, "starts": [0, 1, 2]}, "it must be of 1 images"),
-        ({"boxes": 2, "starts": [0, 3]}, "its boxes are float32 of shape .2, 4"),
-        ({"boxes": 9, "starts": [0, 9]}, "images have from 9 to 9 boxes"),
-        ({"boxes": 2, "starts": [1, 3]}, "images have"),
-    ],
-)
-def test_damaged_shards_are_named(source, tmp_path, arrays, message):
+def test_damaged_shards_are_named(source, tmp_path):
     folder = tmp_path / "p"
     _write(folder, source)
     path = folder / "train-00002.npz"
-    arrays = {
-        name: np.zeros((value, 4), np.float32) if name == "boxes" else np.array(value)
-        for name, value in arrays.items()
-    }
-    _arrays.write_arrays(str(path), arrays)
-    with pytest.raises(ValueError, match=message) as error:
-        data.ProposalStore(str(folder)).read(2)
-    assert str(error.value).startswith(f"{path} cannot be read as proposals: ")
-    boxes = np.full((2, 4), np.nan, np.float32)
-    _arrays.write_arrays(str(path), {"starts": np.array([0, 2]), "boxes": boxes})
-    with pytest.raises(ValueError, match="its boxes are not finite"):
-        data.ProposalStore(str(folder)).read(2)
+    boxes = np.zeros((9, 4), np.float32)
+    for arrays, message in (
+        ({"boxes": boxes}, "it holds .*not starts, boxes"),
+        ({"boxes": boxes, "starts": [0, 1, 2]}, "it must be of 1 images"),
+        ({"boxes": boxes, "starts": [0, 3]}, "its boxes are float32 of shape .9, 4"),
+        ({"boxes": boxes, "starts": [0, 9]}, "images have from 9 to 9 boxes"),
+        ({"boxes": boxes, "starts": [1, 3]}, "images have"),
+        ({"boxes": boxes[:2] + np.nan, "starts": [0, 2]}, "its boxes are not finite"),
+    ):
+        _arrays.write_arrays(str(path), arrays)
+        with pytest.raises(ValueError, match=message) as error:
+            data.ProposalStore(str(folder)).read(2)
+        assert str(error.value).startswith(f"{path} cannot be read as proposals: ")
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ValueError, match="not a zip file; it may be cut short"):
         data.ProposalStore(str(folder)).read(2)
