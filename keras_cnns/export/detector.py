@@ -80,10 +80,10 @@ def prepare_and_detect(detect, preprocessing, sides, pixels, rois=None) -> dict:
     Returns:
         As ``DetectionFunction`` does, without the batch.
     """
-    height, width = tf.unstack(tf.shape(pixels)[:2])
-    scale = scaling.image_scale(height, width, *sides)
+    size = tf.cast(tf.shape(pixels)[:2], tf.float32)
+    scale = scaling.image_scale(size[0], size[1], *sides)
     image = preprocessing.standardize(scaling.scaled_image(pixels, scale))
-    sizes = tf.cast(tf.shape(image)[:2], tf.float32)[tf.newaxis]
+    sizes = (size * scale)[tf.newaxis]
     given = []
     if rois is not None:  # and one that is padding: convolutions want a batch
         rois = tf.pad(tf.cast(rois, tf.float32) * scale, [[0, 1], [0, 0]])

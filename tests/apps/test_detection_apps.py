@@ -13,7 +13,7 @@ from PIL import Image
 import keras_cnns
 from keras_cnns import inference, runs
 from keras_cnns.commands import run_command
-from keras_cnns.tasks.detection import DetectionOptions
+from keras_cnns.tasks.detection import DetectionOptions, DetectionTask
 
 slow = pytest.mark.slow
 BACKBONE = {"filters": [4, 4, 4, 4], "units": 8}
@@ -271,22 +271,21 @@ def test_a_backbone_starts_from_a_classifier(small_options, write_run, tmp_path)
         tmp_path / "classifier", "classification", model="small_convnet",
         builder_args='{"filters": [4, 4, 4, 4], "units": 8}', channels=3, image_size=32,
     )  # fmt: skip
-    run_command(
-        "train-detector",
+    options = DetectionOptions.resolve(
         **small_options(
-            "detection", run_dir=str(tmp_path / "run"), backbone_weights=weights,
-            freeze="all", epochs=1,
-        ),
-    )  # fmt: skip
-    run, classifier = (
-        runs.read_run(str(tmp_path / name)) for name in ("run", "classifier")
+            "detection", run_dir=str(tmp_path), backbone_weights=weights, freeze="all"
+        )
     )
-    assert run.config.preprocessing.mean == classifier.config.preprocessing.mean
-    backbone = run.load("network").get_layer("backbone")
+    task = DetectionTask(options)
+    task.open()
+    config = task.configure()
+    network = task.make_trainer(config, is_new=True).network
+    classifier = runs.read_run(weights)
+    assert config.preprocessing.mean == classifier.config.preprocessing.mean
     expected = classifier.load("network", "best")
-    for name in ("conv1", "conv4"):
-        for one, other in zip(
-            backbone.get_layer(name).get_weights(),
-            expected.get_layer(name).get_weights(),
-        ):
+    backbone, regions = (network.get_layer(name) for name in ("backbone", "regions"))
+    assert not backbone.trainable_weights and regions.trainable_weights
+    for part, name in ((backbone, "conv1"), (backbone, "conv4"), (regions, "fc")):
+        pairs = zip(*(m.get_layer(name).get_weights() for m in (part, expected)))
+        for one, other in pairs:
             np.testing.assert_array_equal(one, other)
