@@ -84,10 +84,10 @@ class RegionTrainer(StepwiseTrainer):
         class_loss, box_loss = region_losses(logits, box_deltas, classes, deltas)
         is_there = tf.cast(classes >= 0, tf.float32)
         is_right = tf.argmax(logits, -1, tf.int32) == tf.cast(classes, tf.int32)
-        right = tf.reduce_sum(tf.cast(is_right, tf.float32) * is_there)
+        right = tf.reduce_sum(tf.cast(is_right, tf.float32) * is_there, -1)
         values = {
             "class_loss": class_loss,
-            "region_accuracy": right / tf.maximum(tf.reduce_sum(is_there), 1.0),
+            "region_accuracy": right / tf.maximum(tf.reduce_sum(is_there, -1), 1.0),
         }
         total = tf.reduce_mean(class_loss)
         if box_deltas is not None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
+import shapes
 
 import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
@@ -140,6 +141,37 @@ def images_with_holes(count, replicas=1, *, seed=5, batch=4):
     return images, masks
 
 
+_DETECTOR = {
+    "image_shape": (64, 64, 3),
+    "backbone_args": {"filters": (4, 4, 4, 4), "units": 8},
+}
+_PROPOSING = {
+    "rpn_channels": 4,
+    "proposals": {"pre_nms": (60, 60), "post_nms": (20, 20), "min_size": 4.0},
+}
+
+
+def _detectors(*names, **changes):
+    """Detectors of three classes, and where they are proposers of none."""
+    made = []
+    for name in names:
+        classes = {} if name.startswith("rpn") else {"classes": 3, "pooling": "align"}
+        given = {**_DETECTOR, **changes, **classes}
+        made.append(applications.create_model(name, **given))
+    return made
+
+
+def _shapes(count, replicas=1, *, proposals=False):
+    """(images, targets) of ``count`` steps; proposals are the objects, moved."""
+    images, targets = shapes.draw(count * 4, seed=3)
+    if proposals:
+        targets["proposals"] = targets["boxes"] + np.float32([0, 0, 5, 3])
+    return tuple(
+        tf.nest.map_structure(lambda x: x.reshape(count, 4, *x.shape[1:]), part)
+        for part in (images, targets)
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """One kind of trainer.
@@ -154,6 +186,7 @@ class Kind:
         rate: learning rate.
         policy: what it computes in where devices are compared.
         has_synced_norms: whether batch statistics are common, which XLA cannot compile.
+        optimizers: how many there are; 0: one for one network, else two.
     """
 
     trainer: type
@@ -164,6 +197,7 @@ class Kind:
     rate: float = 0.05
     policy: str = "float32"
     has_synced_norms: bool = False
+    optimizers: int = 0
 
 
 _partial = functools.partial
@@ -249,6 +283,33 @@ KINDS = {
         options={"discriminator_steps": 1, "value_range": "unit"},
     ),
 }
+_SAMPLING = {"regions_per_image": 8, "background_range": (0.0, 0.5)}
+_ANCHORS = {**_SAMPLING, "anchors_per_image": 16, "anchor_border": 4.0}
+_FASTER = Kind(
+    trainers.FasterRCNNTrainer,
+    _partial(_detectors, "faster_rcnn_small", **_PROPOSING),
+    _ANCHORS,
+    _shapes,
+    steps=4,
+    rate=0.01,
+)
+KINDS |= {
+    "fast_rcnn": _change(
+        _FASTER,
+        trainer=trainers.FastRCNNTrainer,
+        networks=_partial(_detectors, "fast_rcnn_small"),
+        options=_SAMPLING,
+        batches=_partial(_shapes, proposals=True),
+    ),
+    "faster_rcnn": _FASTER,
+    "alternating": _change(
+        _FASTER,
+        trainer=trainers.AlternatingFasterRCNNTrainer,
+        networks=_partial(_detectors, "faster_rcnn_small", "rpn_small", **_PROPOSING),
+        options={**_ANCHORS, "phase_ends": (1, 2, 3)},
+        optimizers=4,
+    ),
+}
 INPAINTING = ("reconstruction", "lbam", "global_local", "contextual_attention")
 
 
@@ -268,7 +329,7 @@ def make_trainer(kind, *, net=(), features=False, **options):
     trainer = row.trainer(
         *networks, **{"ema_decay": 0.9, "seed": 3, **row.options, **options}
     )
-    count = 1 if len(networks) == 1 else 2
+    count = row.optimizers or (1 if len(networks) == 1 else 2)
     trainer.compile(*(_make_optimizer(row.rate) for _ in range(count)))
     return trainer
 
