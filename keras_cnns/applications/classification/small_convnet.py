@@ -73,7 +73,7 @@ SmallConvNet = register(
     # 16 * (3*3*3 + 1) + 32 * (3*3*16 + 1) + 64 * (3*3*32 + 1) + 64 * (3*3*64 + 1)
     # + 128 * (4*4*64 + 1) + 10 * 129
     params=193_002,
-    stage_ends=("pool1", "pool2", "conv4"),
+    stage_ends=("conv1", "conv2", "conv4"),
     min_size=8,
     traits=("fixed_size",),
     **SMALL_IMAGES,

@@ -101,7 +101,7 @@ ZF = register(
     # + 256 * (3*3*384 + 1) + 4096 * (6*6*256 + 1) + 4096 * 4097 + 1000 * 4097
     params=62_357_608,
     preprocessing="caffe",
-    stage_ends=("pool1", "pool2", "conv5"),
+    stage_ends=("conv1", "conv2", "conv5"),
     traits=("fixed_size",),
     **{**IMAGENET, "min_size": _MIN_SIZE},
 )

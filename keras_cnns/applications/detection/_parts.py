@@ -6,7 +6,7 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns import _graph
-from keras_cnns._checks import check_count, check_image_shape
+from keras_cnns._checks import check_choice, check_count, check_image_shape
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.frame.registry import (
     create_model,
@@ -71,10 +71,7 @@ def find_cut(backbone) -> Cut:
     Raises:
         ValueError: if it is none of ``CUTS``.
     """
-    if backbone not in CUTS:
-        raise ValueError(
-            f"backbone must be one of {', '.join(CUTS)}, got {backbone!r:.200}"
-        )
+    check_choice("backbone", backbone, tuple(CUTS))
     return CUTS[backbone]
 
 
