@@ -1,4 +1,7 @@
-"""Fixtures of the tests of networks."""
+"""Fixtures of the tests of networks.
+
+TensorFlow is loaded by them alone: xdist's first process reads this file and runs no test.
+"""
 
 import contextlib
 import json
@@ -6,11 +9,6 @@ import pathlib
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow import keras
-
-from keras_cnns import applications
-from keras_cnns.applications.frame import catalogue
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 RANDOM_INITIALIZERS = (
@@ -24,6 +22,9 @@ RANDOM_INITIALIZERS = (
 
 def _shape_by_rule(layer, inputs):
     """The shape that a layer says it gives, if it gives one and has a rule for it."""
+    import tensorflow as tf
+    from tensorflow import keras
+
     kind = type(layer)
     would_trace = kind.compute_output_shape is keras.layers.Layer.compute_output_shape
     # By a vector Rescaling makes several channels of one, and does not say so.
@@ -43,6 +44,9 @@ def _built_by_shapes():
     Else each layer's call is traced to find the shape. ``test_contract.py`` compares
     both ways.
     """
+    import tensorflow as tf
+    from tensorflow import keras
+
     trace, symbol = keras.layers.Layer._infer_output_signature, type(keras.Input(()))
 
     def infer(layer, inputs, args, kwargs, input_masks):
@@ -68,6 +72,8 @@ def building_by_shapes():
 @pytest.fixture
 def only_shapes(building_by_shapes, monkeypatch):
     """Networks start from zeros, too: cheaper where only shapes are looked at."""
+    import tensorflow as tf
+    from tensorflow import keras
 
     def zeros(self, shape, dtype=None, **kwargs):
         return tf.zeros(shape, dtype or tf.float32)
@@ -94,6 +100,9 @@ def model_table():
 @pytest.fixture(scope="session")
 def check_row(model_table):
     """Checks a network, built by default, against its row and its line of the table."""
+    from keras_cnns import applications
+    from keras_cnns.applications.frame import catalogue
+
     measured = json.loads((DOCS / "fashion_mnist.json").read_text(encoding="utf-8"))
 
     def check(model, relative_macs=0.0):

@@ -62,8 +62,15 @@ def _is_dear(name):
 
 
 SMALLEST = _smallest(_family)
+
+
+def _task(name):
+    return applications.model_info(name).task
+
+
+SMALLEST_OF_TASK = _smallest(_task)
 QUICK_BY_XLA = _smallest(
-    lambda name: applications.model_info(name).task,
+    _task,
     [name for name in NAMES if "slow_xla" not in applications.model_info(name).traits],
 )
 FILLERS = [name for name in NAMES if _kind(name) == "filler"]
@@ -237,7 +244,8 @@ def test_rebuilds_from_its_config_and_reads_its_weights(network, tmp_path, by_sh
         np.testing.assert_array_equal(one, other)
 
 
-@on_network(SMALLEST)
+# In 16 bits test_row builds them all.
+@on_network(_slow(lambda name: name not in SMALLEST_OF_TASK, SMALLEST))
 def test_mixed_float16(network, tmp_path):
     """Runs, and reads the weights of the network in 32 bits."""
     path = str(tmp_path / "weights.h5")
