@@ -1,6 +1,7 @@
 """Fixtures of the tests of networks.
 
-TensorFlow is loaded by them alone: xdist's first process reads this file and runs no test.
+TensorFlow is loaded by them alone: xdist's first process reads this file and runs no
+test.
 """
 
 import contextlib
