@@ -7,6 +7,7 @@ from keras_cnns.inference.detection_evaluation import (
     region_examples,
     shown_scenes,
     stored_proposals,
+    truth_of,
 )
 from keras_cnns.inference.detectors import CLASSIFIERS, RPN_CLASSES, Detector
 from keras_cnns.inference.embeddings import (
@@ -55,4 +56,5 @@ __all__ = [
     "run_features",
     "shown_scenes",
     "stored_proposals",
+    "truth_of",
 ]

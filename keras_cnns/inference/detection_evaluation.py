@@ -82,12 +82,11 @@ def region_examples(features, batches):
     return iterate
 
 
-def truth_of(source, target, image) -> dict:
+def truth_of(target, image) -> dict:
     """The objects of an example in pixels, as ``metrics`` takes them.
 
     Args:
-        source: of ``data.open_detection_source``.
-        target: of the example.
+        target: of an example of ``data.open_detection_source``.
         image: ``(height, width, channels)``.
     """
     boxes = data.pixel_boxes(target, *image.shape[:2]).numpy()
@@ -219,7 +218,7 @@ def evaluate_detector(
     )
     for index, (content, target) in enumerate(examples):
         image = detector.preprocessing.decode(source.read(content)).numpy()
-        truths.append(truth_of(source, target, image))
+        truths.append(truth_of(target, image))
         given = None if proposals is None else proposals.read(index)
         detections, whole, search = detector.timed(image, given)
         found.append(detections)

@@ -27,6 +27,7 @@ class Detector:
             machines, whose scores are distances, -1.
         iou_threshold: a box goes that overlaps a better one of its class by more.
         max_detections: of an image.
+        network: in place of the run's own, such as one with dense layers of lower rank.
 
     Attributes:
         class_names: tuple of names; of a region proposal network, ``("object",)``.
@@ -47,6 +48,7 @@ class Detector:
         min_score=None,
         iou_threshold=0.3,
         max_detections=100,
+        network=None,
     ):
         check_choice("which", which, ("best", "last"))
         run = read_run(run_dir, "detection")
@@ -58,7 +60,8 @@ class Detector:
             "min_score": min_score,
             "max_detections": max_detections,
         }
-        network = run.load("network", which, (None, None))
+        if network is None:
+            network = run.load("network", which, (None, None))
         self.function = DetectionFunction(network, classifiers, **given)
         is_rpn = run.config.networks["network"]["model"].startswith("rpn")
         self.class_names = RPN_CLASSES if is_rpn else run.config.class_names

@@ -57,6 +57,10 @@ def _slow(is_slow, names):
     return [pytest.param(n, marks=pytest.mark.slow) if is_slow(n) else n for n in names]
 
 
+def _is_deep(name):
+    return "slow_build" in applications.model_info(name).traits
+
+
 def _is_dear(name):
     return (applications.model_info(name).macs or 0) > 1e10
 
@@ -175,7 +179,7 @@ def test_every_family_of_players_has_both():
             assert kinds == {"maker", "critic"}, family
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", _slow(_is_deep, NAMES))
 def test_row(name, check_row, only_shapes):
     """Shapes, parameters, multiply-adds and the line of docs/models.md."""
     info = applications.model_info(name)

@@ -65,6 +65,10 @@ CUTS = {
 }
 
 
+# Those of many layers, whose detectors take long to build.
+_DEEP = ("resnet50", "densenet121")
+
+
 def find_cut(backbone) -> Cut:
     """Where a backbone is cut.
 
@@ -188,6 +192,7 @@ def register_detector(builder, function_name, *, architecture=None, **info):
         "task": "detection",
         "input_shape": (None, None, 3),
         "preprocessing": model_info(fixed["backbone"]).preprocessing,
+        "traits": ("slow_build",) if fixed["backbone"] in _DEEP else (),
     }
     return register_network(
         builder, function_name, architecture=architecture, **{**usual, **info}
