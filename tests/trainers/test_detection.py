@@ -176,6 +176,26 @@ def test_images_without_objects_train(batch):
     assert history["box_loss"][0] == history["rpn_box_loss"][0] == 0
 
 
+def test_many_and_odd_objects_train():
+    """2,000 of them, of one pixel, of the whole image, outside of it, without area."""
+    random = np.random.default_rng(0)
+    images = random.normal(size=(2, 64, 64, 3)).astype(np.float32)
+    corners = np.sort(random.uniform(-9, 70, (2, 2000, 2, 2)), axis=2)
+    boxes = corners.reshape(2, 2000, 4).astype(np.float32)
+    boxes[:, :4] = [[5, 5, 6, 6], [0, 0, 64, 64], [70, 70, 90, 90], [9, 9, 9, 20]]
+    targets = {
+        "boxes": boxes,
+        "labels": random.integers(0, 3, (2, 2000)).astype(np.int32),
+        "ignored": random.uniform(size=(2, 2000)) < 0.1,
+        "sizes": np.full((2, 2), 64, np.float32),
+    }
+    trainer = trainers.FasterRCNNTrainer(_network(**_TINY), **_SAMPLING)
+    trainer.compile(_sgd())
+    history = _fit(trainer, (images, targets), 2)
+    assert np.isfinite([values[0] for values in history.values()]).all()
+    assert all(np.isfinite(w).all() for w in trainer.network.get_weights())
+
+
 def _detections(network, images, targets):
     """Detections and proposals of all images."""
     function = applications.DetectionFunction(network, min_score=0.01)

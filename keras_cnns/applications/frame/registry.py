@@ -45,8 +45,8 @@ class ModelInfo:
         traits: exceptions to what every model promises: ``"vector_features"`` (no
             feature maps), ``"fixed_size"`` (with the classifier, height and width must
             be known), ``"fixed_features"`` (without it, too), ``"slow_xla"`` (XLA takes
-            long to compile it, which short tests leave out), ``"slow_build"`` (what it is
-            made of is tested in other networks, and short tests leave it out).
+            long to compile it, which short tests leave out), ``"slow_build"`` (its parts
+            are tested in other networks, and short tests leave it out).
         builder, architecture: of networks that are no classifiers, the family's general
             builder and the arguments that make this variant of it.
     """
