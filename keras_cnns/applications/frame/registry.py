@@ -44,9 +44,9 @@ class ModelInfo:
         published: the paper's error or accuracy, with data set and protocol.
         traits: exceptions to what every model promises: ``"vector_features"`` (no
             feature maps), ``"fixed_size"`` (with the classifier, height and width must
-            be known), ``"fixed_features"`` (without it, too), ``"slow_xla"`` (XLA takes
-            long to compile it, which short tests leave out), ``"slow_build"`` (its parts
-            are tested in other networks, and short tests leave it out).
+            be known), ``"fixed_features"`` (without it, too), ``"slow_xla"`` and
+            ``"slow_build"`` (XLA takes long to compile it, Keras to build it: short
+            tests leave that out).
         builder, architecture: of networks that are no classifiers, the family's general
             builder and the arguments that make this variant of it.
     """
