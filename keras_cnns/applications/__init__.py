@@ -24,7 +24,9 @@ from keras_cnns.applications.detection._detections import (
     DELTA_STDDEVS,
     DetectionFunction,
     region_features,
+    run_regions,
 )
+from keras_cnns.applications.detection._parts import without_top
 from keras_cnns.applications.detection._pretrained import load_backbone
 from keras_cnns.applications.detection.fast_rcnn import *
 from keras_cnns.applications.detection.faster_rcnn import *

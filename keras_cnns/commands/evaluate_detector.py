@@ -7,7 +7,7 @@ images, that at IoU 0.75, COCO's numbers, and the seconds of an image with the
 proposals' part of them. ``--interpolation=11-point`` gives the numbers of Pascal VOC
 2007. ``--output_dir`` gets ``detection_report.json``, ``.csv`` and
 ``precision_recall.png``. Of a region proposal network it is the recall of its proposals
-that counts: ``--num_proposals`` are taken of each image.
+that counts, of the best 10, 50 and 300 of each image.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from keras_cnns import data, inference
 from keras_cnns.commands.groups import Detecting, Epoch, OneRun, Split, Written
 from keras_cnns.metrics import INTERPOLATIONS
 from keras_cnns.runs import changed, option
+from keras_cnns.tasks.detection import DetectionOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class OPTIONS(OneRun, Epoch, Detecting, Split):
     num_images: int = option(
         0, "images, evenly spaced over the split; 0: all", within="[0, inf)"
     )
+    bad_boxes: str = changed(DetectionOptions, "bad_boxes", "refuse")
     output_dir: str = changed(Written, "output_dir", "", required=False)
 
 
@@ -42,7 +44,10 @@ def run(options):
         options.run_dir, options.which, **options.detector_options()
     )
     evaluation = inference.evaluate_detector(
-        detector, source, interpolation=options.interpolation
+        detector,
+        source,
+        interpolation=options.interpolation,
+        bad_boxes=options.bad_boxes,
     )
     print(evaluation.summary())
     if options.output_dir:

@@ -92,15 +92,21 @@ class Detecting(Options):
 
     min_score: Optional[float] = option(
         None,
-        "least score; without, 0.05 of probabilities and -1 of support vector machines",
+        "least score; without, 0.05 of probabilities, -1 of support vector machines, 0 "
+        "of proposals alone",
         within="(-inf, inf)",
     )
-    iou_threshold: float = option(
-        0.3,
-        "overlap above which the worse of two boxes of a class is left out",
+    iou_threshold: Optional[float] = option(
+        None,
+        "overlap above which the worse of two boxes of a class is left out; without, "
+        "0.3, and 1 of proposals alone",
         within="[0, 1]",
     )
-    max_detections: int = option(100, "largest number in an image", within="[1, 10000]")
+    max_detections: Optional[int] = option(
+        None,
+        "largest number in an image; without, 100, and 300 of proposals alone",
+        within="[1, 10000]",
+    )
 
     def detector_options(self) -> dict:
         """Arguments of ``inference.Detector``."""

@@ -16,6 +16,7 @@ from keras_cnns import _files
 from keras_cnns.data import scaling
 from keras_cnns.export import saved_model, verification
 
+_LEAST_SIDE = 64  # of an image, in pixels: twice the largest stride
 _RESULTS = {
     "boxes": tf.float32,
     "scores": tf.float32,
@@ -84,6 +85,9 @@ def prepare_and_detect(detect, preprocessing, sides, pixels, rois=None) -> dict:
     scale = scaling.image_scale(size[0], size[1], *sides)
     image = preprocessing.standardize(scaling.scaled_image(pixels, scale))
     sizes = (size * scale)[tf.newaxis]
+    # Zeros below and at the right, as on the canvas of training: maps need some cells.
+    missing = tf.maximum(_LEAST_SIDE - tf.shape(image)[:2], 0)
+    image = tf.pad(image, [[0, missing[0]], [0, missing[1]], [0, 0]])
     given = []
     if rois is not None:  # and one that is padding: convolutions want a batch
         rois = tf.pad(tf.cast(rois, tf.float32) * scale, [[0, 1], [0, 0]])

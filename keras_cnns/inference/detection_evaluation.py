@@ -2,12 +2,14 @@
 
 import dataclasses
 import os
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from keras_cnns import _files, data, exemplar, figures, metrics
+from keras_cnns import _files, applications, data, exemplar, figures, metrics
+from keras_cnns.data.box_checks import usable_boxes
 from keras_cnns.data.sources import folder_name
 from keras_cnns.inference.detectors import RPN_CLASSES
 
@@ -57,7 +59,8 @@ def region_examples(features, batches):
 
     @tf.function
     def values(image, rois):
-        return features([image[tf.newaxis], rois[tf.newaxis]], training=False)
+        values = applications.run_regions(features, image[tf.newaxis], rois[tf.newaxis])
+        return [value[0] for value in values]
 
     def iterate():
         for images, targets in batches:
@@ -82,19 +85,22 @@ def region_examples(features, batches):
     return iterate
 
 
-def truth_of(target, image) -> dict:
+def truth_of(target, image, left_out=()) -> dict:
     """The objects of an example in pixels, as ``metrics`` takes them.
 
     Args:
         target: of an example of ``data.open_detection_source``.
-        image: ``(height, width, channels)``.
+        image: ``(height, width, channels)``, at whose border boxes are cut.
+        left_out: positions of boxes that do not count.
     """
-    boxes = data.pixel_boxes(target, *image.shape[:2]).numpy()
-    return {
-        "boxes": boxes,
+    height, width = image.shape[:2]
+    boxes = data.pixel_boxes(target, height, width).numpy()
+    truth = {
+        "boxes": np.clip(boxes, 0, [height, width, height, width]),
         "labels": target["labels"].numpy(),
         "ignored": target["ignored"].numpy(),
     }
+    return {k: np.delete(v, list(left_out), 0) for k, v in truth.items()}
 
 
 def shown_scenes(batches, found, preprocessing) -> tuple:
@@ -134,14 +140,15 @@ class DetectorEvaluation:
         recalls: of a region proposal network, recall at IoU 0.5 by number of
             proposals, and ``"average_recall"`` of the most; else empty.
         seconds: of one image, mean, first image left out.
-        proposal_seconds: of its proposals, where these are searched for.
+        proposal_seconds: of its proposals, where these are searched for meanwhile; else
+            None.
         facts: data set, split and the detector's protocol, JSON values.
     """
 
     report: object
     recalls: dict
     seconds: float
-    proposal_seconds: float
+    proposal_seconds: Optional[float]
     facts: dict
 
     def summary(self) -> str:
@@ -158,11 +165,10 @@ class DetectorEvaluation:
                 )
         for name, value in self.recalls.items():
             lines.append(f"{name}: {value:.2%}")
-        share = self.proposal_seconds / self.seconds if self.seconds else 0
-        lines.append(
-            f"{1000 * self.seconds:.1f} ms of an image, {share:.0%} for proposals "
-            "by selective search"
-        )
+        text = f"{1000 * self.seconds:.1f} ms of an image"
+        if self.proposal_seconds is not None:
+            text += f", {self.proposal_seconds / self.seconds:.0%} for its proposals"
+        lines.append(text)
         return "\n".join(lines)
 
     def to_json(self) -> dict:
@@ -187,7 +193,13 @@ class DetectorEvaluation:
 
 
 def evaluate_detector(
-    detector, source, proposals=None, *, interpolation="all-point", seed=0
+    detector,
+    source,
+    proposals=None,
+    *,
+    interpolation="all-point",
+    bad_boxes="refuse",
+    seed=0,
 ) -> DetectorEvaluation:
     """Runs a detector on every image of a split, one by one.
 
@@ -197,6 +209,7 @@ def evaluate_detector(
         proposals: ``data.ProposalStore`` of the split, for networks that are given
             them; None: they are searched for, and their time is measured.
         interpolation: of ``metrics.report_detections``.
+        bad_boxes: as of ``data.load_detection_evaluation``.
         seed: of the bootstrap.
 
     Returns:
@@ -206,19 +219,21 @@ def evaluate_detector(
         ValueError: if classes differ, or an image cannot be decoded.
     """
     is_rpn = detector.class_names == RPN_CLASSES
+    is_searching = detector.function.takes_regions and proposals is None
     if not is_rpn and tuple(source.class_names) != tuple(detector.class_names):
         raise ValueError(
             f"{source.name} has the classes {', '.join(source.class_names[:3])} ... "
             f"({len(source.class_names)}), the detector knows "
             f"{', '.join(detector.class_names[:3])} ... ({len(detector.class_names)})"
         )
+    _, dropped = usable_boxes(source, bad_boxes)
     truths, found, times = [], [], []
     examples = tqdm.tqdm(
         source.examples, total=source.num_examples, desc="images", disable=None
     )
     for index, (content, target) in enumerate(examples):
         image = detector.preprocessing.decode(source.read(content)).numpy()
-        truths.append(truth_of(target, image))
+        truths.append(truth_of(target, image, [k for i, k in dropped if i == index]))
         given = None if proposals is None else proposals.read(index)
         detections, whole, search = detector.timed(image, given)
         found.append(detections)
@@ -238,7 +253,7 @@ def evaluate_detector(
         ),
         recalls=_recalls(truths, found) if is_rpn else {},
         seconds=float(seconds),
-        proposal_seconds=float(searched),
+        proposal_seconds=float(searched) if is_searching else None,
         facts=facts,
     )
 

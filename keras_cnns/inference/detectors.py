@@ -15,6 +15,8 @@ from keras_cnns.trainers.region_classifiers import RegionClassifiers
 
 CLASSIFIERS = "classifiers.npz"  # in the run's folder, of R-CNN and SPPnet
 RPN_CLASSES = ("object",)
+_OF_DETECTIONS = {"iou_threshold": 0.3, "min_score": 0.05, "max_detections": 100}
+_OF_PROPOSALS = {"iou_threshold": 1.0, "min_score": 0.0, "max_detections": 300}
 
 
 class Detector:
@@ -23,10 +25,11 @@ class Detector:
     Args:
         run_dir: folder of the run, or its ``Run``.
         which: weights of the ``"best"`` or the ``"last"`` epoch.
-        min_score: of detections; None: 0.05 of probabilities, and of support vector
-            machines, whose scores are distances, -1.
-        iou_threshold: a box goes that overlaps a better one of its class by more.
-        max_detections: of an image.
+        min_score: of detections; None: 0.05 of probabilities, of support vector
+            machines, whose scores are distances, -1, of proposals alone 0.
+        iou_threshold: a box goes that overlaps a better one of its class by more; None:
+            0.3, of proposals alone 1: they have left out duplicates already.
+        max_detections: of an image; None: 100, of proposals alone 300.
         network: in place of the run's own, such as one with dense layers of lower rank.
 
     Attributes:
@@ -46,24 +49,25 @@ class Detector:
         which="last",
         *,
         min_score=None,
-        iou_threshold=0.3,
-        max_detections=100,
+        iou_threshold=None,
+        max_detections=None,
         network=None,
     ):
         check_choice("which", which, ("best", "last"))
         run = read_run(run_dir, "detection")
-        details, classifiers = run.config.details, _classifiers_of(run)
-        if min_score is None:
-            min_score = 0.05 if classifiers is None else -1.0
+        details, classifiers = run.config.details, _classifiers_of(run, which)
+        is_rpn = run.config.networks["network"]["model"].startswith("rpn")
+        usual = _OF_PROPOSALS if is_rpn else _OF_DETECTIONS
+        if classifiers is not None:
+            usual = {**usual, "min_score": -1.0}
+        values = (iou_threshold, min_score, max_detections)
         given = {
-            "iou_threshold": iou_threshold,
-            "min_score": min_score,
-            "max_detections": max_detections,
+            name: usual[name] if value is None else value
+            for name, value in zip(usual, values)
         }
         if network is None:
             network = run.load("network", which, (None, None))
         self.function = DetectionFunction(network, classifiers, **given)
-        is_rpn = run.config.networks["network"]["model"].startswith("rpn")
         self.class_names = RPN_CLASSES if is_rpn else run.config.class_names
         self.preprocessing = run.config.preprocessing
         self.sides = tuple(details["sides"])
@@ -132,8 +136,13 @@ class Detector:
         return found, time.perf_counter() - start, middle - start
 
 
-def _classifiers_of(run):
+def _classifiers_of(run, which):
     """What scores regions of R-CNN's and SPPnet's runs; None where softmax does."""
     if run.config.details["classifiers"] != "svm":
         return None
+    if which != "last":
+        raise ValueError(
+            f"which must be 'last' for {run.folder}, got {which!r}: its support vector "
+            "machines belong to the weights of the last epoch"
+        )
     return RegionClassifiers.load(os.path.join(run.folder, CLASSIFIERS))

@@ -11,6 +11,7 @@ from tensorflow import keras
 from keras_cnns import _files
 from keras_cnns.data import naming_bad_images
 from keras_cnns.runs import callbacks, process
+from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.folder import check_unchanged, claimed_folder
 from keras_cnns.runs.record import Run, holds_run, read_run, write_record
 from keras_cnns.runs.resumable import fit_resumable
@@ -56,7 +57,8 @@ def _fit(task, strategy, is_chief):
     with strategy.scope():
         task.open()
         run, is_new = _begin(task)
-        trainer = task.make_trainer(run.config, is_new)
+        has_state = list_steps(os.path.join(options.run_dir, "checkpoints"))
+        trainer = task.make_trainer(run.config, not has_state)
     validation = task.load_validation(run.config)
     samples = _samples(task, trainer, run, is_chief)
     if is_chief and is_new:

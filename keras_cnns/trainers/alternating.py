@@ -1,6 +1,8 @@
 """Faster R-CNN's training in four steps, by turns of its two parts."""
 
-from keras_cnns.trainers import optimizers
+from tensorflow import keras
+
+from keras_cnns.trainers import distribution, optimizers
 from keras_cnns.trainers.faster_rcnn import FasterRCNNTrainer, part, propose
 from keras_cnns.trainers.stepwise import loss_scaled
 
@@ -36,6 +38,8 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
                 f"phase_ends must rise from above 0, got {tuple(phase_ends)!r}"
             )
         super().__init__(network, **options)
+        if self._enable_xla:
+            distribution.check_compilable(proposer)
         self.proposer = proposer
         self._phase_ends = tuple(phase_ends)
 
@@ -47,11 +51,9 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
         """
         if len({id(optimizer) for optimizer in phase_optimizers}) != 4:
             raise ValueError(f"four optimizers are needed, got {len(phase_optimizers)}")
-        super().compile(phase_optimizers[-1])
-        self._optimizers = [
-            *(loss_scaled(optimizer) for optimizer in phase_optimizers[:-1]),
-            self.optimizer,
-        ]
+        self._optimizers = [loss_scaled(optimizer) for optimizer in phase_optimizers]
+        keras.Model.compile(self, optimizer=self._optimizers[-1], jit_compile=False)
+        self._compiled = {}
         for optimizer, trained in zip(self._optimizers, self._trained()):
             optimizers.build_slots(optimizer, trained.trainable_variables)
 
@@ -139,8 +141,7 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
     def _rpn_objective(self, network, images, labels, deltas, moves_maps):
         maps = part(network, "backbone")(images, training=moves_maps)
         outputs = part(network, "rpn")(maps, training=True)
-        total, values = self.rpn_report(*outputs, labels, deltas)
-        return total, {"loss": total, **values}
+        return self.totalled(self.rpn_report(*outputs, labels, deltas))
 
     def detector_objective(self, images, rois, classes, deltas):
         """The losses of regions of images."""
@@ -150,8 +151,7 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
     def regions_objective(self, maps, rois, classes, deltas):
         """The losses of regions of maps."""
         outputs = part(self.network, "regions")([maps, rois], training=True)
-        total, values = self.region_report(outputs, classes, deltas)
-        return total, {"loss": total, **values}
+        return self.totalled(self.region_report(outputs, classes, deltas))
 
 
 class _Parts:

@@ -181,7 +181,7 @@ def check_compilable(network: keras.Model) -> None:
         ValueError: if a batch normalisation is synchronised: its collectives cannot be
             compiled.
     """
-    for layer in network.layers:
+    for layer in network.submodules:
         if getattr(layer, "synchronized", False):
             raise ValueError(
                 "enable_xla cannot be combined with synchronised batch normalisation "

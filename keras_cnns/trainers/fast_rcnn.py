@@ -79,7 +79,7 @@ class RegionTrainer(StepwiseTrainer):
         return rois, classes, _boxes.encode_boxes(boxes, rois, DELTA_STDDEVS)
 
     def region_report(self, outputs, classes, deltas):
-        """(total loss, values by name) of the outputs for sampled regions."""
+        """Values by name, each ``(batch,)``, of the outputs for sampled regions."""
         logits, box_deltas = outputs if len(outputs) > 1 else (*outputs, None)
         class_loss, box_loss = region_losses(logits, box_deltas, classes, deltas)
         is_there = tf.cast(classes >= 0, tf.float32)
@@ -89,11 +89,9 @@ class RegionTrainer(StepwiseTrainer):
             "class_loss": class_loss,
             "region_accuracy": right / tf.maximum(tf.reduce_sum(is_there, -1), 1.0),
         }
-        total = tf.reduce_mean(class_loss)
         if box_deltas is not None:
             values["box_loss"] = box_loss
-            total += tf.reduce_mean(box_loss)
-        return total, values
+        return values
 
     def uniform_for(self, noise, targets, num_proposals):
         """Random numbers of ``sample``."""
@@ -104,8 +102,15 @@ class RegionTrainer(StepwiseTrainer):
         """Random numbers of evaluation, always the same."""
         return tf.random.stateless_uniform(shape, [0, 0], alg="philox")
 
+    def totalled(self, values) -> tuple:
+        """(mean loss of the images, values with each image's ``loss``)."""
+        losses = [value for name, value in values.items() if name.endswith("_loss")]
+        values = {"loss": tf.add_n(losses), **values}
+        return tf.reduce_mean(values["loss"]), values
+
     def update_means(self, values) -> dict:
         """Adds the values of a batch of evaluation; all metrics so far."""
+        _, values = self.totalled(values)
         for name, value in values.items():
             self._means[name].update_state(value)
         return {metric.name: metric.result() for metric in self.metrics}
@@ -148,14 +153,12 @@ class FastRCNNTrainer(RegionTrainer):
         images, targets = data
         rois, classes, deltas = self._sampled(targets, self.test_noise)
         outputs = tf.nest.flatten(self.network([images, rois], training=False))
-        total, values = self.region_report(outputs, classes, deltas)
-        return self.update_means({"loss": total, **values})
+        return self.update_means(self.region_report(outputs, classes, deltas))
 
     def objective(self, images, rois, classes, deltas):
         """The multi-task loss of sampled regions."""
         outputs = tf.nest.flatten(self.network([images, rois], training=True))
-        total, values = self.region_report(outputs, classes, deltas)
-        return total, {"loss": total, **values}
+        return self.totalled(self.region_report(outputs, classes, deltas))
 
     def _sampled(self, targets, noise):
         proposals = targets["proposals"]

@@ -71,31 +71,27 @@ class FasterRCNNTrainer(RegionTrainer):
         images, targets = data
         anchors = self.sample_anchors(images, targets, self.test_noise)
         uniform = self._region_noise(images, targets, self.test_noise, training=False)
-        total, values = self._report(images, targets, *anchors, uniform, training=False)
-        return self.update_means({"loss": total, **values})
+        values = self._report(images, targets, *anchors, uniform, training=False)
+        return self.update_means(values)
 
     def objective(self, images, targets, labels, deltas, uniform):
         """The sum of both parts' losses."""
-        total, values = self._report(images, targets, labels, deltas, uniform, True)
-        return total, {"loss": total, **values}
+        values = self._report(images, targets, labels, deltas, uniform, True)
+        return self.totalled(values)
 
     def _report(self, images, targets, labels, deltas, uniform, training):
         maps = part(self.network, "backbone")(images, training=training)
         objectness, anchor_deltas = part(self.network, "rpn")(maps, training=training)
-        total, values = self.rpn_report(objectness, anchor_deltas, labels, deltas)
+        values = self.rpn_report(objectness, anchor_deltas, labels, deltas)
         rois = propose(self.network, maps, objectness, anchor_deltas, targets, training)
         rois, classes, region_deltas = self.sample(rois, targets, uniform)
         outputs = part(self.network, "regions")([maps, rois], training=training)
-        region_total, region_values = self.region_report(
-            outputs, classes, region_deltas
-        )
-        return total + region_total, {**values, **region_values}
+        return {**values, **self.region_report(outputs, classes, region_deltas)}
 
     def rpn_report(self, objectness, anchor_deltas, labels, deltas):
-        """(total loss, values by name) of the outputs for sampled anchors."""
+        """Values by name, each ``(batch,)``, of the outputs for sampled anchors."""
         class_loss, box_loss = rpn_losses(objectness, anchor_deltas, labels, deltas)
-        values = {"rpn_class_loss": class_loss, "rpn_box_loss": box_loss}
-        return tf.add_n([tf.reduce_mean(value) for value in values.values()]), values
+        return {"rpn_class_loss": class_loss, "rpn_box_loss": box_loss}
 
     def sample_anchors(self, images, targets, noise):
         """(labels of anchors, 1, 0 or -1 for not sampled; their deltas)."""

@@ -21,11 +21,12 @@ RPN = {
     "rpn_channels": 4,
     "proposals": {"pre_nms": [50, 50], "post_nms": [20, 20], "min_size": 4.0},
 }
-SEARCH = {"proposal_min_side": 6, "proposal_scales": "20", "num_proposals": 30}
+SEARCH = {"proposal_scales": "20", "num_proposals": 30}
 
 
-def _args(**network):
-    return json.dumps({"network": {"backbone_args": BACKBONE, **network}})
+def _args(has_top=True, **network):
+    args = BACKBONE if has_top else {"filters": BACKBONE["filters"]}
+    return json.dumps({"network": {"backbone_args": args, **network}})
 
 
 SMALL = {
@@ -37,8 +38,12 @@ SMALL = {
     },
     "fast": {"model": "fast_rcnn_small", "builder_args": _args(), **SEARCH},
     "rcnn": {"model": "rcnn_small", "builder_args": _args(), **SEARCH},
-    "sppnet": {"model": "sppnet_small", "builder_args": _args(units=[8]), **SEARCH},
-    "rpn": {"model": "rpn_small", "builder_args": _args(**RPN)},
+    "sppnet": {
+        "model": "sppnet_small",
+        "builder_args": _args(False, units=[8]),
+        **SEARCH,
+    },
+    "rpn": {"model": "rpn_small", "builder_args": _args(False, **RPN)},
 }
 TWICE = """
 import json, os, shutil, sys
@@ -143,7 +148,7 @@ def test_it_leaves_everything_it_promises(trained, kind):
 def test_the_detector_of_a_run_takes_images_of_any_size(trained, kind):
     detect = keras_cnns.open_run(trained[kind]).inferencer(min_score=-5.0)
     random = np.random.default_rng(0)
-    for height, width in ((64, 64), (31, 90), (3, 3), (130, 40)):
+    for height, width in ((64, 64), (31, 90), (3, 3), (2, 1000), (130, 40)):
         image = random.integers(0, 256, (height, width, 3), np.uint8)
         found = detect(image)
         assert set(found) == {"boxes", "scores", "classes"}
@@ -186,9 +191,14 @@ def test_evaluation_counts_all_images_and_times_proposals(trained, boxes_dir, tm
             interpolation="11-point", output_dir=str(tmp_path / kind),
         )  # fmt: skip
         assert evaluation.facts["num_images"] == 4
-        assert (evaluation.proposal_seconds > 0) == (kind == "rcnn")
+        assert (evaluation.proposal_seconds is not None) == (kind == "rcnn")
         assert (tmp_path / kind / "precision_recall.png").exists()
         assert evaluation.report.protocol["interpolation"] == "11-point"
+    with pytest.raises(ValueError, match="its support vector machines belong to"):
+        run_command(
+            "evaluate-detector", run_dir=str(trained["rcnn"]), dataset=boxes_dir,
+            which="best",
+        )  # fmt: skip
     other = tmp_path / "other"
     with pytest.raises(ValueError, match="there is no run.json"):
         run_command("evaluate-detector", run_dir=str(other), dataset=boxes_dir)
@@ -247,6 +257,19 @@ def test_bad_options_are_refused_at_once(given, quoted):
 @pytest.mark.parametrize(
     ("given", "quoted"),
     [
+        ({"freeze_batch_norm": True}, "freeze_batch_norm has no effect"),
+        (
+            {"builder_args": '{"network": {"backbone_args": {"classes": 3}}}'},
+            "backbone_args cannot set classes",
+        ),
+        (
+            {
+                "model": "rpn_small",
+                "builder_args": '{"network": {"backbone_args": {"units": 3}}}',
+            },
+            "backbone_args cannot set units",
+        ),
+        ({"training": "alternating", "batch_size": 12}, "needs 4 steps at least"),
         ({"backbone_weights": "nowhere.h5"}, "nowhere.h5"),
         ({"freeze": "conv9"}, "'conv9'"),
         ({"builder_args": '{"network": {"backbone": "lenet"}}'}, "'lenet'"),

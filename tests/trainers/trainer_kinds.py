@@ -155,8 +155,11 @@ def _detectors(*names, **changes):
     """Detectors of three classes, and where they are proposers of none."""
     made = []
     for name in names:
-        classes = {} if name.startswith("rpn") else {"classes": 3, "pooling": "align"}
-        given = {**_DETECTOR, **changes, **classes}
+        given = {**_DETECTOR, **changes}
+        if name.startswith("rpn"):
+            given["backbone_args"] = {"filters": (4, 4, 4, 4)}
+        else:
+            given |= {"classes": 3, "pooling": "align"}
         made.append(applications.create_model(name, **given))
     return made
 

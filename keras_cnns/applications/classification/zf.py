@@ -5,15 +5,16 @@ figure 3. The layers are those of SPPnet's and Faster R-CNN's ZF-5, "fast" model
 convolutions with ReLU, response normalisation over three channels after the first two,
 then two dense layers of 4096 units.
 
-Deviations: the paper's own normalises contrast where this has response normalisation.
-Padding is that of SPPnet's definition, with 13x13 maps of 224x224 images; poolings
-reach over the edge as Caffe's do.
+Deviations: the paper's own normalises contrast where this has response normalisation,
+over channels, where Faster R-CNN's released definition has it over places. By default
+padding is that of SPPnet's definition, with 13x13 maps of 224x224 images; poolings reach
+over the edge as Caffe's do.
 """
 
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import check_within
+from keras_cnns._checks import check_choice, check_within
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
     IMAGENET,
@@ -27,6 +28,8 @@ from keras_cnns.layers import LocalResponseNormalization
 
 _UNITS = 4096
 _MIN_SIZE = 48
+# Zeros on each side of the first two convolutions, and of the poolings after them.
+_PADDINGS = {"valid": ((1, 0), (0, 0)), "same": ((3, 1), (2, 1))}
 
 
 def _initializer():
@@ -45,30 +48,38 @@ def _conv(x, filters, size, name, strides=1, padding="same"):
     )(x)
 
 
-def _normalised_pooling(x, index):
+def _normalised_pooling(x, index, padding):
     """Response normalisation over three channels and 3x3/2 max pooling."""
     x = LocalResponseNormalization(1, alpha=5e-5, name=f"norm{index}")(x)
+    if padding:
+        x = layers.ZeroPadding2D(padding, name=f"norm{index}_pad")(x)
     return ceil_max_pooling(x, f"pool{index}")
 
 
-def _features(x):
-    x = layers.ZeroPadding2D(1, name="conv1_pad")(x)
-    x = _conv(x, 96, 7, "conv1", strides=2, padding="valid")
-    x = _normalised_pooling(x, 1)
-    x = _conv(x, 256, 5, "conv2", strides=2, padding="valid")
-    x = _normalised_pooling(x, 2)
+def _features(x, paddings):
+    """Convolutions; before the first two and their poolings, maps are padded."""
+    for index, (filters, size) in enumerate(((96, 7), (256, 5)), start=1):
+        before, within = paddings[index - 1]
+        if before:
+            x = layers.ZeroPadding2D(before, name=f"conv{index}_pad")(x)
+        x = _conv(x, filters, size, f"conv{index}", strides=2, padding="valid")
+        x = _normalised_pooling(x, index, within)
     for index, filters in ((3, 384), (4, 384), (5, 256)):
         x = _conv(x, filters, 3, f"conv{index}")
     return ceil_max_pooling(x, "pool5")
 
 
 @classification_builder(head_options=("dropout_rate",))
-def _zf(*, dropout_rate=0.5):
+def _zf(*, padding="valid", dropout_rate=0.5):
     """ZF builder.
 
     Args:
+        padding: of the first two convolutions and poolings, ``"valid"`` (SPPnet's
+            definition) or ``"same"`` (that of Faster R-CNN: maps begin at the image's
+            corner).
         dropout_rate: fraction of values dropped after both dense layers, in [0, 1).
     """
+    check_choice("padding", padding, tuple(_PADDINGS))
     check_within("dropout_rate", dropout_rate)
 
     def head(x, classes, activation):
@@ -84,7 +95,7 @@ def _zf(*, dropout_rate=0.5):
         return classifier(x, classes, activation, kernel_initializer=_initializer())
 
     return Design(
-        _features,
+        lambda x: _features(x, _PADDINGS[padding]),
         default_shape=STEM_SHAPES["imagenet"],
         min_size=_MIN_SIZE,
         head=head,

@@ -7,6 +7,7 @@ from tensorflow.keras import layers
 
 from keras_cnns import _graph
 from keras_cnns._checks import check_choice, check_count, check_image_shape
+from keras_cnns.applications.frame.builder import STANDARD
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.frame.registry import (
     create_model,
@@ -33,12 +34,14 @@ class Cut:
             takes the place of a pooling layer.
         stride: pixels between values of the maps.
         top_args: the builder's arguments that act on the classifier's top alone.
+        map_args: arguments for the part that sees the whole image, unless given others.
     """
 
     maps: str
     resumed: str
     stride: int
     top_args: tuple = ()
+    map_args: tuple = ()
 
 
 _DROPOUT = ("dropout_rate",)
@@ -55,7 +58,7 @@ _RESNET = {
 CUTS = {
     "vgg16": Cut("block5_conv3", "block5_pool", 16, _DROPOUT),
     "vgg19": Cut("block5_conv4", "block5_pool", 16, _DROPOUT),
-    "zf": Cut("conv5", "pool5", 16, _DROPOUT),
+    "zf": Cut("conv5", "pool5", 16, _DROPOUT, (("padding", "same"),)),
     **_RESNET,
     "densenet121": Cut("pool4_conv", "pool4_conv", 16),
     "densenet169": Cut("pool4_conv", "pool4_conv", 16),
@@ -79,12 +82,28 @@ def find_cut(backbone) -> Cut:
     return CUTS[backbone]
 
 
-def check_arguments(backbone, backbone_args, crop_size, image_shape, classes) -> None:
-    """Refuses arguments that no detector can be made of."""
+def check_arguments(
+    backbone, backbone_args, crop_size, image_shape, classes, has_top=True
+) -> None:
+    """Refuses arguments that no detector can be made of.
+
+    Args:
+        backbone, backbone_args, crop_size, image_shape, classes: as builders take them.
+        has_top: whether the classifier's top is part of the detector.
+
+    Raises:
+        ValueError: if one is bad, or has no effect.
+    """
     find_cut(backbone)
     if not isinstance(backbone_args, (dict, type(None))):
         raise ValueError(
             f"backbone_args must be None or a dict, got {backbone_args!r:.200}"
+        )
+    idle = set(STANDARD) if has_top else {*STANDARD, *find_cut(backbone).top_args}
+    for name in sorted(idle & set(backbone_args or {})):
+        raise ValueError(
+            f"backbone_args cannot set {name}: the detector decides that, or has no "
+            "use for it; leave it out"
         )
     if crop_size is not None:
         check_count("crop_size", crop_size)
@@ -92,11 +111,16 @@ def check_arguments(backbone, backbone_args, crop_size, image_shape, classes) ->
     check_count("classes", classes)
 
 
+def without_top(backbone, backbone_args) -> dict:
+    """Those of a backbone's arguments that do not act on the classifier's top."""
+    top_args = find_cut(backbone).top_args
+    return {k: v for k, v in (backbone_args or {}).items() if k not in top_args}
+
+
 def make_backbone(backbone, backbone_args, image_shape) -> keras.Model:
     """The part of a classifier that sees the whole image: images to maps."""
-    cut = find_cut(backbone)
-    args = {k: v for k, v in (backbone_args or {}).items() if k not in cut.top_args}
-    shape = tuple(image_shape)
+    cut, args = find_cut(backbone), without_top(backbone, backbone_args)
+    args, shape = {**dict(cut.map_args), **args}, tuple(image_shape)
     whole = create_model(backbone, include_top=False, input_shape=shape, **args)
     maps = whole.get_layer(cut.maps).output
     return keras.Model(whole.input, maps, name=BACKBONE)

@@ -7,7 +7,8 @@ deltas of a box. The best boxes, those that overlap a better one left out, are t
 regions of a Fast R-CNN on the same maps. ``RegionProposalNetwork`` is the first half
 alone.
 
-Deviations: none known of the layers. Of ``resnet50``, "C4" as in ``fast_rcnn``, the
+Deviations: proposals have a least side in pixels of the scaled image, where the
+released code scales that, too. Of ``resnet50``, "C4" as in ``fast_rcnn``, the
 head's 512 channels are those of VGG16. Anchors of the small networks are for 128x128
 images.
 """
@@ -120,7 +121,7 @@ def RegionProposalNetwork(
         and of all anchors logits ``(batch, anchors, 2)``, the background's first, and
         deltas ``(batch, anchors, 4)``.
     """
-    check_arguments(backbone, backbone_args, None, image_shape, 1)
+    check_arguments(backbone, backbone_args, None, image_shape, 1, False)
     _check_anchors(rpn_channels, anchor_sizes, anchor_ratios, proposals)
     images, sizes = _inputs(image_shape)
     maps = make_backbone(backbone, backbone_args, image_shape)(images)

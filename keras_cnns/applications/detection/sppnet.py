@@ -56,7 +56,7 @@ def SPPNet(
         ``(batch, regions, 1 + classes)``, the background's first. Its layer
         ``backbone`` is the network of the maps.
     """
-    check_arguments(backbone, backbone_args, None, image_shape, classes)
+    check_arguments(backbone, backbone_args, None, image_shape, classes, False)
     check_counts("levels", levels)
     check_counts("units", units)
     check_within("dropout_rate", dropout_rate)

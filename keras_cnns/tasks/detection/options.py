@@ -112,8 +112,11 @@ class DetectionOptions(TrainingOptions):
         within="[0, 16384]",
         needs=_SEARCHED,
     )
-    proposal_min_side: float = option(
-        20.0, "least side of a proposal there", within="[1, inf)", needs=_SEARCHED
+    proposal_min_side: int = option(
+        20,
+        "least side of a proposal there, in pixels",
+        within="[1, inf)",
+        needs=_SEARCHED,
     )
     proposal_scales: str = option(
         "",
@@ -130,6 +133,14 @@ class DetectionOptions(TrainingOptions):
         needs=_trained_by("rcnn", "sppnet"),
     )
     batch_size: int = changed(TrainingOptions, "batch_size", 2)
+
+    @classmethod
+    def published(cls, given):
+        """The four steps of alternating training are 64 epochs of their data."""
+        values = super().published(given)
+        if given.get("training") == "alternating" and values["optimizer"] == "sgd":
+            values = {**values, "epochs": 64, "boundaries": "0.75"}
+        return values
 
     def check(self):
         super().check()

@@ -2,6 +2,7 @@
 
 import os
 
+from absl import logging
 from tensorflow import keras
 
 from keras_cnns import applications, data, export, figures, inference, trainers
@@ -18,8 +19,8 @@ _TRAINERS = {
     "rpn": trainers.RPNTrainer,
 }
 # Of the steps of alternating training, the fractions at which the first three of its
-# turns end: 80,000, 40,000, 80,000 and 40,000 steps in the published code.
-_PHASE_ENDS = (1 / 3, 1 / 2, 5 / 6)
+# turns end: each sees 80,000 images in the published code.
+_PHASE_ENDS = (1 / 4, 1 / 2, 3 / 4)
 _GRID_IMAGES = 12
 _PAPER_SIDE = 600  # shorter side of images of varying sizes
 
@@ -60,16 +61,24 @@ class DetectionTask(Task):
                 f"the splits {self.source.split} and {self._held_out.split} of "
                 f"{self.source.name} have different classes"
             )
-        if self._searches:
-            for source in filter(None, (self.source, self._held_out)):
-                self._proposals[source.split] = self._search(source)
+        if self._searches and self.options.channels == 1 != self.source.image_shape[2]:
+            raise ValueError(
+                "channels must be 3 or 0 where proposals are searched for in colour "
+                "images, got 1"
+            )
 
-    def _search(self, source):
-        """The stored proposals of a split; missing ones are searched for now."""
-        folder = self.options.proposals_dir or os.path.join(
-            self.options.run_dir, "proposals"
-        )
-        return inference.stored_proposals(source, folder, self._search_settings())
+    def _proposals_of(self, source):
+        """The stored proposals of a split, those that are missing searched for now.
+
+        That takes long, and waits until all else is known to be right.
+        """
+        if self._searches and source.split not in self._proposals:
+            options = self.options
+            folder = options.proposals_dir or os.path.join(options.run_dir, "proposals")
+            self._proposals[source.split] = inference.stored_proposals(
+                source, folder, self._search_settings()
+            )
+        return self._proposals.get(source.split)
 
     def _search_settings(self):
         """Arguments of ``exemplar.selective_search``; none where it is not used."""
@@ -97,13 +106,14 @@ class DetectionTask(Task):
         return dict(zip(("short_side", "long_side"), self._sides))
 
     def configure(self):
-        options, row = self.options, self.options.row
-        preprocessing = self._preprocessing()
-        args = {"image_shape": preprocessing.shape}
-        if row.trainer != "rpn":
+        options = self.options
+        args = {"image_shape": (None, None, 3)}
+        if options.row.trainer != "rpn":
             args["classes"] = len(self.source.class_names)
         example = {"network": {"pooling": "align"}}
         networks = self.networks_of(lambda role, name: args, example)
+        preprocessing = self._preprocessing(_backbone(networks)[0])
+        networks["network"]["args"]["image_shape"] = preprocessing.shape
         details = {
             "sides": list(self._sides),
             "classifiers": options.effective("classifiers").get(
@@ -122,31 +132,28 @@ class DetectionTask(Task):
         own = {**info.architecture, **network["args"]}
         taken = applications.model_info("rpn_vgg16").architecture
         args = {name: own[name] for name in (*taken, "image_shape")}
+        args["backbone_args"] = applications.without_top(
+            own["backbone"], own["backbone_args"]
+        )
         return {"model": "rpn_vgg16", "args": args}
 
-    def _backbone(self, config):
-        """(registry name, its arguments, size of crops) of the network's backbone."""
-        row = config.networks["network"]
-        own = {
-            **applications.model_info(row["model"]).architecture,
-            **row["args"],
-        }
-        return own["backbone"], own.get("backbone_args"), own.get("crop_size")
-
-    def _preprocessing(self):
+    def _preprocessing(self, backbone):
         """That of the options, else of the backbone's weights, else of the data."""
         options, source = self.options, self.source
-        model = options.row.networks["network"]
-        info = applications.model_info(
-            applications.model_info(model).architecture["backbone"]
-        )
+        info = applications.model_info(backbone)
         height, width = scaling.canvas_size(source.image_shape, *self._sides)
         convention, run = options.preprocessing, _run_of(options.backbone_weights)
-        if not convention and run is not None:
-            return run.config.preprocessing.with_size(height, width)
-        if not convention and options.backbone_weights in info.weights:
-            convention = info.preprocessing_of(options.backbone_weights)
         channels = options.channels or source.image_shape[2] or 3
+        if not convention and run is not None:
+            found = run.config.preprocessing
+            if options.channels not in (0, found.channels):
+                raise ValueError(
+                    f"channels={options.channels} does not suit {run.folder}, whose "
+                    f"images have {found.channels}"
+                )
+            return found.with_size(height, width)
+        if not convention and options.backbone_weights:
+            convention = info.preprocessing_of(options.backbone_weights)
         if convention in ("", "dataset"):
             return data.measure_statistics(source, height, width, channels)
         known = {**data.CONVENTIONS[convention], "crop_ratio": None}
@@ -155,12 +162,17 @@ class DetectionTask(Task):
     def make_trainer(self, config, is_new):
         options = self.options
         networks = self.build_networks(config)
-        backbone = self._backbone(config)
+        backbone = _backbone(config.networks)
         if is_new and options.backbone_weights:
             for network in networks.values():
                 load_backbone(
                     network, _weight_file(options.backbone_weights), *backbone
                 )
+        if options.freeze and not options.backbone_weights and is_new:
+            logging.warning(
+                "freeze=%s keeps random weights: there are no backbone_weights",
+                options.freeze,
+            )
         for network in networks.values():
             _freeze(network, options.freeze, options.freeze_batch_norm)
         kind, given = _TRAINERS[options.row.trainer], {}
@@ -172,6 +184,11 @@ class DetectionTask(Task):
             return trainer
         kind = trainers.AlternatingFasterRCNNTrainer
         ends = [round(end * self.total_steps) for end in _PHASE_ENDS]
+        if self.total_steps < 4:
+            raise ValueError(
+                f"training=alternating needs 4 steps at least, and epochs="
+                f"{options.epochs} are {self.total_steps}"
+            )
         given["phase_ends"] = ends
         trainer = kind(
             networks["network"],
@@ -198,7 +215,7 @@ class DetectionTask(Task):
             max_objects=options.max_objects or None,
             flip=options.augmentation == "flip",
             seed=options.seed,
-            proposals=self._proposals.get(self.source.split),
+            proposals=self._proposals_of(self.source),
             bad_boxes=options.bad_boxes,
         )
 
@@ -215,7 +232,7 @@ class DetectionTask(Task):
             preprocessing=config.preprocessing,
             **self._lengths,
             max_objects=options.max_objects or None,
-            proposals=self._proposals.get(source.split),
+            proposals=self._proposals_of(source),
             bad_boxes=options.bad_boxes,
         )
 
@@ -266,7 +283,8 @@ class DetectionTask(Task):
         evaluation = inference.evaluate_detector(
             inference.Detector(run),
             self._held_out,
-            self._proposals.get(self._held_out.split),
+            self._proposals_of(self._held_out),
+            bad_boxes=self.options.bad_boxes,
         )
         evaluation.write(run.folder)
         progress["report"] = evaluation
@@ -300,17 +318,37 @@ def _freeze(network, layer_name, all_batch_norm):
         backbone.trainable = False
     elif layer_name:
         trainers.freeze_up_to(backbone, layer_name)
-    if all_batch_norm:
-        for layer in network.submodules:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
+    kind = keras.layers.BatchNormalization
+    norms = [layer for layer in network.submodules if isinstance(layer, kind)]
+    if all_batch_norm and not norms:
+        raise ValueError(
+            f"freeze_batch_norm has no effect: {network.name} has no batch "
+            "normalisation; leave it out"
+        )
+    for layer in norms if all_batch_norm else ():
+        layer.trainable = False
+
+
+def _backbone(networks):
+    """(registry name, its arguments, size of crops) of the network's backbone."""
+    row = networks["network"]
+    own = {**applications.model_info(row["model"]).architecture, **row["args"]}
+    return own["backbone"], own.get("backbone_args"), own.get("crop_size")
 
 
 def _run_of(weights):
     """The run of a classifier that weights are of; None if there is none."""
-    return read_run(weights, "classification") if holds_run(weights or "-") else None
+    folder = weights
+    if os.path.isfile(weights):
+        folder = os.path.dirname(os.path.abspath(weights))
+    if not folder or not holds_run(folder):
+        return None
+    return read_run(folder, "classification")
 
 
 def _weight_file(weights):
-    """The name or file of weights; of a run's folder that of its best epoch."""
-    return os.path.join(weights, "best.h5") if os.path.isdir(weights) else weights
+    """The name or file of weights; of a run's folder that of the best or last epoch."""
+    if not os.path.isdir(weights):
+        return weights
+    paths = [os.path.join(weights, f"{name}.h5") for name in ("best", "last")]
+    return next(filter(os.path.isfile, paths), paths[0])
