@@ -7,8 +7,8 @@ then two dense layers of 4096 units.
 
 Deviations: the paper's own normalises contrast where this has response normalisation,
 over channels, where Faster R-CNN's released definition has it over places. By default
-padding is that of SPPnet's definition, with 13x13 maps of 224x224 images; poolings reach
-over the edge as Caffe's do.
+padding is that of SPPnet's definition, with 13x13 maps of 224x224 images; poolings
+reach over the edge as Caffe's do.
 """
 
 from tensorflow import keras
