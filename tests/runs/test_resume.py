@@ -337,6 +337,7 @@ def test_of_export_and_report_one_does_not_cost_the_other(failing, tmp_path):
 def _task_at_its_end(export, report):
     return types.SimpleNamespace(
         options=types.SimpleNamespace(export_dir="exports"),
+        complete=lambda run: None,
         export_options=lambda: {"warmup_requests": 1},
         export=export,
         report=report,

@@ -86,7 +86,7 @@ def test_hard_negatives_are_mined_in_one_pass(caplog):
     svms = RegionSvms([positives], 1.0, 5, 20_000)
     for image in images:
         svms.mine(image, np.ones((len(image), 1), bool))
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", logger="absl"):
         svms.finish()
     assert f"trained 3 times, of 20 positives and of {left} negatives" in caplog.text
     np.testing.assert_allclose(svms.weights[:, 0], weights, rtol=0.02, atol=1e-3)

@@ -178,26 +178,24 @@ class DetectionTask(Task):
         kind, given = _TRAINERS[options.row.trainer], {}
         if options.row.trainer != "rpn":
             given["background_range"] = (options.background_iou, options.foreground_iou)
-        if not self._alternates:
-            trainer = kind(networks["network"], **self.trainer_options(kind, **given))
-            trainer.compile(self._optimizer(self.total_steps))
-            return trainer
-        kind = trainers.AlternatingFasterRCNNTrainer
-        ends = [round(end * self.total_steps) for end in _PHASE_ENDS]
-        if self.total_steps < 4:
+        if self._alternates:
+            return self._alternating(networks, given)
+        trainer = kind(networks["network"], **self.trainer_options(kind, **given))
+        trainer.compile(self._optimizer(self.total_steps))
+        return trainer
+
+    def _alternating(self, networks, given):
+        """The compiled trainer of Faster R-CNN's four steps."""
+        kind, total = trainers.AlternatingFasterRCNNTrainer, self.total_steps
+        if total < 4:
             raise ValueError(
                 f"training=alternating needs 4 steps at least, and epochs="
-                f"{options.epochs} are {self.total_steps}"
+                f"{self.options.epochs} are {total}"
             )
-        given["phase_ends"] = ends
-        trainer = kind(
-            networks["network"],
-            networks["proposer"],
-            **self.trainer_options(kind, **given),
-        )
-        lengths = [
-            end - start for start, end in zip([0, *ends], [*ends, self.total_steps])
-        ]
+        ends = [round(end * total) for end in _PHASE_ENDS]
+        given = self.trainer_options(kind, phase_ends=ends, **given)
+        trainer = kind(networks["network"], networks["proposer"], **given)
+        lengths = [end - start for start, end in zip([0, *ends], [*ends, total])]
         trainer.compile(*map(self._optimizer, lengths))
         return trainer
 
