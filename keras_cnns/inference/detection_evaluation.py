@@ -226,6 +226,29 @@ def evaluate_detector(
             f"({len(source.class_names)}), the detector knows "
             f"{', '.join(detector.class_names[:3])} ... ({len(detector.class_names)})"
         )
+    truths, found, times = _run(detector, source, proposals, bad_boxes)
+    seconds, searched = np.mean(times[1:] or times, axis=0)
+    report = None
+    if not is_rpn:
+        report = metrics.report_detections(
+            truths, found, source.class_names, interpolation=interpolation, seed=seed
+        )
+    return DetectorEvaluation(
+        report=report,
+        recalls=_recalls(truths, found) if is_rpn else {},
+        seconds=float(seconds),
+        proposal_seconds=float(searched) if is_searching else None,
+        facts={
+            "dataset": source.name,
+            "split": source.split,
+            "num_images": len(truths),
+            "detector": detector.protocol,
+        },
+    )
+
+
+def _run(detector, source, proposals, bad_boxes):
+    """Objects, detections and seconds (all, proposals) of each image."""
     _, dropped = usable_boxes(source, bad_boxes)
     truths, found, times = [], [], []
     examples = tqdm.tqdm(
@@ -235,27 +258,10 @@ def evaluate_detector(
         image = detector.preprocessing.decode(source.read(content)).numpy()
         truths.append(truth_of(target, image, [k for i, k in dropped if i == index]))
         given = None if proposals is None else proposals.read(index)
-        detections, whole, search = detector.timed(image, given)
+        detections, *seconds = detector.timed(image, given)
         found.append(detections)
-        times.append((whole, search))
-    seconds, searched = np.mean(times[1:] or times, axis=0)
-    facts = {
-        "dataset": source.name,
-        "split": source.split,
-        "num_images": len(truths),
-        "detector": detector.protocol,
-    }
-    return DetectorEvaluation(
-        report=None
-        if is_rpn
-        else metrics.report_detections(
-            truths, found, source.class_names, interpolation=interpolation, seed=seed
-        ),
-        recalls=_recalls(truths, found) if is_rpn else {},
-        seconds=float(seconds),
-        proposal_seconds=float(searched) if is_searching else None,
-        facts=facts,
-    )
+        times.append(seconds)
+    return truths, found, times
 
 
 def _recalls(truths, found):
