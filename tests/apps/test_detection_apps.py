@@ -48,50 +48,32 @@ SMALL = {
 TWICE = """
 import json, os, shutil, sys
 from keras_cnns.commands import run_command
-for options in json.loads(sys.argv[1]):
-    run_command("train-detector", **options)
-    if options["model"] == "rcnn_small" and len(sys.argv) < 3:
-        continue
-    copy = options["run_dir"] + "_resumed"
-    shutil.copytree(options["run_dir"], copy)
-    steps = sorted(os.listdir(os.path.join(copy, "checkpoints")))
-    assert steps == ["step_00000004", "step_00000006"], steps
-    shutil.rmtree(os.path.join(copy, "checkpoints", steps[-1]))
-    for name in ("last.h5", "classifiers.npz"):
-        if os.path.exists(os.path.join(copy, name)):
-            os.remove(os.path.join(copy, name))
-    run_command("train-detector", **{**options, "run_dir": copy, "resume": True})
+options = json.loads(sys.argv[1])
+run_command("train-detector", **options)
+copy = options["run_dir"] + "_resumed"
+shutil.copytree(options["run_dir"], copy)
+steps = sorted(os.listdir(os.path.join(copy, "checkpoints")))
+assert steps == ["step_00000004", "step_00000006"], steps
+shutil.rmtree(os.path.join(copy, "checkpoints", steps[-1]))
+for name in ("last.h5", "classifiers.npz"):
+    if os.path.exists(os.path.join(copy, name)):
+        os.remove(os.path.join(copy, name))
+run_command("train-detector", **{**options, "run_dir": copy, "resume": True})
 """
 
 
-def _train_twice(kinds, folder, boxes_dir, *all_kinds):
-    """Two epochs of three steps; then again, from a copy at step 4, on to the end.
-
-    All in one process, which is deterministic. R-CNN trains twice in the long run only.
-    """
-    options = [
-        {
-            "dataset": boxes_dir,
-            "run_dir": str(folder / kind),
-            "batch_size": 4,
-            "epochs": 2,
-            "ema_decay": 0.5,
-            "deterministic": True,
-            "checkpoint_interval": 2,
-            **SMALL[kind],
-        }
-        for kind in kinds
-    ]
-    code = [sys.executable, "-c", TWICE, json.dumps(options), *all_kinds]
-    done = subprocess.run(code, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return {kind: folder / kind for kind in kinds}
+def _options(kind, folder, boxes_dir):
+    places = {"dataset": boxes_dir, "run_dir": str(folder / kind)}
+    return {**places, "batch_size": 4, "ema_decay": 0.5, **SMALL[kind]}
 
 
 @pytest.fixture(scope="module")
 def trained(boxes_dir, tmp_path_factory):
     """Folders of Faster R-CNN's and of R-CNN's run."""
-    return _train_twice(["faster", "rcnn"], tmp_path_factory.mktemp("d"), boxes_dir)
+    folder = tmp_path_factory.mktemp("detectors")
+    for kind in ("faster", "rcnn"):
+        run_command("train-detector", **_options(kind, folder, boxes_dir), epochs=1)
+    return {kind: folder / kind for kind in ("faster", "rcnn")}
 
 
 def _rows(run_dir):
@@ -119,14 +101,19 @@ def _state(run_dir):
     return {name: reader.get_tensor(name) for name in names}
 
 
-def test_a_run_goes_on_within_an_epoch_as_if_never_stopped(trained):
-    _assert_same_run(trained["faster"])
+@slow  # one to three minutes each
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_run_goes_on_within_an_epoch_as_if_never_stopped(boxes_dir, tmp_path, kind):
+    """Two epochs of three steps; then again, from a copy at step 4, on to the end.
 
-
-@slow
-@pytest.mark.parametrize("kind", ["alternating", "fast", "rcnn", "sppnet", "rpn"])
-def test_the_other_kinds_go_on_as_if_never_stopped(boxes_dir, tmp_path, kind):
-    _assert_same_run(_train_twice([kind], tmp_path, boxes_dir, "all")[kind])
+    In a process of its own, which is deterministic.
+    """
+    more = {"epochs": 2, "deterministic": True, "checkpoint_interval": 2}
+    options = {**_options(kind, tmp_path, boxes_dir), **more}
+    code = [sys.executable, "-c", TWICE, json.dumps(options)]
+    done = subprocess.run(code, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    _assert_same_run(tmp_path / kind)
 
 
 @pytest.mark.parametrize("kind", ["faster", "rcnn"])
