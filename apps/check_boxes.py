@@ -1,4 +1,4 @@
-"""Looks for bad boxes in a data set, in seconds.
+r"""Looks for bad boxes in a data set, in seconds.
 
 python apps/check_boxes.py --dataset=my_pictures --split=train
 """

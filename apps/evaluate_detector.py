@@ -1,4 +1,4 @@
-"""Evaluates a detector, a minute for the small scenes.
+r"""Evaluates a detector.
 
 python apps/evaluate_detector.py --run_dir=runs/scenes --dataset=scenes/items
 """

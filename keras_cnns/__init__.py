@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _SUBPACKAGES = (
     "applications",
     "commands",
+    "compression",
     "data",
     "exemplar",
     "export",

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+import keras_cnns
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "keras_cnns"
 FOUNDATION = {"layers", "losses", "metrics", "data", "exemplar"}
@@ -59,6 +61,13 @@ def test_what_stands_beside_the_rooms_is_below_all_but_layers():
             parts[0] for parts, _ in _imported(ast.parse(path.read_text())) if parts
         }
         assert {r for r in rooms if not r.startswith("_")} <= {"layers"}, path
+
+
+def test_every_room_is_found_from_the_package():
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms == set(BELOW) == set(keras_cnns.__dir__()) & rooms
+    for room in rooms:
+        assert getattr(keras_cnns, room).__name__ == f"keras_cnns.{room}"
 
 
 @pytest.mark.parametrize("room", sorted({_room(p) for p in PACKAGE.glob("*/*.py")}))

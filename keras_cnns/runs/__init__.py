@@ -23,6 +23,7 @@ from keras_cnns.runs.record import (
     RunConfig,
     holds_run,
     read_run,
+    run_of_weights,
     write_record,
 )
 from keras_cnns.runs.resumable import fit_resumable
@@ -53,6 +54,7 @@ __all__ = [
     "parse_arguments",
     "parse_numbers",
     "read_run",
+    "run_of_weights",
     "required",
     "train",
     "write_record",

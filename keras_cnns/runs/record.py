@@ -219,6 +219,22 @@ def holds_run(run_dir: str) -> bool:
     return os.path.isfile(os.path.join(run_dir, RECORD))
 
 
+def run_of_weights(path: str, task: str = ""):
+    """The run that a weight file, or a folder, belongs to; None if there is none.
+
+    Args:
+        path: of a weight file or a run's folder; anything else has no run.
+        task: as ``read_run`` takes it.
+
+    Raises:
+        ValueError: as ``read_run``.
+    """
+    folder = path
+    if os.path.isfile(path):
+        folder = os.path.dirname(os.path.abspath(path))
+    return read_run(folder, task) if folder and holds_run(folder) else None
+
+
 def read_run(run_dir, task: str = "") -> Run:
     """The run in a folder.
 

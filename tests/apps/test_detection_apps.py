@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from run_states import state_of
 
 import keras_cnns
-from keras_cnns import inference, runs
+from keras_cnns import applications, inference, runs
 from keras_cnns.commands import run_command
 from keras_cnns.tasks.detection import DetectionOptions, DetectionTask
 
@@ -87,18 +88,10 @@ def _assert_same_run(first):
     for path in [*first.glob("*.h5"), *first.glob("*.npz"), *first.glob("samples/*")]:
         other = second / path.relative_to(first)
         assert path.read_bytes() == other.read_bytes(), path
-    states = [_state(run_dir) for run_dir in (first, second)]
+    states = [state_of(run_dir) for run_dir in (first, second)]
     assert states[0].keys() == states[1].keys()
     for name, value in states[0].items():
         np.testing.assert_array_equal(value, states[1][name], err_msg=name)
-
-
-def _state(run_dir):
-    steps = runs.list_steps(str(run_dir / "checkpoints"))
-    path = run_dir / "checkpoints" / f"step_{steps[-1]:08d}" / "state"
-    reader = tf.train.load_checkpoint(str(path))
-    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
-    return {name: reader.get_tensor(name) for name in names}
 
 
 @slow  # one to three minutes each
@@ -256,6 +249,14 @@ def test_bad_options_are_refused_at_once(given, quoted):
             },
             "backbone_args cannot set units",
         ),
+        (
+            {
+                "model": "rcnn_small",
+                "builder_args": '{"network": {"crop_size": 256, '
+                '"backbone_args": {"units": 1}}}',
+            },
+            "classifiers must be 'softmax' for rcnn_small, .* 65536 values",
+        ),
         ({"training": "alternating", "batch_size": 12}, "needs 4 steps at least"),
         ({"backbone_weights": "nowhere.h5"}, "nowhere.h5"),
         ({"freeze": "conv9"}, "'conv9'"),
@@ -297,5 +298,23 @@ def test_a_backbone_starts_from_a_classifier(small_options, write_run, tmp_path)
     assert not backbone.trainable_weights and regions.trainable_weights
     for part, name in ((backbone, "conv1"), (backbone, "conv4"), (regions, "fc")):
         pairs = zip(*(m.get_layer(name).get_weights() for m in (part, expected)))
+        for one, other in pairs:
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_backbone_starts_from_a_classifier_with_another_top(write_run, tmp_path):
+    """Of which a network of proposals has nothing."""
+    weights = write_run(
+        tmp_path / "classifier", "classification", model="small_convnet",
+        builder_args='{"filters": [4, 4, 4, 4], "units": 8}', channels=3, image_size=32,
+    )  # fmt: skip
+    args = {"filters": (4, 4, 4, 4)}
+    network = applications.create_model("rpn_small", backbone_args=args)
+    path = f"{weights}/last.h5"
+    applications.load_backbone(network, path, "small_convnet", args)
+    expected = runs.read_run(weights).load("network")
+    for name in ("conv1", "conv4"):
+        layers = (network.get_layer("backbone"), expected)
+        pairs = zip(*(m.get_layer(name).get_weights() for m in layers))
         for one, other in pairs:
             np.testing.assert_array_equal(one, other)

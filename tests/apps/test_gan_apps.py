@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from run_states import state_of
 
 import keras_cnns
 from keras_cnns import runs
@@ -147,14 +148,6 @@ def test_a_used_folder_is_refused(train, gan_run):
         train(run_dir=str(gan_run.run_dir))
 
 
-def _state(run_dir):
-    steps = runs.list_steps(str(run_dir / "checkpoints"))
-    path = run_dir / "checkpoints" / f"step_{steps[-1]:08d}" / "state"
-    reader = tf.train.load_checkpoint(str(path))
-    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
-    return {name: reader.get_tensor(name) for name in names}
-
-
 RESUMED = {
     # Two critic steps and both optimizers' moments
     "wgan_gp_mnist": {"discriminator_steps": 2, "builder_args": SMALL},
@@ -206,7 +199,7 @@ def test_a_killed_run_resumes_to_the_bit(
     )
     assert code == 0, errors[-2000:]
     assert reached < max(runs.list_steps(str(killed / "checkpoints")))
-    first, second = _state(straight), _state(killed)
+    first, second = state_of(straight), state_of(killed)
     assert set(first) == set(second) and len(first) > 40
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name], err_msg=name)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from run_states import state_of
 
 import keras_cnns
 from keras_cnns import data, inference, runs
@@ -236,16 +237,8 @@ def test_every_kind_of_trainer_trains(data_dir, tmp_path, kind, files, reported)
     assert len(network.outputs) == 1 + (kind == "contextual_attention")
 
 
-def _state(run_dir):
-    steps = runs.list_steps(str(run_dir / "checkpoints"))
-    path = run_dir / "checkpoints" / f"step_{steps[-1]:08d}" / "state"
-    reader = tf.train.load_checkpoint(str(path))
-    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
-    return {name: reader.get_tensor(name) for name in names}
-
-
 def _assert_same_run(first, second):
-    expected, actual = _state(first), _state(second)
+    expected, actual = state_of(first), state_of(second)
     assert set(expected) == set(actual)
     kinds = " ".join(expected)
     for kind in ("optimizer", "average", "step", "metrics"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from run_states import state_of
 
 import keras_cnns
 from keras_cnns import data, inference, runs
@@ -120,13 +121,6 @@ def test_a_finished_run_refines_other_images(refined, data_dir, capsys):
         _refine(run_dir, data_dir, refined_split="test[:3%]", **options)
 
 
-def _state(run_dir, step):
-    path = run_dir / "checkpoints" / f"step_{step:08d}" / "state"
-    reader = tf.train.load_checkpoint(str(path))
-    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
-    return {name: reader.get_tensor(name) for name in names}
-
-
 @pytest.mark.slow  # a minute; test_simgan.py restores the history quicker
 def test_killed_and_resumed_it_ends_as_one_left_alone(
     start, finish, wait_for_step, data_dir, tmp_path
@@ -147,7 +141,7 @@ def test_killed_and_resumed_it_ends_as_one_left_alone(
         APP, "--resume", f"--run_dir={broken}", f"--data_dir={data_dir}"
     )
     assert code == 0 and "resumed from" in errors, errors
-    expected, actual = _state(straight, 36), _state(broken, 36)
+    expected, actual = state_of(straight, 36), state_of(broken, 36)
     assert set(expected) == set(actual)
     kinds = " ".join(expected)
     for kind in ("buffer/", "buffer_count/", "generator_optimizer", "average"):

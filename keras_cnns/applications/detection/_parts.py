@@ -209,15 +209,38 @@ def fold(x):
     return FoldRegions(name="fold_regions")(x)
 
 
-def register_detector(builder, function_name, *, architecture=None, **info):
-    """Enters a detector of images; ``condition_shape`` is that of its second input."""
-    fixed = {**builder.architecture, **(architecture or {})}
-    usual = {
-        "task": "detection",
-        "input_shape": (None, None, 3),
-        "preprocessing": model_info(fixed["backbone"]).preprocessing,
-        "traits": ("slow_build",) if fixed["backbone"] in _DEEP else (),
-    }
-    return register_network(
-        builder, function_name, architecture=architecture, **{**usual, **info}
-    )
+def detectors(builder, rows, *, paper, condition_shape, output_shape=(None, 21)):
+    """Enters the detectors of a table.
+
+    Args:
+        builder: the family's general builder.
+        rows: by function name, (registry name, arguments that are not the builder's
+            defaults, params with 20 classes, the paper's result or "").
+        paper: of ``ModelInfo``.
+        condition_shape: of the second input.
+        output_shape: of the first output, with 20 classes.
+
+    Returns:
+        Function of a function name to its constructor.
+    """
+
+    def enter(function_name):
+        name, architecture, params, published = rows[function_name]
+        backbone = {**builder.architecture, **architecture}["backbone"]
+        return register_network(
+            builder,
+            function_name,
+            architecture=architecture,
+            name=name,
+            task="detection",
+            paper=paper,
+            params=params,
+            published=published,
+            input_shape=(None, None, 3),
+            condition_shape=condition_shape,
+            output_shape=output_shape,
+            preprocessing=model_info(backbone).preprocessing,
+            traits=("slow_build",) if backbone in _DEEP else (),
+        )
+
+    return enter

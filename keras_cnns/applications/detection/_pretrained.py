@@ -2,6 +2,7 @@
 
 from absl import logging
 
+from keras_cnns.applications.detection._parts import without_top
 from keras_cnns.applications.frame.registry import create_model, model_info
 from keras_cnns.applications.frame.weight_files import HEAD_NAME
 
@@ -29,7 +30,8 @@ def load_backbone(network, weights, backbone, backbone_args=None, crop_size=None
     try:
         source = create_model(backbone, input_shape=(size, size, *shape), **given)
     except ValueError as error:
-        source = _without_top(backbone, shape, given, error)
+        given = {"weights": weights, **without_top(backbone, backbone_args)}
+        source = _topless(backbone, shape, given, error)
         logging.info("%s: only the layers before its top are taken", weights)
     layers = {layer.name: layer for layer in _all_layers(network) if layer.weights}
     taken, left = 0, []
@@ -47,7 +49,7 @@ def load_backbone(network, weights, backbone, backbone_args=None, crop_size=None
         logging.info("of another shape, and so left as they are: %s", ", ".join(left))
 
 
-def _without_top(backbone, channels, given, error):
+def _topless(backbone, channels, given, error):
     """The classifier without its top; if that fails too, the first error is raised."""
     shape = (None, None, *channels)
     try:

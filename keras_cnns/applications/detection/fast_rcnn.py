@@ -6,8 +6,8 @@ logits and, for each class, the deltas of a box. "C4" ResNets pool 14x14 maps of
 fourth stage and take the fifth as a region's own layers (He et al., arXiv 1512.03385,
 appendix A).
 
-Deltas are learned in units of ``delta_stddevs``, which ``keras_cnns`` has in the
-decoding of boxes and not in the weights, so that nothing has to be folded into these.
+Deltas are learned in units of ``DELTA_STDDEVS``, which belong to the decoding of boxes
+and not to the weights, so that nothing has to be folded into these.
 As in the authors' definition the background has deltas too, which nothing trains.
 """
 
@@ -20,12 +20,12 @@ from keras_cnns.applications.detection._parts import (
     REGIONS,
     RegionLayers,
     check_arguments,
+    detectors,
     find_cut,
     fold,
     make_backbone,
     region_input,
     region_outputs,
-    register_detector,
 )
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.layers import RoIAlign, RoIPooling
@@ -87,53 +87,54 @@ def FastRCNN(
     return keras.Model([images, rois], regions([maps, rois]), name=name)
 
 
-# Function name: registry name, changed arguments, params with 20 classes.
+# Function name: registry name, changed arguments, params with 20 classes, result.
 _VARIANTS = {
-    "FastRCNNVGG16": ("fast_rcnn_vgg16", {}, 134_690_729),
-    "FastRCNNZF": ("fast_rcnn_zf", {"backbone": "zf"}, 58_690_793),
+    "FastRCNNVGG16": (
+        "fast_rcnn_vgg16",
+        {},
+        134_690_729,
+        "VOC 2007 mAP 66.9 %, trained on it",
+    ),
+    "FastRCNNZF": (
+        "fast_rcnn_zf",
+        {"backbone": "zf"},
+        58_690_793,
+        "VOC 2007 mAP 58.7 %, trained on it (arXiv 1506.01497)",
+    ),
     # the classifier without its head, and 21 + 84 outputs
     "FastRCNNResNet50": (
         "fast_rcnn_resnet50",
         {"backbone": "resnet50"},
         25_583_592 - 1000 * 2049 + 105 * 2049,
+        "",
     ),
     "FastRCNNDenseNet121": (
         "fast_rcnn_densenet121",
         {"backbone": "densenet121"},
         7_978_856 - 1000 * 1025 + 105 * 1025,
+        "",
     ),
     "FastRCNNAllCNN": (
         "fast_rcnn_all_cnn",
         {"backbone": "all_cnn_c"},
         1_369_738 - 10 * 193 + 105 * 193,
+        "",
     ),
     "FastRCNNSmall": (
         "fast_rcnn_small",
         {"backbone": "small_convnet"},
         193_002 - 10 * 129 + 105 * 129,
+        "",
     ),
 }
-_PUBLISHED = {
-    "FastRCNNVGG16": "VOC 2007 mAP 66.9 %, trained on it",
-    "FastRCNNZF": "VOC 2007 mAP 58.7 %, trained on it (arXiv 1506.01497)",
-}
 
 
-def _variant(function_name):
-    name, architecture, params = _VARIANTS[function_name]
-    return register_detector(
-        FastRCNN,
-        function_name,
-        architecture=architecture,
-        name=name,
-        paper="Fast R-CNN, arXiv 1504.08083, section 2",
-        params=params,
-        published=_PUBLISHED.get(function_name, ""),
-        condition_shape=REGION_SHAPE,
-        output_shape=(None, 21),
-    )
-
-
+_variant = detectors(
+    FastRCNN,
+    _VARIANTS,
+    paper="Fast R-CNN, arXiv 1504.08083, section 2",
+    condition_shape=REGION_SHAPE,
+)
 FastRCNNVGG16 = _variant("FastRCNNVGG16")
 FastRCNNZF = _variant("FastRCNNZF")
 FastRCNNResNet50 = _variant("FastRCNNResNet50")

@@ -20,9 +20,9 @@ from keras_cnns._checks import check_choice, check_count
 from keras_cnns.applications.detection._parts import (
     RPN,
     check_arguments,
+    detectors,
     find_cut,
     make_backbone,
-    register_detector,
 )
 from keras_cnns.applications.detection.fast_rcnn import POOLINGS, make_regions
 from keras_cnns.applications.frame.builder import network_builder
@@ -197,62 +197,63 @@ _C4 = {
     "anchor_sizes": (32, 64, 128, 256, 512),
     "pooling": "align",
 }
-# Function name: registry name, changed arguments, params with 20 classes.
+# Function name: registry name, changed arguments, params with 20 classes, result.
 _VARIANTS = {
-    "FasterRCNNVGG16": ("faster_rcnn_vgg16", {}, 134_690_729 + 2_387_510),
-    "FasterRCNNZF": ("faster_rcnn_zf", _ZF, 58_690_793 + 603_958),
+    "FasterRCNNVGG16": (
+        "faster_rcnn_vgg16",
+        {},
+        134_690_729 + 2_387_510,
+        "VOC 2007 mAP 69.9 %, trained on it",
+    ),
+    "FasterRCNNZF": (
+        "faster_rcnn_zf",
+        _ZF,
+        58_690_793 + 603_958,
+        "VOC 2007 mAP 59.9 %, trained on it",
+    ),
     # Fast R-CNN's, a 3x3 convolution of 1024 to 512 channels, 6 outputs of 15 anchors
     "FasterRCNNResNet50": (
         "faster_rcnn_resnet50",
         _C4,
         25_583_592 - 1000 * 2049 + 105 * 2049 + 512 * (9 * 1024 + 1) + 6 * 15 * 513,
+        "",
     ),
     "FasterRCNNDenseNet121": (
         "faster_rcnn_densenet121",
         {"backbone": "densenet121"},
         7_978_856 - 1000 * 1025 + 105 * 1025 + 512 * (9 * 512 + 1) + 6 * 9 * 513,
+        "",
     ),
     "FasterRCNNSmall": (
         "faster_rcnn_small",
         _SMALL,
         193_002 - 10 * 129 + 105 * 129 + 64 * (9 * 64 + 1) + 6 * 9 * 65,
+        "",
     ),
 }
 _RPN_VARIANTS = {
-    "RPNVGG16": ("rpn_vgg16", {}, 14_714_688 + 2_387_510),
-    "RPNZF": ("rpn_zf", _ZF, 3_726_464 + 603_958),
-    "RPNSmall": ("rpn_small", _SMALL, 60_512 + 64 * (9 * 64 + 1) + 6 * 9 * 65),
-}
-_PUBLISHED = {
-    "FasterRCNNVGG16": "VOC 2007 mAP 69.9 %, trained on it",
-    "FasterRCNNZF": "VOC 2007 mAP 59.9 %, trained on it",
+    "RPNVGG16": ("rpn_vgg16", {}, 14_714_688 + 2_387_510, ""),
+    "RPNZF": ("rpn_zf", _ZF, 3_726_464 + 603_958, ""),
+    "RPNSmall": ("rpn_small", _SMALL, 60_512 + 64 * (9 * 64 + 1) + 6 * 9 * 65, ""),
 }
 
 
-def _variant(function_name):
-    is_rpn = function_name in _RPN_VARIANTS
-    rows = _RPN_VARIANTS if is_rpn else _VARIANTS
-    name, architecture, params = rows[function_name]
-    return register_detector(
-        RegionProposalNetwork if is_rpn else FasterRCNN,
-        function_name,
-        architecture=architecture,
-        name=name,
-        paper="Faster R-CNN, arXiv 1506.01497, section 3",
-        params=params,
-        published=_PUBLISHED.get(function_name, ""),
-        condition_shape=(2,),
-        output_shape=(None, 4) if is_rpn else (None, 21),
-    )
-
-
+_PAPER = "Faster R-CNN, arXiv 1506.01497, section 3"
+_variant = detectors(FasterRCNN, _VARIANTS, paper=_PAPER, condition_shape=(2,))
+_rpn_variant = detectors(
+    RegionProposalNetwork,
+    _RPN_VARIANTS,
+    paper=_PAPER,
+    condition_shape=(2,),
+    output_shape=(None, 4),
+)
 FasterRCNNVGG16 = _variant("FasterRCNNVGG16")
 FasterRCNNZF = _variant("FasterRCNNZF")
 FasterRCNNResNet50 = _variant("FasterRCNNResNet50")
 FasterRCNNDenseNet121 = _variant("FasterRCNNDenseNet121")
 FasterRCNNSmall = _variant("FasterRCNNSmall")
-RPNVGG16 = _variant("RPNVGG16")
-RPNZF = _variant("RPNZF")
-RPNSmall = _variant("RPNSmall")
+RPNVGG16 = _rpn_variant("RPNVGG16")
+RPNZF = _rpn_variant("RPNZF")
+RPNSmall = _rpn_variant("RPNSmall")
 
 __all__ = ["FasterRCNN", "RegionProposalNetwork", *_VARIANTS, *_RPN_VARIANTS]

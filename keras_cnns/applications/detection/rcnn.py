@@ -19,10 +19,10 @@ from keras_cnns.applications.detection._parts import (
     REGION_SHAPE,
     RegionLayers,
     check_arguments,
+    detectors,
     fold,
     region_input,
     region_outputs,
-    register_detector,
 )
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.registry import model_info
@@ -70,36 +70,30 @@ def RegionCNN(
 
 
 # Function name: registry name, changed arguments, params with 20 classes: the
-# classifier without its head, and that of 21 outputs.
+# classifier without its head, and that of 21 outputs; result.
 _VARIANTS = {
-    "RCNNVGG16": ("rcnn_vgg16", {}, 138_357_544 - 4097 * 1000 + 4097 * 21),
-    "RCNNZF": ("rcnn_zf", {"backbone": "zf"}, 62_357_608 - 4097 * 1000 + 4097 * 21),
+    "RCNNVGG16": (
+        "rcnn_vgg16",
+        {},
+        138_357_544 - 4097 * 1000 + 4097 * 21,
+        "VOC 2007 mAP 66.0 %, trained on it",
+    ),
+    "RCNNZF": ("rcnn_zf", {"backbone": "zf"}, 62_357_608 - 4097 * 1000 + 4097 * 21, ""),
     "RCNNSmall": (
         "rcnn_small",
         {"backbone": "small_convnet", "context": 4},
         193_002 - 129 * 10 + 129 * 21,
+        "",
     ),
 }
-_PUBLISHED = {
-    "RCNNVGG16": "VOC 2007 mAP 66.0 %, trained on it",
-}
 
 
-def _variant(function_name):
-    name, architecture, params = _VARIANTS[function_name]
-    return register_detector(
-        RegionCNN,
-        function_name,
-        architecture=architecture,
-        name=name,
-        paper="R-CNN, arXiv 1311.2524, section 2",
-        params=params,
-        published=_PUBLISHED.get(function_name, ""),
-        condition_shape=REGION_SHAPE,
-        output_shape=(None, 21),
-    )
-
-
+_variant = detectors(
+    RegionCNN,
+    _VARIANTS,
+    paper="R-CNN, arXiv 1311.2524, section 2",
+    condition_shape=REGION_SHAPE,
+)
 RCNNVGG16 = _variant("RCNNVGG16")
 RCNNZF = _variant("RCNNZF")
 RCNNSmall = _variant("RCNNSmall")

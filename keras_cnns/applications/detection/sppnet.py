@@ -17,12 +17,12 @@ from keras_cnns.applications.detection._parts import (
     POOLING,
     REGION_SHAPE,
     check_arguments,
+    detectors,
     find_cut,
     fold,
     make_backbone,
     region_input,
     region_outputs,
-    register_detector,
 )
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import dropout
@@ -79,44 +79,38 @@ def SPPNet(
 
 
 _DENSE = 4096 * (50 * 256 + 1) + 4096 * 4097 + 21 * 4097  # of ZF, 20 classes
-# Function name: registry name, changed arguments, params with 20 classes.
+# Function name: registry name, changed arguments, params with 20 classes, result.
 _VARIANTS = {
     # the five convolutions of ZF
-    "SPPNetZF": ("sppnet_zf", {}, 3_726_464 + _DENSE),
+    "SPPNetZF": (
+        "sppnet_zf",
+        {},
+        3_726_464 + _DENSE,
+        "VOC 2007 mAP 58.0 %, trained on it, one scale",
+    ),
     # the thirteen of VGG16, 512 maps
     "SPPNetVGG16": (
         "sppnet_vgg16",
         {"backbone": "vgg16"},
         14_714_688 + 4096 * 50 * 256 + _DENSE,
+        "VOC 2007 mAP 63.1 %, trained on it, several scales",
     ),
     # 60,512 of the convolutions
     "SPPNetSmall": (
         "sppnet_small",
         {"backbone": "small_convnet", "units": (128,), "dropout_rate": 0.0},
         60_512 + 128 * (50 * 64 + 1) + 21 * 129,
+        "",
     ),
 }
-_PUBLISHED = {
-    "SPPNetZF": "VOC 2007 mAP 58.0 %, trained on it, one scale",
-    "SPPNetVGG16": "VOC 2007 mAP 63.1 %, trained on it, several scales",
-}
 
 
-def _variant(function_name):
-    name, architecture, params = _VARIANTS[function_name]
-    return register_detector(
-        SPPNet,
-        function_name,
-        architecture=architecture,
-        name=name,
-        paper="SPPnet, arXiv 1406.4729, section 4",
-        params=params,
-        published=_PUBLISHED.get(function_name, ""),
-        condition_shape=REGION_SHAPE,
-        output_shape=(None, 21),
-    )
-
-
+_variant = detectors(
+    SPPNet,
+    _VARIANTS,
+    paper="SPPnet, arXiv 1406.4729, section 4",
+    condition_shape=REGION_SHAPE,
+)
 SPPNetZF = _variant("SPPNetZF")
 SPPNetVGG16 = _variant("SPPNetVGG16")
 SPPNetSmall = _variant("SPPNetSmall")

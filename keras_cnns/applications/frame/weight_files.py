@@ -21,7 +21,10 @@ HEAD_NAME = "predictions"
 # What the classifier is called in files written by older Keras releases.
 _OLD_HEAD_NAMES = (HEAD_NAME, "fc1000", "probs")
 # What else belongs to the top of a network that has more there than a classifier.
-_BEFORE_HEAD = ("dense", "embedding_dense", "embedding_bn", "fc1", "fc2")
+_BEFORE_HEAD = (
+    *("dense", "embedding_dense", "embedding_bn"),
+    *("fc", "fc1", "fc2", "fc6", "fc7"),
+)
 
 
 def load(

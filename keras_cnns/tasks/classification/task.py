@@ -5,7 +5,7 @@ import os
 from absl import logging
 
 from keras_cnns import applications, data, export, figures, inference, metrics, trainers
-from keras_cnns.runs import RunConfig, Task, holds_run, parse_arguments, read_run
+from keras_cnns.runs import RunConfig, Task, parse_arguments, run_of_weights
 from keras_cnns.tasks.classification.options import ClassificationOptions
 
 
@@ -128,7 +128,7 @@ class ClassificationTask(Task):
         options, source = self.options, self.source
         info = applications.model_info(options.model)
         convention = options.preprocessing
-        run = None if convention else _run_of(options.init_weights)
+        run = None if convention else run_of_weights(options.init_weights, self.name)
         start = run.config.preprocessing if run else None
         if not convention:
             convention = "dataset"
@@ -156,7 +156,7 @@ class ClassificationTask(Task):
 
 def _initial_network(config, init_weights):
     """The network of logits; classes that its initial weights know too keep theirs."""
-    path, run = init_weights, _run_of(init_weights)
+    path, run = init_weights, run_of_weights(init_weights, ClassificationTask.name)
     if os.path.isdir(path):
         path = os.path.join(path, "best.h5")
     if run is None or not path.endswith(".h5"):
@@ -165,13 +165,3 @@ def _initial_network(config, init_weights):
     names = (run.config.class_names, config.class_names)
     applications.load_weights(network, path, class_names=names)
     return network
-
-
-def _run_of(init_weights):
-    """The run with the initial weights; None if there is none."""
-    folder = init_weights
-    if os.path.isfile(init_weights):
-        folder = os.path.dirname(os.path.abspath(init_weights))
-    if not folder or not holds_run(folder):
-        return None
-    return read_run(folder, ClassificationTask.name)

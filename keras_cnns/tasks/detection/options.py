@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_cnns.runs import TrainingOptions, any_of, changed, one_of, option
+from keras_cnns.runs import TrainingOptions, changed, one_of, option
 from keras_cnns.tasks.detection.models import MODELS
 
 
@@ -16,7 +16,6 @@ SEARCHED = ("rcnn", "sppnet", "fast_rcnn")  # trained on selective search's regi
 _REGIONS = _trained_by(*SEARCHED, "faster_rcnn")
 _SEARCHED = _trained_by(*SEARCHED)
 _ANCHORED = _trained_by("faster_rcnn", "rpn")
-_VALIDATION = any_of("validation_split")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from tensorflow import keras
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.applications import DetectionFunction, load_backbone, region_features
 from keras_cnns.data import scaling
-from keras_cnns.runs import RunConfig, Task, holds_run, parse_numbers, read_run
+from keras_cnns.runs import RunConfig, Task, parse_numbers, run_of_weights
 from keras_cnns.tasks.detection.options import SEARCHED, DetectionOptions
 
 _TRAINERS = {
@@ -22,6 +22,7 @@ _TRAINERS = {
 # turns end: each sees 80,000 images in the published code.
 _PHASE_ENDS = (1 / 4, 1 / 2, 3 / 4)
 _GRID_IMAGES = 12
+_MOST_POOLED = 2**15  # values of a region that boxes are regressed from
 _PAPER_SIDE = 600  # shorter side of images of varying sizes
 
 
@@ -142,7 +143,8 @@ class DetectionTask(Task):
         options, source = self.options, self.source
         info = applications.model_info(backbone)
         height, width = scaling.canvas_size(source.image_shape, *self._sides)
-        convention, run = options.preprocessing, _run_of(options.backbone_weights)
+        convention = options.preprocessing
+        run = run_of_weights(options.backbone_weights, "classification")
         channels = options.channels or source.image_shape[2] or 3
         if not convention and run is not None:
             found = run.config.preprocessing
@@ -173,6 +175,8 @@ class DetectionTask(Task):
                 "freeze=%s keeps random weights: there are no backbone_weights",
                 options.freeze,
             )
+        if config.details["classifiers"] == "svm":
+            _check_pooled(networks["network"])
         for network in networks.values():
             _freeze(network, options.freeze, options.freeze_batch_norm)
         kind, given = _TRAINERS[options.row.trainer], {}
@@ -306,6 +310,16 @@ class DetectionTask(Task):
         )
 
 
+def _check_pooled(network):
+    """Refuses maps of regions that a ridge regression has no memory for."""
+    values = region_features(network).outputs[1].shape[-1]
+    if values > _MOST_POOLED:
+        raise ValueError(
+            f"classifiers must be 'softmax' for {network.name}, whose pooled maps have "
+            f"{values} values: box regressors are fitted to {_MOST_POOLED} at most"
+        )
+
+
 def _freeze(network, layer_name, all_batch_norm):
     """Freezes a part of the backbone, and all batch normalisation if asked for."""
     names = [layer.name for layer in network.layers]
@@ -332,16 +346,6 @@ def _backbone(networks):
     row = networks["network"]
     own = {**applications.model_info(row["model"]).architecture, **row["args"]}
     return own["backbone"], own.get("backbone_args"), own.get("crop_size")
-
-
-def _run_of(weights):
-    """The run of a classifier that weights are of; None if there is none."""
-    folder = weights
-    if os.path.isfile(weights):
-        folder = os.path.dirname(os.path.abspath(weights))
-    if not folder or not holds_run(folder):
-        return None
-    return read_run(folder, "classification")
 
 
 def _weight_file(weights):
