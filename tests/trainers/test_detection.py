@@ -214,7 +214,7 @@ def _detections(network, images, targets):
 
 @pytest.mark.slow
 def test_shapes_are_found():
-    """The two-stage gate: 800 steps, measured once at 0.99 and a recall of 1."""
+    """The two-stage gate, of 800 steps; ``-s`` shows what is reached."""
     keras.utils.set_random_seed(0)
     network, steps = _network(), 800
     trainer = trainers.FasterRCNNTrainer(network, **_SAMPLING)
@@ -229,5 +229,11 @@ def test_shapes_are_found():
         {"boxes": boxes[labels >= 0], "labels": labels[labels >= 0]}
         for boxes, labels in zip(targets["boxes"], targets["labels"])
     ]
-    assert mean_average_precision(truth, found, 3).value >= 0.85
-    assert proposal_recall(truth, list(rois), 10) >= 0.95
+    precisions = [
+        mean_average_precision(truth, found, 3, iou_threshold=threshold).value
+        for threshold in (0.5, 0.75)
+    ]
+    recalls = [proposal_recall(truth, list(rois), count) for count in (10, 50)]
+    print(f"mAP at IoU 0.5, 0.75: {precisions}; recall of 10, 50: {recalls}")
+    assert precisions[0] >= 0.85
+    assert recalls[0] >= 0.95
