@@ -6,7 +6,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from keras_cnns._checks import check_choice
+from keras_cnns._checks import check_choice, is_whole
 from keras_cnns.applications import DetectionFunction
 from keras_cnns.exemplar import selective_search
 from keras_cnns.export import prepare_and_detect
@@ -55,7 +55,8 @@ class Detector:
     ):
         check_choice("which", which, ("best", "last"))
         run = read_run(run_dir, "detection")
-        details, classifiers = run.config.details, _classifiers_of(run, which)
+        details = _checked_details(run)
+        classifiers = _classifiers_of(run, which)
         is_rpn = run.config.networks["network"]["model"].startswith("rpn")
         usual = _OF_PROPOSALS if is_rpn else _OF_DETECTIONS
         if classifiers is not None:
@@ -134,6 +135,29 @@ class Detector:
             middle = time.perf_counter()
         found = self(image, proposals)
         return found, time.perf_counter() - start, middle - start
+
+
+def _checked_details(run):
+    """What the record of a detector's run has beside its networks.
+
+    Raises:
+        ValueError: if something is missing, or is something else.
+    """
+    details = run.config.details
+    sides = details.get("sides")
+    is_complete = (
+        isinstance(sides, list)
+        and len(sides) == 2
+        and all(is_whole(side) and side > 0 for side in sides)
+        and isinstance(details.get("proposals"), dict)
+        and details.get("classifiers") in ("svm", "softmax")
+    )
+    if not is_complete:
+        raise ValueError(
+            f"the record of {run.folder} does not tell how its detector is used: "
+            f"details are {details!r:.200}"
+        )
+    return details
 
 
 def _classifiers_of(run, which):

@@ -272,6 +272,18 @@ def test_a_record_with_another_network_is_named(name, runs_by_task, tmp_path):
     assert "\n" not in told and len(told) < 1000
 
 
+@pytest.mark.parametrize("details", [{}, {"sides": [64, "a"]}, {"sides": 64}])
+def test_a_detector_whose_record_lacks_something_is_refused(
+    runs_by_task, tmp_path, details
+):
+    run_dir = runs_by_task["detection"]
+    with open(os.path.join(run_dir, "run.json")) as file:
+        config = json.load(file)["config"]
+    changed = _record(run_dir, tmp_path / "run", config={**config, "details": details})
+    with pytest.raises(ValueError, match="does not tell how its detector is used"):
+        inference.Detector(changed)
+
+
 def test_numbers_that_no_float_holds_are_refused(runs_by_task, tmp_path):
     run = keras_cnns.open_run(runs_by_task["classification"])
     config = dataclasses.asdict(run.config)
