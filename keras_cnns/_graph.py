@@ -81,36 +81,50 @@ def tensor_before(layer):
     return layer.input
 
 
-def apply_between(network, start, end, x):
-    """Applies copies of the layers between two tensors of a network to another tensor.
+class LayersBetween:
+    """The layers between two tensors of a network, without their weights.
+
+    They are kept as configs: the network itself, which may be large, can go before
+    they are applied.
 
     Args:
         network: model of the functional API that uses every layer once.
-        start: tensor of it, in the place of which ``x`` is put.
+        start: tensor of it.
         end: tensor of it that depends on ``start``, and on no other input.
-        x: Keras tensor.
-
-    Returns:
-        What ``end`` becomes. The copies have the names and weights of the originals.
 
     Raises:
         ValueError: if ``end`` depends on something else, or a layer is used in several
             places.
     """
-    made = {id(start): x}
-    for layer in network.layers:  # in topological order
-        if isinstance(layer, layers.InputLayer) or id(end) in made:
-            continue
-        given = tensor_before(layer)
-        if all(id(tensor) in made for tensor in tf.nest.flatten(given)):
-            copy = copy_of(layer)
-            taken = tf.nest.map_structure(lambda tensor: made[id(tensor)], given)
-            new = tf.nest.flatten(copy(taken))
-            copy.set_weights(layer.get_weights())
-            made.update(zip(map(id, tf.nest.flatten(layer.output)), new))
-    if id(end) not in made:
-        raise ValueError(f"{end.name} of {network.name} depends on other inputs")
-    return made[id(end)]
+
+    def __init__(self, network, start, end):
+        self._start, self._end, self._steps = id(start), id(end), []
+        known = {self._start}
+        for layer in network.layers:  # in topological order
+            if isinstance(layer, layers.InputLayer) or self._end in known:
+                continue
+            given, made = (
+                tf.nest.map_structure(id, part)
+                for part in (tensor_before(layer), layer.output)
+            )
+            if known.issuperset(tf.nest.flatten(given)):
+                self._steps.append((type(layer), layer.get_config(), given, made))
+                known.update(tf.nest.flatten(made))
+        if self._end not in known:
+            raise ValueError(f"{end.name} of {network.name} depends on other inputs")
+
+    def __call__(self, x):
+        """Applies new layers of the same names to a Keras tensor in place of the first.
+
+        Returns:
+            What the last tensor becomes.
+        """
+        tensors = {self._start: x}
+        for kind, config, given, made in self._steps:
+            taken = tf.nest.map_structure(tensors.get, given)
+            outputs = tf.nest.flatten(kind.from_config(config)(taken))
+            tensors.update(zip(tf.nest.flatten(made), outputs))
+        return tensors[self._end]
 
 
 def output_of(network, layer_name):

@@ -1,6 +1,7 @@
 """What detectors share: classifiers cut in two, region heads, registration."""
 
 import dataclasses
+import gc
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -142,22 +143,24 @@ class RegionLayers:
 
     def __init__(self, backbone, backbone_args, crop_size, channels, whole=False):
         size = crop_size or model_info(backbone).input_shape[0]
-        self._network = create_model(
+        network = create_model(
             backbone,
             input_shape=(size, size, channels),
             classes=1,
             **(backbone_args or {}),
         )
-        first = self._network.input
+        first = network.input
         if not whole:
-            first = _graph.output_of(self._network, find_cut(backbone).resumed)
-        self._first = first
+            first = _graph.output_of(network, find_cut(backbone).resumed)
+        last = network.get_layer(HEAD_NAME).input
+        self._layers = _graph.LayersBetween(network, first, last)
         self.input_shape = tuple(first.shape[1:])
+        del network, first, last
+        gc.collect()  # of VGG16 half a gigabyte, before the layers get their weights
 
     def __call__(self, x):
-        """Copies of the layers, with the same initial weights, on another tensor."""
-        head = self._network.get_layer(HEAD_NAME)
-        x = _graph.apply_between(self._network, self._first, head.input, x)
+        """New layers of the same names on another tensor."""
+        x = self._layers(x)
         if len(x.shape) == 4:
             x = layers.GlobalAveragePooling2D(name="region_average")(x)
         return x
