@@ -146,6 +146,29 @@ def test_whole_at_its_own_size(tmp_path):
     _assert_same(network, applications.VGG16(weights=state_dict), (224, 224))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("written_by", ["Keras", "torchvision"])
+def test_detectors_see_what_the_classifier_of_the_file_sees(written_by, tmp_path):
+    """Maps of the last convolution, and dense layers on regions as large as the image."""
+    network = _keras()
+    if written_by == "Keras":
+        path = str(tmp_path / "whole.h5")
+        network.save_weights(path)
+    else:
+        path = _written(_tensors(network), tmp_path)
+    detector = applications.create_model("fast_rcnn_vgg16")
+    applications.load_backbone(detector, path, "vgg16")
+    backbone, regions = (detector.get_layer(name) for name in ("backbone", "regions"))
+    outputs = [network.get_layer(x).output for x in ("block5_conv3", "fc2")]
+    images = tf.random.stateless_normal([1, 224, 224, 3], seed=[3, 4])
+    maps, codes = keras.Model(network.input, outputs)(images)
+    np.testing.assert_allclose(backbone(images), maps, atol=1e-5 * np.max(maps))
+    pooled = keras.layers.MaxPooling2D(2)(maps)
+    for name in ("flatten", "fc1", "fc2"):
+        pooled = regions.get_layer(name)(pooled)
+    np.testing.assert_allclose(pooled, codes, atol=1e-5 * np.max(codes))
+
+
 def test_dropout_follows_both_dense_layers_in_training(only_shapes):
     network = applications.VGG16(**SMALL)
     drops = [x for x in network.layers if isinstance(x, keras.layers.Dropout)]
