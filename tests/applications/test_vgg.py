@@ -149,7 +149,7 @@ def test_whole_at_its_own_size(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("written_by", ["Keras", "torchvision"])
 def test_detectors_see_what_the_classifier_of_the_file_sees(written_by, tmp_path):
-    """Maps of the last convolution, and dense layers on regions as large as the image."""
+    """Maps of the last convolution, and dense layers on the whole image."""
     network = _keras()
     if written_by == "Keras":
         path = str(tmp_path / "whole.h5")
