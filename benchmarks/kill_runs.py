@@ -2,8 +2,8 @@
 
     python benchmarks/kill_runs.py --task=generation --kills=100 --output_dir=runs/kills
 
-A tiny deterministic training of digits is left alone once. The same one is then
-repeated in new folders: killed by SIGKILL at a moment drawn over the time that one
+A tiny deterministic training, of digits or scenes, is left alone once. The same one is
+then repeated in new folders: killed by SIGKILL at a moment drawn over the time that one
 takes (the first, then the last that ended before its moment), from its start to the
 last line of its report, and resumed, over and over until it ends.
 Every second kill takes the process alone, as a kernel out of memory does; the others
@@ -54,6 +54,17 @@ _COMMON = {
     "deterministic": True,
 }
 _TRAININGS = {
+    "detection": {
+        "model": "sppnet_small",
+        "builder_args": '{"network": {"backbone_args": {"filters": [4, 4, 4, 4]}, '
+        '"units": [8]}}',
+        "dataset": "scenes/items",
+        "train_split": "train[:24]",
+        "validation_split": "test[:8]",
+        "freeze": "",
+        "num_proposals": 50,
+        "batch_size": 4,
+    },
     "classification": {
         "model": "densenet",
         "builder_args": '{"blocks": [1, 1], "growth_rate": 4, "initial_filters": 8, '
@@ -112,11 +123,12 @@ _TRACED = "__autograph_generated_file"
 # Functions of the processes that are forked.
 
 
-def _prepare(dataset, data_dir):
+def _prepare(task, dataset, data_dir):
     """Prepares a data set, where it is not yet."""
     from keras_cnns import data
 
-    data.open_source(dataset, "train", data_dir)
+    openers = {"detection": data.open_detection_source}
+    openers.get(task, data.open_source)(dataset, "train", data_dir)
 
 
 def _train(verb, arguments, log, scratch, verify_here):
@@ -261,6 +273,7 @@ class Trainings:
     def __init__(self, task, output_dir, seed, data_dir, verify_here):
         from keras_cnns import commands, tasks
 
+        self._task = task
         self._verb = commands.verb_of(tasks.TASKS[task])
         self._output = pathlib.Path(output_dir).resolve()
         self._options = {**_COMMON, **_TRAININGS[task], "seed": seed}
@@ -278,7 +291,8 @@ class Trainings:
 
     def measure(self):
         """Trains without a kill: what is left, and the time of it."""
-        self._fork(_prepare, self._options["dataset"], self._options.get("data_dir"))
+        places = self._options["dataset"], self._options.get("data_dir")
+        self._fork(_prepare, self._task, *places)
         folder, started = self._new_folder("straight"), time.monotonic()
         process = self._run(folder, resume=False)
         while process.is_alive() and not _has_lock(folder, process.pid):
