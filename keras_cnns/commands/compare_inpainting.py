@@ -24,11 +24,9 @@ import dataclasses
 import os
 import platform
 
-import tqdm
-
 from keras_cnns import _files, data, exemplar, inference, metrics
 from keras_cnns.commands.groups import Counted, Epoch, Seeded, Split, Written
-from keras_cnns.runs import DataOptions, any_of, changed, required
+from keras_cnns.runs import DataOptions, FractionBar, any_of, changed, required
 
 _OF_RUNS = any_of("has_run", shown="methods", hint="the folder of a run")
 
@@ -66,9 +64,7 @@ def run(options):
         for label, method in _named(options.methods).items()
     }
     shape = _image_shape(inpainters, source, options.image_size, options.channels)
-    # None: no bar unless on a terminal
-    with tqdm.tqdm(total=1, disable=None, bar_format="{l_bar}{bar}| "
-                   "{elapsed}<{remaining}") as bar:  # fmt: skip
+    with FractionBar() as bar:
         result = inference.compare_inpainters(
             inpainters,
             source,
@@ -76,7 +72,7 @@ def run(options):
             num_images=options.num_images,
             batch_size=options.batch_size,
             seed=options.seed,
-            progress=lambda fraction: bar.update(fraction - bar.n),
+            progress=bar.show,
         )
     _write(result, _protocol(options, source, shape, inpainters, result), options)
     return result

@@ -21,13 +21,12 @@ import sys
 from typing import Optional
 
 import tensorflow as tf
-import tqdm
 from absl import logging
 
 from keras_cnns import data, exemplar, inference
 from keras_cnns.commands.groups import Epoch, Seeded
 from keras_cnns.data.decoding import IMAGE_EXTENSIONS
-from keras_cnns.runs import any_of, changed, option, required
+from keras_cnns.runs import FractionBar, any_of, changed, option, required
 
 _OF_RUNS = any_of("is_run", shown="method", hint="the folder of a run")
 
@@ -72,13 +71,11 @@ def run(options) -> list:
     )
     shared_mask = None if os.path.isdir(options.mask) else data.read_mask(options.mask)
     written, errors = [], []
-    # None: no bar unless on a terminal
-    with tqdm.tqdm(total=len(jobs), disable=None, bar_format="{l_bar}{bar}| "
-                   "{elapsed}<{remaining}") as bar:  # fmt: skip
+    with FractionBar(len(jobs)) as bar:
         for number, (source, mask_path, target) in enumerate(jobs):
 
             def show(fraction, done=number):
-                bar.update(done + fraction - bar.n)
+                bar.show(done + fraction)
 
             try:
                 image, mask = _read(source, mask_path, shared_mask)

@@ -8,7 +8,13 @@ from tensorflow import keras
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.applications import DetectionFunction, load_backbone, region_features
 from keras_cnns.data import scaling
-from keras_cnns.runs import RunConfig, Task, parse_numbers, run_of_weights
+from keras_cnns.runs import (
+    FractionBar,
+    RunConfig,
+    Task,
+    parse_numbers,
+    run_of_weights,
+)
 from keras_cnns.tasks.detection.options import SEARCHED, DetectionOptions
 
 _TRAINERS = {
@@ -269,12 +275,14 @@ class DetectionTask(Task):
             return
         network = run.load("network")
         batches = self._evaluation(run.config, self.source)
-        fitted = trainers.fit_region_classifiers(
-            inference.region_examples(region_features(network), batches),
-            len(run.config.class_names),
-            method=self.options.row.trainer,
-            seed=self.options.seed,
-        )
+        with FractionBar(description="region classifiers") as bar:
+            fitted = trainers.fit_region_classifiers(
+                inference.region_examples(region_features(network), batches),
+                len(run.config.class_names),
+                method=self.options.row.trainer,
+                seed=self.options.seed,
+                progress=bar.show,
+            )
         fitted.save(os.path.join(run.folder, inference.CLASSIFIERS))
 
     def report(self, run, progress):
