@@ -16,6 +16,7 @@ from keras_cnns.layers.local_response_normalization import LocalResponseNormaliz
 from keras_cnns.layers.mask_renormalization import MaskRenormalization
 from keras_cnns.layers.mask_update import MaskUpdate
 from keras_cnns.layers.masked_concatenate import MaskedConcatenate
+from keras_cnns.layers.max_unpooling import MaxPoolWithSwitches2D, MaxUnpool2D
 from keras_cnns.layers.nearest_upsampling import NearestUpsampling2D
 from keras_cnns.layers.partial_conv import PartialConv2D
 from keras_cnns.layers.region_proposals import RegionProposals
@@ -23,6 +24,7 @@ from keras_cnns.layers.regions import FoldRegions, UnfoldRegions
 from keras_cnns.layers.roi_align import RoIAlign
 from keras_cnns.layers.roi_pooling import RoIPooling
 from keras_cnns.layers.roi_pyramid_pooling import RoIPyramidPooling
+from keras_cnns.layers.soft_max_pooling import SoftMaxPool2D, SoftUnpool2D
 from keras_cnns.layers.valid_pixels import ValidPixels
 from keras_cnns.layers.warped_crops import WarpedCrops
 
@@ -43,6 +45,8 @@ __all__ = [
     "MaskRenormalization",
     "MaskUpdate",
     "MaskedConcatenate",
+    "MaxPoolWithSwitches2D",
+    "MaxUnpool2D",
     "NearestUpsampling2D",
     "PartialConv2D",
     "Anchors",
@@ -53,6 +57,8 @@ __all__ = [
     "RoIAlign",
     "RoIPooling",
     "RoIPyramidPooling",
+    "SoftMaxPool2D",
+    "SoftUnpool2D",
     "WarpedCrops",
     "base_anchors",
 ]

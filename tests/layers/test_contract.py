@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pooling_references
 import pytest
 import region_references
 import tensorflow as tf
@@ -95,6 +96,9 @@ _BOXES = region_references.scattered_boxes((12,))
 _CLASS_BOXES = region_references.scattered_boxes((2, 6, 3))
 _SCORES = _RANDOM.uniform(size=(2, 6, 3)).astype(np.float32)
 _IS_REGION = np.arange(6) < [[6], [4]]
+# Of two columns of windows over four of cells: one cell is outside on each side.
+_PLACES = _RANDOM.uniform(0, 1, (2, 2, 2, 3, 2)).astype(np.float32)
+_PLACES[:, :, 1] *= -1
 
 # name: (constructor arguments, input shape or a list of them, NumPy reference); an
 # array in place of a shape is an input without gradient.
@@ -171,6 +175,20 @@ CASES = {
             np.concatenate([first, first, second], axis=-1),
         ],
     ),
+    "MaxPoolWithSwitches2D": (
+        {"padding": "same"},
+        (2, 5, 4, 3),
+        pooling_references.max_pool_with_switches,
+    ),
+    "MaxUnpool2D": (
+        {"padding": "same"},
+        [
+            (2, 3, 2, 3),
+            _RANDOM.integers(0, 4, (2, 3, 2, 3), np.int32),
+            np.zeros((2, 5, 4, 1), np.float32),
+        ],
+        pooling_references.max_unpool,
+    ),
     "NearestUpsampling2D": (
         {"size": 3},
         (2, 4, 3, 2),
@@ -217,6 +235,20 @@ CASES = {
         [(2, 6, 5, 2), region_references.ROIS],
         region_references.roi_pyramid_pooling,
     ),
+    "SoftMaxPool2D": (
+        {"beta": 1.5, "padding": "same"},
+        (2, 5, 4, 3),
+        lambda x: pooling_references.soft_max_pool(x, beta=1.5),
+    ),
+    "SoftUnpool2D": (
+        {"pool_size": 3, "padding": "same"},
+        [
+            (2, 2, 2, 3),
+            _PLACES,
+            np.zeros((2, 6, 4, 1), np.float32),
+        ],
+        lambda *inputs: pooling_references.soft_unpool(*inputs, size=3),
+    ),
     "UnfoldRegions": (
         {},
         [(8, 3, 2), region_references.ROIS],
@@ -247,10 +279,11 @@ MASKS = {
     "MaskedConcatenate": (1, 3),
     "PartialConv2D": (1,),
 }
-# Boxes and what belongs to them, whatever the policy.
-DTYPES_OF_BOXES = {
+# Boxes and what belongs to them, and places in windows, whatever the policy.
+OWN_DTYPES = {
     "Anchors": {tf.float32},
     "Detections": {tf.float32, tf.int32},
+    "MaxPoolWithSwitches2D": {tf.float16, tf.int32},
     "RegionProposals": {tf.float32},
 }
 # Where a slope is infinite next to 0: no input comes near.
@@ -269,7 +302,7 @@ def _inputs(name, dtype=np.float32):
         inputs[i] = (inputs[i] > 0.8).astype(dtype)
     if name in AWAY_FROM_ZERO:
         inputs = [x + np.sign(x) / 2 for x in inputs]
-    return [x.astype(dtype) if x.dtype != bool else x for x in inputs]
+    return [x.astype(dtype) if x.dtype.kind == "f" else x for x in inputs]
 
 
 def _free(name):
@@ -347,7 +380,7 @@ def test_config_mixed_precision_xla_and_unknown_sizes(name):
     copy = keras.layers.deserialize(keras.layers.serialize(layer))
     assert copy.get_config() == layer.get_config()
     inputs = _inputs(name)
-    dtypes = DTYPES_OF_BOXES.get(name, {tf.float16})
+    dtypes = OWN_DTYPES.get(name, {tf.float16})
     assert {x.dtype for x in _all(_call(layer, *inputs))} == dtypes
     symbols = [_symbolic(x) for x in inputs]
     model = keras.Model(symbols, _call(getattr(layers, name)(**arguments), *symbols))
@@ -415,6 +448,11 @@ def test_channel_padding_refuses_to_remove_channels():
         ("RoIPyramidPooling", {"margin": 6.5}, "margin=6.5 has no effect"),
         ("WarpedCrops", {"size": 32}, "context.*size=32, got 16"),
         ("WarpedCrops", {"size": 8, "context": -1}, "context.*got -1"),
+        ("MaxPoolWithSwitches2D", {"pool_size": 0}, "pool_size.*got 0"),
+        ("MaxUnpool2D", {"padding": "full"}, "padding.*'valid' or 'same'.*'full'"),
+        ("SoftMaxPool2D", {"beta": -1}, "beta.*got -1"),
+        ("SoftMaxPool2D", {"pool_size": 2.5}, "pool_size.*got 2.5"),
+        ("SoftUnpool2D", {"pool_size": "2"}, "pool_size.*got '2'"),
         ("NearestUpsampling2D", {"size": 0}, "size.*got 0"),
         ("NearestUpsampling2D", {"size": (2, 2)}, r"size.*got \(2, 2\)"),
         (
