@@ -1,5 +1,6 @@
 """Functional-API builders: ``keras_cnns.applications.DenseNet121()`` and its kin."""
 
+from keras_cnns.applications.autoencoding.swwae import *
 from keras_cnns.applications.classification.all_cnn import *
 from keras_cnns.applications.classification.bn_inception import *
 from keras_cnns.applications.classification.densenet import *

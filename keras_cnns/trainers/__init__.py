@@ -25,6 +25,7 @@ from keras_cnns.trainers.step_noise import InstanceNoise, Latents
 from keras_cnns.trainers.stepwise import StepwiseTrainer
 from keras_cnns.trainers.wasserstein_gan import WassersteinGAN
 from keras_cnns.trainers.wasserstein_gan_gp import WassersteinGANGP
+from keras_cnns.trainers.what_where import WhatWhereTrainer
 
 __all__ = [
     "GAN",
@@ -50,6 +51,7 @@ __all__ = [
     "StepwiseTrainer",
     "WassersteinGAN",
     "WassersteinGANGP",
+    "WhatWhereTrainer",
     "fit_region_classifiers",
     "freeze_up_to",
     "make_optimizer",

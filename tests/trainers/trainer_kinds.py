@@ -175,6 +175,26 @@ def _shapes(count, replicas=1, *, proposals=False):
     )
 
 
+def _autoencoder():
+    """Two levels, of which the second has windows that are part empty."""
+    return [
+        applications.create_model(
+            "swwae_small", notation="(4)3c-2p-(6)3c-3p-2fc", image_shape=(SIDE, SIDE, 1)
+        )
+    ]
+
+
+def _few_labels(count, replicas=1):
+    """(images, labels, images without labels) of ``count`` steps."""
+    random = np.random.default_rng(5)
+    labelled, unlabelled = (
+        random.uniform(size=(count, size, SIDE, SIDE, 1)).astype(np.float32)
+        for size in (4, BATCH)
+    )
+    labels = np.eye(2, dtype=np.float32)[random.integers(0, 2, (count, 4))]
+    return labelled, labels, unlabelled
+
+
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """One kind of trainer.
@@ -313,6 +333,12 @@ KINDS |= {
         optimizers=4,
     ),
 }
+KINDS["what_where"] = Kind(
+    trainers.WhatWhereTrainer,
+    _autoencoder,
+    {"middle_weight": 0.5, "reduction": "mean"},
+    _few_labels,
+)
 INPAINTING = ("reconstruction", "lbam", "global_local", "contextual_attention")
 
 
