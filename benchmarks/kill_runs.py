@@ -54,6 +54,18 @@ _COMMON = {
     "deterministic": True,
 }
 _TRAININGS = {
+    "autoencoding": {
+        "model": "swwae_small",
+        "notation": "(4)3c-2p-(6)3c-2p-10fc",
+        "train_split": "train[:200]",
+        "validation_split": "test[:50]",
+        "labels": "some",
+        "num_labels": 40,
+        "labelled_batch_size": 16,
+        "batch_size": 32,
+        "augmentation": "pad_crop:1",
+        "grid_columns": 3,
+    },
     "detection": {
         "model": "sppnet_small",
         "builder_args": '{"network": {"backbone_args": {"filters": [4, 4, 4, 4]}, '

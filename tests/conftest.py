@@ -22,6 +22,18 @@ import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Options of small networks, by the task's name.
 _SMALL = {
+    "autoencoding": {
+        "model": "swwae_small",
+        "notation": "(4)3c-2p-(6)3c-2p-10fc",
+        "dataset": "digits",
+        "train_split": "train[:256]",
+        "labels": "some",
+        "num_labels": 40,
+        "labelled_batch_size": 16,
+        "batch_size": 32,
+        "epochs": 2,
+        "grid_columns": 3,
+    },
     "classification": {
         "model": "resnet",
         "builder_args": '{"units": [1], "block": "basic", "filters": 12, '

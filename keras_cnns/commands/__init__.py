@@ -13,11 +13,19 @@ import sys
 # Verb: (what it does, package of a task, or module with ``OPTIONS`` and ``run``).
 VERBS = {
     "train-classifier": ("train an image classifier", "tasks.classification"),
+    "train-autoencoder": (
+        "train an auto-encoder, and a classifier with few labels",
+        "tasks.autoencoding",
+    ),
     "train-detector": ("train an object detector", "tasks.detection"),
     "train-gan": ("train a generative adversarial network", "tasks.generation"),
     "train-inpainter": ("train a network that fills holes", "tasks.inpainting"),
     "refine-images": ("train a refiner of simulated images", "tasks.refinement"),
     "evaluate-classifier": ("evaluate a classifier", "commands.evaluate_classifier"),
+    "evaluate-autoencoder": (
+        "evaluate an auto-encoder",
+        "commands.evaluate_autoencoder",
+    ),
     "evaluate-gan": ("score a generator: FID, KID, …", "commands.evaluate_gan"),
     "evaluate-detector": ("evaluate a detector", "commands.evaluate_detector"),
     "predict": ("classify images", "commands.predict"),

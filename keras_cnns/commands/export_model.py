@@ -3,9 +3,9 @@
     export-model --run_dir=runs/digits --export_dir=savedmodels
 
 writes ``savedmodels/<model>/<version>/``, verifies it in a fresh process and prints the
-path; half a minute for a small network. ``--run_dir`` is a run of a classifier, a
-detector, a GAN, an inpainting network or a refiner. ``savedmodels/README.md`` describes
-the files.
+path; half a minute for a small network. ``--run_dir`` is a run of a classifier, an
+auto-encoder, a detector, a GAN, an inpainting network or a refiner.
+``savedmodels/README.md`` describes the files.
 """
 
 import dataclasses
@@ -16,7 +16,8 @@ from keras_cnns.runs import RunOptions, changed, one_of, option, read_run
 from keras_cnns.tasks.classification import ClassificationOptions
 
 _WITH_EPOCHS = one_of(
-    "task", "classification", "detection", "inpainting", shown="run_dir"
+    *("task", "autoencoding", "classification", "detection", "inpainting"),
+    shown="run_dir",
 )
 _CLASSIFIER = one_of("task", "classification", shown="run_dir")
 

@@ -36,6 +36,7 @@ from keras_cnns.data.masks import (
 from keras_cnns.data.pipeline import (
     Augmentation,
     augmented_input,
+    balanced,
     load,
     load_evaluation,
     load_training,
@@ -75,6 +76,7 @@ __all__ = [
     "ProposalStore",
     "Source",
     "augmented_input",
+    "balanced",
     "canvas_size",
     "check_boxes",
     "encoded_size",

@@ -208,6 +208,48 @@ def read_images(source: Source, preprocessing: Preprocessing, count: int = 0) ->
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
+def balanced(source: Source, count: int, seed: int) -> Source:
+    """Some labelled examples of a split, as many of each class, kept in memory.
+
+    Args:
+        source: the split, whose targets are labels.
+        count: how many, a multiple of the number of classes.
+        seed: of which ones.
+
+    Raises:
+        ValueError: if ``count`` is no such number, or a class has too few examples.
+    """
+    names = source.class_names
+    check_count("count", count)
+    each, rest = divmod(count, len(names))
+    if rest:
+        raise ValueError(
+            f"{count} examples cannot be as many of each of {len(names)} classes of "
+            f"{source.name}; take a multiple of {len(names)}"
+        )
+    labels = source.examples.map(lambda content, label: label)
+    labels = np.fromiter(labels.as_numpy_iterator(), np.int64)
+    random, is_chosen = np.random.default_rng(seed), np.zeros(len(labels), bool)
+    for label, name in enumerate(names):
+        (of_class,) = np.nonzero(labels == label)
+        if len(of_class) < each:
+            raise ValueError(
+                f"{source.name} {source.split} has {len(of_class)} examples of "
+                f"{name}, of which {each} are needed for {count} of all classes"
+            )
+        is_chosen[random.choice(of_class, each, replace=False)] = True
+    chosen = (
+        source.examples.enumerate()
+        .filter(lambda i, example: tf.gather(is_chosen, i))
+        .map(lambda i, example: example[0])
+    )
+    contents = tf.constant(list(chosen.as_numpy_iterator()))
+    examples = tf.data.Dataset.from_tensor_slices((contents, labels[is_chosen]))
+    return dataclasses.replace(
+        source, examples=examples, num_examples=count, shuffle_buffer=count
+    )
+
+
 def spread(source: Source, count: int) -> Source:
     """Evenly spaced examples of a split, since folders are sorted by class.
 

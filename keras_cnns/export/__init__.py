@@ -1,5 +1,6 @@
 """SavedModels for TF Serving: written atomically, verified in a fresh process."""
 
+from keras_cnns.export.autoencoder import export_autoencoder
 from keras_cnns.export.detector import export_detector, prepare_and_detect
 from keras_cnns.export.generator import export_generator
 from keras_cnns.export.inpainter import export_inpainter
@@ -13,6 +14,7 @@ from keras_cnns.export.warmup import check_available as check_warmup_available
 
 __all__ = [
     "check_warmup_available",
+    "export_autoencoder",
     "export_detector",
     "export_generator",
     "export_inpainter",

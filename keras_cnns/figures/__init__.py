@@ -11,6 +11,7 @@ from keras_cnns.figures.curves import (
 from keras_cnns.figures.detection import detection_grid, draw_boxes
 from keras_cnns.figures.grids import around_grey, image_grid, signed_heat
 from keras_cnns.figures.inpainting import inpainting_grid
+from keras_cnns.figures.reconstruction import reconstruction_grid
 from keras_cnns.figures.refinement import refinement_grid
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "plot_panels",
     "plot_precision_recall",
     "plot_training_curves",
+    "reconstruction_grid",
     "refinement_grid",
     "signed_heat",
 ]

@@ -1,5 +1,11 @@
 """Inference: classification, detection, sampling, inpainting, refining, embeddings."""
 
+from keras_cnns.inference.autoencoders import (
+    Autoencoder,
+    AutoencoderEvaluation,
+    evaluate_autoencoder,
+    reconstruct,
+)
 from keras_cnns.inference.classifiers import load_classifier
 from keras_cnns.inference.detection_evaluation import (
     DetectorEvaluation,
@@ -32,6 +38,8 @@ from keras_cnns.inference.sampler import Sampler
 __all__ = [
     "CLASSIFIERS",
     "RPN_CLASSES",
+    "Autoencoder",
+    "AutoencoderEvaluation",
     "Comparison",
     "Detector",
     "DetectorEvaluation",
@@ -42,6 +50,7 @@ __all__ = [
     "Refiner",
     "Sampler",
     "compare_inpainters",
+    "evaluate_autoencoder",
     "evaluate_detector",
     "evaluate_images",
     "inception_embedding",
@@ -50,6 +59,7 @@ __all__ = [
     "load_predictor",
     "open_inpainter",
     "quantize",
+    "reconstruct",
     "refine_source",
     "region_examples",
     "run_embedding",

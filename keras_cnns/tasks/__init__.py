@@ -1,6 +1,7 @@
-"""Tasks: classification, detection, generation, inpainting and refinement."""
+"""Tasks: auto-encoding, classification, detection, generation and their like."""
 
 from keras_cnns.runs import Run, read_run, train
+from keras_cnns.tasks.autoencoding import AutoencodingTask
 from keras_cnns.tasks.classification import ClassificationTask
 from keras_cnns.tasks.detection import DetectionTask
 from keras_cnns.tasks.generation import GenerationTask
@@ -10,6 +11,7 @@ from keras_cnns.tasks.refinement import RefinementTask
 TASKS = {
     task.name: task
     for task in (
+        AutoencodingTask,
         ClassificationTask,
         DetectionTask,
         GenerationTask,
@@ -33,7 +35,8 @@ class OpenedRun(Run):
             **options: of the task, such as ``which="best"``.
 
         Returns:
-            Of ``classification`` an ``inference.Predictor`` (encoded images to
+            Of ``autoencoding`` an ``inference.Autoencoder`` (images to
+            reconstructions), of ``classification`` a ``Predictor`` (encoded images to
             probabilities), of ``detection`` a ``Detector`` (an image to boxes, scores
             and classes), of ``generation`` a ``Sampler`` (a count to images), of
             ``inpainting`` a ``NetworkInpainter`` (image and mask to the filled image),

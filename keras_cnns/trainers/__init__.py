@@ -25,11 +25,12 @@ from keras_cnns.trainers.step_noise import InstanceNoise, Latents
 from keras_cnns.trainers.stepwise import StepwiseTrainer
 from keras_cnns.trainers.wasserstein_gan import WassersteinGAN
 from keras_cnns.trainers.wasserstein_gan_gp import WassersteinGANGP
-from keras_cnns.trainers.what_where import WhatWhereTrainer
+from keras_cnns.trainers.what_where import REDUCTIONS, WhatWhereTrainer
 
 __all__ = [
     "GAN",
     "OPTIMIZERS",
+    "REDUCTIONS",
     "SCHEDULES",
     "AlternatingFasterRCNNTrainer",
     "ClassificationTrainer",

@@ -398,6 +398,7 @@ def test_runs_of_other_tasks_are_refused_by_options(runs_by_task, data_dir, tmp_
 
 
 SIGNATURES = {
+    "autoencoding": ("swwae_small", {"reconstruct", "encode", "classify"}),
     "classification": ("resnet", {"serving_default", "serve_images"}),
     "detection": ("faster_rcnn_small", {"serving_default", "serve_images"}),
     "generation": ("dcgan32_generator", {"serving_default", "sample"}),

@@ -24,6 +24,7 @@ ROWS = [
 ]
 # What a paper leaves to the user.
 OPEN = {
+    "autoencoding": {},
     "detection": {},
     "generation": {},
     "inpainting": {"feature_weights": "imagenet"},
@@ -128,6 +129,7 @@ def test_a_role_that_a_run_does_not_have_is_refused(runs_by_task):
 
 def test_what_uses_a_run_takes_it_opened_too(runs_by_task):
     for task, use in (
+        ("autoencoding", inference.Autoencoder),
         ("classification", inference.load_classifier),
         ("detection", inference.Detector),
         ("generation", inference.Sampler),
@@ -222,8 +224,8 @@ def test_folders_without_a_run_that_is_known_are_refused(runs_by_task, tmp_path)
         str(tmp_path): "holds no run: there is no run.json in it",
         str(tmp_path / "nowhere"): "nowhere holds no run",
         _record(run_dir, tmp_path / "task", task="captioning"): (
-            "task is a run of 'captioning'; known are classification, detection, "
-            "generation, inpainting, refinement"
+            "task is a run of 'captioning'; known are autoencoding, classification, "
+            "detection, generation, inpainting, refinement"
         ),
         _record(
             run_dir, tmp_path / "old", task=None, options=None, flags={}, network={}

@@ -291,6 +291,7 @@ SWWAESTL10 = _variant(
 )
 
 __all__ = [
+    "UNPOOLINGS",
     "SWWAE",
     "SWWAEMNIST",
     "SWWAEProbe",

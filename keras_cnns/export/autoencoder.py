@@ -1,0 +1,109 @@
+"""Auto-encoders as SavedModels: ``<export_dir>/<name>/<version>/``.
+
+The signatures take images in [0, 1]. ``reconstruct`` gives ``images``, not clipped;
+``encode`` the ``code`` and the places ``where<n>`` of each pooling that tells them;
+``classify``, of a network with a classifier, ``probabilities``, ``class_id`` and
+``label``.
+"""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_cnns import _files
+from keras_cnns.applications import autoencoder_parts
+from keras_cnns.export import saved_model, verification
+
+
+class _ServedAutoencoder(tf.Module):
+    """The weights, the labels and the functions."""
+
+    def __init__(self, network, class_names, labels_file):
+        super().__init__()
+        self._weights = network.variables
+        parts = autoencoder_parts(network)
+        images = tf.TensorSpec(network.input_shape, name="images")
+        encoded = [name for name in parts.output if name.startswith(("code", "where"))]
+
+        @tf.function(input_signature=[images])
+        def reconstruct(images):
+            return {"images": parts(images, training=False)["reconstruction"]}
+
+        @tf.function(input_signature=[images])
+        def encode(images):
+            outputs = parts(images, training=False)
+            return {name: outputs[name] for name in encoded}
+
+        self.reconstruct, self.encode = reconstruct, encode
+        if class_names:
+            self._labels_asset = tf.saved_model.Asset(labels_file)
+            self.classify = _classify(parts, images, tf.constant(class_names))
+
+
+def _classify(parts, images, names):
+    """The function of images to probabilities and labels."""
+
+    @tf.function(input_signature=[images])
+    def classify(images):
+        probabilities = tf.nn.softmax(parts(images, training=False)["logits"])
+        best = tf.argmax(probabilities, axis=-1)
+        return {
+            "probabilities": probabilities,
+            "class_id": best,
+            "label": tf.gather(names, best),
+        }
+
+    return classify
+
+
+def export_autoencoder(network, export_dir: str, name: str, *, class_names=()):
+    """Exports an auto-encoder for TF Serving and verifies it in a fresh process.
+
+    Args:
+        network: what-where auto-encoder, see ``applications.autoencoder_parts``.
+        export_dir: folder that gets ``<name>/<version>/``, the next version.
+        name: model name in the path.
+        class_names: names by output of the classifier, stored as an asset; empty for a
+            network without one.
+
+    Returns:
+        (the version's folder, largest relative difference of an output on reloading).
+
+    Raises:
+        ValueError: if the network has another number of classes, or the outputs of the
+            reloaded model are not the network's.
+        OSError: if it cannot be written.
+    """
+    logits = network.outputs[1:]
+    classes = logits[0].shape[-1] if logits else 0
+    if classes != len(class_names):
+        raise ValueError(
+            f"{len(class_names)} class names for {network.name}, which has {classes}"
+        )
+    with _files.scratch_folder(export_dir) as scratch:
+        labels_file = os.path.join(scratch, saved_model.LABELS)
+        _files.write_text(labels_file, "".join(f"{c}\n" for c in class_names))
+        served = _ServedAutoencoder(network, list(class_names), labels_file)
+        signatures = ("reconstruct", "encode", *(["classify"] if class_names else []))
+        return saved_model.write_version(
+            export_dir, name, served, signatures, _cases(network)
+        )
+
+
+def _cases(network):
+    """Random images, with the network's outputs of each signature."""
+    random = np.random.default_rng(0)
+    shape = (3, *network.input_shape[1:])
+    images = random.uniform(size=shape).astype(np.float32)
+    outputs = autoencoder_parts(network)(images, training=False)
+    expected = {("reconstruct", "images"): outputs["reconstruction"]}
+    for name, values in outputs.items():
+        if name.startswith(("code", "where")):
+            expected["encode", name] = values
+        if name == "logits":
+            expected["classify", "probabilities"] = tf.nn.softmax(values)
+    return [
+        verification.Case(signature, {"images": images}, output, values.numpy())
+        for (signature, output), values in expected.items()
+    ]

@@ -1,0 +1,179 @@
+"""Using trained what-where auto-encoders."""
+
+import dataclasses
+from typing import Optional
+
+import numpy as np
+import tensorflow as tf
+
+from keras_cnns import applications, data, metrics
+from keras_cnns.runs import read_run
+
+_BATCH = 100  # images at a time
+
+
+class Autoencoder:
+    """Reconstructs, encodes and classifies images.
+
+    Args:
+        run: ``Run`` of the task ``autoencoding``, or its folder.
+        which: weights of the ``"best"`` or the ``"last"`` epoch.
+
+    Attributes:
+        network: ``keras.Model``, images in [0, 1] to reconstructions and logits.
+        preprocessing: how images become its inputs.
+        class_names: tuple of names; empty without a classifier.
+
+    Raises:
+        ValueError: if the folder holds no such run, or its weights cannot be read.
+    """
+
+    def __init__(self, run, which: str = "last"):
+        run = read_run(run, "autoencoding")
+        self.network = run.load("network", which)
+        self.preprocessing = run.config.preprocessing
+        has_classifier = len(self.network.outputs) > 1
+        self.class_names = run.config.class_names if has_classifier else ()
+        self._parts = applications.autoencoder_parts(self.network)
+
+    def __call__(self, images) -> np.ndarray:
+        """Reconstructions.
+
+        Args:
+            images: uint8 ``(batch, height, width, channels)`` of the network's shape.
+
+        Returns:
+            uint8 of the same shape.
+        """
+        made = self._part(images, "reconstruction")
+        return data.to_bytes(made, "unit")
+
+    def encode(self, images) -> dict:
+        """What the decoder starts from.
+
+        Args:
+            images: as of a call.
+
+        Returns:
+            Dict of NumPy arrays: ``code``, and ``where<n>`` of each pooling that tells
+            places; see ``applications.autoencoder_parts``.
+        """
+        names = [n for n in self._parts.output if n.startswith(("code", "where"))]
+        return dict(zip(names, self._part(images, *names)))
+
+    def classify(self, images) -> np.ndarray:
+        """Probabilities ``(batch, classes)``, float32.
+
+        Args:
+            images: as of a call.
+
+        Raises:
+            ValueError: if the network has no classifier.
+        """
+        if not self.class_names:
+            raise ValueError(
+                f"{self.network.name} was trained without labels and classifies nothing"
+            )
+        return tf.nn.softmax(self._part(images, "logits")).numpy()
+
+    def _part(self, images, *names):
+        outputs = self._parts(self.preprocessing.standardize(images), training=False)
+        values = [outputs[name].numpy() for name in names]
+        return values if len(values) > 1 else values[0]
+
+
+def reconstruct(network, images) -> np.ndarray:
+    """Reconstructions of images, some at a time.
+
+    Args:
+        network: what-where auto-encoder.
+        images: ``(count, height, width, channels)`` in [0, 1].
+
+    Returns:
+        float32 of the same shape, not clipped.
+    """
+    made = []
+    for first in range(0, len(images), _BATCH):
+        batch = tf.constant(images[first : first + _BATCH])
+        outputs = tf.nest.flatten(network(batch, training=False))
+        made.append(outputs[0].numpy())
+    return np.concatenate(made)
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoencoderEvaluation:
+    """How well an auto-encoder does on a split.
+
+    Attributes:
+        data: name and split.
+        num_examples: number of images.
+        mse: mean squared error of a value of a reconstruction, not clipped, in [0, 1].
+        psnr: mean over the images of the peak signal-to-noise ratio of reconstructions
+            clipped to the range, in dB.
+        accuracy: fraction classified right; None without a classifier.
+        accuracy_interval: (lower, upper), 95 %.
+    """
+
+    data: str
+    num_examples: int
+    mse: float
+    psnr: float
+    accuracy: Optional[float] = None
+    accuracy_interval: Optional[tuple] = None
+
+    def to_json(self) -> dict:
+        """The values by name."""
+        return dataclasses.asdict(self)
+
+    def summary(self) -> str:
+        """One line."""
+        text = f"mean squared error {self.mse:.5f}, PSNR {self.psnr:.2f} dB"
+        if self.accuracy is not None:
+            lower, upper = self.accuracy_interval
+            correct = f"{self.accuracy:.2%} [{lower:.2%}, {upper:.2%}] correct"
+            text = f"{correct}, {text}"
+        return f"{text}, {self.num_examples} images of {self.data}"
+
+
+def evaluate_autoencoder(autoencoder, source) -> AutoencoderEvaluation:
+    """Evaluates an auto-encoder on all images of a split.
+
+    Args:
+        autoencoder: ``Autoencoder``.
+        source: ``data.Source``, with labels for a classifier.
+
+    Raises:
+        ValueError: if the classes are not those of the classifier.
+    """
+    names = autoencoder.class_names
+    if names and source.class_names != names:
+        raise ValueError(
+            f"{source.name} has the classes {', '.join(source.class_names[:3])}, …, "
+            f"{autoencoder.network.name} knows {', '.join(names[:3])}, …"
+        )
+    network = tf.function(autoencoder.network)
+    errors, ratios, right = [], [], []
+    batches = data.load_evaluation(
+        source, _BATCH, preprocessing=autoencoder.preprocessing
+    )
+    for images, labels in batches:
+        made, *logits = tf.nest.flatten(network(images, training=False))
+        errors.append(tf.reduce_mean((made - images) ** 2, [1, 2, 3]).numpy())
+        clipped = tf.clip_by_value(made, 0, 1)
+        ratios.append(metrics.psnr(images, clipped, value_range=(0, 1)))
+        for scores in logits:
+            right.append((tf.argmax(scores, 1) == tf.argmax(labels, 1)).numpy())
+    result = AutoencoderEvaluation(
+        data=f"{source.name} {source.split}",
+        num_examples=source.num_examples,
+        mse=float(np.concatenate(errors).mean()),
+        psnr=float(np.concatenate(ratios).mean()),
+    )
+    if not right:
+        return result
+    hits = np.concatenate(right)
+    return dataclasses.replace(
+        result,
+        accuracy=float(hits.mean()),
+        accuracy_interval=metrics.wilson_interval(int(hits.sum()), len(hits)),
+    )
