@@ -1,6 +1,12 @@
 """Inspection of trained networks, and of images by their features."""
 
 from keras_cnns._graph import convolution_activations
+from keras_cnns.inspection.backward_rules import (
+    RULES,
+    RuledCopy,
+    guided_copy,
+    ruled_copy,
+)
 from keras_cnns.inspection.batch_norm_statistics import remeasure_batch_norm
 from keras_cnns.inspection.discriminator_features import discriminator_features
 from keras_cnns.inspection.discriminator_probe import (
@@ -28,10 +34,10 @@ from keras_cnns.inspection.filter_dropping import (
 )
 from keras_cnns.inspection.guided_backpropagation import (
     guided_backpropagation,
-    guided_copy,
     maximal_responses,
     unit_gradients,
 )
+from keras_cnns.inspection.inspected import InspectedClassifier
 from keras_cnns.inspection.latent_walks import (
     ArithmeticStudy,
     average_latents,
@@ -57,14 +63,17 @@ from keras_cnns.inspection.parallel_lines import (
 )
 
 __all__ = [
+    "RULES",
     "ArithmeticStudy",
     "Duplicates",
     "FewLabelResult",
     "GradientStatistics",
+    "InspectedClassifier",
     "LineEstimates",
     "ObjectFilters",
     "ParallelLines",
     "ProbeRecord",
+    "RuledCopy",
     "SvmResult",
     "average_latents",
     "central_thumbnails",
@@ -92,6 +101,7 @@ __all__ = [
     "probe_discriminator",
     "ratio_spreads",
     "remeasure_batch_norm",
+    "ruled_copy",
     "shift",
     "svm_accuracy",
     "train_deduplicator",

@@ -14,11 +14,11 @@ from keras_cnns._graph import convolution_activations
 from keras_cnns.data import VALUE_RANGES
 from keras_cnns.figures.grids import around_grey, image_grid
 from keras_cnns.inspection import duplicates, latent_walks
+from keras_cnns.inspection.backward_rules import guided_copy
 from keras_cnns.inspection.batch_norm_statistics import remeasure_batch_norm
 from keras_cnns.inspection.discriminator_features import discriminator_features
 from keras_cnns.inspection.filter_dropping import drop_filters, object_filters
 from keras_cnns.inspection.guided_backpropagation import (
-    guided_copy,
     maximal_responses,
     unit_gradients,
 )
