@@ -29,6 +29,10 @@ VERBS = {
     "evaluate-gan": ("score a generator: FID, KID, …", "commands.evaluate_gan"),
     "evaluate-detector": ("evaluate a detector", "commands.evaluate_detector"),
     "predict": ("classify images", "commands.predict"),
+    "inspect-classifier": (
+        "show what a classifier looks at",
+        "commands.inspect_classifier",
+    ),
     "detect": ("find objects in images", "commands.detect"),
     "sample-gan": ("sample images from a generator", "commands.sample_gan"),
     "inpaint": ("fill the holes of images", "commands.inpaint"),

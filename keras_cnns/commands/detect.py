@@ -17,7 +17,14 @@ import os
 import tqdm
 
 from keras_cnns import _files, data, figures, inference
-from keras_cnns.commands.groups import Detecting, Epoch, OneRun, Written, named_images
+from keras_cnns.commands.groups import (
+    Detecting,
+    Epoch,
+    OneRun,
+    Written,
+    named_images,
+    picture_files,
+)
 from keras_cnns.runs import required
 
 _COLUMNS = ("image", "class", "score", "y1", "x1", "y2", "x2")
@@ -36,7 +43,7 @@ def run(options) -> list:
         options.run_dir, options.which, **options.detector_options()
     )
     paths = named_images(options.images)
-    targets = _targets(paths, options.output_dir)
+    targets = picture_files(paths, options.output_dir)
     results = []
     for path, target in zip(tqdm.tqdm(paths, disable=None), targets):
         image = data.read_image(path, channels=detector.preprocessing.channels)
@@ -56,25 +63,6 @@ def run(options) -> list:
     total = sum(len(result["detections"]) for result in results)
     print(f"{total} objects in {len(results)} images; {folder} has them")
     return results
-
-
-def _targets(paths, folder):
-    """The file to write, by image; names that occur twice are numbered."""
-    targets, used = [], set()
-    for path in paths:
-        name, number = os.path.splitext(os.path.basename(path))[0], 1
-        while (name if number == 1 else f"{name}_{number}") in used:
-            number += 1
-        name = name if number == 1 else f"{name}_{number}"
-        used.add(name)
-        target = os.path.join(folder, f"{name}.png")
-        if os.path.realpath(target) in map(os.path.realpath, paths):
-            raise ValueError(
-                f"--output_dir={folder} would overwrite {target}, which is read; give "
-                "another folder"
-            )
-        targets.append(target)
-    return targets
 
 
 def _result(path, image, found, class_names):

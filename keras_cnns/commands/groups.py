@@ -141,3 +141,30 @@ def named_images(images) -> list:
         raise ValueError("--images names no file")
     check_images(paths)
     return paths
+
+
+def picture_files(paths, folder) -> list:
+    """The PNG file to write for each image; names that occur twice are numbered.
+
+    Args:
+        paths: of the images.
+        folder: where files are written.
+
+    Raises:
+        ValueError: if one of the images would be overwritten.
+    """
+    targets, used = [], set()
+    for path in paths:
+        name, number = os.path.splitext(os.path.basename(path))[0], 1
+        while (name if number == 1 else f"{name}_{number}") in used:
+            number += 1
+        name = name if number == 1 else f"{name}_{number}"
+        used.add(name)
+        target = os.path.join(folder, f"{name}.png")
+        if os.path.realpath(target) in map(os.path.realpath, paths):
+            raise ValueError(
+                f"--output_dir={folder} would overwrite {target}, which is read; give "
+                "another folder"
+            )
+        targets.append(target)
+    return targets

@@ -9,6 +9,7 @@ from keras_cnns.figures.curves import (
     plot_training_curves,
 )
 from keras_cnns.figures.detection import detection_grid, draw_boxes
+from keras_cnns.figures.explanations import explanation_grid, map_colours, over_image
 from keras_cnns.figures.grids import around_grey, image_grid, signed_heat
 from keras_cnns.figures.inpainting import inpainting_grid
 from keras_cnns.figures.reconstruction import reconstruction_grid
@@ -19,8 +20,11 @@ __all__ = [
     "around_grey",
     "detection_grid",
     "draw_boxes",
+    "explanation_grid",
     "image_grid",
     "inpainting_grid",
+    "map_colours",
+    "over_image",
     "plot_confusion_matrix",
     "plot_learning_curves",
     "plot_panels",

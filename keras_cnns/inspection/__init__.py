@@ -1,6 +1,11 @@
 """Inspection of trained networks, and of images by their features."""
 
 from keras_cnns._graph import convolution_activations
+from keras_cnns.inspection.activation_maximization import (
+    REGULARIZATIONS,
+    Regularization,
+    maximize,
+)
 from keras_cnns.inspection.backward_rules import (
     RULES,
     RuledCopy,
@@ -8,6 +13,21 @@ from keras_cnns.inspection.backward_rules import (
     ruled_copy,
 )
 from keras_cnns.inspection.batch_norm_statistics import remeasure_batch_norm
+from keras_cnns.inspection.class_activation import (
+    class_activation_maps,
+    enlarge,
+    grad_cam,
+    guided_grad_cam,
+    has_class_activation_maps,
+    map_box,
+    normalize_map,
+)
+from keras_cnns.inspection.deep_dream import (
+    DREAMS,
+    DreamRecipe,
+    deep_dream,
+    octave_sizes,
+)
 from keras_cnns.inspection.discriminator_features import discriminator_features
 from keras_cnns.inspection.discriminator_probe import (
     GradientStatistics,
@@ -27,10 +47,31 @@ from keras_cnns.inspection.duplicates import (
     hash_bits,
     train_deduplicator,
 )
+from keras_cnns.inspection.faithfulness import (
+    Deletion,
+    Similarity,
+    cascading_stages,
+    deletion_score,
+    independent_stages,
+    logit_layer,
+    map_similarity,
+    randomization_check,
+    randomized,
+    rank_correlation,
+    weighted_layers,
+)
 from keras_cnns.inspection.filter_dropping import (
     ObjectFilters,
     drop_filters,
     object_filters,
+)
+from keras_cnns.inspection.gradient_maps import (
+    class_gradients,
+    completeness_error,
+    input_times_gradient,
+    integrated_gradients,
+    saliency,
+    smooth_gradients,
 )
 from keras_cnns.inspection.guided_backpropagation import (
     guided_backpropagation,
@@ -55,6 +96,8 @@ from keras_cnns.inspection.linear_svm import (
     few_label_accuracy,
     svm_accuracy,
 )
+from keras_cnns.inspection.methods import METHODS, Explainer, Method
+from keras_cnns.inspection.occlusion import occlusion_maps
 from keras_cnns.inspection.parallel_lines import (
     LineEstimates,
     ParallelLines,
@@ -63,49 +106,84 @@ from keras_cnns.inspection.parallel_lines import (
 )
 
 __all__ = [
+    "DREAMS",
+    "METHODS",
+    "REGULARIZATIONS",
     "RULES",
     "ArithmeticStudy",
+    "Deletion",
+    "DreamRecipe",
     "Duplicates",
+    "Explainer",
     "FewLabelResult",
     "GradientStatistics",
     "InspectedClassifier",
     "LineEstimates",
+    "Method",
     "ObjectFilters",
     "ParallelLines",
     "ProbeRecord",
+    "Regularization",
     "RuledCopy",
+    "Similarity",
     "SvmResult",
     "average_latents",
+    "cascading_stages",
     "central_thumbnails",
+    "class_activation_maps",
+    "class_gradients",
     "collision_rates",
     "combine",
+    "completeness_error",
     "convolution_activations",
+    "deep_dream",
+    "deletion_score",
     "dense_discriminator",
     "discriminator_features",
     "drop_filters",
+    "enlarge",
     "estimate_distances",
     "exact_distances",
     "few_label_accuracy",
     "find_duplicates",
     "generator_gradient",
+    "grad_cam",
     "gradient_statistics",
     "group_equal",
     "guided_backpropagation",
     "guided_copy",
+    "guided_grad_cam",
+    "has_class_activation_maps",
     "hash_bits",
+    "independent_stages",
+    "input_times_gradient",
+    "integrated_gradients",
     "interpolate",
     "interpolation_jumps",
+    "logit_layer",
+    "map_box",
+    "map_similarity",
     "maximal_responses",
+    "maximize",
     "neighbours",
+    "normalize_map",
     "object_filters",
+    "occlusion_maps",
+    "octave_sizes",
     "probe_discriminator",
+    "randomization_check",
+    "randomized",
+    "rank_correlation",
     "ratio_spreads",
     "remeasure_batch_norm",
     "ruled_copy",
+    "saliency",
     "shift",
+    "smooth_gradients",
     "svm_accuracy",
     "train_deduplicator",
     "unit_gradients",
     "vector_arithmetic",
     "walk",
+    "weighted_layers",
 ]

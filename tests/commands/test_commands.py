@@ -52,6 +52,7 @@ OTHER_HELP = {
         (
             "evaluate-classifier",
             "predict",
+            "inspect-classifier",
             "compare-inpainting",
             "study-gan-training",
         ),
@@ -67,6 +68,8 @@ OTHER_HELP = {
         "sample-gan": "0 cannot be all, of what is drawn",
         "evaluate-detector": "evenly spaced, as the images of a class may lie together",
     },
+    "layer": {"study-dcgan": "it is the generator's"},
+    "methods": {"compare-inpainting": "these are of inpainting"},
     "markdown_file": {"list-options": "without it, Markdown goes to the terminal"},
 }
 
@@ -306,6 +309,7 @@ def test_errors_from_a_shell_are_one_line(finish, data_dir, tmp_path):
 TASK_OF = {
     "evaluate-classifier": "classification",
     "predict": "classification",
+    "inspect-classifier": "classification",
     "evaluate-gan": "generation",
     "sample-gan": "generation",
     "study-dcgan": "generation",
@@ -333,6 +337,9 @@ def _options_with_run(verb, run_dir, images, data_dir, folder):
     return {
         "evaluate-classifier": {"run_dir": [run_dir], **places},
         "predict": {"run_dir": [run_dir], "images": [str(images / "image.png")]},
+        "inspect-classifier": {
+            "run_dir": run_dir, "images": [str(images / "image.png")], **output,
+        },
         "evaluate-gan": {
             "run_dir": run_dir, "embedding": "imagenet", **places, **output,
         },
