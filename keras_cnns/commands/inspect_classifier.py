@@ -20,7 +20,7 @@ from typing import Optional
 import numpy as np
 import tqdm
 
-from keras_cnns import _files, applications, data, figures, inference, inspection
+from keras_cnns import _files, figures, inspection
 from keras_cnns.commands.groups import (
     Epoch,
     Seeded,
@@ -42,18 +42,20 @@ from keras_cnns.tasks.classification import ClassificationOptions
 _OWN_IMAGES = ("class_model", "deep_dream")
 _ALL = (*inspection.METHODS, *_OWN_IMAGES)
 _TOP = 5
-_LARGEST_DREAM = 512
 _RANDOM = {"logits": "of the logits alone", "all": "of all layers"}
+_OF_OCCLUSION = any_of("occludes", shown="methods", hint="occlusion")
+_OF_CLASS_MODELS = any_of("has_class_models", shown="methods", hint="class_model")
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Epoch, Seeded, Written):
+class OPTIONS(Seeded, Written):
     """What ``inspect-classifier`` takes."""
 
     images: tuple = required("image files or folders, comma-separated")
     run_dir: Optional[str] = changed(
         RunOptions, "run_dir", None, writes="", required=False
     )
+    which: str = changed(Epoch, "which", "last", needs=any_of("run_dir"))
     methods: tuple = option(
         ("saliency", "guided_backpropagation", "grad_cam"),
         f"methods, comma-separated: {', '.join(_ALL)}",
@@ -70,47 +72,72 @@ class OPTIONS(Epoch, Seeded, Written):
         "", "class that is explained; empty: of each image the one scored best"
     )
     layer: str = option(
-        "", "layer of Grad-CAM, the class model and the dream; empty: the last maps'"
+        "",
+        "layer of Grad-CAM and of the dream; empty: the last that gives maps",
+        needs=any_of("uses_layer", shown="methods", hint="grad_cam or deep_dream"),
     )
     patch: int = option(
-        0, "side of occlusion's patch; 0: an eighth of the image's", within="[0, inf)"
+        0,
+        "side of occlusion's patch; 0: an eighth of the image's",
+        within="[0, inf)",
+        needs=_OF_OCCLUSION,
     )
     patch_stride: int = option(
-        0, "pixels between its places; 0: half of its side", within="[0, inf)"
+        0,
+        "pixels between its places; 0: half of its side",
+        within="[0, inf)",
+        needs=_OF_OCCLUSION,
     )
     regularization: str = option(
         "smooth",
         "what keeps the class model like an image",
         choices=tuple(inspection.REGULARIZATIONS),
+        needs=_OF_CLASS_MODELS,
     )
-    num_steps: int = option(200, "steps to the class model", within="[1, inf)")
+    num_steps: int = option(
+        200, "steps to the class model", within="[1, inf)", needs=_OF_CLASS_MODELS
+    )
     dream: str = option(
-        "caffe", "recipe of the dream", choices=tuple(inspection.DREAMS)
+        "caffe",
+        "recipe of the dream",
+        choices=tuple(inspection.DREAMS),
+        needs=any_of("dreams", shown="methods", hint="deep_dream"),
     )
     batch_size: int = changed(DataOptions, "batch_size", 16, help="images per step")
+
+    @classmethod
+    def derive(cls, values):
+        given = set(values["methods"])
+        with_layers = {n for n, row in inspection.METHODS.items() if row.takes_layer}
+        return {
+            "uses_layer": bool(given & {*with_layers, "deep_dream"}),
+            "occludes": "occlusion" in given,
+            "has_class_models": "class_model" in given,
+            "dreams": "deep_dream" in given,
+        }
 
 
 def run(options) -> dict:
     """Returns what ``inspection.json`` holds."""
     _check_methods(options)
-    subject = _Subject(options)
+    inspected = _Inspection(options)
     paths = named_images(options.images)
     targets = picture_files(paths, options.output_dir)
     methods = [name for name in options.methods if name in inspection.METHODS]
     results = []
     for start in tqdm.trange(0, len(paths), options.batch_size, disable=None):
         part = slice(start, start + options.batch_size)
-        results += _explain(subject, methods, paths[part], targets[part])
+        results += _explain(inspected, methods, paths[part], targets[part])
     record = {
-        "network": subject.name,
-        "removed": subject.plain.copy.removed,
-        "methods": {name: _facts(subject, name) for name in methods},
+        "network": inspected.subject.name,
+        "removed": inspected.plain.copy.removed,
+        "methods": {name: _facts(inspected, name) for name in methods},
         "images": results,
     }
     if "class_model" in options.methods:
-        record["class_models"] = _class_models(subject, options, results)
+        record["class_models"] = _class_models(inspected, options, results)
     if "deep_dream" in options.methods:
-        record["dreams"] = _dreams(subject, options, paths, targets)
+        record["dreams"] = _dreams(inspected, options, paths, targets)
     path = os.path.join(options.output_dir, "inspection.json")
     _files.write_json(path, record, indent=1)
     _show(record, options.output_dir)
@@ -131,14 +158,24 @@ def _check_methods(options):
         )
 
 
-class _Subject:
-    """The classifier with its preprocessing, names and explainer."""
+class _Inspection:
+    """The classifier under inspection, and how it is explained."""
 
     def __init__(self, options):
-        load = _load_run if options.run_dir else _load_model
-        model, self.preprocessing, self.class_names, self.name = load(options)
+        if options.run_dir:
+            subject = inspection.Subject.of_run(options.run_dir, options.which)
+        else:
+            subject = inspection.Subject.of_model(
+                options.model,
+                options.weights,
+                options.preprocessing,
+                options.image_size,
+            )
+        name = options.class_name
+        self.chosen = subject.class_number(name) if name else None
+        self.subject, self.class_names = subject, subject.class_names
         self.explainer = inspection.Explainer(
-            model,
+            subject.model,
             options.layer or None,
             options.patch,
             options.patch_stride,
@@ -146,109 +183,41 @@ class _Subject:
             batch_size=options.batch_size,
         )
         self.plain = self.explainer.classifier("gradient")
-        self.chosen = _class_number(options.class_name, self.class_names)
-        greys = np.zeros((2, self.channels)) + [[0.0], [255.0]]
-        black, white = self.preprocessing.standardize(greys).numpy()
-        self.limits = (np.minimum(black, white), np.maximum(black, white))
-
-    @property
-    def channels(self):
-        return self.preprocessing.channels
-
-    def read(self, path):
-        """One image as the network takes it, at its own size."""
-        return data.read_image(path, channels=self.channels)
-
-    def inputs(self, paths):
-        """Images ``(count, height, width, channels)`` as the network takes them."""
-        prepare = self.preprocessing
-        return np.stack(
-            [prepare.standardize(prepare.resize(self.read(path))) for path in paths]
-        )
-
-    def as_unit(self, inputs):
-        """Inputs as images in [0, 1]."""
-        pixels = self.preprocessing.unstandardize(inputs).numpy()
-        return np.clip(pixels / 255, 0, 1)
 
 
-def _load_run(options):
-    network, run = inference.load_classifier(options.run_dir, options.which)
-    names = run.config.class_names
-    return (
-        network,
-        run.config.preprocessing,
-        names,
-        f"{options.run_dir} ({options.which})",
-    )
-
-
-def _load_model(options):
-    info = applications.model_info(options.model)
-    if info.task != "classification":
-        raise ValueError(f"{options.model} is no classifier but for {info.task}")
-    convention = options.preprocessing or info.preprocessing_of(options.weights)
-    if convention not in data.CONVENTIONS:
-        raise ValueError(
-            f"how images were standardised for {options.weights} is unknown; give "
-            f"--preprocessing: {', '.join(data.CONVENTIONS)}"
-        )
-    height, width, channels = info.input_shape
-    if options.image_size:
-        height = width = options.image_size
-    model = applications.create_model(
-        options.model, weights=options.weights, input_shape=(height, width, channels)
-    )
-    preprocessing = data.Preprocessing(
-        height, width, channels, **data.CONVENTIONS[convention]
-    )
-    names = tuple(str(number) for number in range(info.classes))
-    return model, preprocessing, names, f"{options.model} ({options.weights})"
-
-
-def _class_number(name, class_names):
-    """The number of a class by its name, or None."""
-    if not name:
-        return None
-    if name not in class_names:
-        shown = ", ".join(class_names[:10]) + (", …" if len(class_names) > 10 else "")
-        raise ValueError(f"there is no class {name!r}; there are {shown}")
-    return class_names.index(name)
-
-
-def _facts(subject, method):
+def _facts(inspected, method):
     """What of a method is the same for all images."""
-    explainer, row = subject.explainer, inspection.METHODS[method]
+    explainer, row = inspected.explainer, inspection.METHODS[method]
     facts = {"shows": row.text, "replaced": explainer.replaced(method)}
     if row.takes_layer:
         facts["layer"] = explainer.layer
     if method == "occlusion":
-        size = subject.preprocessing.shape[:2]
+        size = inspected.subject.preprocessing.shape[:2]
         facts["patch"], facts["stride"] = explainer.patch_of(size)
     return facts
 
 
-def _explain(subject, methods, paths, targets):
+def _explain(inspected, methods, paths, targets):
     """Pictures of some images, and their records."""
-    inputs = subject.inputs(paths)
-    classes = subject.plain.classes_of(inputs, subject.chosen)
-    scores = subject.plain.scores(inputs)
-    probabilities = subject.plain.probabilities(inputs)
+    inputs = inspected.subject.inputs(paths)
+    classes = inspected.plain.classes_of(inputs, inspected.chosen)
+    scores = inspected.plain.scores(inputs)
+    probabilities = inspected.plain.probabilities(inputs)
     records = [
-        _scored(subject, *row) for row in zip(paths, classes, scores, probabilities)
+        _scored(inspected, *row) for row in zip(paths, classes, scores, probabilities)
     ]
     rows = [[] for _ in paths]
     for method in methods:
-        maps, random = _with_random(subject, method, inputs, classes)
+        maps, random = _with_random(inspected, method, inputs, classes)
         for number, record in enumerate(records):
-            measured = _measured(subject, inputs, classes, maps, random, number)
+            measured = _measured(inspected, inputs, classes, maps, random, number)
             stays = measured["stays"]["all"]["absolute"]
             text = "-" if stays is None else f"{stays:.2f}"
             label = f"{method}: {text} stays"
             rows[number].append((label, maps[number], random["all"][number]))
             record["methods"][method] = measured
     if methods:
-        shown = subject.as_unit(inputs)
+        shown = inspected.subject.as_unit(inputs)
         for target, image, found in zip(targets, shown, rows):
             figures.explanation_grid(target, image, found, random_maps=True)
         for record, target in zip(records, targets):
@@ -256,34 +225,34 @@ def _explain(subject, methods, paths, targets):
     return records
 
 
-def _scored(subject, path, number, scores, probabilities):
+def _scored(inspected, path, number, scores, probabilities):
     best = np.argsort(-probabilities, kind="stable")[:_TOP]
     return {
         "image": path,
-        "class": subject.class_names[number],
+        "class": inspected.class_names[number],
         "logit": float(scores[number]),
-        "probability": float(probabilities[number]) if len(probabilities) > 1 else None,
+        "probability": float(probabilities[number]),
         "best": [
-            {"class": subject.class_names[i], "probability": float(probabilities[i])}
+            {"class": inspected.class_names[i], "probability": float(probabilities[i])}
             for i in best
         ],
         "methods": {},
     }
 
 
-def _with_random(subject, method, inputs, classes):
+def _with_random(inspected, method, inputs, classes):
     """Maps by the trained weights, and by random ones of the logits and of all."""
-    explainer = subject.explainer
+    explainer = inspected.explainer
     classifiers = explainer.classifiers(method)
     maps, random = explainer.maps(method, inputs, classes), {}
     for name in _RANDOM:
-        layers = [inspection.logit_layer(subject.plain)] if name == "logits" else None
+        layers = [inspection.logit_layer(inspected.plain)] if name == "logits" else None
         with inspection.randomized(classifiers, layers, explainer.seed):
             random[name] = explainer.maps(method, inputs, classes)
     return maps, random
 
 
-def _measured(subject, inputs, classes, maps, random, number):
+def _measured(inspected, inputs, classes, maps, random, number):
     """What is told of one map."""
     one = slice(number, number + 1)
     stays = {}
@@ -295,7 +264,11 @@ def _measured(subject, inputs, classes, maps, random, number):
             "absolute": None if constant else found.absolute,
         }
     deletion = inspection.deletion_score(
-        subject.plain, inputs[one], maps[one], classes[one], seed=subject.explainer.seed
+        inspected.plain,
+        inputs[one],
+        maps[one],
+        classes[one],
+        seed=inspected.explainer.seed,
     )
     return {
         "stays": stays,
@@ -304,86 +277,42 @@ def _measured(subject, inputs, classes, maps, random, number):
     }
 
 
-def _class_models(subject, options, results):
-    """An image of each class that was explained; their records."""
-    names = sorted(
-        {result["class"] for result in results}, key=subject.class_names.index
+def _class_models(inspected, options, results):
+    """An image of each class that was explained."""
+    explained = {result["class"] for result in results}
+    return inspection.draw_class_models(
+        inspected.subject,
+        inspected.plain,
+        [name for name in inspected.class_names if name in explained],
+        os.path.join(options.output_dir, "class_models.png"),
+        options.regularization,
+        options.num_steps,
+        options.seed,
     )
-    units = [subject.class_names.index(name) for name in names]
-    images, responses = inspection.maximize(
-        subject.plain,
-        units,
-        subject.preprocessing.shape,
-        regularization=options.regularization,
-        num_steps=options.num_steps,
-        step_size=0.1,
-        normalized=True,
-        limits=subject.limits,
-        seed=options.seed,
-    )
-    path = os.path.join(options.output_dir, "class_models.png")
-    side = min(subject.preprocessing.shape[:2])
-    figures.image_grid(
-        subject.as_unit(images),
-        path,
-        columns=min(5, len(names)),
-        value_range="unit",
-        scale=max(1, round(128 / side)),
-    )
-    probabilities = subject.plain.probabilities(images)
-    return {
-        "picture": path,
-        "classes": [
-            {
-                "class": name,
-                "logit": float(response),
-                "probability": float(row[unit]) if len(row) > 1 else None,
-            }
-            for name, unit, response, row in zip(names, units, responses, probabilities)
-        ],
-    }
 
 
-def _dreams(subject, options, paths, targets):
-    """A dream of each image; their records."""
-    recipe = inspection.DREAMS[options.dream]
-    scale = float(np.mean(subject.preprocessing.std))
-    recipe = dataclasses.replace(
-        recipe, step_size=recipe.step_size * recipe.input_std / scale
-    )
-    layers = {subject.explainer.layer: 1.0}
-    if not options.layer and set(recipe.layers) <= set(subject.plain.map_layers()):
-        layers = recipe.layers
-    records = []
-    for path, target in zip(paths, targets):
-        pixels = subject.read(path)
-        factor = min(1.0, _LARGEST_DREAM / max(pixels.shape[:2]))
-        height, width = (max(1, round(side * factor)) for side in pixels.shape[:2])
-        prepare = dataclasses.replace(
-            subject.preprocessing.with_size(height, width), crop_ratio=None
+def _dreams(inspected, options, paths, targets):
+    """A dream of each image, of the recipe's layers where the network has them."""
+    layers, known = None, set(inspected.plain.map_layers())
+    if options.layer or not set(inspection.DREAMS[options.dream].layers) <= known:
+        layers = {inspected.explainer.layer: 1.0}
+    return [
+        inspection.draw_dream(
+            inspected.subject,
+            inspected.plain,
+            path,
+            f"{os.path.splitext(target)[0]}_dream.png",
+            options.dream,
+            layers,
+            options.seed,
         )
-        image = prepare.standardize(prepare.resize(pixels)).numpy()
-        dreamt, losses = inspection.deep_dream(
-            subject.plain, image, subject.limits, recipe, layers, options.seed
-        )
-        place = f"{os.path.splitext(target)[0]}_dream.png"
-        data.write_image(place, data.to_bytes(subject.as_unit(dreamt[None]), "unit")[0])
-        records.append(
-            {
-                "image": path,
-                "picture": place,
-                "layers": layers,
-                "objective": [losses[0], losses[-1]],
-            }
-        )
-    return records
+        for path, target in zip(paths, targets)
+    ]
 
 
 def _show(record, folder):
     for result in record["images"]:
-        probability = result["probability"]
-        shown = "" if probability is None else f" {probability:.4f}"
-        print(f"{result['image']}   {result['class']}{shown}")
+        print(f"{result['image']}   {result['class']} {result['probability']:.4f}")
         for name, found in result["methods"].items():
             stays = [found["stays"][stage]["absolute"] for stage in _RANDOM]
             shown = ["undefined" if one is None else f"{one:.2f}" for one in stays]

@@ -96,6 +96,7 @@ from keras_cnns.inspection.linear_svm import (
     few_label_accuracy,
     svm_accuracy,
 )
+from keras_cnns.inspection.made_images import draw_class_models, draw_dream
 from keras_cnns.inspection.methods import METHODS, Explainer, Method
 from keras_cnns.inspection.occlusion import occlusion_maps
 from keras_cnns.inspection.parallel_lines import (
@@ -104,6 +105,7 @@ from keras_cnns.inspection.parallel_lines import (
     estimate_distances,
     exact_distances,
 )
+from keras_cnns.inspection.subjects import Subject
 
 __all__ = [
     "DREAMS",
@@ -126,6 +128,7 @@ __all__ = [
     "Regularization",
     "RuledCopy",
     "Similarity",
+    "Subject",
     "SvmResult",
     "average_latents",
     "cascading_stages",
@@ -140,6 +143,8 @@ __all__ = [
     "deletion_score",
     "dense_discriminator",
     "discriminator_features",
+    "draw_class_models",
+    "draw_dream",
     "drop_filters",
     "enlarge",
     "estimate_distances",

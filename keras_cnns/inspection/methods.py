@@ -129,10 +129,15 @@ class Explainer:
         self._model, self._batch_size = model, batch_size
         self._classifiers = {}
         self.patch, self.stride, self.fill, self.seed = patch, stride, fill, seed
+        self._layer = layer
         plain = self.classifier("gradient")
-        self.layer = layer or plain.last_maps()
-        if len(plain.output_at(self.layer).shape) != 4:
-            raise ValueError(f"layer {self.layer!r} gives no maps")
+        if layer and len(plain.output_at(layer).shape) != 4:
+            raise ValueError(f"layer {layer!r} gives no maps")
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer whose maps Grad-CAM weights."""
+        return self._layer or self.classifier("gradient").last_maps()
 
     def classifier(self, rule) -> InspectedClassifier:
         """The classifier under a rule; copied at its first use."""

@@ -1,0 +1,84 @@
+"""Pictures that a classifier makes: class models, and dreams of image files."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_cnns import data
+from keras_cnns.figures import image_grid
+from keras_cnns.inspection.activation_maximization import maximize
+from keras_cnns.inspection.deep_dream import DREAMS, deep_dream
+
+_SHOWN_SIDE = 128  # pixels of a class model's shorter side, about
+_STEP_SIZE = 0.1  # of a step to a class model, in units of the input
+_LARGEST_DREAM = 512  # pixels of its longer side
+
+
+def draw_class_models(
+    subject, classifier, names, path, regularization="smooth", num_steps=200, seed=0
+) -> dict:
+    """Writes an image for each class, of large logit, one below the other.
+
+    Args:
+        subject: ``Subject``.
+        classifier: its ``InspectedClassifier``.
+        names: of the classes.
+        path: PNG file to write.
+        regularization, num_steps, seed: as of ``maximize``.
+
+    Returns:
+        JSON values: picture and, by class, logit and probability of its image.
+    """
+    units = [subject.class_number(name) for name in names]
+    images, logits = maximize(
+        classifier,
+        units,
+        subject.preprocessing.shape,
+        regularization=regularization,
+        num_steps=num_steps,
+        step_size=_STEP_SIZE,
+        normalized=True,
+        limits=subject.limits,
+        seed=seed,
+    )
+    scale = max(1, round(_SHOWN_SIDE / min(images.shape[1:3])))
+    image_grid(subject.as_unit(images), path, 1, "unit", row_labels=names, scale=scale)
+    chosen = classifier.probabilities(images)[range(len(units)), units]
+    rows = [
+        {"class": name, "logit": float(logit), "probability": float(probability)}
+        for name, logit, probability in zip(names, logits, chosen)
+    ]
+    return {"picture": path, "classes": rows}
+
+
+def draw_dream(
+    subject, classifier, image, path, recipe="caffe", layers=None, seed=0
+) -> dict:
+    """Writes the dream of an image file, in its own aspect and size up to 512 pixels.
+
+    Steps are as large on grey levels as the recipe's source has them.
+
+    Args:
+        subject: ``Subject``.
+        classifier: its ``InspectedClassifier``.
+        image: path of the image file.
+        path: PNG file to write.
+        recipe: key of ``DREAMS``.
+        layers: names of layers and their coefficients; None: the recipe's.
+        seed: of the jitter.
+
+    Returns:
+        JSON values: image, picture, layers, and the objective at the largest size
+        before the first step and after the last.
+    """
+    recipe = DREAMS[recipe]
+    std = float(np.mean(subject.preprocessing.std))
+    recipe = dataclasses.replace(
+        recipe, step_size=recipe.step_size * recipe.input_std / std
+    )
+    start, layers = subject.whole_input(image, _LARGEST_DREAM), layers or recipe.layers
+    dreamt, values = deep_dream(classifier, start, subject.limits, recipe, layers, seed)
+    pixels = data.to_bytes(subject.as_unit(dreamt[None]), "unit")[0]
+    data.write_image(path, pixels)
+    objective = [values[0], values[-1]]
+    return {"image": image, "picture": path, "layers": layers, "objective": objective}
