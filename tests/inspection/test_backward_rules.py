@@ -280,6 +280,33 @@ def test_a_batch_is_its_images_one_by_one(images):
         np.testing.assert_allclose(together[i], alone[0], atol=1e-6)
 
 
+def test_equal_maxima():
+    """Pooling sends the gradient to the first one; a map's response shares it."""
+    images = keras.Input((2, 2, 1))
+    pooled = layers.Flatten()(layers.MaxPooling2D()(images))
+    value = np.ones((1, 2, 2, 1), np.float32)
+    classifier = inspection.InspectedClassifier(keras.Model(images, pooled))
+    first = classifier.gradients(value, np.zeros(1, np.int32))
+    np.testing.assert_array_equal(first.ravel(), [1, 0, 0, 0])
+    model = keras.Model(images, layers.Activation("linear", name="map")(images))
+    shared = inspection.unit_gradients(model, value, "map", [0])
+    np.testing.assert_array_equal(shared.ravel(), np.full(4, 0.25))
+
+
+def test_rescaling_within_the_model_keeps_the_order(images):
+    """It scales the gradients, and so maps are compared by rank."""
+    plain = _nested()
+    inputs = keras.Input((8, 8, 3))
+    scaled = keras.Model(inputs, plain(layers.Rescaling(1 / 255)(inputs)))
+    one, other = (
+        inspection.class_gradients(model, values, 1)
+        for model, values in ((plain, images), (scaled, 255 * images))
+    )
+    np.testing.assert_allclose(other * 255, one, atol=1e-4 * np.abs(one).max())
+    found = inspection.map_similarity(one.sum(axis=-1), other.sum(axis=-1))
+    assert found.signed > 0.999 and found.absolute > 0.999
+
+
 def test_logits_where_probabilities_are_sure(images):
     """After softmax the gradient would vanish."""
     model = _nested()
