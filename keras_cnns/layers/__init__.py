@@ -3,6 +3,7 @@
 from keras_cnns.layers.adaptive_average_pooling import AdaptiveAveragePooling2D
 from keras_cnns.layers.adaptive_max_pooling import AdaptiveMaxPooling2D
 from keras_cnns.layers.anchors import ANCHOR_STYLES, Anchors, base_anchors
+from keras_cnns.layers.bilinear_sampler import BilinearSampler
 from keras_cnns.layers.channel_padding import ChannelPadding
 from keras_cnns.layers.channel_shuffle import ChannelShuffle
 from keras_cnns.layers.contextual_attention import ContextualAttention
@@ -24,14 +25,17 @@ from keras_cnns.layers.regions import FoldRegions, UnfoldRegions
 from keras_cnns.layers.roi_align import RoIAlign
 from keras_cnns.layers.roi_pooling import RoIPooling
 from keras_cnns.layers.roi_pyramid_pooling import RoIPyramidPooling
+from keras_cnns.layers.sampling_grid import TRANSFORMS, SamplingGrid
 from keras_cnns.layers.soft_max_pooling import SoftMaxPool2D, SoftUnpool2D
 from keras_cnns.layers.valid_pixels import ValidPixels
 from keras_cnns.layers.warped_crops import WarpedCrops
 
 __all__ = [
     "ANCHOR_STYLES",
+    "TRANSFORMS",
     "AdaptiveAveragePooling2D",
     "AdaptiveMaxPooling2D",
+    "BilinearSampler",
     "ChannelPadding",
     "ChannelShuffle",
     "ContextualAttention",
@@ -57,6 +61,7 @@ __all__ = [
     "RoIAlign",
     "RoIPooling",
     "RoIPyramidPooling",
+    "SamplingGrid",
     "SoftMaxPool2D",
     "SoftUnpool2D",
     "WarpedCrops",

@@ -86,6 +86,23 @@ def _partial_conv(x, masks):
     return [(result * scale + 1) * valid, valid]
 
 
+def _bilinear_sampler(maps, grid):
+    """Every cell by its two tents, as the paper writes it."""
+    height, width = maps.shape[1:3]
+    x, y = ((grid[..., i] + 1) * (n - 1) / 2 for i, n in enumerate((width, height)))
+    columns, rows = (
+        np.maximum(0, 1 - np.abs(places[..., None] - np.arange(n)))
+        for places, n in ((x, width), (y, height))
+    )
+    return np.einsum("brcn,brcm,bnmd->brcd", rows, columns, maps)
+
+
+def _attention_grid(parameters):
+    y, x = np.meshgrid(np.linspace(-1, 1, 3), np.linspace(-1, 1, 4), indexing="ij")
+    s, right, down = parameters.T[:, :, None, None]
+    return np.stack([s * x + right, s * y + down], -1)
+
+
 def _learnable_mask_activation(x):
     bell = np.exp(-((x - 2) ** 2))
     return np.where(x < 2, 1.1 * bell, 1 + 0.1 * bell)
@@ -114,6 +131,7 @@ CASES = {
         np.zeros((2, 3, 4, 2), np.float32),
         region_references.anchors,
     ),
+    "BilinearSampler": ({}, [(2, 4, 3, 2), (2, 3, 5, 2)], _bilinear_sampler),
     "ChannelPadding": (
         {"filters": 5},
         (2, 4, 3, 2),
@@ -235,6 +253,11 @@ CASES = {
         [(2, 6, 5, 2), region_references.ROIS],
         region_references.roi_pyramid_pooling,
     ),
+    "SamplingGrid": (
+        {"transform": "attention", "size": (3, 4)},
+        (2, 3),
+        _attention_grid,
+    ),
     "SoftMaxPool2D": (
         {"beta": 1.5, "padding": "same"},
         (2, 5, 4, 3),
@@ -279,12 +302,13 @@ MASKS = {
     "MaskedConcatenate": (1, 3),
     "PartialConv2D": (1,),
 }
-# Boxes and what belongs to them, and places in windows, whatever the policy.
+# Boxes, places and what belongs to them, whatever the policy.
 OWN_DTYPES = {
     "Anchors": {tf.float32},
     "Detections": {tf.float32, tf.int32},
     "MaxPoolWithSwitches2D": {tf.float16, tf.int32},
     "RegionProposals": {tf.float32},
+    "SamplingGrid": {tf.float32},
 }
 # Where a slope is infinite next to 0: no input comes near.
 AWAY_FROM_ZERO = ("MaskUpdate",)
