@@ -18,6 +18,7 @@ from keras_cnns.applications.classification.resnet import *
 from keras_cnns.applications.classification.resnet_in_resnet import *
 from keras_cnns.applications.classification.shufflenet import *
 from keras_cnns.applications.classification.small_convnet import *
+from keras_cnns.applications.classification.spatial_transformer import *
 from keras_cnns.applications.classification.stochastic_depth import *
 from keras_cnns.applications.classification.vgg import *
 from keras_cnns.applications.classification.zf import *
@@ -42,6 +43,7 @@ from keras_cnns.applications.frame.registry import (
     list_models,
     model_info,
 )
+from keras_cnns.applications.frame.spatial_transformer import spatial_transformer
 from keras_cnns.applications.frame.weight_files import load as load_weights
 from keras_cnns.applications.generative.cgan import *
 from keras_cnns.applications.generative.cgan_tag import *
@@ -60,3 +62,5 @@ from keras_cnns.applications.inpainting.lbam import *
 from keras_cnns.applications.inpainting.lbam_discriminator import *
 from keras_cnns.applications.inpainting.partial_convolution import *
 from keras_cnns.applications.inpainting.unet import *
+from keras_cnns.applications.localisation.spatial_transformer_colocalisation import *
+from keras_cnns.applications.sequence_classification.spatial_transformer_svhn import *

@@ -31,6 +31,7 @@ from keras_cnns.losses.inpainting import (
     valid_l1,
     valid_mean_l1,
 )
+from keras_cnns.losses.triplet import triplet_hinge
 
 __all__ = [
     "DISTANCES",
@@ -55,6 +56,7 @@ __all__ = [
     "smooth_l1",
     "style",
     "total_variation",
+    "triplet_hinge",
     "valid_l1",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",

@@ -87,7 +87,7 @@ def _narrow(width):
     return width and max(4, width // 16)
 
 
-def _small_inpainting(name, channels=None):
+def _small_network(name, channels=None):
     """The network for small images, with few levels and filters."""
     info = applications.model_info(name)
     changes = {
@@ -119,7 +119,11 @@ def _small_detection(name, channels=None):
 
 # Tasks whose networks are run smaller than they are: functions of the name and of the
 # number of channels.
-SMALLER = {"inpainting": _small_inpainting, "detection": _small_detection}
+SMALLER = {
+    "detection": _small_detection,
+    "inpainting": _small_network,
+    "sequence_classification": _small_network,
+}
 # Changes of networks of which two are too large for a process; test_row has the whole.
 NARROWER = {"gan_cifar10_conv_generator": {"units": (80, 8000)}}
 

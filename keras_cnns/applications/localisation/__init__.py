@@ -1,0 +1,1 @@
+"""Networks that learn where something is without being told."""

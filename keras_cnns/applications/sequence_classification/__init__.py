@@ -1,0 +1,1 @@
+"""Networks that read several labels off one image."""
