@@ -33,6 +33,12 @@ _OUR_BUILDERS = {
         f"scenes/{config.name}": functools.partial(builders.Scenes, config=config.name)
         for config in builders.Scenes.BUILDER_CONFIGS
     },
+    **{
+        f"distorted_digits/{config.name}": functools.partial(
+            builders.DistortedDigits, config=config.name
+        )
+        for config in builders.DistortedDigits.BUILDER_CONFIGS
+    },
 }
 
 
@@ -98,9 +104,11 @@ def open_source(
     """Opens a data set, and prepares it first if needed.
 
     Args:
-        name: ``digits``, ``rendered_digits``, ``fashion_mnist``, ``photographs``
-            (64x64, without labels) or ``photographs_128``, ``scenes/items`` or
-            ``scenes/cutouts`` (with boxes), any other TFDS name of labelled
+        name: ``digits``, ``rendered_digits``, ``fashion_mnist``,
+            ``distorted_digits/r`` (or ``rts``, ``p``, ``e``, ``tc``, ``addition``),
+            ``photographs`` (64x64, without labels) or ``photographs_128``,
+            ``scenes/items`` or ``scenes/cutouts`` (with boxes), any other TFDS name of
+            labelled
             images (``cifar10``, ``imagenet2012``), or the path of a folder laid out as
             ``<folder>/<split>/<class>/<image>``.
         split: split name; TFDS slices such as ``"train[:90%]"`` work for TFDS names.

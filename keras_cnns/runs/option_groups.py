@@ -62,8 +62,8 @@ class DataOptions(Options):
     """The training data and their preprocessing."""
 
     dataset: Optional[str] = required(
-        "digits, rendered_digits, fashion_mnist, photographs, photographs_128, any "
-        "TFDS name, or an image folder"
+        "digits, rendered_digits, distorted_digits/rts, fashion_mnist, photographs, "
+        "photographs_128, any TFDS name, or an image folder"
     )
     data_dir: Optional[str] = option(
         None, "folder of prepared data sets (or Fashion-MNIST's files)", free=True

@@ -1,9 +1,17 @@
 """TFDS builders of the data sets that need no network."""
 
 from keras_cnns.data.builders.digits import Digits
+from keras_cnns.data.builders.distorted_digits import DistortedDigits
 from keras_cnns.data.builders.fashion_mnist_idx import FashionMnistIdx
 from keras_cnns.data.builders.photographs import Photographs
 from keras_cnns.data.builders.rendered_digits import RenderedDigits
 from keras_cnns.data.builders.scenes import Scenes
 
-__all__ = ["Digits", "FashionMnistIdx", "Photographs", "RenderedDigits", "Scenes"]
+__all__ = [
+    "Digits",
+    "DistortedDigits",
+    "FashionMnistIdx",
+    "Photographs",
+    "RenderedDigits",
+    "Scenes",
+]
