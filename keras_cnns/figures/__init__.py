@@ -14,6 +14,7 @@ from keras_cnns.figures.grids import around_grey, image_grid, signed_heat
 from keras_cnns.figures.inpainting import inpainting_grid
 from keras_cnns.figures.reconstruction import reconstruction_grid
 from keras_cnns.figures.refinement import refinement_grid
+from keras_cnns.figures.spatial_transformers import transformer_grid
 
 __all__ = [
     "Panel",
@@ -33,4 +34,5 @@ __all__ = [
     "reconstruction_grid",
     "refinement_grid",
     "signed_heat",
+    "transformer_grid",
 ]

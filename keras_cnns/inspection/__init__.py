@@ -105,6 +105,11 @@ from keras_cnns.inspection.parallel_lines import (
     estimate_distances,
     exact_distances,
 )
+from keras_cnns.inspection.spatial_warps import (
+    Warp,
+    spatial_transformers,
+    spatial_warps,
+)
 from keras_cnns.inspection.subjects import Subject
 
 __all__ = [
@@ -130,6 +135,7 @@ __all__ = [
     "Similarity",
     "Subject",
     "SvmResult",
+    "Warp",
     "average_latents",
     "cascading_stages",
     "central_thumbnails",
@@ -185,6 +191,8 @@ __all__ = [
     "saliency",
     "shift",
     "smooth_gradients",
+    "spatial_transformers",
+    "spatial_warps",
     "svm_accuracy",
     "train_deduplicator",
     "unit_gradients",

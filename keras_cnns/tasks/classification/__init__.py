@@ -6,7 +6,9 @@
 ``--model`` takes a registry name, ``--recipe`` published hyper-parameters; explicit
 flags win. The folder then holds ``best.h5`` and ``last.h5`` (weights), ``metrics.csv``,
 ``learning_curves.png``, ``confusion_matrix.png``, ``run.json``, ``logs/`` for
-TensorBoard and ``checkpoints/``, from which ``--resume`` continues.
+TensorBoard and ``checkpoints/``, from which ``--resume`` continues;
+``spatial_transformers.png`` shows what spatial transformers look at, where there are
+some.
 """
 
 from keras_cnns.tasks.classification.options import ClassificationOptions

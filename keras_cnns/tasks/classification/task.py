@@ -4,9 +4,20 @@ import os
 
 from absl import logging
 
-from keras_cnns import applications, data, export, figures, inference, metrics, trainers
+from keras_cnns import (
+    applications,
+    data,
+    export,
+    figures,
+    inference,
+    inspection,
+    metrics,
+    trainers,
+)
 from keras_cnns.runs import RunConfig, Task, parse_arguments, run_of_weights
 from keras_cnns.tasks.classification.options import ClassificationOptions
+
+_WARPED_IMAGES = 8  # in the figure of spatial transformers
 
 
 class ClassificationTask(Task):
@@ -80,22 +91,38 @@ class ClassificationTask(Task):
         )
 
     def report(self, run, progress):
-        """Curves, and the evaluation of the last epoch on the validation split."""
-        curves, matrix = (
-            os.path.join(run.folder, f"{name}.png")
-            for name in ("learning_curves", "confusion_matrix")
-        )
-        figures.plot_learning_curves(progress["history"], curves)
-        validation, names = self.load_validation(run.config), run.config.class_names
-        if validation is None:
-            return
+        """Curves, the evaluation of the last epoch on the validation split, and what
+        spatial transformers do."""
+        path = os.path.join(run.folder, "learning_curves.png")
+        figures.plot_learning_curves(progress["history"], path)
         network, _ = inference.load_classifier(run, "last")
-        report = metrics.evaluate_classifier(network, validation, names)
-        figures.plot_confusion_matrix(report, matrix)
+        if self._held_out is not None:
+            self._evaluate(network, run, progress)
+        if inspection.spatial_transformers(network):
+            self._draw_warps(network, run)
+
+    def _evaluate(self, network, run, progress):
+        """The report on the validation split."""
+        validation = self.load_validation(run.config)
+        report = metrics.evaluate_classifier(
+            network, validation, run.config.class_names
+        )
+        path = os.path.join(run.folder, "confusion_matrix.png")
+        figures.plot_confusion_matrix(report, path)
         progress["report"] = report
         print(
             f"last epoch: {report.top_1:.2%} of {report.num_examples} correct; best "
             f"epoch was {progress['best_epoch']}"
+        )
+
+    def _draw_warps(self, network, run):
+        """What spatial transformers make of some images."""
+        source = self._held_out or self.source
+        shown = data.spread(source, min(_WARPED_IMAGES, source.num_examples))
+        images, _ = data.read_images(shown, run.config.preprocessing)
+        figures.transformer_grid(
+            inspection.spatial_warps(network, images),
+            os.path.join(run.folder, "spatial_transformers.png"),
         )
 
     def export_options(self):
