@@ -10,6 +10,7 @@ from keras_cnns import applications, data, metrics
 from keras_cnns.runs import read_run
 
 _BATCH = 100  # images at a time
+_LARGEST_RATIO = 100.0  # dB, as in the training of inpainting networks
 
 
 class Autoencoder:
@@ -109,7 +110,7 @@ class AutoencoderEvaluation:
         num_examples: number of images.
         mse: mean squared error of a value of a reconstruction, not clipped, in [0, 1].
         psnr: mean over the images of the peak signal-to-noise ratio of reconstructions
-            clipped to the range, in dB.
+            clipped to the range, in dB; of one without error 100.
         accuracy: fraction classified right; None without a classifier.
         accuracy_interval: (lower, upper), 95 %.
     """
@@ -160,7 +161,8 @@ def evaluate_autoencoder(autoencoder, source) -> AutoencoderEvaluation:
         made, *logits = tf.nest.flatten(network(images, training=False))
         errors.append(tf.reduce_mean((made - images) ** 2, [1, 2, 3]).numpy())
         clipped = tf.clip_by_value(made, 0, 1)
-        ratios.append(metrics.psnr(images, clipped, value_range=(0, 1)))
+        ratio = metrics.psnr(images, clipped, value_range=(0, 1))
+        ratios.append(np.minimum(ratio, _LARGEST_RATIO))
         for scores in logits:
             right.append((tf.argmax(scores, 1) == tf.argmax(labels, 1)).numpy())
     result = AutoencoderEvaluation(

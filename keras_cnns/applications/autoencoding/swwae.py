@@ -298,4 +298,5 @@ __all__ = [
     "SWWAESTL10",
     "SWWAESmall",
     "autoencoder_parts",
+    "parse_notation",
 ]

@@ -150,8 +150,8 @@ class AutoencodingTask(Task):
 
 def _check_classifier(notation, class_names):
     """Refuses layers that do not end in a classifier of the data."""
-    wanted = f"{len(class_names)}fc"
-    if notation.split("-")[-1] != wanted:
+    wanted, last = f"{len(class_names)}fc", applications.parse_notation(notation)[-1]
+    if (last.kind, last.size) != ("fc", len(class_names)):
         raise ValueError(
             f"notation {notation!r} must end in {wanted}, the classifier of the data's "
             f"{len(class_names)} classes; or take labels=none"
