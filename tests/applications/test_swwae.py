@@ -148,6 +148,7 @@ def test_bad_notation_is_refused(notation, message):
         ({"beta": 3.0}, "beta=3.0 has no effect with unpooling='where'"),
         ({"beta": -1.0, "unpooling": "soft"}, r"beta.*got -1"),
         ({"dropout_rate": 1.0}, "dropout_rate.*got 1.0"),
+        ({"dropout_rate": 0.5, "include_top": False}, "dropout_rate=0.5 has no effect"),
         ({"include_top": "no"}, "include_top.*got 'no'"),
         ({"image_shape": (None, 28, 1)}, "image_shape.*None"),
     ],

@@ -252,6 +252,7 @@ def test_the_row_fills_in_what_is_left_open():
         ({"labels": "few"}, "labels.*'some'.*'few'"),
         ({"beta": 5.0}, "--beta=5.0 has no effect with --unpooling=where"),
         ({"labelled_batch_size": 9}, "--labelled_batch_size=9 has no effect with"),
+        ({"labels": "none", "dropout_rate": 0.5}, "--dropout_rate=0.5 has no effect"),
         ({"labels": "none", "num_labels": 50}, "--num_labels=50 has no effect with"),
         (
             {"reconstruction_weight": 0.0, "middle_weight": 0.0, "reduction": "mean"},

@@ -180,7 +180,7 @@ def SWWAE(
         beta: inverse temperature of the soft maximum; None: the paper's 100. For
             ``"soft"`` alone.
         dropout_rate: fraction of what enters each dense layer of the encoder, the
-            classifier too, that training drops, in [0, 1).
+            classifier too, that training drops, in [0, 1); 0 where there is none.
         include_top: whether the last dense layer is part of the network.
 
     Returns:
@@ -205,6 +205,11 @@ def SWWAE(
     beta = _BETA if beta is None else beta
     style = _Style(unpooling, beta, batch_norm, dropout_rate)
     head = tokens.pop() if tokens[-1].kind == "fc" else None
+    if dropout_rate and tokens[-1].kind != "fc" and not (head and include_top):
+        raise ValueError(
+            f"dropout_rate={dropout_rate!r} has no effect without a dense layer; leave "
+            "it out"
+        )
     images = keras.Input(tuple(image_shape), name="images")
     code, mirrors = _encode(images, tokens, style)
     x = code

@@ -60,7 +60,10 @@ class AutoencodingOptions(TrainingOptions):
         needs=any_of("reconstruction_weight", "middle_weight"),
     )
     dropout_rate: float = option(
-        0.0, "fraction dropped of what enters dense layers", within="[0, 1)"
+        0.0,
+        "fraction dropped of what enters dense layers",
+        within="[0, 1)",
+        needs=one_of("labels", "all", "some"),
     )
     validation_split: str = changed(ClassificationOptions, "validation_split", "test")
     grid_columns: int = changed(AdversarialOptions, "grid_columns", 8)

@@ -65,8 +65,7 @@ class AutoencodingTask(Task):
             or applications.model_info(model).architecture["notation"],
             "include_top": options.labels != "none",
             "unpooling": options.unpooling,
-            "dropout_rate": options.dropout_rate,
-            **options.effective("beta"),
+            **options.effective("beta", "dropout_rate"),
         }
         networks = self.networks_of(
             lambda role, name: args, {"network": {"batch_norm": True}}
