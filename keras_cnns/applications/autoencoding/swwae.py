@@ -195,15 +195,7 @@ def SWWAE(
     check_choice("unpooling", unpooling, UNPOOLINGS)
     check_within("dropout_rate", dropout_rate)
     check_flag("include_top", include_top)
-    if beta is not None:
-        check_within("beta", beta, "[0, inf)")
-        if unpooling != "soft":
-            raise ValueError(
-                f"beta={beta!r} has no effect with unpooling={unpooling!r}; leave it "
-                "out"
-            )
-    beta = _BETA if beta is None else beta
-    style = _Style(unpooling, beta, batch_norm, dropout_rate)
+    style = _Style(unpooling, _beta(beta, unpooling), batch_norm, dropout_rate)
     head = tokens.pop() if tokens[-1].kind == "fc" else None
     if dropout_rate and tokens[-1].kind != "fc" and not (head and include_top):
         raise ValueError(
@@ -221,6 +213,18 @@ def SWWAE(
         x = dropout(x, dropout_rate, "dropout")
         outputs = [outputs, classifier(x, head.size, None, name="logits")]
     return keras.Model(images, outputs, name=name)
+
+
+def _beta(beta, unpooling):
+    """The checked inverse temperature, the paper's if none is given."""
+    if beta is None:
+        return _BETA
+    check_within("beta", beta, "[0, inf)")
+    if unpooling != "soft":
+        raise ValueError(
+            f"beta={beta!r} has no effect with unpooling={unpooling!r}; leave it out"
+        )
+    return beta
 
 
 def _encode(x, tokens, style):
