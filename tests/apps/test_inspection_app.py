@@ -37,8 +37,8 @@ def test_it_writes_pictures_and_tells(classifier_run, images, tmp_path, capsys):
     assert record["removed"] == "predictions"
     methods = record["methods"]
     assert methods["saliency"]["replaced"] == []
-    assert methods["guided_backpropagation"]["replaced"][0] == "conv1_relu"
-    assert methods["grad_cam"]["layer"] == methods["grad_cam"]["layer"] != ""
+    assert "conv1_relu" in methods["guided_backpropagation"]["replaced"]
+    assert methods["grad_cam"]["layer"].endswith("_out")
     for image in record["images"]:
         best = image["best"][0]
         assert image["class"] == best["class"]
