@@ -52,15 +52,7 @@ def spatial_warps(network, inputs) -> list:
     seen = [(*layer.input, layer.output) for layer in samplers]
     values = keras.Model(network.inputs, seen)(inputs, training=False)
     return [
-        Warp(layer.name, maps, _places(layer, grid, maps.shape), outputs)
-        for layer, found in zip(samplers, values)
-        for maps, grid, outputs in [[np.asarray(x, np.float32) for x in found]]
+        Warp(layer.name, *(np.asarray(x, np.float32) for x in (maps, places, outputs)))
+        for layer, (maps, grid, outputs) in zip(samplers, values)
+        for places in [layer.places(grid, maps)]
     ]
-
-
-def _places(layer, grid, shape):
-    """Coordinates of [-1, 1] as cells, by the layer's convention."""
-    sizes = np.array([shape[2], shape[1]], np.float32)
-    if layer.align_corners:
-        return (grid + 1) * (sizes - 1) / 2
-    return ((grid + 1) * sizes - 1) / 2

@@ -51,12 +51,27 @@ class BilinearSampler(keras.layers.Layer):
             )
         super().build(input_shape)
 
+    def places(self, grid, maps):
+        """A grid's coordinates as places on the maps.
+
+        Args:
+            grid, maps: the layer's inputs.
+
+        Returns:
+            The grid's shape, x and y in cells: 0 is the centre of the first.
+        """
+        grid, shape = tf.cast(grid, coordinate_dtype(self)), tf.shape(maps)
+        axes = (
+            cell_places(grid[..., i], shape[2 - i], self.align_corners) for i in (0, 1)
+        )
+        return tf.stack(list(axes), -1)
+
     def call(self, inputs):
-        dtype = coordinate_dtype(self)
-        maps, grid = (tf.cast(x, dtype) for x in inputs)
-        shape = tf.shape(maps)
+        maps, grid = inputs
+        shape, places = tf.shape(maps), self.places(grid, maps)
+        maps = tf.cast(maps, places.dtype)
         flat = tf.reshape(maps, [shape[0], shape[1] * shape[2], maps.shape[-1]])
-        columns, rows = (self._cells(grid[..., i], shape[2 - i]) for i in (0, 1))
+        columns, rows = (self._cells(places[..., i], shape[2 - i]) for i in (0, 1))
         values = 0
         for row, row_weight in rows:
             for column, column_weight in columns:
@@ -64,9 +79,8 @@ class BilinearSampler(keras.layers.Layer):
                 values += (row_weight * column_weight)[..., None] * cells
         return tf.cast(values, self.compute_dtype)
 
-    def _cells(self, coordinates, length):
+    def _cells(self, places, length):
         """The two cells of an axis at either side of each place, and their weights."""
-        places = cell_places(coordinates, length, self.align_corners)
         first, last = tf.floor(places), tf.cast(length - 1, places.dtype)
         after = places - first
         pairs = []

@@ -34,9 +34,9 @@ _SHAPES = {False: (28, 28, 1), True: (42, 84, 1)}
 # Parallel transformers start this far apart, in units of half the image.
 _APART = 0.5
 _AFFINE, _PROJECTIVE, _TPS = "affine", "projective", "thin_plate_spline"
-# name: (body, transforms, params, the paper's error in % on R, RTS, P and E). Behind
-# "for localisation" is the network that sees half the size; its last layer's
-# parameters follow.
+# name: (body, transforms, params, the paper's error in % on R, RTS, P and E). With a
+# transformer those of its localisation network, which sees half the size, and of the
+# regression are added.
 _DIGITS = {
     # 784*128 + 128 + 128*129 + 10*129
     "STNFCN": ("fcn", None, 118_282, "2.1, 5.2, 3.1, 3.2"),
