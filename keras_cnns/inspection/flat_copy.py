@@ -136,7 +136,7 @@ def copy_named(layer, name):
     try:
         config = {**layer.get_config(), "name": name}
         activation = vars(layer).get("activation")
-        if not callable(activation):
+        if not callable(activation) or "activation" not in config:
             return type(layer).from_config(config)
         copy = type(layer).from_config({**config, "activation": None})
     except (NotImplementedError, TypeError, ValueError) as error:
