@@ -50,6 +50,7 @@ from keras_cnns.data.preprocessing import (
     measure_statistics,
 )
 from keras_cnns.data.proposals import ProposalStore, write_proposals
+from keras_cnns.data.resampling import resampling_weights, resize_bicubic
 from keras_cnns.data.scaling import canvas_size, image_scale, on_canvas, scaled_image
 from keras_cnns.data.sources import (
     Layout,
@@ -103,6 +104,8 @@ __all__ = [
     "read_images",
     "read_mask",
     "rectangle_mask",
+    "resampling_weights",
+    "resize_bicubic",
     "scaled_image",
     "spread",
     "to_bytes",
