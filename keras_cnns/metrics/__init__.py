@@ -65,8 +65,20 @@ from keras_cnns.metrics.proposals import (
     best_overlaps,
     proposal_recall,
 )
+from keras_cnns.metrics.super_resolution_report import (
+    UpscaledPicture,
+    UpscalingProtocol,
+    UpscalingReport,
+    compare_upscaling,
+    score_upscaled,
+)
 
 __all__ = [
+    "UpscaledPicture",
+    "UpscalingProtocol",
+    "UpscalingReport",
+    "compare_upscaling",
+    "score_upscaled",
     "INTERPOLATIONS",
     "ClassMatches",
     "ClassificationReport",

@@ -7,6 +7,7 @@ import numpy as np
 from absl import logging
 
 from keras_cnns._checks import check_count
+from keras_cnns.metrics._protocols import check_equal_protocols, from_fields
 from keras_cnns.metrics._vectors import check_pair
 from keras_cnns.metrics.discrepancy import kernel_distance, median_distance, mmd_rbf
 from keras_cnns.metrics.generative import (
@@ -64,7 +65,7 @@ class Protocol:
         Raises:
             ValueError: if a field is missing, unknown or bad.
         """
-        return _from_fields(cls, fields)
+        return from_fields(cls, fields)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,23 +119,12 @@ class GenerativeReport:
         Raises:
             ValueError: if a field is missing, unknown or bad.
         """
-        parts = _from_fields(cls, fields)
+        parts = from_fields(cls, fields)
         return cls(
             Protocol.from_json(parts.protocol),
-            _from_fields(Scores, parts.scores),
-            _from_fields(Scores, parts.floor),
+            from_fields(Scores, parts.scores),
+            from_fields(Scores, parts.floor),
         )
-
-
-def _from_fields(kind, fields):
-    """A dataclass from a dict of its fields, all of which must be there."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    if not isinstance(fields, dict) or set(fields) != names:
-        given = sorted(fields) if isinstance(fields, dict) else fields
-        raise ValueError(
-            f"a {kind.__name__} has the fields {', '.join(sorted(names))}; got {given}"
-        )
-    return kind(**fields)
 
 
 def compare(first: GenerativeReport, second: GenerativeReport) -> dict:
@@ -149,13 +139,7 @@ def compare(first: GenerativeReport, second: GenerativeReport) -> dict:
     Raises:
         ValueError: if their protocols differ; names the fields and both values.
     """
-    one, other = first.protocol.to_json(), second.protocol.to_json()
-    differing = [f"{k} ({one[k]!r}, {other[k]!r})" for k in one if one[k] != other[k]]
-    if differing:
-        raise ValueError(
-            "reports of different protocols do not compare; they differ in "
-            + ", ".join(differing)
-        )
+    check_equal_protocols(first.protocol, second.protocol)
     one, other = map(dataclasses.asdict, (first.scores, second.scores))
     return {
         name: None if None in (one[name], other[name]) else other[name] - one[name]
