@@ -64,3 +64,14 @@ from keras_cnns.applications.inpainting.partial_convolution import *
 from keras_cnns.applications.inpainting.unet import *
 from keras_cnns.applications.localisation.spatial_transformer_colocalisation import *
 from keras_cnns.applications.sequence_classification.spatial_transformer_svhn import *
+from keras_cnns.applications.super_resolution.drcn import *
+from keras_cnns.applications.super_resolution.edsr import *
+from keras_cnns.applications.super_resolution.espcn import *
+from keras_cnns.applications.super_resolution.fsrcnn import *
+from keras_cnns.applications.super_resolution.msrresnet import *
+from keras_cnns.applications.super_resolution.rdn import *
+from keras_cnns.applications.super_resolution.srcnn import *
+from keras_cnns.applications.super_resolution.srdensenet import *
+from keras_cnns.applications.super_resolution.srgan import *
+from keras_cnns.applications.super_resolution.srresnet import *
+from keras_cnns.applications.super_resolution.vdsr import *

@@ -7,6 +7,7 @@ from keras_cnns.layers.bilinear_sampler import BilinearSampler
 from keras_cnns.layers.channel_padding import ChannelPadding
 from keras_cnns.layers.channel_shuffle import ChannelShuffle
 from keras_cnns.layers.contextual_attention import ContextualAttention
+from keras_cnns.layers.depth_to_space import DepthToSpace
 from keras_cnns.layers.detections import Detections
 from keras_cnns.layers.dual_stream_convolution import DualStreamConv2D
 from keras_cnns.layers.fractal_drop_path import FractalDropPath
@@ -29,6 +30,7 @@ from keras_cnns.layers.sampling_grid import TRANSFORMS, SamplingGrid
 from keras_cnns.layers.soft_max_pooling import SoftMaxPool2D, SoftUnpool2D
 from keras_cnns.layers.valid_pixels import ValidPixels
 from keras_cnns.layers.warped_crops import WarpedCrops
+from keras_cnns.layers.weighted_sum import WeightedSum
 
 __all__ = [
     "ANCHOR_STYLES",
@@ -39,6 +41,7 @@ __all__ = [
     "ChannelPadding",
     "ChannelShuffle",
     "ContextualAttention",
+    "DepthToSpace",
     "DualStreamConv2D",
     "FractalDropPath",
     "FractalJoin",
@@ -65,5 +68,6 @@ __all__ = [
     "SoftMaxPool2D",
     "SoftUnpool2D",
     "WarpedCrops",
+    "WeightedSum",
     "base_anchors",
 ]

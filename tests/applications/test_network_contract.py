@@ -117,12 +117,29 @@ def _small_detection(name, channels=None):
     return applications.create_model(name, **changes)
 
 
+def _small_super_resolution(name, channels=None):
+    """The network with few filters and blocks, for small pictures."""
+    info = applications.model_info(name)
+    changes = {
+        option: _narrow(value)
+        for option, value in info.architecture.items()
+        if option.endswith(("filters", "units"))
+    }
+    for option in ("blocks", "convolutions", "depth", "recursions"):
+        if option in info.architecture:
+            changes[option] = 2
+    size = (32, 32) if info.role else (8, 7)
+    shape = (*size, channels or info.input_shape[2])
+    return applications.create_model(name, image_shape=shape, **changes)
+
+
 # Tasks whose networks are run smaller than they are: functions of the name and of the
 # number of channels.
 SMALLER = {
     "detection": _small_detection,
     "inpainting": _small_network,
     "sequence_classification": _small_network,
+    "super_resolution": _small_super_resolution,
 }
 # Changes of networks of which two are too large for a process; test_row has the whole.
 NARROWER = {"gan_cifar10_conv_generator": {"units": (80, 8000)}}

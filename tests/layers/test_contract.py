@@ -147,6 +147,13 @@ CASES = {
         [(2, 3, 2, 2), (2, 3, 2, 2), (2, 3, 2, 1)],
         _contextual_attention,
     ),
+    "DepthToSpace": (
+        {"size": 2},
+        (2, 4, 3, 8),
+        lambda x: (
+            x.reshape(2, 4, 3, 2, 2, 2).transpose(0, 1, 3, 2, 4, 5).reshape(2, 8, 6, 2)
+        ),
+    ),
     "Detections": (
         {"min_score": 0.2, "max_detections": 6},
         [_SCORES, _CLASS_BOXES, _IS_REGION],
@@ -281,6 +288,11 @@ CASES = {
         {"size": 5, "context": 1},
         [(2, 12, 10, 1), region_references.ROIS / 2],
         region_references.warped_crops,
+    ),
+    "WeightedSum": (
+        {},
+        [(2, 4, 3, 2), (2, 4, 3, 2), (2, 4, 3, 2)],
+        lambda *tensors: sum(tensors) / 3,
     ),
     # At a zero kernel only the shortcut of the first half of the channels is left.
     "DualStreamConv2D": (
@@ -433,6 +445,8 @@ def test_channel_padding_refuses_to_remove_channels():
         ("AdaptiveMaxPooling2D", {"size": True}, "size.*got True"),
         ("ChannelShuffle", {"groups": 0}, "groups.*got 0"),
         ("ChannelShuffle", {"groups": 1.5}, "groups.*got 1.5"),
+        ("DepthToSpace", {"size": 1}, "size.*got 1"),
+        ("DepthToSpace", {"size": 2.0}, "size.*got 2.0"),
         ("DualStreamConv2D", {"filters": 4, "padding": "same"}, "no padding"),
         ("FractalDropPath", {"columns": 1, "blocks": 5}, "columns.*got 1"),
         ("FractalDropPath", {"columns": 3, "blocks": 0}, "blocks.*got 0"),
@@ -505,6 +519,26 @@ def test_local_response_normalization_does_not_overflow_in_16_bits():
     x = tf.fill([1, 1, 1, 5], tf.constant(300.0, tf.float16))
     middle = float(layer(x)[0, 0, 0, 2])
     assert middle == pytest.approx(300 / (1 + 1e-4 * 300**2) ** 0.75, rel=1e-3)
+
+
+def test_depth_to_space_refuses_channels_that_do_not_fill_squares():
+    with pytest.raises(ValueError, match="size=2.*got 6"):
+        layers.DepthToSpace(2)(tf.ones([1, 2, 2, 6]))
+
+
+def test_depth_to_space_has_the_order_of_tensorflow_and_is_undone():
+    pixel = tf.reshape(tf.range(8.0), [1, 1, 1, 8])
+    square = layers.DepthToSpace(2)(pixel)
+    assert square[0, ..., 0].numpy().tolist() == [[0, 2], [4, 6]]
+    assert square[0, ..., 1].numpy().tolist() == [[1, 3], [5, 7]]
+    x = tf.random.stateless_normal([2, 6, 4, 3], [1, 2])
+    folded = tf.nn.space_to_depth(x, 2)
+    np.testing.assert_array_equal(layers.DepthToSpace(2)(folded), x)
+
+
+def test_weighted_sum_refuses_a_single_tensor():
+    with pytest.raises(ValueError, match="list of two tensors or more"):
+        layers.WeightedSum()(tf.ones([1, 2, 2, 6]))
 
 
 def test_channel_shuffle_refuses_channels_that_do_not_fill_groups():

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 _HEAD = [0x1950A86A20F9469CFC6C, 1001]  # magic number and version of no archives
+_HOLDERS = ("state_dict", "model_state_dict", "model", "params_ema", "params")
 _VALUES = (
     "BINFLOAT", "BININT", "BININT1", "BININT2", "BINSTRING", "BINUNICODE", "LONG1",
     "SHORT_BINSTRING",
@@ -62,7 +63,8 @@ def read(path: str) -> dict:
 
     Args:
         path: of the file; what checkpoints hold beside a ``state_dict``,
-            ``model_state_dict`` or ``model`` is left out.
+            ``model_state_dict`` or ``model``, or BasicSR's averaged ``params_ema`` or
+            else ``params``, is left out.
 
     Raises:
         Exception: whatever a damaged file leads to; a ValueError if it holds anything
@@ -71,7 +73,7 @@ def read(path: str) -> dict:
     with open(path, "rb") as file:
         is_archive = file.read(4) == b"PK\x03\x04"
     stored, buffers = (_archive if is_archive else _one_by_one)(path)
-    for key in ("state_dict", "model_state_dict", "model"):
+    for key in _HOLDERS:
         if isinstance(stored, dict) and isinstance(stored.get(key), dict):
             stored = stored[key]
     if not isinstance(stored, dict):

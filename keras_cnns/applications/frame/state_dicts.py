@@ -5,9 +5,10 @@ PyTorch pickled by ``pickled_tensors``, which executes nothing.
 
 A family's rules are pairs of a regular expression over the whole module name and the
 layer name it becomes, where ``\\1`` is the first group and ``{\\1+1}`` its number plus
-one; a rule that gives None drops the module. A dense layer behind flattened maps has a
-third entry, their number of channels: PyTorch flattens channel by channel, Keras
-position by position.
+one; a rule that gives None drops the module. A rule may have a third entry: of a dense
+layer behind flattened maps their number of channels, since PyTorch flattens channel by
+channel, Keras position by position; of other layers a function of their arrays, axes in
+Keras' order, that reorders them.
 """
 
 import json
@@ -59,7 +60,7 @@ def read(path: str, names: tuple) -> tuple:
         if not fitting:
             strangers.append(module)
         elif fitting[0][1] is not None:
-            pattern, template, *channels = fitting[0]
+            pattern, template, *order = fitting[0]
             name = _layer_name(module, pattern, template)
             if name in layers:
                 raise ValueError(
@@ -73,7 +74,10 @@ def read(path: str, names: tuple) -> tuple:
                     array[0] if array.ndim == 2 and len(array) == 1 else array
                     for array in layers[name]
                 ]
-            layers[name][0] = _kernel(layers[name][0], *channels)
+            reorders = bool(order) and callable(order[0])
+            layers[name][0] = _kernel(layers[name][0], *(() if reorders else order))
+            if reorders:
+                layers[name] = order[0](layers[name])
     if strangers:
         more = f" and {len(strangers) - 5} more" if len(strangers) > 5 else ""
         raise ValueError(

@@ -10,6 +10,7 @@ channels adapts it). Both are said in the log.
 """
 
 import os
+import re
 
 import numpy as np
 from absl import logging
@@ -35,6 +36,8 @@ def load(
     class_names=None,
     state_dict_names=None,
     state_dict_hint="",
+    keras_names=(),
+    check=None,
 ) -> None:
     """Sets a network's weights from a file.
 
@@ -50,6 +53,10 @@ def load(
         state_dict_names: the family's rules from module names of PyTorch state dicts
             to layer names; a builder called with ``weights=`` passes its own.
         state_dict_hint: what to use where the network reads no such files.
+        keras_names: rules from the layer names of other people's ``.h5`` files to the
+            network's, pairs as of ``state_dicts``; other names stay as they are.
+        check: function of the file's arrays by layer name, which raises a ValueError
+            for what does not suit the network.
 
     Raises:
         ValueError: if the file cannot be read, or a layer is missing, extra or of
@@ -64,7 +71,9 @@ def load(
         stored, origins = state_dicts.read(path, state_dict_names)
         stored = _of_network(stored, targets)
     else:
-        stored, origins = keras_files.read(path), {}
+        stored, origins = _renamed(keras_files.read(path), keras_names), {}
+    if check:
+        check(stored)
     first = _first_convolution(model)
     free = (*heads, first) if adapt else ()
     pairs = _match(
@@ -98,6 +107,15 @@ def load(
         )
     for layer, arrays in values:
         layer.set_weights(arrays)
+
+
+def _renamed(stored, rules) -> dict:
+    """Arrays under the names that rules give their layers."""
+    names = {}
+    for name in stored:
+        fitting = [rule for rule in rules if re.fullmatch(rule[0], name)]
+        names[name] = re.sub(*fitting[0], name) if fitting else name
+    return {names[name]: arrays for name, arrays in stored.items()}
 
 
 def _is_same_but_classes(came, have) -> bool:

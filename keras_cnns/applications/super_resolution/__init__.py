@@ -1,0 +1,1 @@
+"""Networks that enlarge pictures, and a discriminator, one family per file."""
