@@ -47,11 +47,11 @@ def SuperResolutionDiscriminator(
     images = x = keras.Input(tuple(image_shape), name="images")
     for number, width in enumerate(filters, start=1):
         for strides in (1, 2):
-            name = f"level{number}_{strides}"
-            x = conv(x, width, 3, f"{name}_conv", strides=strides)
+            step = f"level{number}_{strides}"
+            x = conv(x, width, 3, f"{step}_conv", strides=strides)
             if (number, strides) != (1, 1):
-                x = normalised(x, name)
-            x = layers.LeakyReLU(_LEAK, name=f"{name}_lrelu")(x)
+                x = normalised(x, step)
+            x = layers.LeakyReLU(_LEAK, name=f"{step}_lrelu")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(units, name="dense")(x)
     x = layers.LeakyReLU(_LEAK, name="dense_lrelu")(x)
