@@ -1,0 +1,140 @@
+"""Training of networks that enlarge pictures."""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns._checks import check_at_least, check_choice, check_count
+from keras_cnns.trainers.stepwise import StepwiseTrainer
+
+# A picture enlarged without error has no finite PSNR; it counts as 100 dB.
+_LEAST_ERROR = 1e-10
+
+
+class SuperResolutionTrainer(StepwiseTrainer):
+    """Trains a network on pairs of small (or enlarged) and large pictures.
+
+    Of a network of several outputs, DRCN, the first one is the picture, the others are
+    those of its recursions. Their mean loss has a weight that falls linearly from 1 to
+    0 within ``supervision_steps``, the first one's loss the rest.
+
+    A network without padding, SRCNN's training, gives smaller pictures than the large
+    ones, which are compared with the middle of these.
+
+    It reports ``loss``, the mean difference of values of 0 to 1; evaluation the
+    ``psnr`` in dB, a mean over pictures, of values clipped and rounded to bytes,
+    without ``shave`` pixels of each border, at most 100 dB.
+
+    Args:
+        network: pictures of 0 to 1 to pictures, or to a list of them.
+        loss: ``"l1"``, mean absolute differences, or ``"l2"``, mean squared ones.
+        supervision_steps: as above; 0: the first output alone.
+        gradient_clip_value: theta of VDSR's clipping: each gradient is limited to
+            +-theta divided by the learning rate, so that no update exceeds theta; 0:
+            no limit.
+        shave: pixels of each border that evaluation leaves out; papers take the scale.
+        **options: of ``StepwiseTrainer``.
+
+    Raises:
+        ValueError: if an argument is bad, or there is nothing to supervise.
+
+    Source: SRCNN, arXiv 1501.00092, equation 4 (l2); EDSR, arXiv 1707.02921, section
+    3.3 (l1); DRCN, arXiv 1511.04491, equation 8 (its schedule is unverified); VDSR,
+    arXiv 1511.04587, section 3.2, adjustable gradient clipping.
+    """
+
+    monitors = ([("val_psnr", "max")], [("loss", "min")])
+    metric_names = ("loss",)
+
+    def __init__(
+        self,
+        network,
+        *,
+        loss="l1",
+        supervision_steps=0,
+        gradient_clip_value=0.0,
+        shave=0,
+        **options,
+    ):
+        check_choice("loss", loss, ("l1", "l2"))
+        check_count("supervision_steps", supervision_steps, 0)
+        check_at_least(0, gradient_clip_value=gradient_clip_value)
+        check_count("shave", shave, 0)
+        if supervision_steps and len(network.outputs) < 2:
+            raise ValueError(
+                f"supervision_steps={supervision_steps} has no effect on "
+                f"{network.name}, which gives one picture; leave it out"
+            )
+        super().__init__(network, **options)
+        self._difference = tf.abs if loss == "l1" else tf.square
+        self._supervision_steps = supervision_steps
+        self._gradient_clip_value = gradient_clip_value
+        self._shave = shave
+        self._quality = [keras.metrics.Mean("psnr")]
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self._quality]
+
+    def train_step(self, data):
+        """One update.
+
+        Args:
+            data: (small or enlarged pictures, large pictures).
+        """
+        small, large = data
+        weight = tf.zeros([])
+        if self._supervision_steps:
+            fraction = tf.cast(self.step, tf.float32) / self._supervision_steps
+            weight = tf.maximum(0.0, 1.0 - fraction)
+        self.minimize(
+            self.objective, self.network, self.optimizer, small, large, weight
+        )
+        return self.finish_step()
+
+    def objective(self, small, large, weight):
+        """The loss, and what is reported of it; one value per picture.
+
+        Args:
+            small, large: as ``train_step`` takes them.
+            weight: of the recursions' pictures, 0 to 1.
+        """
+        outputs = tf.nest.flatten(self.network(small, training=True))
+        values = [self._loss(output, large) for output in outputs]
+        loss = values[0]
+        if self._supervision_steps:
+            recursions = tf.add_n(values[1:]) / (len(values) - 1)
+            loss = weight * recursions + (1 - weight) * loss
+        return tf.reduce_mean(loss), {"loss": loss}
+
+    def _loss(self, output, large):
+        """Mean difference of each picture, in float32."""
+        output = tf.cast(output, tf.float32)
+        target = _middle(tf.cast(large, tf.float32), tf.shape(output))
+        return tf.reduce_mean(self._difference(output - target), [1, 2, 3])
+
+    def _clip_and_decay(self, gradients, variables):
+        if self._gradient_clip_value:
+            limit = self._gradient_clip_value / self.optimizer.learning_rate
+            gradients = [tf.clip_by_value(g, -limit, limit) for g in gradients]
+        return super()._clip_and_decay(gradients, variables)
+
+    def test_step(self, data):
+        small, large = data
+        output = tf.nest.flatten(self.network(small, training=False))[0]
+        output = tf.round(255 * tf.clip_by_value(tf.cast(output, tf.float32), 0, 1))
+        error = output / 255 - _middle(tf.cast(large, tf.float32), tf.shape(output))
+        shave = self._shave
+        if shave:
+            error = error[:, shave:-shave, shave:-shave]
+        squares = tf.maximum(tf.reduce_mean(error**2, [1, 2, 3]), _LEAST_ERROR)
+        ratio = -10 / np.log(10) * tf.math.log(squares)
+        self._quality[0].update_state(ratio)
+        return {"psnr": self._quality[0].result()}
+
+
+def _middle(pictures, shape):
+    """The middle of pictures, of the height and width of a shape."""
+    lost = (tf.shape(pictures)[1:3] - shape[1:3]) // 2
+    size = tf.stack([shape[0], shape[1], shape[2], tf.shape(pictures)[3]])
+    return tf.slice(pictures, tf.stack([0, lost[0], lost[1], 0]), size)
