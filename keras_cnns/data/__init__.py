@@ -59,6 +59,13 @@ from keras_cnns.data.sources import (
     open_source,
 )
 from keras_cnns.data.stream import evaluation_stream, training_stream
+from keras_cnns.data.super_resolution import (
+    PatchRecipe,
+    load_super_resolution_evaluation,
+    load_super_resolution_training,
+    small_picture,
+    whole_multiple,
+)
 
 __all__ = [
     "BAD_BOXES",
@@ -73,6 +80,7 @@ __all__ = [
     "BoxReport",
     "Layout",
     "MaskRecipe",
+    "PatchRecipe",
     "Preprocessing",
     "ProposalStore",
     "Source",
@@ -91,6 +99,8 @@ __all__ = [
     "load_evaluation",
     "load_inpainting_evaluation",
     "load_inpainting_training",
+    "load_super_resolution_evaluation",
+    "load_super_resolution_training",
     "load_training",
     "measure_statistics",
     "name_of_example",
@@ -107,10 +117,12 @@ __all__ = [
     "resampling_weights",
     "resize_bicubic",
     "scaled_image",
+    "small_picture",
     "spread",
     "to_bytes",
     "told_counts",
     "training_stream",
+    "whole_multiple",
     "write_image",
     "write_mask",
     "write_proposals",
