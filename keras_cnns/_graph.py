@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns.layers import ContextualAttention, NearestUpsampling2D
+from keras_cnns.layers import ContextualAttention, DepthToSpace, NearestUpsampling2D
 
 _CONVOLUTIONS = (layers.Conv2D, layers.SeparableConv2D, layers.DepthwiseConv2D)
 _ACTIVATIONS = (
@@ -172,7 +172,7 @@ def size_divisor(network) -> int:
 
 def _shrinking(layer):
     """How many times smaller a layer makes the height of its maps; below 1: larger."""
-    if isinstance(layer, NearestUpsampling2D):
+    if isinstance(layer, (NearestUpsampling2D, DepthToSpace)):
         return fractions.Fraction(1, layer.size)
     if isinstance(layer, layers.UpSampling2D):
         return fractions.Fraction(1, layer.size[0])
@@ -180,6 +180,45 @@ def _shrinking(layer):
     stride = strides if isinstance(strides, int) else strides[0]
     is_transposed = isinstance(_innermost(layer), layers.Conv2DTranspose)
     return fractions.Fraction(1, stride) if is_transposed else stride
+
+
+def receptive_radius(network) -> int:
+    """Input pixels to each side that an output pixel depends on, at most.
+
+    Args:
+        network: model of the functional API of convolutions, transposed ones and
+            upsampling, with one input; layers may be used in several places.
+
+    Raises:
+        ValueError: if ``network`` is another kind of model.
+    """
+    check_functional(network)
+    known = {}  # by id of the node: (radius in input pixels, input pixels of a pixel)
+
+    def reach(tensor):
+        node = tensor.node
+        if id(node) not in known:
+            given = [reach(x) for x in node.keras_inputs]
+            radius = max((r for r, _ in given), default=fractions.Fraction(0))
+            size = max((s for _, s in given), default=fractions.Fraction(1))
+            layer = _innermost(node.layer)
+            radius += size * _extent(layer)
+            known[id(node)] = radius, size * _shrinking(layer)
+        return known[id(node)]
+
+    radius, size = reach(network.outputs[0])
+    return math.ceil(radius) + (size < 1)  # a fine pixel may stand beside the middle
+
+
+def _extent(layer):
+    """Pixels of its input to each side that a pixel of a layer's output depends on."""
+    if isinstance(layer, layers.Conv2DTranspose):
+        return -(-layer.kernel_size[0] // (2 * layer.strides[0]))
+    if isinstance(layer, _CONVOLUTIONS):
+        return fractions.Fraction(
+            layer.dilation_rate[0] * (layer.kernel_size[0] - 1), 2
+        )
+    return int(isinstance(layer, layers.UpSampling2D))
 
 
 def convolution_activations(network) -> list:

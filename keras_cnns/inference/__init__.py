@@ -1,4 +1,4 @@
-"""Inference: classification, detection, sampling, inpainting, refining, embeddings."""
+"""Inference: using trained networks of all tasks, and what is compared with them."""
 
 from keras_cnns.inference.autoencoders import (
     Autoencoder,
@@ -34,8 +34,15 @@ from keras_cnns.inference.inpainting_comparison import Comparison, compare_inpai
 from keras_cnns.inference.predictor import Predictor, load_predictor
 from keras_cnns.inference.refinement import Refiner, refine_source
 from keras_cnns.inference.sampler import Sampler
+from keras_cnns.inference.self_ensemble import self_ensemble
+from keras_cnns.inference.upscalers import (
+    BicubicUpscaler,
+    NetworkUpscaler,
+    evaluate_upscaler,
+)
 
 __all__ = [
+    "BicubicUpscaler",
     "CLASSIFIERS",
     "RPN_CLASSES",
     "Autoencoder",
@@ -46,6 +53,7 @@ __all__ = [
     "Embedding",
     "ExemplarInpainter",
     "NetworkInpainter",
+    "NetworkUpscaler",
     "Predictor",
     "Refiner",
     "Sampler",
@@ -53,6 +61,7 @@ __all__ = [
     "evaluate_autoencoder",
     "evaluate_detector",
     "evaluate_images",
+    "evaluate_upscaler",
     "inception_embedding",
     "load_classifier",
     "load_inpainting_network",
@@ -64,6 +73,7 @@ __all__ = [
     "region_examples",
     "run_embedding",
     "run_features",
+    "self_ensemble",
     "shown_scenes",
     "stored_proposals",
     "truth_of",

@@ -1,4 +1,4 @@
-"""Inpainting of large images tile by tile."""
+"""Inpainting and enlarging of large images tile by tile."""
 
 import numpy as np
 
@@ -64,3 +64,43 @@ def _ramp(side):
     places = np.arange(side)
     shared = max(1, side // _SHARED)
     return np.minimum(1, (1 + np.minimum(places, places[::-1])) / shared)
+
+
+def enlarge_tiles(enlarge, image, scale, tile, context, progress) -> np.ndarray:
+    """A picture enlarged tile by tile, without seams.
+
+    Each tile is enlarged with what lies around it, up to the picture's border, and that
+    is cut off again: where the context is what a pixel depends on, tiles give what the
+    whole picture would.
+
+    Args:
+        enlarge: function of images ``(1, height, width, channels)`` that returns images
+            ``scale`` times as large.
+        image: ``(height, width, channels)``.
+        scale: whole number.
+        tile: height and width of a tile, in pixels of ``image``.
+        context: pixels around it.
+        progress: called with the fraction of tiles that are done, or None.
+
+    Returns:
+        uint8 ``(scale * height, scale * width, channels)``, rounded and clipped.
+    """
+    height, width, channels = image.shape
+    large = np.empty((scale * height, scale * width, channels), np.uint8)
+    corners = [(y, x) for y in range(0, height, tile) for x in range(0, width, tile)]
+    for number, corner in enumerate(corners, start=1):
+        inner = [slice(i, min(i + tile, n)) for i, n in zip(corner, image.shape)]
+        outer = [
+            slice(max(0, part.start - context), min(n, part.stop + context))
+            for part, n in zip(inner, image.shape)
+        ]
+        made = np.asarray(enlarge(image[tuple(outer)][np.newaxis]))[0]
+        within = tuple(
+            slice(scale * (a.start - b.start), scale * (a.stop - b.start))
+            for a, b in zip(inner, outer)
+        )
+        place = tuple(slice(scale * a.start, scale * a.stop) for a in inner)
+        large[place] = np.rint(made[within].clip(0, 255)).astype(np.uint8)
+        if progress:
+            progress(number / len(corners))
+    return large

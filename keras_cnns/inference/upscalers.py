@@ -1,0 +1,214 @@
+"""Pictures enlarged by bicubic interpolation or by a network, of any size.
+
+An upscaler is called with ``(picture, *, progress=None)``: uint8 ``(height, width,
+channels)`` with 1 or 3 channels; it returns uint8 of sides ``scale`` times as long.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_cnns import _luma, metrics
+from keras_cnns._checks import check_count, check_flag
+from keras_cnns._graph import receptive_radius
+from keras_cnns.data import resize_bicubic, small_picture, whole_multiple
+from keras_cnns.data.decoding import decode_image
+from keras_cnns.inference.self_ensemble import self_ensemble
+from keras_cnns.inference.tiles import enlarge_tiles
+
+_TILE = 256
+_TAPS = 3  # small pixels around its own that a bicubic one depends on
+_RANGE = 255.0
+
+
+class BicubicUpscaler:
+    """Bicubic interpolation as MATLAB's ``imresize``, the literature's baseline.
+
+    Args:
+        scale: whole number, at least 2.
+        tile_size: height and width of tiles, in pixels of the small picture.
+
+    Attributes:
+        name: ``"bicubic"``.
+        scale: as given.
+
+    Raises:
+        ValueError: if an argument is bad.
+    """
+
+    name = "bicubic"
+
+    def __init__(self, scale: int, tile_size: int = _TILE):
+        check_count("scale", scale, 2)
+        check_count("tile_size", tile_size)
+        self.scale = scale
+        self._tile = tile_size
+
+    def __call__(self, picture, *, progress=None) -> np.ndarray:
+        """Enlarges one picture; see the module's docstring."""
+        check_picture(picture)
+
+        def enlarge(images):
+            return resize_bicubic(images, self.scale)
+
+        tile, context = self._tile, _TAPS
+        return enlarge_tiles(enlarge, picture, self.scale, tile, context, progress)
+
+
+class NetworkUpscaler:
+    """A super-resolution network.
+
+    Tiles overlap by what the network's pixels depend on, so that the picture is the one
+    that the network gives of the whole, and memory is bounded by a tile: about 4 bytes
+    times its pixels, with their surroundings, times the channels of the network's
+    widest two maps.
+
+    A network of one channel gets luma; colour is interpolated. One of three channels
+    gets grey pictures three times, and the mean of its channels is taken.
+
+    Args:
+        network: fully convolutional, of pictures of 0 to 1 of any size and 1 or 3
+            channels; that gives enlarged ones, or better ones of enlarged ones.
+        scale: what pictures are enlarged by; None for networks that enlarge.
+        tile_size: height and width of tiles, in pixels of the small picture.
+        ensemble: whether the mean over eight turned and mirrored pictures is taken
+            (the "+" of EDSR), which takes eight times as long.
+
+    Attributes:
+        name: the network's, with a ``+`` of an ensemble.
+        scale: as above.
+
+    Raises:
+        ValueError: if the network is another kind, or enlarges by another scale.
+    """
+
+    def __init__(self, network, scale=None, tile_size: int = _TILE, ensemble=False):
+        check_count("tile_size", tile_size)
+        check_flag("ensemble", ensemble)
+        self._channels = network.inputs[0].shape[-1]
+        own = _own_scale(network, self._channels)
+        if own == 1 and scale is None:
+            raise ValueError(
+                f"{network.name} takes pictures that were enlarged before; give scale"
+            )
+        if own > 1 and scale not in (None, own):
+            raise ValueError(f"{network.name} enlarges x{own}, got scale={scale!r}")
+        check_count("scale", scale or own, 2)
+        self.name = network.name + ("+" if ensemble else "")
+        self.scale = scale or own
+        self._tile = tile_size
+        self._enlarges = own > 1
+        self._ensemble = ensemble
+        radius = receptive_radius(network)
+        if not self._enlarges:
+            radius = -(-radius // self.scale)
+        self._context = radius + _TAPS
+
+        shape = [None, None, None, self._channels]
+
+        @tf.function(input_signature=[tf.TensorSpec(shape)])
+        def run(images):
+            return tf.nest.flatten(network(images, training=False))[0]
+
+        self._run = run
+
+    def __call__(self, picture, *, progress=None) -> np.ndarray:
+        """Enlarges one picture; see the module's docstring."""
+        check_picture(picture)
+        tile, context = self._tile, self._context
+        return enlarge_tiles(
+            self._enlarge, picture, self.scale, tile, context, progress
+        )
+
+    def _enlarge(self, images):
+        """Grey levels to grey levels, not rounded."""
+        is_grey = images.shape[3] == 1
+        colours = images.repeat(3, 3) if is_grey else images
+        colours = tf.cast(colours, tf.float32)
+        if self._channels == 3:
+            made = self._applied(colours)
+            return made.mean(3, keepdims=True) if is_grey else made
+        planes = _luma.to_ycbcr(colours)
+        made = self._applied(planes[..., :1])
+        if is_grey:
+            return (made - 16) * (255 / 219)
+        others = resize_bicubic(planes[..., 1:], self.scale)
+        return _luma.from_ycbcr(np.concatenate([made, others], 3))
+
+    def _applied(self, levels):
+        """The network's answer, of 0 to 255 as what it is given."""
+        if not self._enlarges:
+            levels = resize_bicubic(levels, self.scale)
+        inputs = np.asarray(levels) / np.float32(_RANGE)
+
+        def run(images):
+            return self._run(images).numpy()
+
+        made = self_ensemble(run, inputs) if self._ensemble else run(inputs)
+        return np.float32(_RANGE) * made
+
+
+def _own_scale(network, channels):
+    """What a network enlarges by; 1 if it keeps the size."""
+    shape = network.compute_output_shape((1, 8, 8, channels))
+    shape = shape[0] if isinstance(shape, list) else shape
+    factors = [side // 8 if side and not side % 8 else 0 for side in shape[1:3]]
+    if channels not in (1, 3) or shape[3] != channels or len(set(factors) - {0}) != 1:
+        raise ValueError(
+            f"{network.name} must give pictures of its input's 1 or 3 channels and a "
+            f"whole multiple of its size, gives {tuple(shape[1:])} of 8x8x{channels}"
+        )
+    return factors[0]
+
+
+def check_picture(picture) -> None:
+    """Refuses anything but bytes ``(height, width, 1 or 3)``."""
+    is_array = isinstance(picture, np.ndarray) and picture.dtype == np.uint8
+    if not is_array or picture.ndim != 3 or picture.shape[2] not in (1, 3):
+        told = getattr(picture, "shape", type(picture).__name__)
+        raise ValueError(
+            "a picture must be uint8 (height, width, channels) with 1 or 3 channels, "
+            f"got {told} of {getattr(picture, 'dtype', 'no type')}"
+        )
+    if not picture.size:
+        raise ValueError(f"a picture of {picture.shape} has no pixels")
+
+
+def evaluate_upscaler(
+    upscaler, source, *, channels: str = "y", shave=None, progress=None
+) -> metrics.UpscalingReport:
+    """Scores of all pictures of a split, made small and enlarged again.
+
+    Args:
+        upscaler: of this module.
+        source: ``data.Source`` of whole pictures; labels are ignored.
+        channels, shave: as in ``metrics.UpscalingProtocol``; None shaves the scale.
+        progress: called with the fraction of pictures that are done, or None.
+
+    Returns:
+        ``metrics.UpscalingReport``; pictures are numbered from 0.
+
+    Raises:
+        ValueError: if an argument is bad, or a picture is too small.
+    """
+    scale = upscaler.scale
+    protocol = metrics.UpscalingProtocol(
+        f"{source.name} {source.split}",
+        source.num_examples,
+        scale,
+        channels,
+        scale if shave is None else shave,
+    )
+    scores = []
+    for number, (content, _) in enumerate(source.examples):
+        truth = whole_multiple(decode_image(source.read(content), 3), scale)
+        if not min(truth.shape[:2]):
+            raise ValueError(f"picture {number} is smaller than {scale}x{scale}")
+        small = small_picture(truth, scale).numpy().astype(np.uint8)
+        scores.append(
+            metrics.score_upscaled(
+                str(number), truth.numpy(), upscaler(small), protocol
+            )
+        )
+        if progress:
+            progress((number + 1) / source.num_examples)
+    return metrics.UpscalingReport(upscaler.name, protocol, tuple(scores))
