@@ -306,6 +306,30 @@ KINDS = {
         options={"discriminator_steps": 1, "value_range": "unit"},
     ),
 }
+
+
+def _recursive_network():
+    """DRCN with two recursions."""
+    return [
+        applications.DeeplyRecursiveNetwork(
+            image_shape=(SIDE, SIDE, 1), filters=4, recursions=2, supervised=True
+        )
+    ]
+
+
+def _enlarged_pictures(count, replicas=1):
+    """(enlarged, large pictures) of ``count`` steps."""
+    random = np.random.default_rng(6)
+    pair = random.uniform(size=(2, count, BATCH, SIDE, SIDE, 1)).astype(np.float32)
+    return pair[0], pair[1]
+
+
+KINDS["super_resolution"] = Kind(
+    trainers.SuperResolutionTrainer,
+    _recursive_network,
+    {"loss": "l2", "supervision_steps": 3, "gradient_clip_value": 0.01},
+    _enlarged_pictures,
+)
 _SAMPLING = {"regions_per_image": 8, "background_range": (0.0, 0.5)}
 _ANCHORS = {**_SAMPLING, "anchors_per_image": 16, "anchor_border": 4.0}
 _FASTER = Kind(
