@@ -9,6 +9,7 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns import data, inspection
+from keras_cnns.data.decoding import decode_image
 
 FASHION = "/usr/share/datasets/fashion-mnist"
 
@@ -104,7 +105,7 @@ def _fashion(split, count):
     source = data.open_source("fashion_mnist", split, FASHION)
     images, labels = [], []
     for content, label in source.examples.take(count):
-        images.append(data.decode_image(source.read(content), 1))
+        images.append(decode_image(source.read(content), 1))
         labels.append(label)
     return np.array(images, np.float32) / 255, np.array(labels)
 
