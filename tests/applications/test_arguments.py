@@ -84,8 +84,10 @@ BUILDERS = sorted(
 OPTIONS = sorted(
     (name, option)
     for name in BUILDERS
-    for option in inspect.signature(getattr(applications, name)).parameters
-    if option != "name"
+    for option, parameter in inspect.signature(
+        getattr(applications, name)
+    ).parameters.items()
+    if option != "name" and parameter.default is not inspect.Parameter.empty
 )
 
 

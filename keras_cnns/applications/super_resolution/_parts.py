@@ -6,6 +6,7 @@ interpolation, and serve any scale.
 """
 
 import math
+import os
 import re
 
 import numpy as np
@@ -54,6 +55,14 @@ def scale_steps(scale) -> tuple:
     return (2, 2) if scale == 4 else (scale,)
 
 
+def check_free(upsampling, weights=None) -> None:
+    """Checks what any variant takes, before a network is built, which may take long."""
+    check_choice("upsampling", upsampling, UPSAMPLINGS)
+    is_file = isinstance(weights, str) and os.path.isfile(weights)
+    if weights is not None and not is_file:
+        raise ValueError(f"weights must be None or an existing file, got {weights!r}")
+
+
 def enlarge(
     x,
     filters,
@@ -79,7 +88,6 @@ def enlarge(
         initializer: function that makes the one of a kernel.
         **last: arguments of the last step's layers, such as ``dtype``.
     """
-    check_choice("upsampling", upsampling, UPSAMPLINGS)
     for number, step in enumerate(steps, start=1):
         given = last if number == len(steps) else {}
         given = {"kernel_initializer": initializer(), **given}

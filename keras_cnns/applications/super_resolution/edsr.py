@@ -21,6 +21,7 @@ from keras_cnns._checks import check_each_count, check_within
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.super_resolution._parts import (
+    check_free,
     conv,
     enlarge,
     from_pixel_shuffle,
@@ -81,6 +82,7 @@ def EDSR(
     check_each_count(blocks=blocks, filters=filters)
     check_within("residual_scale", residual_scale, "(0, 1]")
     steps = scale_steps(scale)
+    check_free(upsampling, weights)
     images = picture_input(image_shape)
     channels = image_shape[2]
     mean = _MEAN if channels == 3 else (0.0,) * channels

@@ -19,6 +19,7 @@ from keras_cnns._checks import check_each_count
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.super_resolution._parts import (
+    check_free,
     conv,
     enlarge,
     from_pixel_shuffle,
@@ -66,6 +67,7 @@ def MSRResNet(
     """
     check_each_count(blocks=blocks, filters=filters)
     steps = scale_steps(scale)
+    check_free(upsampling, weights)
     images = picture_input(image_shape)
     x = _leaky(_conv(images, filters, "first_conv"), "first")
     for number in range(1, blocks + 1):

@@ -25,6 +25,7 @@ from keras_cnns._checks import check_count, check_counts, check_each_count
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.super_resolution._parts import (
+    check_free,
     conv,
     enlarge,
     load_weights,
@@ -56,7 +57,7 @@ def RDN(
     convolutions=8,
     growth_rate=64,
     filters=64,
-    tail_filters=(),
+    tail_filters=None,
     image_shape=(None, None, 3),
     upsampling="depth_to_space",
     weights=None,
@@ -71,7 +72,7 @@ def RDN(
         growth_rate: G, filters of each of them.
         filters: of all other layers.
         tail_filters: of ReLU convolutions before the enlarging, 5x5 and then 3x3, which
-            then is one step to as many channels as pictures have; empty for none, and
+            then is one step to as many channels as pictures have; None for none, and
             steps of ``filters`` channels.
         image_shape: ``(height, width, channels)``; height and width may be None.
         upsampling: ``"depth_to_space"``, ``"icnr"``, ``"deconvolution"`` or
@@ -85,12 +86,13 @@ def RDN(
     """
     check_each_count(blocks=blocks, convolutions=convolutions, filters=filters)
     check_count("growth_rate", growth_rate)
-    if tail_filters:
+    if tail_filters is not None:
         check_counts("tail_filters", tail_filters)
     steps = scale_steps(scale)
+    check_free(upsampling, weights)
     images = picture_input(image_shape)
     x = _features(images, blocks, convolutions, growth_rate, filters)
-    for number, width in enumerate(tail_filters, start=1):
+    for number, width in enumerate(tail_filters or (), start=1):
         size = 5 if number == 1 else 3
         x = _conv(x, width, size, f"tail{number}_conv", activation="relu")
     channels = image_shape[2]

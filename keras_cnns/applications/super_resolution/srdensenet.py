@@ -18,6 +18,7 @@ from keras_cnns._checks import check_each_count
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.super_resolution._parts import (
+    check_free,
     conv,
     enlarge,
     he_normal,
@@ -61,6 +62,7 @@ def SRDenseNet(
         bottleneck_filters=bottleneck_filters,
     )
     steps = scale_steps(scale)
+    check_free(upsampling)
     images = picture_input(image_shape)
     levels = [_conv(images, convolutions * growth_rate, 3, "first_conv")]
     for number in range(1, blocks + 1):

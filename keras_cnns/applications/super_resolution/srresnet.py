@@ -18,6 +18,7 @@ from keras_cnns._checks import check_each_count
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype, normalised
 from keras_cnns.applications.super_resolution._parts import (
+    check_free,
     conv,
     enlarge,
     picture_input,
@@ -52,6 +53,7 @@ def SRResNet(
     """
     check_each_count(blocks=blocks, filters=filters)
     steps = scale_steps(scale)
+    check_free(upsampling)
     images = picture_input(image_shape)
     x = first = prelu(conv(images, filters, 9, "first_conv"), "first")
     for number in range(1, blocks + 1):
