@@ -1,5 +1,5 @@
 # make demo   trains, evaluates, exports and uses a small DenseNet on real digits
-# make test   lint and tests, 9 to 14 minutes on two cores
+# make test   lint and tests, 12 to 20 minutes on two cores
 # make test-all   the slow tests too
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
