@@ -77,14 +77,8 @@ def SRDenseNet(
         activation=lambda x, name: layers.ReLU(name=f"{name}_relu")(x),
         initializer=he_normal,
     )
-    x = conv(
-        x,
-        image_shape[2],
-        3,
-        "last_conv",
-        kernel_initializer=he_normal(),
-        dtype=head_dtype(),
-    )
+    last = {"kernel_initializer": he_normal(), "dtype": head_dtype()}
+    x = conv(x, image_shape[2], 3, "last_conv", **last)
     return keras.Model(images, x, name=name)
 
 
