@@ -81,7 +81,11 @@ class WindowLayer(keras.layers.Layer):
 
 
 class UnpoolingLayer(WindowLayer):
-    """What layers share that put pooled values back to where they came from."""
+    """What layers share that put pooled values back to where they came from.
+
+    They have ``spread(what, where)``, which returns windows ``(batch, rows, size,
+    columns, size, channels)``.
+    """
 
     def call(self, inputs):
         what, where, *pooled = inputs
@@ -89,10 +93,6 @@ class UnpoolingLayer(WindowLayer):
         maps = self.join(self.spread(what, where), *next(sides, ()))
         shape = self.compute_output_shape([x.shape for x in inputs])
         return tf.ensure_shape(maps, shape)
-
-    def spread(self, what, where):
-        """Windows ``(batch, rows, size, columns, size, channels)``."""
-        raise NotImplementedError
 
     def compute_output_shape(self, input_shape):
         batch, rows, columns, channels = input_shape[0]
