@@ -5,8 +5,9 @@
 
 Each network of a distortion sees the same images equally often, in batches of 64 by
 Adam at 1e-3; accuracy is on the test images, with the last weights. Fully connected
-networks see digits of ``rts``, ``tc`` and ``addition`` averaged over 2x2 pixels after
-their transformers have warped them at full size. All rows are trained in one process,
+networks behind a transformer see digits of ``rts``, ``tc`` and ``addition`` averaged
+over 2x2 pixels after these have warped them at full size; plain ones see all pixels.
+All rows are trained in one process,
 from images in memory, those of the data set ``distorted_digits``: for networks this
 small that is much faster than ``apps/train_classifier.py``, which trains one of them.
 """

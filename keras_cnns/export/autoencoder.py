@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_cnns import _files
-from keras_cnns.applications import autoencoder_parts
+from keras_cnns.applications import autoencoder_parts, encoded_names
 from keras_cnns.export import saved_model, verification
 
 
@@ -24,7 +24,6 @@ class _ServedAutoencoder(tf.Module):
         self._weights = network.variables
         parts = autoencoder_parts(network)
         images = tf.TensorSpec(network.input_shape, name="images")
-        encoded = [name for name in parts.output if name.startswith(("code", "where"))]
 
         @tf.function(input_signature=[images])
         def reconstruct(images):
@@ -33,7 +32,7 @@ class _ServedAutoencoder(tf.Module):
         @tf.function(input_signature=[images])
         def encode(images):
             outputs = parts(images, training=False)
-            return {name: outputs[name] for name in encoded}
+            return {name: outputs[name] for name in encoded_names(parts)}
 
         self.reconstruct, self.encode = reconstruct, encode
         if class_names:
@@ -96,13 +95,13 @@ def _cases(network):
     random = np.random.default_rng(0)
     shape = (3, *network.input_shape[1:])
     images = random.uniform(size=shape).astype(np.float32)
-    outputs = autoencoder_parts(network)(images, training=False)
+    parts = autoencoder_parts(network)
+    outputs = parts(images, training=False)
     expected = {("reconstruct", "images"): outputs["reconstruction"]}
-    for name, values in outputs.items():
-        if name.startswith(("code", "where")):
-            expected["encode", name] = values
-        if name == "logits":
-            expected["classify", "probabilities"] = tf.nn.softmax(values)
+    for name in encoded_names(parts):
+        expected["encode", name] = outputs[name]
+    if "logits" in outputs:
+        expected["classify", "probabilities"] = tf.nn.softmax(outputs["logits"])
     return [
         verification.Case(signature, {"images": images}, output, values.numpy())
         for (signature, output), values in expected.items()

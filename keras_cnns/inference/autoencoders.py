@@ -46,8 +46,8 @@ class Autoencoder:
         Returns:
             uint8 of the same shape.
         """
-        made = self._part(images, "reconstruction")
-        return data.to_bytes(made, "unit")
+        made = self._outputs(images)["reconstruction"]
+        return data.to_bytes(made.numpy(), "unit")
 
     def encode(self, images) -> dict:
         """What the decoder starts from.
@@ -59,8 +59,9 @@ class Autoencoder:
             Dict of NumPy arrays: ``code``, and ``where<n>`` of each pooling that tells
             places; see ``applications.autoencoder_parts``.
         """
-        names = [n for n in self._parts.output if n.startswith(("code", "where"))]
-        return dict(zip(names, self._part(images, *names)))
+        names = applications.encoded_names(self._parts)
+        outputs = self._outputs(images)
+        return {name: outputs[name].numpy() for name in names}
 
     def classify(self, images) -> np.ndarray:
         """Probabilities ``(batch, classes)``, float32.
@@ -75,12 +76,10 @@ class Autoencoder:
             raise ValueError(
                 f"{self.network.name} was trained without labels and classifies nothing"
             )
-        return tf.nn.softmax(self._part(images, "logits")).numpy()
+        return tf.nn.softmax(self._outputs(images)["logits"]).numpy()
 
-    def _part(self, images, *names):
-        outputs = self._parts(self.preprocessing.standardize(images), training=False)
-        values = [outputs[name].numpy() for name in names]
-        return values if len(values) > 1 else values[0]
+    def _outputs(self, images):
+        return self._parts(self.preprocessing.standardize(images), training=False)
 
 
 def reconstruct(network, images) -> np.ndarray:

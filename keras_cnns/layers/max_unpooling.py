@@ -34,7 +34,10 @@ class MaxPoolWithSwitches2D(WindowLayer):
         windows = self.part(inputs, inputs.dtype.min)
         places = _places(self.pool_size)
         maxima = tf.reduce_max(windows, [2, 4], keepdims=True)
-        where = tf.where(windows == maxima, places, self.pool_size**2)
+        is_largest = windows == maxima
+        if inputs.dtype.is_floating:
+            is_largest |= tf.math.is_nan(windows)  # the maximum is NaN, too
+        where = tf.where(is_largest, places, self.pool_size**2)
         where = tf.reduce_min(where, [2, 4], keepdims=True)
         what = tf.where(where == places, windows, tf.zeros_like(windows))
         shape, _ = self.compute_output_shape(inputs.shape)

@@ -157,7 +157,10 @@ class SamplingGrid(keras.layers.Layer):
         self.control_points = control_points
         self.align_corners = align_corners
         if transform == _SPLINE:
-            points = check_size("control_points", control_points or _CONTROL_POINTS)
+            points = check_size(
+                "control_points",
+                _CONTROL_POINTS if control_points is None else control_points,
+            )
             if min(points) < 2:
                 raise ValueError(
                     "control_points must be at least 2 rows and columns, got "

@@ -90,8 +90,9 @@ class WhatWhereTrainer(StepwiseTrainer):
 
     def test_step(self, data):
         _, report = self._loss(*data, training=False)
-        for name, values in report.items():
-            self._means[name].update_state(values)
+        for name, values in report.items():  # the batch's loss is that of each image
+            each = tf.zeros(tf.shape(data[0])[:1], values.dtype)
+            self._means[name].update_state(values + each)
         return {metric.name: metric.result() for metric in self.metrics}
 
     def objective(self, images, labels, *unlabelled):

@@ -187,6 +187,19 @@ def test_without_labels_there_is_no_classifier(data_dir, tmp_path, verify_here):
     assert set(served) == {"reconstruct", "encode"}
 
 
+def test_a_code_without_places_has_all_images(write_run, tmp_path):
+    autoencoder = inference.Autoencoder(
+        write_run(tmp_path / "run", "autoencoding", unpooling="upsampling")
+    )
+    images = np.arange(2 * 64, dtype=np.uint8).reshape(2, 8, 8, 1)
+    encoded = autoencoder.encode(images)
+    assert set(encoded) == {"code"}
+    for one, image in zip(encoded["code"], images):
+        alone = autoencoder.encode(image[np.newaxis])["code"][0]
+        np.testing.assert_allclose(one, alone, atol=1e-6)
+    assert autoencoder(images).shape == images.shape
+
+
 def test_labelled_examples_are_drawn_class_by_class_by_the_seed(data_dir):
     source = data.open_source("digits", "train", data_dir)
     drawn = []

@@ -86,7 +86,7 @@ def test_clutter_lies_around_the_whole_digit(digits):
 
 
 def test_prepared_sets(tmp_path, monkeypatch):
-    """Of scikit-learn's digits, a few: disjoint, the source told, sums for labels."""
+    """Of scikit-learn's digits, a few: disjoint, the source told."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(distorted_digits, "_LEAST", {"train": 10, "test": 10})
     name, splits = distorted_digits.read_digits(tmp_path)
@@ -100,12 +100,31 @@ def test_prepared_sets(tmp_path, monkeypatch):
     assert source.class_names == tuple(map(str, range(19)))
     folder = tmp_path / "distorted_digits" / "addition" / "1.0.0"
     assert json.loads((folder / "metadata.json").read_text()) == {"digits": name}
-    # the left one is the digit whose turn it is
     builder = DistortedDigits(config="addition", data_dir=tmp_path)
     for example in tfds.as_numpy(builder.as_dataset(split="test")):
         assert example["image"][:, :42].any() and example["image"][:, 42:].any()
     labels = [label for _, label in source.examples.as_numpy_iterator()]
     assert max(labels) <= 18 and len(set(labels)) > 5
+
+
+def test_a_pair_is_labelled_by_the_sum_of_both(monkeypatch):
+    """The left one is the digit whose turn it is."""
+
+    def show(name, digits, index, random):
+        return digits[index]
+
+    monkeypatch.setattr(distorted_digits, "distort", show)
+    labels = np.array([0, 3, 9, 5])
+    digits = np.uint8(10 * labels)[:, np.newaxis, np.newaxis] * np.ones(
+        (2, 2), np.uint8
+    )
+    drawn = list(distorted_digits.distorted("addition", "train", digits, labels))
+    rights = set()
+    for i, (image, label) in enumerate(drawn[:40]):
+        left, right = (int(image[0, column, 0]) // 10 for column in (0, 2))
+        assert left == labels[i % 4] and label == left + right
+        rights.add(right)
+    assert rights == {0, 3, 5, 9}
 
 
 def test_mnist_that_is_prepared_comes_first(tmp_path, monkeypatch):

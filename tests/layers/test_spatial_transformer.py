@@ -253,6 +253,11 @@ def test_places_far_away_or_unknown_do_no_harm():
         ("SamplingGrid", {"control_points": 4}, "control_points=4 has no effect"),
         (
             "SamplingGrid",
+            {"transform": "thin_plate_spline", "control_points": 0},
+            "control_points.*0",
+        ),
+        (
+            "SamplingGrid",
             {"transform": "thin_plate_spline", "control_points": (1, 4)},
             r"control_points must be at least 2.*\(1, 4\)",
         ),

@@ -195,3 +195,9 @@ def test_infinite_values_are_pooled():
     assert what.numpy().item() == np.inf and where.numpy().item() == 3
     made = layers.MaxUnpool2D()([what, where]).numpy().ravel().tolist()
     assert made == [0, 0, 0, np.inf]
+
+
+def test_not_a_number_is_not_hidden():
+    x = _map([[1.0, np.nan], [2.0, 3.0]])
+    what, where = layers.MaxPoolWithSwitches2D()(x)
+    assert np.isnan(what.numpy().item()) and where.numpy().item() == 1

@@ -77,6 +77,14 @@ def autoencoder_parts(network) -> keras.Model:
     return keras.Model(network.inputs, parts, name=f"{network.name}_parts")
 
 
+def encoded_names(parts) -> list:
+    """Names of what the decoder starts from, of ``autoencoder_parts``.
+
+    They are the ``code``, and ``where<n>`` of each pooling that tells places.
+    """
+    return [name for name in parts.output if name.startswith(("code", "where"))]
+
+
 class _Style(NamedTuple):
     """What the layers of one network have in common; as the builder takes it."""
 
@@ -307,5 +315,6 @@ __all__ = [
     "SWWAESTL10",
     "SWWAESmall",
     "autoencoder_parts",
+    "encoded_names",
     "parse_notation",
 ]
