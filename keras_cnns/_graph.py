@@ -190,9 +190,17 @@ def receptive_radius(network) -> int:
             upsampling, with one input; layers may be used in several places.
 
     Raises:
-        ValueError: if ``network`` is another kind of model.
+        ValueError: if ``network`` is another kind of model, or has nested models or
+            poolings.
     """
     check_functional(network)
+    for layer in network.layers:
+        kind = type(layer).__name__
+        if isinstance(layer, keras.Model) or "Pooling" in kind:
+            raise ValueError(
+                f"{network.name} has {layer.name!r} ({kind}): what its pixels depend "
+                "on is known of convolutions and upsampling alone"
+            )
     known = {}  # by id of the node: (radius in input pixels, input pixels of a pixel)
 
     def reach(tensor):
@@ -215,8 +223,9 @@ def _extent(layer):
     if isinstance(layer, layers.Conv2DTranspose):
         return -(-layer.kernel_size[0] // (2 * layer.strides[0]))
     if isinstance(layer, _CONVOLUTIONS):
-        return fractions.Fraction(
-            layer.dilation_rate[0] * (layer.kernel_size[0] - 1), 2
+        return max(
+            rate * (size // 2)
+            for rate, size in zip(layer.dilation_rate, layer.kernel_size)
         )
     return int(isinstance(layer, layers.UpSampling2D))
 

@@ -12,8 +12,7 @@ comes with TensorFlow is that:
   x3), and aliases where images shrink.
 - XLA compiles neither.
 
-Networks that are trained on one resampling and used on another lose tenths of a dB, as
-much as papers gain on each other.
+What a network was trained on is what its scores hold for.
 
 Here an axis is multiplied by a matrix that depends on sizes alone, so that it runs on
 all devices, within XLA, and has a gradient.

@@ -155,7 +155,13 @@ def load_super_resolution_evaluation(
     Returns:
         Dataset of batches of one, as ``load_super_resolution_training`` gives; large
         pictures are cropped to multiples of the scale.
+
+    Raises:
+        ValueError: if an argument is something else.
     """
+    check_count("scale", scale)
+    check_choice("channels", channels, (1, 3))
+    check_flag("enlarged", enlarged)
 
     def transform(content, _):
         picture = decode_image(source.read(content), 3)

@@ -59,8 +59,7 @@ class NetworkUpscaler:
 
     Tiles overlap by what the network's pixels depend on, so that the picture is the one
     that the network gives of the whole, and memory is bounded by a tile: about 4 bytes
-    times its pixels, with their surroundings, times the channels of the network's
-    widest two maps.
+    times the values of the network's largest two maps of a tile and its surroundings.
 
     A network of one channel gets luma; colour is interpolated. One of three channels
     gets grey pictures three times, and the mean of its channels is taken.

@@ -3,11 +3,9 @@
 The literature's numbers are of luma (Y of BT.601, 16 to 235, with a peak of 255), of
 pictures rounded to bytes, without as many pixels of each border as the scale, and means
 over pictures of their own decibels. RGB instead of Y costs about 2 dB, full-range luma
-1.3, the mean of squared errors over all pictures a few tenths; so scores are compared
-under equal protocols alone.
+1.3; so scores are compared under equal protocols alone.
 
-Luma is not rounded itself. MATLAB's ``rgb2ycbcr`` of bytes rounds it, which moves a
-score by some hundredths of a dB.
+Luma is not rounded itself. MATLAB's ``rgb2ycbcr`` of bytes rounds it.
 """
 
 import dataclasses
@@ -191,8 +189,9 @@ def compare_upscaling(first: UpscalingReport, second: UpscalingReport) -> dict:
         first, second: reports of equal protocol, of the same pictures.
 
     Returns:
-        Second less first: ``psnr``, ``ssim``, means over pictures (None where a PSNR
-        is), and ``by_picture``, the gain in PSNR by name.
+        Second less first: ``by_picture``, the gain in PSNR by name, None where one of
+        the two is the truth; ``psnr``, the mean of those that are not None, or None;
+        and ``ssim``, a mean over all pictures.
 
     Raises:
         ValueError: if their protocols or pictures differ; names what does.
@@ -201,13 +200,15 @@ def compare_upscaling(first: UpscalingReport, second: UpscalingReport) -> dict:
     one, other = ([p.name for p in r.pictures] for r in (first, second))
     if one != other:
         raise ValueError(f"the reports are of different pictures: {one} and {other}")
+    gains = {
+        a.name: _difference(a.psnr, b.psnr)
+        for a, b in zip(first.pictures, second.pictures)
+    }
+    finite = [gain for gain in gains.values() if gain is not None]
     return {
-        "psnr": _difference(first.psnr, second.psnr),
+        "psnr": float(np.mean(finite)) if finite else None,
         "ssim": second.ssim - first.ssim,
-        "by_picture": {
-            a.name: _difference(a.psnr, b.psnr)
-            for a, b in zip(first.pictures, second.pictures)
-        },
+        "by_picture": gains,
     }
 
 

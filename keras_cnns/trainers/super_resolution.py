@@ -30,8 +30,8 @@ class SuperResolutionTrainer(StepwiseTrainer):
         loss: ``"l1"``, mean absolute differences, or ``"l2"``, mean squared ones.
         supervision_steps: as above; 0: the first output alone.
         gradient_clip_value: theta of VDSR's clipping: each gradient is limited to
-            +-theta divided by the learning rate, so that no update exceeds theta; 0:
-            no limit.
+            +-theta divided by the learning rate, so that without momentum no
+            gradient moves a weight by more than theta; 0: no limit.
         shave: pixels of each border that evaluation leaves out; papers take the scale.
         **options: of ``StepwiseTrainer``.
 

@@ -219,6 +219,25 @@ def test_rdn_reads_files_of_the_keras_port(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "upsampling", ["depth_to_space", "icnr", "deconvolution", "nearest"]
+)
+@pytest.mark.parametrize("build", [applications.EDSR, applications.MSRResNet])
+def test_own_files_are_read(build, upsampling, tmp_path):
+    source = build(2, upsampling=upsampling, **SMALL)
+    path = str(tmp_path / "own.h5")
+    applications.save_weights(source, path)
+    copy = build(2, upsampling=upsampling, weights=path, **SMALL)
+    picture, _ = small_picture()
+    np.testing.assert_array_equal(copy(picture), source(picture))
+
+
+@pytest.mark.parametrize("build", [applications.ESPCN, applications.FSRCNN])
+def test_squares_of_one_colour_are_refused(build):
+    with pytest.raises(ValueError, match="upsampling.*'nearest'"):
+        build(2, upsampling="nearest")
+
+
+@pytest.mark.parametrize(
     ("name", "size"), [("srcnn915", 21), ("srcnn935", 19), ("srcnn955", 17)]
 )
 def test_srcnn_without_padding(name, size, by_shapes):

@@ -111,7 +111,7 @@ def test_images_of_unknown_size_in_batches_by_xla():
 
 
 def test_is_not_tensorflows():
-    """Which the reason for the module is: 16 grey levels at the border, 0.15 within."""
+    """Which the reason for the module is: it differs at the border, not within."""
     noise = 255 * np.random.default_rng(0).integers(0, 2, (30, 30, 1))
     noise = noise.astype(np.float32)
     ours = data.resize_bicubic(noise, HALF)

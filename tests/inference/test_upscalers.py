@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from skimage.data import chelsea
 from tensorflow import keras
@@ -24,15 +25,25 @@ def picture(height=23, width=17, channels=3):
 
 @pytest.fixture(scope="module")
 def networks():
-    """One of each kind: luma and colour, enlarging and of enlarged pictures."""
+    """One of each kind: luma and colour, enlarging and of enlarged pictures.
+
+    Their kernels have unit gain, so that each pixel in reach shows.
+    """
     keras.utils.set_random_seed(0)
-    return {
+    found = {
         "edsr": applications.EDSR(3, **SMALL),
         "fsrcnn": applications.FSRCNN(2, filters=6, shrunk_filters=4, mapping_layers=1),
         "msrresnet": applications.MSRResNet(4, **SMALL),
         "vdsr": applications.VeryDeepSuperResolution(filters=4, depth=3),
         "drcn": applications.DeeplyRecursiveNetwork(filters=4, recursions=3),
     }
+    random = np.random.default_rng(0)
+    for network in found.values():
+        for weight in network.trainable_weights:
+            if len(weight.shape) == 4:
+                gain = np.prod(weight.shape[:3]) ** -0.5
+                weight.assign(random.normal(0, gain, weight.shape))
+    return found
 
 
 SCALES = {"edsr": 3, "fsrcnn": 2, "msrresnet": 4, "vdsr": 3, "drcn": 2}
@@ -75,6 +86,31 @@ def test_bicubic_is_imresize_in_tiles():
 def test_receptive_fields_are_the_published_ones(build, radius):
     """13 and 17 pixels of the SRCNNs, 41 of VDSR and of DRCN."""
     assert receptive_radius(build()) == radius
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_nothing_beyond_the_receptive_field_matters(name, networks):
+    network = networks[name]
+    radius = receptive_radius(network)
+    side = 2 * radius + 7
+    shape = (1, side, side, network.input_shape[-1])
+    x = tf.constant(np.random.default_rng(0).uniform(size=shape), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = network(x)
+        middle = y.shape[1] // 2
+        pixel = tf.reduce_sum(y[0, middle, middle])
+    found = np.abs(tape.gradient(pixel, x)[0]).max(-1)
+    at = middle * side // y.shape[1]
+    reach = np.abs(np.argwhere(found > 0) - at).max()
+    assert radius - 2 <= reach <= radius  # rounded up, by a fine pixel more
+
+
+def test_poolings_have_no_receptive_field_here():
+    inputs = keras.Input((None, None, 1))
+    network = keras.Model(inputs, keras.layers.AveragePooling2D()(inputs), name="small")
+    with pytest.raises(ValueError, match="small has 'average_pooling2d.*Pooling2D"):
+        receptive_radius(network)
 
 
 def test_networks_that_change_nothing_give_the_bicubic_picture(networks):

@@ -81,6 +81,22 @@ def test_gains_by_picture():
     assert gains["psnr"] == pytest.approx(np.mean(list(gains["by_picture"].values())))
 
 
+def test_a_picture_without_error_is_left_out_of_the_mean_gain():
+    """Of both methods: the gain is of the same pictures."""
+
+    def scored(*decibels):
+        pictures = [
+            metrics.UpscaledPicture(name, value, 0.9)
+            for name, value in zip("ab", decibels)
+        ]
+        return metrics.UpscalingReport("m", Y, tuple(pictures))
+
+    gains = metrics.compare_upscaling(scored(None, 30.0), scored(60.0, 29.0))
+    assert gains["psnr"] == -1 and gains["by_picture"] == {"a": None, "b": -1}
+    nothing = metrics.compare_upscaling(scored(None, None), scored(None, 30.0))
+    assert nothing["psnr"] is None
+
+
 @pytest.mark.parametrize(
     ("field", "value", "quoted"),
     [

@@ -21,6 +21,8 @@ from keras_cnns.layers import DepthToSpace, NearestUpsampling2D
 
 SCALES = (2, 3, 4)
 UPSAMPLINGS = ("depth_to_space", "icnr", "deconvolution", "nearest")
+# Of a network's last layer: "nearest" would end in squares of one colour.
+LAST_UPSAMPLINGS = UPSAMPLINGS[:3]
 
 
 def picture_input(image_shape):
@@ -55,9 +57,9 @@ def scale_steps(scale) -> tuple:
     return (2, 2) if scale == 4 else (scale,)
 
 
-def check_free(upsampling, weights=None) -> None:
+def check_free(upsampling, weights=None, allowed=UPSAMPLINGS) -> None:
     """Checks what any variant takes, before a network is built, which may take long."""
-    check_choice("upsampling", upsampling, UPSAMPLINGS)
+    check_choice("upsampling", upsampling, allowed)
     is_file = isinstance(weights, str) and os.path.isfile(weights)
     if weights is not None and not is_file:
         raise ValueError(f"weights must be None or an existing file, got {weights!r}")
@@ -82,7 +84,8 @@ def enlarge(
         steps: factors of height and width, one after the other.
         upsampling: ``"depth_to_space"``, a convolution to as many channels as a square
             has pixels; ``"icnr"``, the same with equal first weights for all pixels of
-            a square; ``"deconvolution"``, a transposed convolution of that stride.
+            a square; ``"deconvolution"``, a transposed convolution of that stride;
+            ``"nearest"``, a convolution and its pixels repeated.
         size: of the kernels.
         activation: function of a map and a name, after each step.
         initializer: function that makes the one of a kernel.
@@ -195,9 +198,12 @@ def scale_by_shuffles(stored, after="last_conv"):
 
 
 def whole_root(pixels):
-    """The side of a square of as many pixels; None if there is none."""
+    """The side of a square of as many pixels; None of one pixel or of no square.
+
+    Upsamplings without depth to space have the same channels before and after.
+    """
     root = math.isqrt(pixels)
-    return root if root and root**2 == pixels else None
+    return root if root > 1 and root**2 == pixels else None
 
 
 def from_pixel_shuffle(arrays) -> list:

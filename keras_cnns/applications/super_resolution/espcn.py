@@ -14,6 +14,7 @@ from keras_cnns._checks import check_counts
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.super_resolution._parts import (
+    LAST_UPSAMPLINGS,
     check_free,
     check_scale,
     conv,
@@ -45,7 +46,7 @@ def ESPCN(
     """
     check_scale(scale)
     check_counts("filters", filters)
-    check_free(upsampling)
+    check_free(upsampling, allowed=LAST_UPSAMPLINGS)
     images = x = picture_input(image_shape)
     for number, width in enumerate(filters, start=1):
         size = 5 if number == 1 else 3

@@ -21,6 +21,7 @@ from keras_cnns._checks import check_each_count
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.super_resolution._parts import (
+    LAST_UPSAMPLINGS,
     check_free,
     check_scale,
     conv,
@@ -61,7 +62,7 @@ def FSRCNN(
     check_each_count(
         filters=filters, shrunk_filters=shrunk_filters, mapping_layers=mapping_layers
     )
-    check_free(upsampling)
+    check_free(upsampling, allowed=LAST_UPSAMPLINGS)
     images = picture_input(image_shape)
     x = _layer(images, filters, 5, "extract")
     x = _layer(x, shrunk_filters, 1, "shrink")

@@ -49,7 +49,8 @@ def SRDenseNet(
             ``convolutions`` times as many.
         bottleneck_filters: of the 1x1 convolution and of the enlarging layers.
         image_shape: ``(height, width, channels)``; height and width may be None.
-        upsampling: ``"deconvolution"``, ``"depth_to_space"`` or ``"icnr"``.
+        upsampling: ``"deconvolution"``, ``"depth_to_space"``, ``"icnr"`` or
+            ``"nearest"``.
 
     Returns:
         A ``keras.Model`` from pictures ``(batch, height, width, channels)`` in [0, 1]
