@@ -14,7 +14,12 @@ from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice
 from keras_cnns._graph import copy_of
-from keras_cnns.inspection.flat_copy import copy_named, flat_copy, is_operation
+from keras_cnns.inspection.flat_copy import (
+    copy_named,
+    flat_copy,
+    is_identity,
+    is_operation,
+)
 
 _RECTIFIERS = (layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ThresholdedReLU)
 _RECTIFIER_FUNCTIONS = (
@@ -31,12 +36,8 @@ _OTHER_OPERATIONS = (
     *("math.tanh", "math.maximum", *_NORMALISING_OPERATIONS),
 )
 _LINEAR = (None, keras.activations.linear)
-_NORMALISERS = (
-    keras.activations.softmax,
-    keras.activations.sigmoid,
-    tf.nn.softmax,
-    tf.nn.sigmoid,
-)
+_SIGMOIDS = (keras.activations.sigmoid, tf.nn.sigmoid)
+_NORMALISERS = (keras.activations.softmax, tf.nn.softmax, *_SIGMOIDS)
 
 
 @tf.custom_gradient
@@ -107,6 +108,7 @@ class RuledCopy:
             own gradient stays, and of ``Lambda`` layers, which cannot be looked into.
         removed: name of the layer whose softmax or sigmoid was left out at the end;
             empty if none was.
+        is_sigmoid: whether it was a sigmoid, of classes that do not exclude each other.
     """
 
     model: keras.Model
@@ -114,6 +116,7 @@ class RuledCopy:
     replaced: tuple
     kept: tuple
     removed: str = ""
+    is_sigmoid: bool = False
 
 
 def guided_copy(model) -> keras.Model:
@@ -177,7 +180,8 @@ def ruled_copy(model, rule, logits=False) -> RuledCopy:
         )
     if logits and len(copy.outputs) > 1:
         copy = keras.Model(copy.inputs, copy.outputs[0], name=copy.name)
-    return RuledCopy(copy, rule, tuple(replaced), tuple(kept), "".join(removed))
+    names = tuple(replaced), tuple(kept), "".join(removed)
+    return RuledCopy(copy, rule, *names, bool(removed) and _is_sigmoid(last))
 
 
 def _few(names):
@@ -185,12 +189,16 @@ def _few(names):
 
 
 def _last_layer(model):
-    """The layer that the first output comes from, within nested models too."""
-    tensor = model.outputs[0]
-    layer = tensor.node.layer
-    while isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
-        layer = layer.outputs[0].node.layer
-    return layer
+    """The layer that makes the first output, within nested models too."""
+    node = model.outputs[0].node
+    while True:
+        layer = node.layer
+        if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+            node = layer.outputs[0].node
+        elif is_identity(layer):
+            node = node.keras_inputs[0].node
+        else:
+            return layer
 
 
 def _normalises(layer):
@@ -198,7 +206,16 @@ def _normalises(layer):
     if is_operation(layer):
         return _operation(layer) in _NORMALISING_OPERATIONS
     activation = getattr(layer, "activation", None)
-    return isinstance(layer, layers.Softmax) or activation in _NORMALISERS
+    is_layer = isinstance(layer, layers.Softmax) or isinstance(
+        activation, layers.Softmax
+    )
+    return is_layer or activation in _NORMALISERS
+
+
+def _is_sigmoid(layer):
+    if is_operation(layer):
+        return _operation(layer) == "math.sigmoid"
+    return getattr(layer, "activation", None) in _SIGMOIDS
 
 
 def _operation(layer):

@@ -6,6 +6,7 @@ from scipy import ndimage
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_within
+from keras_cnns.inspection.flat_copy import is_identity
 from keras_cnns.inspection.gradient_maps import class_gradients
 from keras_cnns.inspection.inspected import as_inspected
 
@@ -58,7 +59,7 @@ def _pooled_maps(model):
             head = layer
         elif isinstance(layer, layers.GlobalAveragePooling2D):
             return layer.input.node.layer.name, head
-        elif not isinstance(layer, _BETWEEN) and not _is_identity(layer):
+        elif not isinstance(layer, _BETWEEN) and not is_identity(layer):
             break
         layer = layer.input.node.layer
     raise ValueError(
@@ -66,12 +67,6 @@ def _pooled_maps(model):
         f"the end, but {model.name} has {layer.name!r} ({type(layer).__name__}) there; "
         "take grad_cam"
     )
-
-
-def _is_identity(layer):
-    if isinstance(layer, layers.InputLayer) or not isinstance(layer, layers.Activation):
-        return False
-    return layer.activation is tf.keras.activations.linear
 
 
 def grad_cam(model, images, classes=None, layer=None) -> np.ndarray:

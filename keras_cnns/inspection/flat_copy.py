@@ -119,7 +119,8 @@ def copy_named(layer, name):
     """A layer of the same config and another name, with fresh weights.
 
     The activation is handed over as it is: a function that is not registered with
-    Keras cannot be made of a config.
+    Keras cannot be made of a config. The name is set afterwards: classes need not take
+    one.
 
     Raises:
         ValueError: if the layer's class cannot be made of its config.
@@ -134,21 +135,31 @@ def copy_named(layer, name):
             dtype=layer.dtype_policy,
         )
     try:
-        config = {**layer.get_config(), "name": name}
+        config = layer.get_config()
         activation = vars(layer).get("activation")
-        if not callable(activation) or "activation" not in config:
-            return type(layer).from_config(config)
-        copy = type(layer).from_config({**config, "activation": None})
+        has_own = callable(activation) and "activation" in config
+        if has_own:
+            config = {**config, "activation": None}
+        copy = type(layer).from_config(config)
+        if has_own:
+            is_layer = isinstance(activation, layers.Layer)
+            copy.activation = copy_of(activation) if is_layer else activation
     except (NotImplementedError, TypeError, ValueError) as error:
+        # The last line: Keras quotes the whole config before it.
         reason = str(error).strip().splitlines()
         raise ValueError(
             f"layer {layer.name!r} of {type(layer).__name__} cannot be copied"
-            f"{': ' + reason[0] if reason else ''}; its get_config must give all "
+            f"{': ' + reason[-1] if reason else ''}; its get_config must give all "
             "arguments"
         ) from error
-    is_layer = isinstance(activation, layers.Layer)
-    copy.activation = copy_of(activation) if is_layer else activation
+    copy._name = name
     return copy
+
+
+def is_identity(layer) -> bool:
+    """Whether a layer hands on what it gets, in another precision perhaps."""
+    is_activation = isinstance(layer, layers.Activation)
+    return is_activation and layer.activation is keras.activations.linear
 
 
 def is_operation(layer) -> bool:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import tensorflow as tf
+from scipy import special
 from tensorflow import keras
 
 from keras_cnns._checks import check_count, is_whole
 from keras_cnns.inspection.backward_rules import ruled_copy
-from keras_cnns.inspection.flat_copy import flat_copy
+from keras_cnns.inspection.flat_copy import flat_copy, is_identity
 
 # What stands between the last maps and the classifier, and is no feature map itself.
 _AFTER_MAPS = (
@@ -68,12 +69,11 @@ class InspectedClassifier:
         )
 
     def probabilities(self, images) -> np.ndarray:
-        """Softmax of the logits; the sigmoid of a single one."""
+        """Softmax of the logits; sigmoid of one class, or where the model has it."""
         logits = self.scores(images).astype(np.float64)
-        if self.num_classes == 1:
-            return 1 / (1 + np.exp(-logits))
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        if self.num_classes == 1 or self.copy.is_sigmoid:
+            return special.expit(logits)
+        return special.softmax(logits, axis=1)
 
     def classes_of(self, images, classes=None) -> np.ndarray:
         """The class of each image: as given, one for all, or the one scored best.
@@ -149,12 +149,12 @@ class InspectedClassifier:
         Raises:
             ValueError: if no layer gives maps.
         """
-        for layer in reversed(self.model.layers):
-            shape = tuple(layer.get_output_at(0).shape) if layer.inbound_nodes else ()
-            is_map = len(shape) == 4 and shape[1:3] != (1, 1)
-            is_input = isinstance(layer, keras.layers.InputLayer)
-            if is_map and not is_input and not isinstance(layer, _AFTER_MAPS):
-                return layer.name
+        for name in reversed(self.map_layers()):
+            layer = self.model.get_layer(name)
+            is_reduced = tuple(layer.get_output_at(0).shape[1:3]) == (1, 1)
+            is_after = isinstance(layer, _AFTER_MAPS) or is_identity(layer)
+            if not is_reduced and not is_after:
+                return name
         raise ValueError(f"{self.model.name} has no layer that gives maps")
 
     def map_layers(self) -> list:

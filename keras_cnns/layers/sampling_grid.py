@@ -93,6 +93,19 @@ class _Spline:
         return tf.stack([x, y], -1) + tf.einsum("pk,bkc->bpc", weights, moves)
 
 
+def _checked_points(control_points):
+    """Rows and columns of the control points, 4 by 4 of None."""
+    if control_points is None:
+        return _CONTROL_POINTS
+    points = check_size("control_points", control_points)
+    if min(points) < 2:
+        raise ValueError(
+            "control_points must be at least 2 rows and columns, got "
+            f"{control_points!r}"
+        )
+    return points
+
+
 @keras.saving.register_keras_serializable("keras_cnns")
 class SamplingGrid(keras.layers.Layer):
     """The place in the input for each cell of a spatial transformer's output.
@@ -157,15 +170,7 @@ class SamplingGrid(keras.layers.Layer):
         self.control_points = control_points
         self.align_corners = align_corners
         if transform == _SPLINE:
-            points = check_size(
-                "control_points",
-                _CONTROL_POINTS if control_points is None else control_points,
-            )
-            if min(points) < 2:
-                raise ValueError(
-                    "control_points must be at least 2 rows and columns, got "
-                    f"{control_points!r}"
-                )
+            points = _checked_points(control_points)
             self._function = _Spline(points)
         else:
             scale = _FIXED_SCALE if scale is None else scale

@@ -84,7 +84,7 @@ def test_every_method_is_reached_from_a_shell(finish, classifier_run, images, tm
         ({"patch": 9, "methods": ["occlusion"]}, "patch .9, 9. is larger than images"),
         ({"images": ["nothing.png"]}, "'nothing.png' is neither a file nor a folder"),
         ({"model": "resnet18"}, "give either --run_dir or --model"),
-        ({"weights": "imagenet"}, "weights"),
+        ({"weights": "imagenet"}, "--weights=imagenet has no effect"),
         (
             {"run_dir": None, "model": "resnet18"},
             "--model=resnet18 needs --weights",

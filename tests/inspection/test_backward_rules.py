@@ -225,6 +225,25 @@ def test_networks_without_relu_are_refused(activation):
             inspection.InspectedClassifier(model, rule)
 
 
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (layers.Dense(3, activation="sigmoid"), tf.nn.sigmoid),
+        (layers.Dense(3, activation=layers.Softmax()), tf.nn.softmax),
+    ],
+)
+def test_probabilities_are_the_models(images, end, expected):
+    """Also where a cast, or another identity, stands behind."""
+    inputs = keras.Input(images.shape[1:])
+    logits = end(layers.Flatten()(layers.ReLU()(inputs)))
+    outputs = layers.Activation("linear", dtype="float32")(logits)
+    model = keras.Model(inputs, outputs)
+    classifier = inspection.InspectedClassifier(model)
+    np.testing.assert_allclose(classifier.probabilities(images), model(images), 1e-5)
+    scores = classifier.scores(images)
+    np.testing.assert_allclose(expected(scores), model(images), 1e-5)
+
+
 class _NoConfig(layers.Layer):
     def __init__(self, factor):
         super().__init__(name="factor")
@@ -234,10 +253,18 @@ class _NoConfig(layers.Layer):
         return self.factor * x
 
 
+def test_layers_without_a_name_among_their_arguments_are_copied():
+    inputs = keras.Input((4, 4, 1))
+    copy = inspection.ruled_copy(keras.Model(inputs, _NoConfig(2)(inputs)), "gradient")
+    np.testing.assert_array_equal(copy.model(np.ones((1, 4, 4, 1))), 2)
+
+
 def test_what_cannot_be_inspected_is_refused():
     inputs = keras.Input((4, 4, 1))
     with pytest.raises(ValueError, match="'factor' of _NoConfig cannot be copied"):
-        inspection.ruled_copy(keras.Model(inputs, _NoConfig(2)(inputs)), "gradient")
+        inspection.ruled_copy(
+            keras.Model(inputs, _NoConfig(np.ones(1))(inputs)), "gradient"
+        )
     with pytest.raises(ValueError, match="rule must be 'gradient' or 'guided'"):
         inspection.ruled_copy(keras.Model(inputs, layers.ReLU()(inputs)), "lrp")
     with pytest.raises(ValueError, match="a classifier gives"):

@@ -79,6 +79,12 @@ def test_guided_grad_cam_is_the_product(images):
 def test_last_maps_are_before_pooling():
     model = applications.create_model("small_convnet", input_shape=(16, 16, 3))
     assert inspection.InspectedClassifier(model).last_maps() == "conv4"
+    inputs = keras.Input((16, 16, 3))
+    part = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)
+    base = keras.Model(inputs, keras.layers.MaxPooling2D()(part), name="base")
+    x = keras.layers.GlobalAveragePooling2D()(base(inputs))
+    whole = keras.Model(inputs, keras.layers.Dense(3)(x))
+    assert inspection.InspectedClassifier(whole).last_maps() == "base/conv"
 
 
 def test_normalised_maps_and_boxes():
