@@ -7,9 +7,10 @@ Each network of a distortion sees the same images equally often, in batches of 6
 Adam at 1e-3; accuracy is on the test images, with the last weights. Fully connected
 networks behind a transformer see digits of ``rts``, ``tc`` and ``addition`` averaged
 over 2x2 pixels after these have warped them at full size; plain ones see all pixels.
-All rows are trained in one process,
-from images in memory, those of the data set ``distorted_digits``: for networks this
-small that is much faster than ``apps/train_classifier.py``, which trains one of them.
+All rows are trained in one process, from images in memory: for networks this small that
+is much faster than ``apps/train_classifier.py``, which trains one of them. The images
+are those of the data set ``distorted_digits``, or with ``--images`` these and more of
+the same digits, so that a budget of updates need not be one of repetitions.
 """
 
 import time
@@ -42,7 +43,10 @@ DISTORTIONS = {
 
 _DISTORTIONS = flags.DEFINE_list("distortions", list(DISTORTIONS), "which ones")
 _NETWORKS = flags.DEFINE_list("networks", [], "registry names; empty: those above")
-_EPOCHS = flags.DEFINE_integer("epochs", 5, "epochs of every row", lower_bound=1)
+_EPOCHS = flags.DEFINE_integer("epochs", 3, "epochs of every row", lower_bound=1)
+_IMAGES = flags.DEFINE_integer(
+    "images", 60_000, "to train on; 0: those of the data set", lower_bound=0
+)
 _SEED = flags.DEFINE_integer("seed", 0, "of initial weights and order")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "where TFDS may have MNIST")
 _JSON = flags.DEFINE_string("json_file", "", "file that gets the table; empty: none")
@@ -55,7 +59,8 @@ def read(distortion) -> tuple:
     print(f"{distortion}, digits of {name}", flush=True)
     arrays = []
     for split, digits in splits.items():
-        drawn = distorted_digits.distorted(distortion, split, *digits)
+        least = _IMAGES.value if split == "train" else 0
+        drawn = distorted_digits.distorted(distortion, split, *digits, least)
         images, labels = (np.array(part) for part in zip(*drawn))
         arrays.append((images.astype(np.float32), np.eye(depth)[labels]))
     mean, std = arrays[0][0].mean(), arrays[0][0].std()
@@ -85,6 +90,7 @@ def train(name, downsampling, train, test) -> dict:
         "network": name,
         "params": network.count_params(),
         "accuracy": report["accuracy"],
+        "images": len(train[0]),
         "epochs": _EPOCHS.value,
         "seconds": round(spent[0], 1),
         "cpu_seconds": round(spent[1], 1),

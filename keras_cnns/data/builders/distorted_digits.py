@@ -203,19 +203,23 @@ class DistortedDigits(tfds.core.GeneratorBasedBuilder):
             yield i, {"image": image, "label": label}
 
 
-def distorted(name: str, split: str, digits: np.ndarray, labels: np.ndarray):
+def distorted(
+    name: str, split: str, digits: np.ndarray, labels: np.ndarray, least: int = 0
+):
     """All images of a configuration, always the same ones.
 
     Args:
         name: of the configuration.
         split: ``"train"`` or ``"test"``.
         digits, labels: of the split, as of ``read_digits``.
+        least: number of images, rounded up to as many of each digit; 0: the data
+            set's. More of them begin with the same ones.
 
     Yields:
         (image ``(height, width, 1)`` uint8, label).
     """
     number = list(_DISTORTIONS).index(name)
-    for i in range(len(digits) * -(-_LEAST[split] // len(digits))):
+    for i in range(len(digits) * -(-(least or _LEAST[split]) // len(digits))):
         random = np.random.default_rng([_SEED, number, split == "test", i])
         index = i % len(digits)
         if name == "addition":
