@@ -6,8 +6,6 @@ The signatures take images in [0, 1]. ``reconstruct`` gives ``images``, not clip
 ``label``.
 """
 
-import os
-
 import numpy as np
 import tensorflow as tf
 
@@ -37,23 +35,14 @@ class _ServedAutoencoder(tf.Module):
         self.reconstruct, self.encode = reconstruct, encode
         if class_names:
             self._labels_asset = tf.saved_model.Asset(labels_file)
-            self.classify = _classify(parts, images, tf.constant(class_names))
+            names = tf.constant(class_names)
 
+            @tf.function(input_signature=[images])
+            def classify(images):
+                probabilities = tf.nn.softmax(parts(images, training=False)["logits"])
+                return saved_model.classified(probabilities, names)
 
-def _classify(parts, images, names):
-    """The function of images to probabilities and labels."""
-
-    @tf.function(input_signature=[images])
-    def classify(images):
-        probabilities = tf.nn.softmax(parts(images, training=False)["logits"])
-        best = tf.argmax(probabilities, axis=-1)
-        return {
-            "probabilities": probabilities,
-            "class_id": best,
-            "label": tf.gather(names, best),
-        }
-
-    return classify
+            self.classify = classify
 
 
 def export_autoencoder(network, export_dir: str, name: str, *, class_names=()):
@@ -81,8 +70,7 @@ def export_autoencoder(network, export_dir: str, name: str, *, class_names=()):
             f"{len(class_names)} class names for {network.name}, which has {classes}"
         )
     with _files.scratch_folder(export_dir) as scratch:
-        labels_file = os.path.join(scratch, saved_model.LABELS)
-        _files.write_text(labels_file, "".join(f"{c}\n" for c in class_names))
+        labels_file = saved_model.write_labels(scratch, class_names)
         served = _ServedAutoencoder(network, list(class_names), labels_file)
         signatures = ("reconstruct", "encode", *(["classify"] if class_names else []))
         return saved_model.write_version(

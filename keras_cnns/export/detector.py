@@ -7,8 +7,6 @@ each. Of networks that are given proposals there is the first one only, which ta
 these too, ``rois``. Class names are the asset ``labels.txt``.
 """
 
-import os
-
 import numpy as np
 import tensorflow as tf
 
@@ -118,8 +116,7 @@ def export_detector(
         OSError: if it cannot be written.
     """
     with _files.scratch_folder(export_dir) as scratch:
-        labels_file = os.path.join(scratch, saved_model.LABELS)
-        _files.write_text(labels_file, "".join(f"{c}\n" for c in class_names))
+        labels_file = saved_model.write_labels(scratch, class_names)
         served = _ServedDetector(detect, preprocessing, sides, labels_file)
         signatures = ["serving_default"]
         if not detect.takes_regions:

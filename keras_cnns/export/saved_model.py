@@ -52,16 +52,32 @@ class _ServedClassifier(tf.Module):
             images = tf.map_fn(
                 preprocessing, image_bytes, fn_output_signature=tf.TensorSpec(size)
             )
-            probabilities = network(images, training=False)
-            best = tf.argmax(probabilities, axis=-1)
-            return {
-                "probabilities": probabilities,
-                "class_id": best,
-                "label": tf.gather(names, best),
-            }
+            return classified(network(images, training=False), names)
 
         self.serving_default = serving_default
         self.serve_images = serve_images
+
+
+def classified(probabilities, names) -> dict:
+    """What a served function tells of classes.
+
+    Args:
+        probabilities: ``(batch, classes)``.
+        names: ``(classes,)`` strings.
+    """
+    best = tf.argmax(probabilities, axis=-1)
+    return {
+        "probabilities": probabilities,
+        "class_id": best,
+        "label": tf.gather(names, best),
+    }
+
+
+def write_labels(folder, class_names) -> str:
+    """Writes the asset of class names, a line for each, and returns its path."""
+    path = os.path.join(folder, LABELS)
+    _files.write_text(path, "".join(f"{c}\n" for c in class_names))
+    return path
 
 
 def export_saved_model(
@@ -105,10 +121,11 @@ def export_saved_model(
     if warmup_requests:
         warmup.check_available()
     with _files.scratch_folder(export_dir) as scratch:
-        labels_file = os.path.join(scratch, LABELS)
-        _files.write_text(labels_file, "".join(f"{c}\n" for c in class_names))
         served = _ServedClassifier(
-            network, preprocessing, list(class_names), labels_file
+            network,
+            preprocessing,
+            list(class_names),
+            write_labels(scratch, class_names),
         )
 
         def add_warmup(folder):

@@ -43,7 +43,8 @@ class BilinearSampler(keras.layers.Layer):
         self.align_corners = align_corners
 
     def build(self, input_shape):
-        maps, grid = map(tuple, input_shape)
+        pair = input_shape if isinstance(input_shape, list) else [input_shape, ()]
+        maps, grid = map(tuple, pair)
         if len(maps) != 4 or maps[-1] is None or len(grid) != 4 or grid[-1] != 2:
             raise ValueError(
                 "BilinearSampler takes maps (batch, height, width, channels) and a "

@@ -191,6 +191,11 @@ class SamplingGrid(keras.layers.Layer):
         return self._function.identity(shift)
 
     def build(self, input_shape):
+        if not self.size and not isinstance(input_shape, list):
+            raise ValueError(
+                "SamplingGrid without a size takes a list of parameters and maps, got "
+                f"one tensor {tuple(input_shape)}"
+            )
         shape = input_shape if self.size else input_shape[0]
         if tuple(shape)[1:] != (self.num_parameters,):
             raise ValueError(

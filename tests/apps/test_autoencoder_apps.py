@@ -30,6 +30,19 @@ def trained(small_options, tmp_path_factory, verifying_here):
     return folder / "run", folder / "saved" / "swwae_small" / "1", progress
 
 
+def test_a_models_layers_take_the_datas_classes(write_run, tmp_path):
+    for name in ("a", "b", "c"):
+        folder = tmp_path / "images" / "train" / name
+        folder.mkdir(parents=True)
+        Image.new("L", (16, 16)).save(folder / "image.png")
+    options = {"dataset": str(tmp_path / "images"), "validation_split": ""}
+    options |= {"notation": "", "num_labels": 3, "labelled_batch_size": 3}
+    options |= {"train_split": "train", "batch_size": 3}
+    run = runs.read_run(write_run(tmp_path / "run", "autoencoding", **options))
+    notation = run.config.networks["network"]["args"]["notation"]
+    assert notation == "(16)5c-2p-(32)3c-2p-3fc"
+
+
 @pytest.fixture(scope="module")
 def held_out(data_dir):
     """(source, pixels, labels) of the digits' test split."""

@@ -274,5 +274,9 @@ def test_bad_arguments_are_quoted(kind, arguments, quoted):
 def test_bad_shapes_are_quoted():
     with pytest.raises(ValueError, match=r"takes parameters.*\(batch, 6\).*\(2, 5\)"):
         layers.SamplingGrid(size=3)(tf.ones([2, 5]))
+    with pytest.raises(ValueError, match=r"takes a list.*got one tensor \(2, 6\)"):
+        layers.SamplingGrid()(tf.ones([2, 6]))
+    with pytest.raises(ValueError, match=r"BilinearSampler takes maps.*and \(\)"):
+        layers.BilinearSampler()(IMAGE)
     with pytest.raises(ValueError, match=r"BilinearSampler takes.*\(1, 3, 3, 3\)"):
         layers.BilinearSampler()([IMAGE, tf.ones([1, 3, 3, 3])])

@@ -61,8 +61,7 @@ class AutoencodingTask(Task):
             preprocessing = preprocessing.with_size(*self.source.image_shape[:2])
         args = {
             "image_shape": preprocessing.shape,
-            "notation": options.notation
-            or applications.model_info(model).architecture["notation"],
+            "notation": options.notation or _notation_for(model, names),
             "include_top": options.labels != "none",
             "unpooling": options.unpooling,
             **options.effective("beta", "dropout_rate"),
@@ -145,6 +144,14 @@ class AutoencodingTask(Task):
             name or run.options["model"],
             class_names=autoencoder.class_names,
         )
+
+
+def _notation_for(model, class_names):
+    """The layers of a registered network, the last one for the data's classes."""
+    notation = applications.model_info(model).architecture["notation"]
+    if applications.parse_notation(notation)[-1].kind != "fc" or not class_names:
+        return notation
+    return f"{notation.rpartition('-')[0]}-{len(class_names)}fc"
 
 
 def _check_classifier(notation, class_names):
