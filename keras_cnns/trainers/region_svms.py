@@ -87,7 +87,14 @@ class RegionSvms:
                 number, self._num_trainings[number], len(self._positives[number]),
                 sum(map(len, self._negatives[number])),
             )  # fmt: skip
-
+            scores = self._positives[number] @ self.weights[:, number]
+            if not (scores + self.biases[number] > 0).any():
+                logging.warning(
+                    "class %d: the machine takes none of its positives for one; on "
+                    "these features hard negatives hide them, train the network longer "
+                    "or take its softmax",
+                    number,
+                )
         if not self.is_trained.all():
             logging.warning(
                 "the classes %s have no positives or no negatives, they are never "

@@ -96,6 +96,18 @@ def test_hard_negatives_are_mined_in_one_pass(caplog):
     assert svms.scores(images[1]).mean() < first.scores(images[1]).mean() - 1
 
 
+def test_a_machine_that_tells_nothing_is_told(caplog):
+    """Twice as many negatives as positives, at the same places: weights of 0."""
+    places = np.eye(4, dtype=np.float32)[[0, 1, 2]]
+    svms = RegionSvms([places, 50 * places], 1.0, 0, max_negatives=100)
+    same, others = np.repeat(places, 9, 0), np.full((27, 4), -1, np.float32)
+    svms.mine(same, np.array([[True, False]] * 27))
+    svms.mine(others, np.array([[False, True]] * 27))
+    svms.finish()
+    assert "class 0: the machine takes none of its positives for one" in caplog.text
+    assert "class 1: the machine takes" not in caplog.text
+
+
 def test_negatives_of_the_highest_scores_are_kept(caplog):
     svms = RegionSvms([_blobs(20, 4, 0)], 1.0, 0, 7)
     svms.mine(_blobs(200, 3, 1), np.ones((200, 1), bool))
