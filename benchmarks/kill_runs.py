@@ -124,6 +124,15 @@ _TRAININGS = {
         "discriminator_pretraining": 2,
         "grid_columns": 3,
     },
+    "super_resolution": {
+        "model": "edsr_small_x2",
+        "builder_args": '{"network": {"filters": 6, "blocks": 1}}',
+        "dataset": "photographs",
+        "train_split": "train[:64]",
+        "validation_split": "test[:5]",
+        "image_size": 24,
+        "batch_size": 8,
+    },
 }
 _AT_START = 0.05  # fraction of the kills before a process has the run's folder
 _POLL = 0.005  # seconds
@@ -139,8 +148,10 @@ def _prepare(task, dataset, data_dir):
     """Prepares a data set, where it is not yet."""
     from keras_cnns import data
 
-    openers = {"detection": data.open_detection_source}
-    openers.get(task, data.open_source)(dataset, "train", data_dir)
+    if task == "detection":
+        data.open_detection_source(dataset, "train", data_dir)
+    else:
+        data.open_source(dataset, "train", data_dir, labelled=False)
 
 
 def _train(verb, arguments, log, scratch, verify_here):

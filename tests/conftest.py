@@ -82,6 +82,14 @@ _SMALL = {
         "refiner_pretraining": 14,
         "discriminator_pretraining": 5,
     },
+    "super_resolution": {
+        "model": "edsr_small_x2",
+        "builder_args": '{"network": {"filters": 6, "blocks": 1}}',
+        "image_size": 16,
+        "batch_size": 4,
+        "passes_per_epoch": 4,
+        "epochs": 2,
+    },
 }
 
 
@@ -168,13 +176,40 @@ def boxes_dir(once):
 
 
 @pytest.fixture(scope="session")
-def small_options(data_dir, boxes_dir):
+def pictures_dir(once):
+    """Folder of parts of photographs, of several sizes, for all tests."""
+    from keras_cnns import data
+    from keras_cnns.data.builders.photographs import read_pictures
+
+    def write(folder):
+        pictures = read_pictures()
+        for split, name, number, (height, width) in (
+            ("train", "coffee", 0, (60, 70)),
+            ("train", "coffee", 1, (48, 48)),
+            ("train", "astronaut", 2, (52, 64)),
+            ("train", "flower", 3, (70, 55)),
+            ("test", "chelsea", 0, (41, 50)),
+            ("test", "china", 1, (45, 38)),
+        ):
+            (folder / split).mkdir(exist_ok=True)
+            top, left = 60 + 40 * number, 150
+            part = pictures[name][top : top + height, left : left + width]
+            data.write_image(str(folder / split / f"{name}{number}.png"), part)
+        return str(folder)
+
+    return once("pictures", write)
+
+
+@pytest.fixture(scope="session")
+def small_options(data_dir, boxes_dir, pictures_dir):
     """Options of a small network, by the task's name; they may be changed."""
 
     def options(task, **changes):
         places = {"data_dir": data_dir}
         if task == "detection":
             places["dataset"] = boxes_dir
+        if task == "super_resolution":
+            places["dataset"] = pictures_dir
         return {**_SMALL[task], **places, **changes}
 
     return options

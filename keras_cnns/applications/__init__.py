@@ -40,6 +40,7 @@ from keras_cnns.applications.frame.keras_files import save as save_weights
 from keras_cnns.applications.frame.registry import (
     ModelInfo,
     create_model,
+    create_with_weights,
     list_models,
     model_info,
 )
@@ -64,6 +65,7 @@ from keras_cnns.applications.inpainting.partial_convolution import *
 from keras_cnns.applications.inpainting.unet import *
 from keras_cnns.applications.localisation.spatial_transformer_colocalisation import *
 from keras_cnns.applications.sequence_classification.spatial_transformer_svhn import *
+from keras_cnns.applications.super_resolution._parts import UPSAMPLINGS
 from keras_cnns.applications.super_resolution.drcn import *
 from keras_cnns.applications.super_resolution.edsr import *
 from keras_cnns.applications.super_resolution.espcn import *

@@ -20,6 +20,10 @@ VERBS = {
     "train-detector": ("train an object detector", "tasks.detection"),
     "train-gan": ("train a generative adversarial network", "tasks.generation"),
     "train-inpainter": ("train a network that fills holes", "tasks.inpainting"),
+    "train-super-resolution": (
+        "train a network that enlarges pictures",
+        "tasks.super_resolution",
+    ),
     "refine-images": ("train a refiner of simulated images", "tasks.refinement"),
     "evaluate-classifier": ("evaluate a classifier", "commands.evaluate_classifier"),
     "evaluate-autoencoder": (
@@ -40,6 +44,7 @@ VERBS = {
         "compare inpainting methods on the same holes",
         "commands.compare_inpainting",
     ),
+    "upscale": ("enlarge pictures", "commands.upscale"),
     "export-model": ("export a run for TF Serving", "commands.export_model"),
     "study-dcgan": ("inspect the networks of a GAN", "commands.study_dcgan"),
     "study-gan-training": (

@@ -4,8 +4,8 @@
 
 writes ``savedmodels/<model>/<version>/``, verifies it in a fresh process and prints the
 path; half a minute for a small network. ``--run_dir`` is a run of a classifier, an
-auto-encoder, a detector, a GAN, an inpainting network or a refiner.
-``savedmodels/README.md`` describes the files.
+auto-encoder, a detector, a GAN, a network that fills holes or enlarges pictures, or a
+refiner. ``savedmodels/README.md`` describes the files.
 """
 
 import dataclasses
@@ -15,10 +15,8 @@ from keras_cnns.commands.groups import Epoch, OneRun
 from keras_cnns.runs import RunOptions, changed, one_of, option, read_run
 from keras_cnns.tasks.classification import ClassificationOptions
 
-_WITH_EPOCHS = one_of(
-    *("task", "autoencoding", "classification", "detection", "inpainting"),
-    shown="run_dir",
-)
+_EPOCHS_OF = ("autoencoding", "classification", "detection", "inpainting")
+_WITH_EPOCHS = one_of("task", *_EPOCHS_OF, "super_resolution", shown="run_dir")
 _CLASSIFIER = one_of("task", "classification", shown="run_dir")
 
 

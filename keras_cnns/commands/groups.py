@@ -5,6 +5,7 @@ import os
 from typing import Optional
 
 from keras_cnns import data
+from keras_cnns.data.decoding import IMAGE_EXTENSIONS
 from keras_cnns.data.folders import check_images
 from keras_cnns.runs import (
     DataOptions,
@@ -167,4 +168,64 @@ def picture_files(paths, folder) -> list:
                 "another folder"
             )
         targets.append(target)
+    return targets
+
+
+def images_by_name(option, path) -> dict:
+    """The image of a path, or those of a folder, by name without the extension.
+
+    Args:
+        option: that the path is the value of, for errors.
+        path: of an image or a folder.
+
+    Raises:
+        ValueError: if there is neither, the folder holds no images, or two of one name.
+    """
+    if not os.path.exists(path):
+        raise ValueError(f"--{option}={path} is neither a file nor a folder")
+    paths = data.list_images(path) if os.path.isdir(path) else [path]
+    if not paths:
+        raise ValueError(f"the folder {path} holds no images")
+    named = {}
+    for one in paths:
+        name = os.path.splitext(os.path.basename(one))[0]
+        if name in named:
+            raise ValueError(
+                f"{named[name]} and {one} have one name; rename one of them"
+            )
+        named[name] = one
+    return named
+
+
+def png_targets(names, output, is_folder, read) -> dict:
+    """The PNG file to write, by name of the image.
+
+    Args:
+        names: of the images, as ``images_by_name`` has them.
+        output: of ``--output``: a file that ends in .png, or a folder.
+        is_folder: whether the images are those of a folder, which needs one.
+        read: paths that must not be overwritten.
+
+    Raises:
+        ValueError: if the output is of another kind, or would overwrite what is read.
+    """
+    extension = os.path.splitext(output)[1].lower()
+    is_file = not os.path.isdir(output) and (
+        os.path.exists(output) or extension in IMAGE_EXTENSIONS
+    )
+    if is_file and is_folder:
+        raise ValueError(f"--output={output} must be a folder, as --input is one")
+    if is_file and extension != ".png":
+        raise ValueError(f"--output={output} must end in .png, or be a folder")
+    targets = {
+        name: output if is_file else os.path.join(output, f"{name}.png")
+        for name in names
+    }
+    used = set(map(os.path.realpath, read))
+    for target in targets.values():
+        if os.path.realpath(target) in used:
+            raise ValueError(
+                f"--output={output} would overwrite {target}, which is read; give "
+                "another place"
+            )
     return targets

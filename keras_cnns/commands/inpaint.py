@@ -24,8 +24,7 @@ import tensorflow as tf
 from absl import logging
 
 from keras_cnns import data, exemplar, inference
-from keras_cnns.commands.groups import Epoch, Seeded
-from keras_cnns.data.decoding import IMAGE_EXTENSIONS
+from keras_cnns.commands.groups import Epoch, Seeded, images_by_name, png_targets
 from keras_cnns.runs import FractionBar, any_of, changed, option, required
 
 _OF_RUNS = any_of("is_run", shown="method", hint="the folder of a run")
@@ -115,56 +114,13 @@ def _read(source, mask_path, shared_mask):
 
 def _jobs(input, mask, output):
     """(image, mask or None where there is none, file to write) of every image."""
-    for name, path in (("input", input), ("mask", mask)):
-        if not os.path.exists(path):
-            raise ValueError(f"--{name}={path} is neither a file nor a folder")
+    found, masks = images_by_name("input", input), images_by_name("mask", mask)
     is_folder = os.path.isdir(input)
-    found = _by_name(input) if is_folder else {_name(input): input}
-    masks = _by_name(mask) if os.path.isdir(mask) else dict.fromkeys(found, mask)
+    if not os.path.isdir(mask):
+        masks = dict.fromkeys(found, mask)
     unused = sorted(set(masks) - set(found)) if is_folder else []
     if unused:
         logging.warning("no image for the mask %s (%d such)", unused[0], len(unused))
-    targets = _targets(found, output, is_folder)
-    used = {os.path.realpath(path) for path in (*found.values(), *masks.values())}
-    for target in targets.values():
-        if os.path.realpath(target) in used:
-            raise ValueError(
-                f"--output={output} would overwrite {target}, which is read; give "
-                "another place"
-            )
+    read = [*found.values(), *masks.values()]
+    targets = png_targets(found, output, is_folder, read)
     return [(path, masks.get(name), targets[name]) for name, path in found.items()]
-
-
-def _targets(names, output, is_folder):
-    """The file to write, by name of the image."""
-    extension = os.path.splitext(output)[1].lower()
-    is_file = not os.path.isdir(output) and (
-        os.path.exists(output) or extension in IMAGE_EXTENSIONS
-    )
-    if is_file and is_folder:
-        raise ValueError(f"--output={output} must be a folder, as --input is one")
-    if is_file and extension != ".png":
-        raise ValueError(f"--output={output} must end in .png, or be a folder")
-    return {
-        name: output if is_file else os.path.join(output, f"{name}.png")
-        for name in names
-    }
-
-
-def _by_name(folder):
-    """Images of a folder by their names without the extension."""
-    paths = data.list_images(folder)
-    if not paths:
-        raise ValueError(f"the folder {folder} holds no images")
-    named = {}
-    for path in paths:
-        if _name(path) in named:
-            raise ValueError(
-                f"{named[_name(path)]} and {path} have one name; rename one of them"
-            )
-        named[_name(path)] = path
-    return named
-
-
-def _name(path):
-    return os.path.splitext(os.path.basename(path))[0]

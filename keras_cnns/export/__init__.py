@@ -10,16 +10,19 @@ from keras_cnns.export.saved_model import (
     find_saved_model,
     load_saved_model,
 )
+from keras_cnns.export.upscaler import enlarge_colours, export_upscaler
 from keras_cnns.export.warmup import check_available as check_warmup_available
 
 __all__ = [
     "check_warmup_available",
+    "enlarge_colours",
     "export_autoencoder",
     "export_detector",
     "export_generator",
     "export_inpainter",
     "export_refiner",
     "export_saved_model",
+    "export_upscaler",
     "find_saved_model",
     "load_saved_model",
     "prepare_and_detect",

@@ -9,6 +9,7 @@ from keras_cnns.figures.curves import (
     plot_training_curves,
 )
 from keras_cnns.figures.detection import detection_grid, draw_boxes
+from keras_cnns.figures.enlargements import enlargement_grid
 from keras_cnns.figures.explanations import explanation_grid, map_colours, over_image
 from keras_cnns.figures.grids import around_grey, image_grid, signed_heat
 from keras_cnns.figures.inpainting import inpainting_grid
@@ -21,6 +22,7 @@ __all__ = [
     "around_grey",
     "detection_grid",
     "draw_boxes",
+    "enlargement_grid",
     "explanation_grid",
     "image_grid",
     "inpainting_grid",

@@ -39,6 +39,8 @@ from keras_cnns.inference.upscalers import (
     BicubicUpscaler,
     NetworkUpscaler,
     evaluate_upscaler,
+    load_upscaler,
+    open_upscaler,
 )
 
 __all__ = [
@@ -66,7 +68,9 @@ __all__ = [
     "load_classifier",
     "load_inpainting_network",
     "load_predictor",
+    "load_upscaler",
     "open_inpainter",
+    "open_upscaler",
     "quantize",
     "reconstruct",
     "refine_source",

@@ -4,20 +4,23 @@ An upscaler is called with ``(picture, *, progress=None)``: uint8 ``(height, wid
 channels)`` with 1 or 3 channels; it returns uint8 of sides ``scale`` times as long.
 """
 
+import os
+
 import numpy as np
 import tensorflow as tf
 
-from keras_cnns import _luma, metrics
-from keras_cnns._checks import check_count, check_flag
+from keras_cnns import applications, metrics
+from keras_cnns._checks import check_count, check_flag, is_whole
 from keras_cnns._graph import receptive_radius
 from keras_cnns.data import resize_bicubic, small_picture, whole_multiple
 from keras_cnns.data.decoding import decode_image
+from keras_cnns.export import enlarge_colours
 from keras_cnns.inference.self_ensemble import self_ensemble
 from keras_cnns.inference.tiles import enlarge_tiles
+from keras_cnns.runs import read_run
 
 _TILE = 256
 _TAPS = 3  # small pixels around its own that a bicubic one depends on
-_RANGE = 255.0
 
 
 class BicubicUpscaler:
@@ -121,29 +124,78 @@ class NetworkUpscaler:
     def _enlarge(self, images):
         """Grey levels to grey levels, not rounded."""
         is_grey = images.shape[3] == 1
-        colours = images.repeat(3, 3) if is_grey else images
-        colours = tf.cast(colours, tf.float32)
-        if self._channels == 3:
-            made = self._applied(colours)
-            return made.mean(3, keepdims=True) if is_grey else made
-        planes = _luma.to_ycbcr(colours)
-        made = self._applied(planes[..., :1])
-        if is_grey:
-            return (made - 16) * (255 / 219)
-        others = resize_bicubic(planes[..., 1:], self.scale)
-        return _luma.from_ycbcr(np.concatenate([made, others], 3))
+        colours = tf.cast(images.repeat(3, 3) if is_grey else images, tf.float32)
+        made = enlarge_colours(
+            self._applied, colours, self.scale, self._channels, self._enlarges
+        ).numpy()
+        return made.mean(3, keepdims=True) if is_grey else made
 
-    def _applied(self, levels):
-        """The network's answer, of 0 to 255 as what it is given."""
-        if not self._enlarges:
-            levels = resize_bicubic(levels, self.scale)
-        inputs = np.asarray(levels) / np.float32(_RANGE)
+    def _applied(self, images):
+        """The network's answer, of 0 to 1 as what it is given."""
+        if self._ensemble:
+            return tf.constant(self_ensemble(self._run, images.numpy()))
+        return self._run(images)
 
-        def run(images):
-            return self._run(images).numpy()
 
-        made = self_ensemble(run, inputs) if self._ensemble else run(inputs)
-        return np.float32(_RANGE) * made
+def load_upscaler(run, which: str = "last", *, scale=None, **options):
+    """The ``NetworkUpscaler`` of a run.
+
+    Args:
+        run: folder of a run of ``super_resolution``, or its ``Run``.
+        which: weights of the ``"best"`` or the ``"last"`` epoch.
+        scale: what pictures are enlarged by, one of those that it was trained with;
+            None for the only one.
+        **options: of ``NetworkUpscaler``.
+
+    Raises:
+        ValueError: if there is no such run, or it was not trained with that scale.
+    """
+    run = read_run(run, "super_resolution")
+    scales = run.config.details.get("scales")
+    if not isinstance(scales, list) or not all(map(is_whole, scales)) or not scales:
+        raise ValueError(f"{run.folder} does not tell what its network enlarges by")
+    told = ", ".join(f"x{one}" for one in scales)
+    if scale is None and len(scales) > 1:
+        raise ValueError(f"{run.folder} was trained for {told}; give scale")
+    if scale not in (None, *scales):
+        raise ValueError(f"{run.folder} was trained for {told}, not for x{scale}")
+    network = run.load("network", which)
+    return NetworkUpscaler(network, scale or scales[0], **options)
+
+
+def open_upscaler(method: str, which: str = "last", *, scale=None, **options):
+    """The upscaler of a method's name.
+
+    Args:
+        method: ``"bicubic"``; the folder of a run; or ``name=file``, a registered
+            network with its weights, such as ``edsr_baseline_x2=edsr.pt``. A folder
+            of the name bicubic is given as ``./bicubic``.
+        which: of runs, as ``load_upscaler`` takes it.
+        scale: as there; bicubic interpolation needs it.
+        **options: of ``NetworkUpscaler``; of bicubic interpolation only
+            ``tile_size`` has an effect.
+
+    Returns:
+        ``BicubicUpscaler`` or ``NetworkUpscaler``.
+
+    Raises:
+        ValueError: if it is none of these, or cannot be opened.
+    """
+    if method == BicubicUpscaler.name:
+        if scale is None:
+            raise ValueError("bicubic interpolation takes any scale; give one")
+        tile = {k: v for k, v in options.items() if k == "tile_size"}
+        return BicubicUpscaler(scale, **tile)
+    if os.path.isdir(method):
+        return load_upscaler(method, which, scale=scale, **options)
+    name, _, path = method.partition("=")
+    if name in applications.list_models("super_resolution") and path:
+        network = applications.create_with_weights(name, path)
+        return NetworkUpscaler(network, scale, **options)
+    raise ValueError(
+        f"unknown method {method!r}: neither bicubic nor the folder of a run of "
+        "super_resolution, nor a network and its file, as edsr_baseline_x2=edsr.pt"
+    )
 
 
 def _own_scale(network, channels):

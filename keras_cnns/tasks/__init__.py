@@ -7,6 +7,7 @@ from keras_cnns.tasks.detection import DetectionTask
 from keras_cnns.tasks.generation import GenerationTask
 from keras_cnns.tasks.inpainting import InpaintingTask
 from keras_cnns.tasks.refinement import RefinementTask
+from keras_cnns.tasks.super_resolution import SuperResolutionTask
 
 TASKS = {
     task.name: task
@@ -17,6 +18,7 @@ TASKS = {
         GenerationTask,
         InpaintingTask,
         RefinementTask,
+        SuperResolutionTask,
     )
 }
 
@@ -40,7 +42,8 @@ class OpenedRun(Run):
             probabilities), of ``detection`` a ``Detector`` (an image to boxes, scores
             and classes), of ``generation`` a ``Sampler`` (a count to images), of
             ``inpainting`` a ``NetworkInpainter`` (image and mask to the filled image),
-            of ``refinement`` a ``Refiner`` (images to refined ones).
+            of ``refinement`` a ``Refiner`` (images to refined ones), of
+            ``super_resolution`` a ``NetworkUpscaler`` (a picture to the enlarged one).
 
         Raises:
             ValueError: if weights are missing or an option is bad.

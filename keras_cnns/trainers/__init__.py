@@ -23,6 +23,7 @@ from keras_cnns.trainers.region_classifiers import (
 from keras_cnns.trainers.simgan import SimGAN
 from keras_cnns.trainers.step_noise import InstanceNoise, Latents
 from keras_cnns.trainers.stepwise import StepwiseTrainer
+from keras_cnns.trainers.super_resolution import LOSSES as SUPER_RESOLUTION_LOSSES
 from keras_cnns.trainers.super_resolution import SuperResolutionTrainer
 from keras_cnns.trainers.wasserstein_gan import WassersteinGAN
 from keras_cnns.trainers.wasserstein_gan_gp import WassersteinGANGP
@@ -33,6 +34,7 @@ __all__ = [
     "OPTIMIZERS",
     "REDUCTIONS",
     "SCHEDULES",
+    "SUPER_RESOLUTION_LOSSES",
     "AlternatingFasterRCNNTrainer",
     "ClassificationTrainer",
     "ConditionalGAN",

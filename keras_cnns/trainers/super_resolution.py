@@ -7,6 +7,7 @@ from tensorflow import keras
 from keras_cnns._checks import check_at_least, check_choice, check_count
 from keras_cnns.trainers.stepwise import StepwiseTrainer
 
+LOSSES = ("l1", "l2")
 # A picture enlarged without error has no finite PSNR; it counts as 100 dB.
 _LEAST_ERROR = 1e-10
 
@@ -56,7 +57,7 @@ class SuperResolutionTrainer(StepwiseTrainer):
         shave=0,
         **options,
     ):
-        check_choice("loss", loss, ("l1", "l2"))
+        check_choice("loss", loss, LOSSES)
         check_count("supervision_steps", supervision_steps, 0)
         check_at_least(0, gradient_clip_value=gradient_clip_value)
         check_count("shave", shave, 0)

@@ -39,11 +39,24 @@ OTHER_HELP = {
         "compare-inpainting": "0 is the runs', which have one already",
         "study-gan-training": "its dense networks take any size: 0 is the data's",
         "train-detector": "images keep their aspect: it is their shorter side",
+        "train-super-resolution": "its images are patches of larger pictures",
     },
     "freeze": {"train-detector": "the layers of the backbone, or all of it"},
     "preprocessing": {"train-detector": "that of the backbone's weights"},
-    "augmentation": {"train-detector": "boxes move with their images by flips only"},
-    "channels": {"compare-inpainting": "as image_size"},
+    "augmentation": {
+        "train-detector": "boxes move with their images by flips only",
+        "train-super-resolution": "nothing else keeps pairs of patches as they are",
+    },
+    "channels": {
+        "compare-inpainting": "as image_size",
+        "train-super-resolution": "one channel is luma; the model decides",
+    },
+    "init_weights": {"train-super-resolution": "there are no public checkpoints"},
+    "recipe": {"train-super-resolution": "the published ones are the model's"},
+    "scales": {"evaluate-classifier": "sides in pixels; of pictures factors"},
+    "input": {"upscale": "a picture is enlarged, nothing is filled"},
+    "method": {"upscale": "these enlarge"},
+    "tile_size": {"upscale": "it has a default, and bicubic has tiles too"},
     "run_dir": {
         "evaluate-classifier": "several runs are an ensemble",
         "predict": "several runs are an ensemble",
@@ -315,6 +328,7 @@ TASK_OF = {
     "study-dcgan": "generation",
     "inpaint": "inpainting",
     "compare-inpainting": "inpainting",
+    "upscale": "super_resolution",
 }
 
 
@@ -352,6 +366,11 @@ def _options_with_run(verb, run_dir, images, data_dir, folder):
             "output": str(folder / "filled.png"),
         },
         "compare-inpainting": {"methods": ["mean", run_dir], **places, **output},
+        "upscale": {
+            "method": run_dir,
+            "input": str(images / "image.png"),
+            "output": str(folder / "large.png"),
+        },
     }[verb]  # fmt: skip
 
 
@@ -411,6 +430,7 @@ SIGNATURES = {
     "generation": ("dcgan32_generator", {"serving_default", "sample"}),
     "inpainting": ("pconv_unet", {"serving_default", "serve_images"}),
     "refinement": ("simgan_eye_refiner", {"serving_default"}),
+    "super_resolution": ("edsr_small_x2", {"serving_default", "serve_images"}),
 }
 
 

@@ -29,6 +29,7 @@ OPEN = {
     "generation": {},
     "inpainting": {"feature_weights": "imagenet"},
     "refinement": {"real_dataset": "digits"},
+    "super_resolution": {},
 }
 
 
@@ -135,6 +136,7 @@ def test_what_uses_a_run_takes_it_opened_too(runs_by_task):
         ("generation", inference.Sampler),
         ("inpainting", inference.NetworkInpainter),
         ("refinement", inference.Refiner),
+        ("super_resolution", inference.load_upscaler),
     ):
         assert use(keras_cnns.open_run(runs_by_task[task]))
         other = keras_cnns.open_run(runs_by_task["generation"])
@@ -225,7 +227,7 @@ def test_folders_without_a_run_that_is_known_are_refused(runs_by_task, tmp_path)
         str(tmp_path / "nowhere"): "nowhere holds no run",
         _record(run_dir, tmp_path / "task", task="captioning"): (
             "task is a run of 'captioning'; known are autoencoding, classification, "
-            "detection, generation, inpainting, refinement"
+            "detection, generation, inpainting, refinement, super_resolution"
         ),
         _record(
             run_dir, tmp_path / "old", task=None, options=None, flags={}, network={}

@@ -10,6 +10,7 @@ from typing import Callable, Optional
 
 from tensorflow import keras
 
+from keras_cnns.applications.frame import weight_files
 from keras_cnns.applications.frame.builder import named_constructor_doc
 from keras_cnns.applications.frame.state_dicts import is_state_dict
 
@@ -275,3 +276,24 @@ def create_model(name: str, /, **builder_args) -> keras.Model:
         accepted = ", ".join(inspect.signature(build).parameters)
         raise ValueError(f"{name}: {error}; it takes {accepted}") from None
     return build(**args)
+
+
+def create_with_weights(name: str, path: str, /, **builder_args) -> keras.Model:
+    """Builds a registered model with the weights of a file.
+
+    Args:
+        name: registry name.
+        path: of an ``.h5`` file or, where the family reads them, of a PyTorch state
+            dict.
+        **builder_args: as ``create_model`` takes them.
+
+    Raises:
+        ValueError: as ``create_model``, or if the file is of another network.
+        OSError: if it cannot be read.
+    """
+    info = model_info(name)
+    if "weights" in inspect.signature(info.builder or info.constructor).parameters:
+        return create_model(name, weights=path, **builder_args)
+    network = create_model(name, **builder_args)
+    weight_files.load(network, path, adapt=False)
+    return network

@@ -154,11 +154,31 @@ EDSRX2, EDSRX3, EDSRX4 = _variants(
     residual_scale=0.1,
 )
 
+
+def _small(scale, params):
+    return register_super_resolution(
+        EDSR,
+        f"EDSRSmallX{scale}",
+        architecture={"scale": scale, "blocks": 4, "filters": 32},
+        name=f"edsr_small_x{scale}",
+        paper="not from a paper: EDSR's layers, fewer and thinner",
+        params=params,
+    )
+
+
+# 896; 8 * 9_248; 9_248; steps of 36_992 (x3: 83_232); 867
+EDSRSmallX2 = _small(2, 121_987)
+EDSRSmallX3 = _small(3, 168_227)
+EDSRSmallX4 = _small(4, 158_979)
+
 __all__ = [
     "EDSR",
     "EDSRBaselineX2",
     "EDSRBaselineX3",
     "EDSRBaselineX4",
+    "EDSRSmallX2",
+    "EDSRSmallX3",
+    "EDSRSmallX4",
     "EDSRX2",
     "EDSRX3",
     "EDSRX4",

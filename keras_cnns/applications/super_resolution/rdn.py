@@ -177,4 +177,37 @@ RDNC3D10X2 = register_super_resolution(
     params=2_619_635,
 )
 
-__all__ = ["RDN", "RDNX2", "RDNX3", "RDNX4", "RDNC3D10X2"]
+
+def _small(scale, params):
+    return register_super_resolution(
+        RDN,
+        f"RDNSmallX{scale}",
+        architecture={
+            "scale": scale,
+            "blocks": 4,
+            "convolutions": 3,
+            "growth_rate": 16,
+            "filters": 32,
+        },
+        name=f"rdn_small_x{scale}",
+        paper="not from a paper: RDN's layers, fewer and thinner",
+        params=params,
+    )
+
+
+# 896 + 9_248; 4 * (4_624 + 6_928 + 9_232 + 2_592); 4_128 + 9_248; steps of 36_992 (x3:
+# 83_232); 867
+RDNSmallX2 = _small(2, 154_883)
+RDNSmallX3 = _small(3, 201_123)
+RDNSmallX4 = _small(4, 191_875)
+
+__all__ = [
+    "RDN",
+    "RDNX2",
+    "RDNX3",
+    "RDNX4",
+    "RDNC3D10X2",
+    "RDNSmallX2",
+    "RDNSmallX3",
+    "RDNSmallX4",
+]

@@ -113,4 +113,19 @@ SRDenseNetX4 = register_super_resolution(
     note="the paper gives none; this is the arithmetic of its layers",
 )
 
-__all__ = ["SRDenseNet", "SRDenseNetX4"]
+SRDenseNetSmallX4 = register_super_resolution(
+    SRDenseNet,
+    "SRDenseNetSmallX4",
+    architecture={
+        "blocks": 3,
+        "convolutions": 4,
+        "growth_rate": 8,
+        "bottleneck_filters": 32,
+    },
+    name="srdensenet_small_x4",
+    paper="not from a paper: SRDenseNet's layers, fewer and thinner",
+    # 320; 3 * (2_312 + 584 + 1_160 + 1_736); 128*32 + 32; 2 * 9_248; 289
+    params=40_609,
+)
+
+__all__ = ["SRDenseNet", "SRDenseNetX4", "SRDenseNetSmallX4"]

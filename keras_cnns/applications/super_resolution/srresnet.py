@@ -84,4 +84,28 @@ SRResNetX4 = register_super_resolution(
     published="PSNR 32.05 on Set5, 28.49 on Set14 (unverified)",
 )
 
-__all__ = ["SRResNet", "SRResNetX4"]
+
+def _small(scale, params):
+    return register_super_resolution(
+        SRResNet,
+        f"SRResNetSmallX{scale}",
+        architecture={"scale": scale, "blocks": 4, "filters": 32},
+        name=f"srresnet_small_x{scale}",
+        paper="not from a paper: SRResNet's layers, fewer and thinner",
+        params=params,
+    )
+
+
+# 7_808; 4 * (2 * 9_248 + 2 * 64); 9_248 + 64; steps of 36_992 (x3: 83_232); 7_779;
+# slopes 32 * (5 and one for each step)
+SRResNetSmallX2 = _small(2, 136_579)
+SRResNetSmallX3 = _small(3, 182_819)
+SRResNetSmallX4 = _small(4, 173_603)
+
+__all__ = [
+    "SRResNet",
+    "SRResNetX4",
+    "SRResNetSmallX2",
+    "SRResNetSmallX3",
+    "SRResNetSmallX4",
+]
