@@ -45,6 +45,10 @@ VERBS = {
         "commands.compare_inpainting",
     ),
     "upscale": ("enlarge pictures", "commands.upscale"),
+    "compare-super-resolution": (
+        "compare methods of enlarging pictures",
+        "commands.compare_super_resolution",
+    ),
     "export-model": ("export a run for TF Serving", "commands.export_model"),
     "study-dcgan": ("inspect the networks of a GAN", "commands.study_dcgan"),
     "study-gan-training": (

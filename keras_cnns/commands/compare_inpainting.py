@@ -25,7 +25,14 @@ import os
 import platform
 
 from keras_cnns import _files, data, exemplar, inference, metrics
-from keras_cnns.commands.groups import Counted, Epoch, Seeded, Split, Written
+from keras_cnns.commands.groups import (
+    Counted,
+    Epoch,
+    Seeded,
+    Split,
+    Written,
+    labelled_methods,
+)
 from keras_cnns.runs import DataOptions, FractionBar, any_of, changed, required
 
 _OF_RUNS = any_of("has_run", shown="methods", hint="the folder of a run")
@@ -50,7 +57,7 @@ class OPTIONS(Split, Counted, Written, Seeded):
 
     @classmethod
     def derive(cls, values):
-        methods = _named(values["methods"]).values()
+        methods = labelled_methods(values["methods"]).values()
         return {"has_run": not set(methods) <= set(exemplar.METHODS)}
 
 
@@ -61,7 +68,7 @@ def run(options):
     )
     inpainters = {
         label: inference.open_inpainter(method, options.which)
-        for label, method in _named(options.methods).items()
+        for label, method in labelled_methods(options.methods).items()
     }
     shape = _image_shape(inpainters, source, options.image_size, options.channels)
     with FractionBar() as bar:
@@ -95,28 +102,6 @@ def _protocol(options, source, shape, inpainters, result):
             "by_method": result.seconds,
         },
     }
-
-
-def _named(methods):
-    """Methods by label, in order."""
-    named = {}
-    for text in methods:
-        label, found, method = text.partition("=")
-        if not found:
-            method, label = text, os.path.basename(os.path.normpath(text))
-        if not label.strip() or not method.strip():
-            raise ValueError(
-                f"methods must be names, folders or label=folder, got {text!r}"
-            )
-        if label in named:
-            raise ValueError(
-                f"two methods are labelled {label!r}: {named[label]} and {method}; "
-                "write label=folder"
-            )
-        named[label] = method
-    if not named:
-        raise ValueError("--methods names no method")
-    return named
 
 
 def _image_shape(inpainters, source, image_size, channels):

@@ -229,3 +229,32 @@ def png_targets(names, output, is_folder, read) -> dict:
                 "another place"
             )
     return targets
+
+
+def labelled_methods(methods) -> dict:
+    """Methods by label, in order.
+
+    Args:
+        methods: names, folders or ``label=folder``; a folder's label is its last part.
+
+    Raises:
+        ValueError: if there are none, or two have one label.
+    """
+    named = {}
+    for text in methods:
+        label, found, method = text.partition("=")
+        if not found:
+            method, label = text, os.path.basename(os.path.normpath(text))
+        if not label.strip() or not method.strip():
+            raise ValueError(
+                f"methods must be names, folders or label=folder, got {text!r}"
+            )
+        if label in named:
+            raise ValueError(
+                f"two methods are labelled {label!r}: {named[label]} and {method}; "
+                "write label=folder"
+            )
+        named[label] = method
+    if not named:
+        raise ValueError("--methods names no method")
+    return named

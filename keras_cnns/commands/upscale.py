@@ -3,7 +3,7 @@
     upscale --input=photo.jpg --output=large.png --method=runs/edsr
     upscale --input=photos --output=large --method=bicubic --scale=3
     upscale --input=photo.jpg --output=large.png \\
-        --method=edsr_baseline_x2=edsr_baseline_x2-1bc95232.pt
+        --method=edsr_baseline_x2:edsr_baseline_x2-1bc95232.pt
 
 ``--method`` is bicubic, the folder of a run of ``train-super-resolution``, or a network
 and the file of its weights. ``--scale`` says by how much where the method knows several
@@ -39,7 +39,7 @@ class OPTIONS(Epoch):
     input: Optional[str] = required("picture to enlarge, or a folder of them")
     output: Optional[str] = required("PNG file to write, or a folder")
     method: Optional[str] = required(
-        "bicubic, the folder of a run of super-resolution, or name=file: a network "
+        "bicubic, the folder of a run of super-resolution, or name:file, a network "
         "and its weights"
     )
     scale: int = option(

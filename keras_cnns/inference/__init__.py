@@ -38,9 +38,13 @@ from keras_cnns.inference.self_ensemble import self_ensemble
 from keras_cnns.inference.upscalers import (
     BicubicUpscaler,
     NetworkUpscaler,
-    evaluate_upscaler,
     load_upscaler,
     open_upscaler,
+)
+from keras_cnns.inference.upscaling_comparison import (
+    UpscalingComparison,
+    compare_upscalers,
+    evaluate_upscaler,
 )
 
 __all__ = [
@@ -59,7 +63,9 @@ __all__ = [
     "Predictor",
     "Refiner",
     "Sampler",
+    "UpscalingComparison",
     "compare_inpainters",
+    "compare_upscalers",
     "evaluate_autoencoder",
     "evaluate_detector",
     "evaluate_images",

@@ -9,11 +9,10 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_cnns import applications, metrics
+from keras_cnns import applications
 from keras_cnns._checks import check_count, check_flag, is_whole
 from keras_cnns._graph import receptive_radius
-from keras_cnns.data import resize_bicubic, small_picture, whole_multiple
-from keras_cnns.data.decoding import decode_image
+from keras_cnns.data import resize_bicubic
 from keras_cnns.export import enlarge_colours
 from keras_cnns.inference.self_ensemble import self_ensemble
 from keras_cnns.inference.tiles import enlarge_tiles
@@ -167,8 +166,8 @@ def open_upscaler(method: str, which: str = "last", *, scale=None, **options):
     """The upscaler of a method's name.
 
     Args:
-        method: ``"bicubic"``; the folder of a run; or ``name=file``, a registered
-            network with its weights, such as ``edsr_baseline_x2=edsr.pt``. A folder
+        method: ``"bicubic"``; the folder of a run; or ``name:file``, a registered
+            network with its weights, such as ``edsr_baseline_x2:edsr.pt``. A folder
             of the name bicubic is given as ``./bicubic``.
         which: of runs, as ``load_upscaler`` takes it.
         scale: as there; bicubic interpolation needs it.
@@ -188,13 +187,13 @@ def open_upscaler(method: str, which: str = "last", *, scale=None, **options):
         return BicubicUpscaler(scale, **tile)
     if os.path.isdir(method):
         return load_upscaler(method, which, scale=scale, **options)
-    name, _, path = method.partition("=")
+    name, _, path = method.partition(":")
     if name in applications.list_models("super_resolution") and path:
         network = applications.create_with_weights(name, path)
         return NetworkUpscaler(network, scale, **options)
     raise ValueError(
         f"unknown method {method!r}: neither bicubic nor the folder of a run of "
-        "super_resolution, nor a network and its file, as edsr_baseline_x2=edsr.pt"
+        "super_resolution, nor a network and its file, as edsr_baseline_x2:edsr.pt"
     )
 
 
@@ -222,44 +221,3 @@ def check_picture(picture) -> None:
         )
     if not picture.size:
         raise ValueError(f"a picture of {picture.shape} has no pixels")
-
-
-def evaluate_upscaler(
-    upscaler, source, *, channels: str = "y", shave=None, progress=None
-) -> metrics.UpscalingReport:
-    """Scores of all pictures of a split, made small and enlarged again.
-
-    Args:
-        upscaler: of this module.
-        source: ``data.Source`` of whole pictures; labels are ignored.
-        channels, shave: as in ``metrics.UpscalingProtocol``; None shaves the scale.
-        progress: called with the fraction of pictures that are done, or None.
-
-    Returns:
-        ``metrics.UpscalingReport``; pictures are numbered from 0.
-
-    Raises:
-        ValueError: if an argument is bad, or a picture is too small.
-    """
-    scale = upscaler.scale
-    protocol = metrics.UpscalingProtocol(
-        f"{source.name} {source.split}",
-        source.num_examples,
-        scale,
-        channels,
-        scale if shave is None else shave,
-    )
-    scores = []
-    for number, (content, _) in enumerate(source.examples):
-        truth = whole_multiple(decode_image(source.read(content), 3), scale)
-        if not min(truth.shape[:2]):
-            raise ValueError(f"picture {number} is smaller than {scale}x{scale}")
-        small = small_picture(truth, scale).numpy().astype(np.uint8)
-        scores.append(
-            metrics.score_upscaled(
-                str(number), truth.numpy(), upscaler(small), protocol
-            )
-        )
-        if progress:
-            progress((number + 1) / source.num_examples)
-    return metrics.UpscalingReport(upscaler.name, protocol, tuple(scores))

@@ -71,6 +71,7 @@ from keras_cnns.metrics.super_resolution_report import (
     UpscalingReport,
     compare_upscaling,
     score_upscaled,
+    upscaling_markdown,
 )
 
 __all__ = [
@@ -124,6 +125,7 @@ __all__ = [
     "report_detections",
     "ssim",
     "summarize_inpainting",
+    "upscaling_markdown",
     "voc_average_precision",
     "wilson_interval",
     "write_detection_csv",

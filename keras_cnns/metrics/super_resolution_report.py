@@ -212,5 +212,46 @@ def compare_upscaling(first: UpscalingReport, second: UpscalingReport) -> dict:
     }
 
 
+def upscaling_markdown(reports, seconds) -> str:
+    """Tables in Markdown: the means of each method, and decibels by picture.
+
+    Args:
+        reports: ``UpscalingReport`` by label, of equal protocols; gains are over the
+            first one.
+        seconds: seconds per picture by label; of some methods there may be none.
+
+    Returns:
+        Lines of text.
+
+    Raises:
+        ValueError: as ``compare_upscaling``.
+    """
+    first = next(iter(reports.values()))
+    lines = [["", "PSNR", "gain", "SSIM", "better in", "s/picture"], ["---"] * 6]
+    for label, report in reports.items():
+        gains = compare_upscaling(first, report)
+        better = sum((gain or 0) > 0 for gain in gains["by_picture"].values())
+        lines.append(
+            [
+                label.replace("|", r"\|"),
+                _told(report.psnr),
+                _told(gains["psnr"], "+.2f"),
+                f"{report.ssim:.4f}",
+                f"{better} of {len(report.pictures)}",
+                _told(seconds.get(label)),
+            ]
+        )
+    lines += [[], ["picture", *(line[0] for line in lines[2:])]]
+    lines.append(["---"] * (1 + len(reports)))
+    for pictures in zip(*(report.pictures for report in reports.values())):
+        lines.append([pictures[0].name, *(_told(one.psnr) for one in pictures)])
+    return "".join(f"| {' | '.join(line)} |\n" if line else "\n" for line in lines)
+
+
+def _told(value, form=".2f"):
+    """A number in a table; a dash in place of none."""
+    return "-" if value is None else format(value, form)
+
+
 def _difference(first, second):
     return None if None in (first, second) else second - first

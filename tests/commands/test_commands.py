@@ -82,7 +82,13 @@ OTHER_HELP = {
         "evaluate-detector": "evenly spaced, as the images of a class may lie together",
     },
     "layer": {"study-dcgan": "it is the generator's"},
-    "methods": {"compare-inpainting": "these are of inpainting"},
+    "methods": {
+        "compare-inpainting": "these are of inpainting",
+        "compare-super-resolution": "these enlarge",
+    },
+    "scale": {"compare-super-resolution": "that of several methods"},
+    "self_ensemble": {"compare-super-resolution": "in addition, not instead"},
+    "compare_with": {"compare-super-resolution": "the file has another name"},
     "markdown_file": {"list-options": "without it, Markdown goes to the terminal"},
 }
 
@@ -329,6 +335,7 @@ TASK_OF = {
     "inpaint": "inpainting",
     "compare-inpainting": "inpainting",
     "upscale": "super_resolution",
+    "compare-super-resolution": "super_resolution",
 }
 
 
@@ -371,6 +378,7 @@ def _options_with_run(verb, run_dir, images, data_dir, folder):
             "input": str(images / "image.png"),
             "output": str(folder / "large.png"),
         },
+        "compare-super-resolution": {"methods": [run_dir], **places, **output},
     }[verb]  # fmt: skip
 
 
