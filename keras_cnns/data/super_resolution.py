@@ -211,20 +211,25 @@ def _patch_of_scale(picture, seeds, recipe, scale):
 def _region(picture, seed, side, scale):
     """A random square with its margin, of the picture mirrored at its border."""
     picture = whole_multiple(picture, scale)
-    sizes = tf.shape(picture)[:2]
-    least = max(side, _MARGIN * scale)
+    sizes, margin = tf.shape(picture)[:2], _MARGIN * scale
+    least = max(side, margin)
     check = tf.debugging.Assert(
         tf.reduce_all(sizes >= least),
         ["a picture is smaller than", least, "pixels, which a patch needs:", sizes],
     )
     with tf.control_dependencies([check]):
-        margin = _MARGIN * scale
-        margins = [[margin, margin], [margin, margin], [0, 0]]
-        mirrored = tf.pad(picture, margins, "SYMMETRIC")
-    place = scale * _drawn([2], seed, (sizes - side) // scale + 1)
-    whole = side + 2 * margin
-    region = tf.slice(mirrored, tf.concat([place, [0]], 0), [whole, whole, 3])
-    return tf.cast(region, tf.float32)
+        place = scale * _drawn([2], seed, (sizes - side) // scale + 1)
+    for axis in (0, 1):
+        rows = _mirrored(place[axis] - margin, side + 2 * margin, sizes[axis])
+        picture = tf.gather(picture, rows, axis=axis)
+    return tf.cast(picture, tf.float32)
+
+
+def _mirrored(first, count, size):
+    """Indices of rows from ``first`` on; those beyond a border are mirrored at it."""
+    index = first + tf.range(count)
+    index = tf.where(index < 0, -1 - index, index)
+    return tf.where(index >= size, 2 * size - 1 - index, index)
 
 
 def _drawn(shape, seed, limits):

@@ -7,10 +7,8 @@ from tensorflow import keras
 from keras_cnns import _masks, losses
 from keras_cnns.data import VALUE_RANGES
 from keras_cnns.data.preprocessing import check_value_range
+from keras_cnns.trainers.decibels import decibels
 from keras_cnns.trainers.stepwise import StepwiseTrainer
-
-# An image filled without error has no finite PSNR; it counts as 100 dB.
-_LEAST_ERROR = 1e-10
 
 
 class InpaintingTrainer(StepwiseTrainer):
@@ -64,9 +62,7 @@ class InpaintingTrainer(StepwiseTrainer):
         output = tf.clip_by_value(self.paint(images, masks, False)[0], low, high)
         error = losses.composite(output, images, masks) - tf.cast(images, tf.float32)
         error /= high - low
-        squares = tf.reduce_mean(error**2, [1, 2, 3])
-        ratio = -10 / np.log(10) * tf.math.log(tf.maximum(squares, _LEAST_ERROR))
-        values = (tf.reduce_mean(tf.abs(error), [1, 2, 3]), ratio)
+        values = (tf.reduce_mean(tf.abs(error), [1, 2, 3]), decibels(error))
         for metric, value in zip(self._quality, values):
             metric.update_state(value)
         return {metric.name: metric.result() for metric in self._quality}

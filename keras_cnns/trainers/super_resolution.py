@@ -1,15 +1,13 @@
 """Training of networks that enlarge pictures."""
 
-import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._checks import check_at_least, check_choice, check_count
+from keras_cnns.trainers.decibels import decibels
 from keras_cnns.trainers.stepwise import StepwiseTrainer
 
 LOSSES = ("l1", "l2")
-# A picture enlarged without error has no finite PSNR; it counts as 100 dB.
-_LEAST_ERROR = 1e-10
 
 
 class SuperResolutionTrainer(StepwiseTrainer):
@@ -128,9 +126,7 @@ class SuperResolutionTrainer(StepwiseTrainer):
         shave = self._shave
         if shave:
             error = error[:, shave:-shave, shave:-shave]
-        squares = tf.maximum(tf.reduce_mean(error**2, [1, 2, 3]), _LEAST_ERROR)
-        ratio = -10 / np.log(10) * tf.math.log(squares)
-        self._quality[0].update_state(ratio)
+        self._quality[0].update_state(decibels(error))
         return {"psnr": self._quality[0].result()}
 
 

@@ -23,6 +23,7 @@ SCALES = (2, 3, 4)
 UPSAMPLINGS = ("depth_to_space", "icnr", "deconvolution", "nearest")
 # Of a network's last layer: "nearest" would end in squares of one colour.
 LAST_UPSAMPLINGS = UPSAMPLINGS[:3]
+PRELU_SLOPE = 0.25  # at first
 
 
 def picture_input(image_shape):
@@ -38,9 +39,9 @@ def conv(x, filters, size, name, **kwargs):
 
 
 def prelu(x, name):
-    """PReLU with a trained slope for each channel, 0.25 at first."""
+    """PReLU with a trained slope for each channel, ``PRELU_SLOPE`` at first."""
     return layers.PReLU(
-        alpha_initializer=keras.initializers.Constant(0.25),
+        alpha_initializer=keras.initializers.Constant(PRELU_SLOPE),
         shared_axes=[1, 2],
         name=f"{name}_prelu",
     )(x)
@@ -243,3 +244,34 @@ def register_super_resolution(builder, function_name, *, architecture=None, **in
     return register_network(
         builder, function_name, architecture=architecture, **{**usual, **info}
     )
+
+
+def register_scales(
+    builder, function_name, params, *, name, published=None, architecture=None, **info
+) -> list:
+    """Enters one network for each scale.
+
+    Args:
+        builder: as ``register_super_resolution`` takes it; ``scale`` is an argument.
+        function_name: public name, to which ``X`` and the scale are added.
+        params: number of trainable parameters by scale.
+        name: in the registry, to which ``_x`` and the scale are added.
+        published: what the source reports, by scale; none where it is missing.
+        architecture, **info: what all have in common.
+
+    Returns:
+        The constructors, in the order of ``params``.
+    """
+    published = published or {}
+    return [
+        register_super_resolution(
+            builder,
+            f"{function_name}X{scale}",
+            architecture={"scale": scale, **(architecture or {})},
+            name=f"{name}_x{scale}",
+            params=count,
+            published=published.get(scale, ""),
+            **info,
+        )
+        for scale, count in params.items()
+    ]

@@ -27,7 +27,7 @@ from keras_cnns.applications.super_resolution._parts import (
     from_pixel_shuffle,
     load_weights,
     picture_input,
-    register_super_resolution,
+    register_scales,
     scale_by_shuffles,
     scale_steps,
     torch_uniform,
@@ -119,57 +119,41 @@ def _block(x, residual_scale, name):
     return layers.Add(name=f"{name}_add")([x, residual])
 
 
-def _variants(name, rows, **architecture):
-    return [
-        register_super_resolution(
-            EDSR,
-            f"{'EDSRBaseline' if 'baseline' in name else 'EDSR'}X{scale}",
-            architecture={"scale": scale, **architecture},
-            name=f"{name}_x{scale}",
-            paper="EDSR, arXiv 1707.02921, table 1",
-            params=params,
-            published=published,
-        )
-        for scale, (params, published) in rows.items()
-    ]
-
-
-EDSRBaselineX2, EDSRBaselineX3, EDSRBaselineX4 = _variants(
-    "edsr_baseline",
-    {
-        2: (1_369_859, "PSNR 37.99 on Set5 (Y), 35.7768 (RGB)"),
-        3: (1_554_499, "PSNR 34.37 on Set5 (Y, unverified), 32.3597 (RGB)"),
-        4: (1_517_571, "PSNR 32.09 on Set5 (Y, unverified), 30.1821 (RGB)"),
+_PAPER = "EDSR, arXiv 1707.02921, table 1"
+EDSRBaselineX2, EDSRBaselineX3, EDSRBaselineX4 = register_scales(
+    EDSR,
+    "EDSRBaseline",
+    {2: 1_369_859, 3: 1_554_499, 4: 1_517_571},
+    name="edsr_baseline",
+    paper=_PAPER,
+    published={
+        2: "PSNR 37.99 on Set5 (Y), 35.7768 (RGB)",
+        3: "PSNR 34.37 on Set5 (Y, unverified), 32.3597 (RGB)",
+        4: "PSNR 32.09 on Set5 (Y, unverified), 30.1821 (RGB)",
     },
 )
-EDSRX2, EDSRX3, EDSRX4 = _variants(
-    "edsr",
-    {
-        2: (40_729_603, "PSNR 38.11 on Set5 (Y), 35.9979 (RGB)"),
-        3: (43_680_003, "PSNR 34.65 on Set5 (Y), 32.6430 (RGB)"),
-        4: (43_089_923, "PSNR 32.46 on Set5 (Y), 30.5499 (RGB)"),
+EDSRX2, EDSRX3, EDSRX4 = register_scales(
+    EDSR,
+    "EDSR",
+    {2: 40_729_603, 3: 43_680_003, 4: 43_089_923},
+    name="edsr",
+    paper=_PAPER,
+    published={
+        2: "PSNR 38.11 on Set5 (Y), 35.9979 (RGB)",
+        3: "PSNR 34.65 on Set5 (Y), 32.6430 (RGB)",
+        4: "PSNR 32.46 on Set5 (Y), 30.5499 (RGB)",
     },
-    blocks=32,
-    filters=256,
-    residual_scale=0.1,
+    architecture={"blocks": 32, "filters": 256, "residual_scale": 0.1},
 )
-
-
-def _small(scale, params):
-    return register_super_resolution(
-        EDSR,
-        f"EDSRSmallX{scale}",
-        architecture={"scale": scale, "blocks": 4, "filters": 32},
-        name=f"edsr_small_x{scale}",
-        paper="not from a paper: EDSR's layers, fewer and thinner",
-        params=params,
-    )
-
-
 # 896; 8 * 9_248; 9_248; steps of 36_992 (x3: 83_232); 867
-EDSRSmallX2 = _small(2, 121_987)
-EDSRSmallX3 = _small(3, 168_227)
-EDSRSmallX4 = _small(4, 158_979)
+EDSRSmallX2, EDSRSmallX3, EDSRSmallX4 = register_scales(
+    EDSR,
+    "EDSRSmall",
+    {2: 121_987, 3: 168_227, 4: 158_979},
+    name="edsr_small",
+    paper="not from a paper: EDSR's layers, fewer and thinner",
+    architecture={"blocks": 4, "filters": 32},
+)
 
 __all__ = [
     "EDSR",

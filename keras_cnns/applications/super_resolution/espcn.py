@@ -20,7 +20,7 @@ from keras_cnns.applications.super_resolution._parts import (
     conv,
     enlarge,
     picture_input,
-    register_super_resolution,
+    register_scales,
 )
 
 
@@ -55,21 +55,17 @@ def ESPCN(
     return keras.Model(images, x, name=name)
 
 
-def _variant(scale, params, published):
-    return register_super_resolution(
-        ESPCN,
-        f"ESPCNX{scale}",
-        architecture={"scale": scale},
-        name=f"espcn_x{scale}",
-        paper="ESPCN, arXiv 1609.05158, section 3.1",
-        params=params,
-        published=published,
-    )
-
-
 # 25*64 + 64 + 9*64*32 + 32 = 20_128, and 289 for each channel of the last layer
-ESPCNX2 = _variant(2, 21_284, "")
-ESPCNX3 = _variant(3, 22_729, "PSNR 33.13 on Set5, 29.49 on Set14")
-ESPCNX4 = _variant(4, 24_752, "PSNR 30.90 on Set5, 27.73 on Set14")
+ESPCNX2, ESPCNX3, ESPCNX4 = register_scales(
+    ESPCN,
+    "ESPCN",
+    {2: 21_284, 3: 22_729, 4: 24_752},
+    name="espcn",
+    paper="ESPCN, arXiv 1609.05158, section 3.1",
+    published={
+        3: "PSNR 33.13 on Set5, 29.49 on Set14",
+        4: "PSNR 30.90 on Set5, 27.73 on Set14",
+    },
+)
 
 __all__ = ["ESPCN", "ESPCNX2", "ESPCNX3", "ESPCNX4"]

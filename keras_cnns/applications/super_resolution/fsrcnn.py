@@ -22,16 +22,16 @@ from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.super_resolution._parts import (
     LAST_UPSAMPLINGS,
+    PRELU_SLOPE,
+    SCALES,
     check_free,
     check_scale,
     conv,
     enlarge,
     picture_input,
     prelu,
-    register_super_resolution,
+    register_scales,
 )
-
-_SLOPE = 0.25  # of PReLU at the start
 
 
 @network_builder(free=("upsampling",))
@@ -83,39 +83,32 @@ def FSRCNN(
 
 def _layer(x, filters, size, name):
     """Convolution and PReLU."""
-    variance = 2 / (1 + _SLOPE**2) / (size * size * x.shape[-1])
+    variance = 2 / (1 + PRELU_SLOPE**2) / (size * size * x.shape[-1])
     normal = keras.initializers.RandomNormal(0.0, math.sqrt(variance))
     return prelu(conv(x, filters, size, name, kernel_initializer=normal), name)
 
 
-def _variants(name, params, published, **architecture):
-    """One for each scale; their parameters are equal in number."""
-    return [
-        register_super_resolution(
-            FSRCNN,
-            f"{name.replace('_', '').upper()}X{scale}",
-            architecture={"scale": scale, **architecture},
-            name=f"{name}_x{scale}",
-            paper="FSRCNN, arXiv 1608.00367, sections 3 and 4",
-            params=params,
-            published=published.get(scale, ""),
-        )
-        for scale in (2, 3, 4)
-    ]
-
-
-# 106d + 2ds + 9ms^2 weights; biases and slopes 2 (2d + s + ms) + 1
-FSRCNNX2, FSRCNNX3, FSRCNNX4 = _variants(
-    "fsrcnn",
-    12_809,
-    {
+_PAPER = "FSRCNN, arXiv 1608.00367, sections 3 and 4"
+# 106d + 2ds + 9ms^2 weights; biases and slopes 2 (2d + s + ms) + 1, at every scale
+FSRCNNX2, FSRCNNX3, FSRCNNX4 = register_scales(
+    FSRCNN,
+    "FSRCNN",
+    dict.fromkeys(SCALES, 12_809),
+    name="fsrcnn",
+    paper=_PAPER,
+    published={
         2: "PSNR 37.00 on Set5, 32.63 on Set14",
         3: "PSNR 33.16 on Set5, 29.43 on Set14",
         4: "PSNR 30.71 on Set5, 27.59 on Set14",
     },
 )
-FSRCNNSX2, FSRCNNSX3, FSRCNNSX4 = _variants(
-    "fsrcnn_s", 4_086, {}, filters=32, shrunk_filters=5, mapping_layers=1
+FSRCNNSX2, FSRCNNSX3, FSRCNNSX4 = register_scales(
+    FSRCNN,
+    "FSRCNNS",
+    dict.fromkeys(SCALES, 4_086),
+    name="fsrcnn_s",
+    paper=_PAPER,
+    architecture={"filters": 32, "shrunk_filters": 5, "mapping_layers": 1},
 )
 
 __all__ = [

@@ -25,7 +25,7 @@ from keras_cnns.applications.super_resolution._parts import (
     from_pixel_shuffle,
     load_weights,
     picture_input,
-    register_super_resolution,
+    register_scales,
     scale_by_shuffles,
     scale_steps,
 )
@@ -115,21 +115,14 @@ def _leaky(x, name):
     return layers.LeakyReLU(_LEAK, name=f"{name}_lrelu")(x)
 
 
-def _variant(scale, params, published=""):
-    return register_super_resolution(
-        MSRResNet,
-        f"MSRResNetX{scale}",
-        architecture={"scale": scale},
-        name=f"msrresnet_x{scale}",
-        paper="SRResNet, arXiv 1609.04802; layers of github.com/XPixelGroup/BasicSR",
-        params=params,
-        published=published,
-    )
-
-
 # 1_792; 32 * 36_928; steps of 147_712 (x3: 332_352); 36_928 + 1_731
-MSRResNetX2 = _variant(2, 1_369_859)
-MSRResNetX3 = _variant(3, 1_554_499)
-MSRResNetX4 = _variant(4, 1_517_571, "PSNR 30.2468 on Set5 (RGB), as SRGAN 28.0158")
+MSRResNetX2, MSRResNetX3, MSRResNetX4 = register_scales(
+    MSRResNet,
+    "MSRResNet",
+    {2: 1_369_859, 3: 1_554_499, 4: 1_517_571},
+    name="msrresnet",
+    paper="SRResNet, arXiv 1609.04802; layers of github.com/XPixelGroup/BasicSR",
+    published={4: "PSNR 30.2468 on Set5 (RGB), as SRGAN 28.0158"},
+)
 
 __all__ = ["MSRResNet", "MSRResNetX2", "MSRResNetX3", "MSRResNetX4"]

@@ -30,6 +30,7 @@ from keras_cnns.applications.super_resolution._parts import (
     enlarge,
     load_weights,
     picture_input,
+    register_scales,
     register_super_resolution,
     scale_by_shuffles,
     scale_steps,
@@ -144,23 +145,20 @@ def _scale_of_port(stored):
     return whole_root(kernels[0].shape[3] // kernels[1].shape[3])
 
 
-def _variant(scale, params, published):
-    return register_super_resolution(
-        RDN,
-        f"RDNX{scale}",
-        architecture={"scale": scale},
-        name=f"rdn_x{scale}",
-        paper="RDN, arXiv 1802.08797, section 3",
-        params=params,
-        published=published,
-    )
-
-
 # 1_792 + 36_928; 16 * (36_928 + 73_792 + ... + 294_976 + 36_928); 65_600 + 36_928;
 # steps of 147_712 (x3: 332_352); 1_731
-RDNX2 = _variant(2, 22_123_395, "PSNR 38.24 on Set5 (Y), 35.9883 (RGB)")
-RDNX3 = _variant(3, 22_308_035, "PSNR 34.71 on Set5 (Y), 32.6051 (RGB)")
-RDNX4 = _variant(4, 22_271_107, "PSNR 32.47 on Set5 (Y), 30.4922 (RGB)")
+RDNX2, RDNX3, RDNX4 = register_scales(
+    RDN,
+    "RDN",
+    {2: 22_123_395, 3: 22_308_035, 4: 22_271_107},
+    name="rdn",
+    paper="RDN, arXiv 1802.08797, section 3",
+    published={
+        2: "PSNR 38.24 on Set5 (Y), 35.9883 (RGB)",
+        3: "PSNR 34.71 on Set5 (Y), 32.6051 (RGB)",
+        4: "PSNR 32.47 on Set5 (Y), 30.4922 (RGB)",
+    },
+)
 RDNC3D10X2 = register_super_resolution(
     RDN,
     "RDNC3D10X2",
@@ -176,30 +174,16 @@ RDNC3D10X2 = register_super_resolution(
     # 102_464 + 18_464 + 3_468 + 327
     params=2_619_635,
 )
-
-
-def _small(scale, params):
-    return register_super_resolution(
-        RDN,
-        f"RDNSmallX{scale}",
-        architecture={
-            "scale": scale,
-            "blocks": 4,
-            "convolutions": 3,
-            "growth_rate": 16,
-            "filters": 32,
-        },
-        name=f"rdn_small_x{scale}",
-        paper="not from a paper: RDN's layers, fewer and thinner",
-        params=params,
-    )
-
-
 # 896 + 9_248; 4 * (4_624 + 6_928 + 9_232 + 2_592); 4_128 + 9_248; steps of 36_992 (x3:
 # 83_232); 867
-RDNSmallX2 = _small(2, 154_883)
-RDNSmallX3 = _small(3, 201_123)
-RDNSmallX4 = _small(4, 191_875)
+RDNSmallX2, RDNSmallX3, RDNSmallX4 = register_scales(
+    RDN,
+    "RDNSmall",
+    {2: 154_883, 3: 201_123, 4: 191_875},
+    name="rdn_small",
+    paper="not from a paper: RDN's layers, fewer and thinner",
+    architecture={"blocks": 4, "convolutions": 3, "growth_rate": 16, "filters": 32},
+)
 
 __all__ = [
     "RDN",

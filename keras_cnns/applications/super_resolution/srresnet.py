@@ -23,6 +23,7 @@ from keras_cnns.applications.super_resolution._parts import (
     enlarge,
     picture_input,
     prelu,
+    register_scales,
     register_super_resolution,
     scale_steps,
 )
@@ -83,24 +84,16 @@ SRResNetX4 = register_super_resolution(
     params=1_550_659,
     published="PSNR 32.05 on Set5, 28.49 on Set14 (unverified)",
 )
-
-
-def _small(scale, params):
-    return register_super_resolution(
-        SRResNet,
-        f"SRResNetSmallX{scale}",
-        architecture={"scale": scale, "blocks": 4, "filters": 32},
-        name=f"srresnet_small_x{scale}",
-        paper="not from a paper: SRResNet's layers, fewer and thinner",
-        params=params,
-    )
-
-
 # 7_808; 4 * (2 * 9_248 + 2 * 64); 9_248 + 64; steps of 36_992 (x3: 83_232); 7_779;
 # slopes 32 * (5 and one for each step)
-SRResNetSmallX2 = _small(2, 136_579)
-SRResNetSmallX3 = _small(3, 182_819)
-SRResNetSmallX4 = _small(4, 173_603)
+SRResNetSmallX2, SRResNetSmallX3, SRResNetSmallX4 = register_scales(
+    SRResNet,
+    "SRResNetSmall",
+    {2: 136_579, 3: 182_819, 4: 173_603},
+    name="srresnet_small",
+    paper="not from a paper: SRResNet's layers, fewer and thinner",
+    architecture={"blocks": 4, "filters": 32},
+)
 
 __all__ = [
     "SRResNet",
