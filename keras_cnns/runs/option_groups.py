@@ -12,6 +12,7 @@ from keras_cnns.runs.options import (
     any_of,
     one_of,
     option,
+    parse_factors,
     parse_numbers,
     required,
 )
@@ -132,6 +133,14 @@ class OptimizerOptions(Options):
         needs=(any_of("weight_decay"), one_of("optimizer", *_DECAYED)),
         choices=("all", "kernels"),
     )
+    rate_factors: str = option(
+        "",
+        "factors of the learning rate of some of the network's weights, by pattern of "
+        "layer/weight, such as conv3/*:0.1,*/bias:2",
+        needs=one_of(
+            "optimizer", *(n for n in optimizers.OPTIMIZERS if n != "lookahead")
+        ),
+    )
     gradient_clip_norm: float = option(
         0.0,
         "largest global norm of a network's gradient; 0: no limit",
@@ -165,6 +174,7 @@ class OptimizerOptions(Options):
                 f"{self.optimizer}, which decays all weights itself"
             )
         parse_numbers("boundaries", self.boundaries)
+        parse_factors("rate_factors", self.rate_factors)
 
     def make_optimizer(
         self, updates: int, updates_per_epoch: float, *, learning_rate=None, **changes

@@ -294,6 +294,32 @@ def parse_numbers(name: str, text, count: int = 0, kind=float) -> tuple:
     return numbers
 
 
+def parse_factors(name: str, text: str) -> dict:
+    """Positive numbers by pattern, of an option such as ``"conv3/*:0.1,*/bias:2"``.
+
+    Args:
+        name: of the option.
+        text: its value; empty: none.
+
+    Raises:
+        ValueError: if it is anything else, or a pattern is there twice.
+    """
+    factors = {}
+    for part in filter(None, text.split(",")):
+        pattern, _, number = part.rpartition(":")
+        try:
+            factor = float(number)
+        except ValueError:
+            factor = 0.0
+        if not pattern or pattern in factors or not 0 < factor < math.inf:
+            raise ValueError(
+                f"{name} must be different patterns of weights with positive factors, "
+                f"such as 'conv3/*:0.1,*/bias:2', got {part!r} in {text!r}"
+            )
+        factors[pattern] = factor
+    return factors
+
+
 def field_help(field) -> str:
     """An option's help, with its choices, range and needs to have an effect."""
     traits = field.metadata

@@ -11,6 +11,7 @@ from tensorflow import keras
 from keras_cnns import applications, data, figures
 from keras_cnns.runs.models import parse_builder_args
 from keras_cnns.runs.option_groups import TrainingOptions
+from keras_cnns.runs.options import parse_factors
 from keras_cnns.trainers import StepwiseTrainer, distribution, optimizers
 
 
@@ -303,6 +304,9 @@ class Task(abc.ABC):
         given = self.options.effective(*names & set(vars(self.options)))
         if optimizers.decays_weights(self.options.optimizer):
             given["weight_decay"] = 0.0
+        if "rate_factors" in given:
+            text = given["rate_factors"]
+            given["rate_factors"] = parse_factors("rate_factors", text)
         return {**given, **others}
 
 

@@ -189,6 +189,25 @@ def check_compilable(network: keras.Model) -> None:
             )
 
 
+def scale_changes(variables: list, before: list, factors: list) -> None:
+    """Multiplies what variables have changed by; call in replica context.
+
+    Args:
+        variables: of any devices.
+        before: their values before the change.
+        factors: a number for each.
+    """
+
+    def scaled(variable, value, factor):
+        variable.assign(value + factor * (variable - value))
+
+    def scale(strategy, values):
+        for variable, *arguments in zip(variables, values, factors):
+            strategy.extended.update(variable, scaled, args=arguments)
+
+    tf.distribute.get_replica_context().merge_call(scale, args=(before,))
+
+
 def clip_variables(variables: list, limit: float) -> None:
     """Clips variables to [-limit, limit] on all devices; call in replica context."""
 

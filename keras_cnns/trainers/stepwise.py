@@ -7,6 +7,7 @@ from tensorflow import keras
 
 from keras_cnns._checks import check_at_least, check_choice
 from keras_cnns.trainers import distribution, optimizers
+from keras_cnns.trainers.rate_factors import RateFactors
 from keras_cnns.trainers.step_noise import StepNoise
 from keras_cnns.trainers.weight_average import WeightAverage
 
@@ -26,6 +27,8 @@ class StepwiseTrainer(keras.Model):
             every trained network.
         weight_decay_scope: ``"all"`` trainable weights, as the authors' Torch code of
             ResNet and DenseNet has it, or ``"kernels"`` only.
+        rate_factors: factors of the learning rate of some of ``network``'s weights, by
+            pattern of ``<layer>/<weight>``, as ``RateFactors`` takes them; None: none.
         gradient_clip_norm: largest global norm of a network's gradient; 0: no limit.
         ema_decay: of the weight average of ``network``; 0: none.
         enable_xla: whether forward and backward passes are compiled by XLA.
@@ -53,6 +56,7 @@ class StepwiseTrainer(keras.Model):
         metric_names=(),
         weight_decay=0.0,
         weight_decay_scope="all",
+        rate_factors=None,
         gradient_clip_norm=0.0,
         ema_decay=0.0,
         enable_xla=False,
@@ -70,6 +74,7 @@ class StepwiseTrainer(keras.Model):
         self.step = step_counter("step")
         self._weight_decay = weight_decay
         self._decays_all = weight_decay_scope == "all"
+        self._rate_factors = RateFactors(network, rate_factors or {})
         self._gradient_clip_norm = gradient_clip_norm
         self._seed = seed
         self._enable_xla = enable_xla
@@ -82,6 +87,7 @@ class StepwiseTrainer(keras.Model):
 
     def compile(self, optimizer):
         """Sets the optimizer; under ``mixed_float16`` its loss is scaled."""
+        self._rate_factors.check_optimizer(optimizer)
         super().compile(optimizer=loss_scaled(optimizer), jit_compile=False)
         optimizers.build_slots(self.optimizer, self.network.trainable_variables)
         self._compiled = {}
@@ -185,10 +191,11 @@ class StepwiseTrainer(keras.Model):
             # If the scale is too high, the optimizer skips the step.
             finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
             counts = tf.reduce_all(finite) | (optimizer.loss_scale <= 1)
-        optimizer.apply_gradients(
-            zip(self._clip_and_decay(gradients, variables), variables),
-            experimental_aggregate_gradients=False,
-        )
+        gradients = self._clip_and_decay(gradients, variables)
+        with self._rate_factors.scaled(variables):
+            optimizer.apply_gradients(
+                zip(gradients, variables), experimental_aggregate_gradients=False
+            )
         for name, value in values.items():
             self._means[name].update_state(
                 tf.where(counts, value, tf.zeros_like(value)),

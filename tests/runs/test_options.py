@@ -184,6 +184,10 @@ def test_options_are_accepted_where_they_have_an_effect():
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"channels": 2}, "channels must be 0 or 1 or 3, got 2"),
+        ({"rate_factors": "*/bias"}, r"rate_factors.*got '\*/bias' in"),
+        ({"rate_factors": "*/bias:0"}, r"rate_factors.*got '\*/bias:0'"),
+        ({"rate_factors": "a/*:1,a/*:2"}, r"rate_factors.*got 'a/\*:2' in 'a/\*:1,"),
+        ({"optimizer": "lookahead", "rate_factors": "*:2"}, "--rate_factors=.*lamb"),
     ],
 )
 def test_classifiers_refuse_before_anything_is_opened(given, quoted):

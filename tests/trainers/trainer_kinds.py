@@ -327,7 +327,12 @@ def _enlarged_pictures(count, replicas=1):
 KINDS["super_resolution"] = Kind(
     trainers.SuperResolutionTrainer,
     _recursive_network,
-    {"loss": "l2", "supervision_steps": 3, "gradient_clip_value": 0.01},
+    {
+        "loss": "l2",
+        "supervision_steps": 3,
+        "gradient_clip_value": 0.01,
+        "rate_factors": {"*/bias": 0.5},
+    },
     _enlarged_pictures,
 )
 _SAMPLING = {"regions_per_image": 8, "background_range": (0.0, 0.5)}
