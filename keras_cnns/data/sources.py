@@ -39,7 +39,13 @@ _OUR_BUILDERS = {
         )
         for config in builders.DistortedDigits.BUILDER_CONFIGS
     },
+    **{
+        config.name: functools.partial(builders.BenchmarkPictures, config=config.name)
+        for config in builders.BenchmarkPictures.BUILDER_CONFIGS
+    },
 }
+# What the image of an example without labels is called; DIV2K's large picture is "hr".
+_IMAGE_NAMES = ("image", "hr")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,16 +113,17 @@ def open_source(
         name: ``digits``, ``rendered_digits``, ``fashion_mnist``,
             ``distorted_digits/r`` (or ``rts``, ``p``, ``e``, ``tc``, ``addition``),
             ``photographs`` (64x64, without labels) or ``photographs_128``,
-            ``scenes/items`` or ``scenes/cutouts`` (with boxes), any other TFDS name of
-            labelled
-            images (``cifar10``, ``imagenet2012``), or the path of a folder laid out as
-            ``<folder>/<split>/<class>/<image>``.
+            ``scenes/items`` or ``scenes/cutouts`` (with boxes), ``set5``, ``set14``,
+            ``bsd100`` or ``bsds500`` (whole pictures, without labels), any other TFDS
+            name of labelled images (``cifar10``, ``imagenet2012``), or the path of a
+            folder laid out as ``<folder>/<split>/<class>/<image>``.
         split: split name; TFDS slices such as ``"train[:90%]"`` work for TFDS names.
         data_dir: where TFDS keeps prepared data, default ``~/tensorflow_datasets``;
             for ``fashion_mnist`` it may also hold the IDX files.
         labelled: whether labels are needed. If not, unlabelled sets are accepted too:
-            TFDS names with one image feature, or one called ``image``, and folders
-            ``<folder>/<split>/<image>``; their images have the class ``UNLABELLED``.
+            TFDS names with one image feature, or one called ``image``, ``div2k``,
+            whose large pictures are taken, and folders ``<folder>/<split>/<image>``;
+            their images have the class ``UNLABELLED``.
         layout: for targets other than labels, of TFDS names: function of a builder's
             ``info`` to its ``Layout``; raises ValueError where there are none.
 
@@ -276,14 +283,23 @@ def _label_layout(name, labelled, info):
             f"are {keys!r}"
         )
     images = [k for k, v in features.items() if isinstance(v, tfds.features.Image)]
-    if len(images) != 1 and "image" not in images:
+    chosen = images if len(images) == 1 else [n for n in _IMAGE_NAMES if n in images]
+    if not chosen:
         raise ValueError(
             f"data set {name!r} has no image feature, or none that is the one: "
             f"{images!r} of {list(features)!r}"
         )
-    image = "image" if "image" in images else images[0]
+    if chosen[0] == "hr" and "bicubic" not in (info.config_name or ""):
+        raise ValueError(
+            f"data set {name!r} has small pictures of its own, which are not read: "
+            "small pictures are made of the large ones, by bicubic interpolation; take "
+            f"{info.name}/bicubic_x2"
+        )
     return Layout(
-        image, lambda example: tf.constant(0, tf.int64), (folders.UNLABELLED,)
+        chosen[0],
+        lambda example: tf.constant(0, tf.int64),
+        (folders.UNLABELLED,),
+        encoded=tuple(image for image in images if image != chosen[0]),
     )
 
 

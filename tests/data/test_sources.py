@@ -275,6 +275,89 @@ def test_sets_without_labels_are_taken_where_none_are_needed(tmp_path, monkeypat
     assert {label for _, label in pixels} == {0}
 
 
+def _write_pictures(folder, sizes):
+    """Pictures of noise by name; JPEG where the name has it."""
+    random = np.random.default_rng(3)
+    folder.mkdir(parents=True)
+    for name, size in sizes.items():
+        pixels = random.integers(0, 256, size, np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+
+
+_ARCHIVES = {
+    "set5": {"Set5_HR": {"woman.png": (20, 30, 3), "baby.png": (16, 12, 3)}},
+    "set14": {"Set14_HR": {"bridge.png": (18, 18)}},  # a grey one
+    "bsds500": {
+        f"BSR/BSDS500/data/images/{split}": {f"{i}.jpg": (9, 8 + i, 3) for i in (1, 2)}
+        for split in ("train", "val", "test")
+    },
+}
+
+
+@pytest.mark.parametrize("name", _ARCHIVES)
+def test_pictures_of_archives(tmp_path, monkeypatch, name):
+    """As the archives are laid out: every picture once, by name, whatever its size."""
+    for folder, sizes in _ARCHIVES[name].items():
+        _write_pictures(tmp_path / "unpacked" / folder, sizes)
+    asked = []
+
+    def download(self, url):
+        asked.append(url)
+        return tmp_path / "unpacked"
+
+    monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", download)
+    source = data.open_source(name, "test", str(tmp_path / "tfds"), labelled=False)
+    folder, sizes = list(_ARCHIVES[name].items())[-1]
+    found = [x.shape for x, _ in _pixels(source, 3)]
+    assert found == [(*sizes[n][:2], 3) for n in sorted(sizes)]
+    assert source.num_examples == len(sizes) and len(asked) == 1
+    assert asked[0].startswith("https://") and source.image_shape == (None, None, 3)
+    first = sorted(sizes)[0]
+    content = next(iter(source.examples))[0].numpy()
+    assert content == (tmp_path / "unpacked" / folder / first).read_bytes()
+    if name == "bsds500":
+        assert data.open_source(name, "val", str(tmp_path / "tfds"), labelled=False)
+    else:
+        with pytest.raises(ValueError, match="no split 'train'; it has test"):
+            data.open_source(name, "train", str(tmp_path / "tfds"), labelled=False)
+
+
+def test_archives_that_cannot_be_had_are_told(tmp_path, monkeypatch):
+    def refuse(self, url):
+        raise ConnectionError(f"no way to {url}")
+
+    manager = tfds.download.DownloadManager
+    monkeypatch.setattr(manager, "download_and_extract", refuse)
+    with pytest.raises(OSError, match="'set14'.*no way to.*Set14_HR.tar.gz.*data_dir"):
+        data.open_source("set14", "test", str(tmp_path), labelled=False)
+    monkeypatch.setattr(manager, "download_and_extract", lambda self, url: tmp_path)
+    with pytest.raises(OSError, match="bsds500.tgz holds no pictures in BSR/BSDS500"):
+        data.open_source("bsds500", "test", str(tmp_path / "tfds"), labelled=False)
+
+
+def test_large_pictures_of_div2k(tmp_path, monkeypatch):
+    """TFDS' own builder, on files laid out as its archives."""
+    for kind, size in (("HR", (12, 16, 3)), ("LR_bicubic_X2", (6, 8, 3))):
+        for split in ("train", "valid"):
+            name = f"DIV2K_{split}_{kind}"
+            folder = tmp_path / name / name
+            suffix = "" if kind == "HR" else "x2"
+            _write_pictures(folder, {f"000{i}{suffix}.png": size for i in (1, 2)})
+
+    def download(self, urls):
+        names = {key: url.rpartition("/")[2][:-4] for key, url in urls.items()}
+        return {key: epath.Path(tmp_path / name) for key, name in names.items()}
+
+    monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", download)
+    given = {"data_dir": str(tmp_path / "tfds"), "labelled": False}
+    source = data.open_source("div2k/bicubic_x2", "validation", **given)
+    wanted = (tmp_path / "DIV2K_valid_HR").rglob("*.png")
+    found = {content for content, _ in source.examples.as_numpy_iterator()}
+    assert found == {path.read_bytes() for path in wanted} and len(found) == 2
+    with pytest.raises(ValueError, match="'div2k/unknown_x3'.*take div2k/bicubic_x2"):
+        data.open_source("div2k/unknown_x3", "train", **given)
+
+
 def test_folders_without_classes(tmp_path):
     folder = tmp_path / "train"
     folder.mkdir()

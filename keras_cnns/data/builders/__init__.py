@@ -1,5 +1,6 @@
-"""TFDS builders of the data sets that need no network."""
+"""TFDS builders of the data sets that TFDS does not have; most need no network."""
 
+from keras_cnns.data.builders.benchmark_pictures import BenchmarkPictures
 from keras_cnns.data.builders.digits import Digits
 from keras_cnns.data.builders.distorted_digits import DistortedDigits
 from keras_cnns.data.builders.fashion_mnist_idx import FashionMnistIdx
@@ -8,6 +9,7 @@ from keras_cnns.data.builders.rendered_digits import RenderedDigits
 from keras_cnns.data.builders.scenes import Scenes
 
 __all__ = [
+    "BenchmarkPictures",
     "Digits",
     "DistortedDigits",
     "FashionMnistIdx",
