@@ -31,13 +31,16 @@ from keras_cnns.losses.inpainting import (
     valid_l1,
     valid_mean_l1,
 )
+from keras_cnns.losses.super_resolution import VGG_FEATURE_SCALE, content
 from keras_cnns.losses.triplet import triplet_hinge
 
 __all__ = [
     "DISTANCES",
+    "VGG_FEATURE_SCALE",
     "RPN_FORMS",
     "check_discount",
     "composite",
+    "content",
     "discounted_l1",
     "discriminator_loss",
     "distance_to_valid",

@@ -7,7 +7,11 @@ from keras_cnns.trainers.contextual_attention import ContextualAttentionTrainer
 from keras_cnns.trainers.distribution import make_strategy
 from keras_cnns.trainers.fast_rcnn import FastRCNNTrainer
 from keras_cnns.trainers.faster_rcnn import FasterRCNNTrainer, RPNTrainer, propose
-from keras_cnns.trainers.feature_networks import FeatureNetwork, vgg16_features
+from keras_cnns.trainers.feature_networks import (
+    FeatureNetwork,
+    vgg16_features,
+    vgg19_features,
+)
 from keras_cnns.trainers.freezing import freeze_up_to
 from keras_cnns.trainers.gan import GAN, ConditionalGAN
 from keras_cnns.trainers.global_local import GlobalLocalTrainer
@@ -21,6 +25,7 @@ from keras_cnns.trainers.region_classifiers import (
     fit_region_classifiers,
 )
 from keras_cnns.trainers.simgan import SimGAN
+from keras_cnns.trainers.srgan import SRGANTrainer
 from keras_cnns.trainers.step_noise import InstanceNoise, Latents
 from keras_cnns.trainers.stepwise import StepwiseTrainer
 from keras_cnns.trainers.super_resolution import LOSSES as SUPER_RESOLUTION_LOSSES
@@ -34,6 +39,7 @@ __all__ = [
     "OPTIMIZERS",
     "REDUCTIONS",
     "SCHEDULES",
+    "SRGANTrainer",
     "SUPER_RESOLUTION_LOSSES",
     "AlternatingFasterRCNNTrainer",
     "ClassificationTrainer",
@@ -65,4 +71,5 @@ __all__ = [
     "sample_generator",
     "two_stage_rate",
     "vgg16_features",
+    "vgg19_features",
 ]

@@ -1,4 +1,4 @@
-"""Frozen classifiers whose features compare filled images with true ones."""
+"""Frozen classifiers whose features compare made images with true ones."""
 
 import contextlib
 import dataclasses
@@ -15,6 +15,8 @@ from keras_cnns.data.preprocessing import check_value_range
 
 # Stages at whose ends features are compared.
 NUM_STAGES = 3
+# Layers of VGG19 whose features SRGAN compares: fine details, or textures.
+VGG22, VGG54 = ("block2_conv2",), ("block5_conv4",)
 
 
 class FeatureNetwork:
@@ -146,18 +148,45 @@ def vgg16_features(weights="imagenet", *, value_range="unit") -> FeatureNetwork:
         ValueError: if ``weights`` is neither, or the file is of another network.
         OSError: if the download fails.
     """
+    stages = applications.stage_ends_of("vgg16")[:NUM_STAGES]
+    return _vgg("vgg16", weights, stages, value_range)
+
+
+def vgg19_features(
+    weights="imagenet", *, layers=VGG54, value_range="unit"
+) -> FeatureNetwork:
+    """VGG19 of ImageNet, as SRGAN's content loss takes it.
+
+    That loss' scale of features belongs to Keras' file, whose inputs are grey levels of
+    up to 255 (unverified).
+
+    Args:
+        weights: as ``vgg16_features`` takes them.
+        layers: names of layers, finest first: ``VGG54``, the last convolution before
+            the fifth pooling, or ``VGG22``, the second before the second one, both
+            after their ReLU.
+        value_range: ``"unit"`` or ``"signed"``.
+
+    Raises:
+        ValueError, OSError: as ``vgg16_features``, and if there is no such layer.
+
+    Source: Ledig et al., arXiv 1609.04802, section 2.2.1 and 3.2.
+    """
+    return _vgg("vgg19", weights, layers, value_range)
+
+
+def _vgg(model, weights, layers, value_range):
     if weights is None:
         raise ValueError(
             "weights=None would compare features of random weights; give 'imagenet', "
             "'torchvision' or a path"
         )
     with in_float32():
-        network = applications.create_model("vgg16", include_top=False, weights=weights)
-        convention = applications.model_info("vgg16").preprocessing_of(weights)
+        network = applications.create_model(model, include_top=False, weights=weights)
+        convention = applications.model_info(model).preprocessing_of(weights)
         preprocessing = Preprocessing(224, 224, 3, **CONVENTIONS[convention])
-        stages = applications.stage_ends_of("vgg16")[:NUM_STAGES]
-        name = f"VGG16 of ImageNet, {convention} preprocessing"
-        return FeatureNetwork(name, network, preprocessing, stages, value_range)
+        name = f"{model.upper()} of ImageNet, {convention} preprocessing"
+        return FeatureNetwork(name, network, preprocessing, layers, value_range)
 
 
 @contextlib.contextmanager

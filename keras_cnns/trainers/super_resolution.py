@@ -10,29 +10,80 @@ from keras_cnns.trainers.stepwise import StepwiseTrainer
 LOSSES = ("l1", "l2")
 
 
-class SuperResolutionTrainer(StepwiseTrainer):
-    """Trains a network on pairs of small (or enlarged) and large pictures.
+class EnlargingTrainer(StepwiseTrainer):
+    """What trainers on pairs of small (or enlarged) and large pictures share.
+
+    A network without padding, SRCNN's training, gives smaller pictures than the large
+    ones, which are compared with the middle of these.
+
+    Evaluation reports the ``psnr`` in dB, a mean over pictures, of values clipped and
+    rounded to bytes, without ``shave`` pixels of each border, at most 100 dB.
+
+    Args:
+        network: pictures of 0 to 1 to pictures, or to a list of them, the final ones
+            first.
+        *discriminators: further networks, as the trainer takes them.
+        loss: ``"l1"``, mean absolute differences, or ``"l2"``, mean squared ones.
+        shave: pixels of each border that evaluation leaves out; papers take the scale.
+        **options: of the trainer.
+
+    Raises:
+        ValueError: if an argument is bad.
+    """
+
+    def __init__(self, network, *discriminators, loss="l1", shave=0, **options):
+        check_choice("loss", loss, LOSSES)
+        check_count("shave", shave, 0)
+        super().__init__(network, *discriminators, **options)
+        self._difference = tf.abs if loss == "l1" else tf.square
+        self._shave = shave
+        self._quality = [keras.metrics.Mean("psnr")]
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self._quality]
+
+    def enlarge(self, small, training=True) -> list:
+        """The network's pictures, float32; the final ones first."""
+        outputs = self.network(small, training=training)
+        return [tf.cast(output, tf.float32) for output in tf.nest.flatten(outputs)]
+
+    def pixel_loss(self, output, large):
+        """Mean difference of each picture, ``(batch,)``."""
+        return tf.reduce_mean(self._difference(output - _fit(large, output)), [1, 2, 3])
+
+    def test_step(self, data):
+        small, large = data
+        output = tf.clip_by_value(self.enlarge(small, False)[0], 0, 1)
+        output = tf.round(255 * output) / 255
+        return self.update_quality(output, _fit(large, output))
+
+    def update_quality(self, output, large) -> dict:
+        """Counts pictures, rounded to bytes; returns what was found so far by name."""
+        error, shave = output - large, self._shave
+        if shave:
+            error = error[:, shave:-shave, shave:-shave]
+        (psnr,) = self._quality
+        psnr.update_state(decibels(error))
+        return {psnr.name: psnr.result()}
+
+
+class SuperResolutionTrainer(EnlargingTrainer):
+    """Trains a network on differences of pixels.
 
     Of a network of several outputs, DRCN, the first one is the picture, the others are
     those of its recursions. Their mean loss has a weight that falls linearly from 1 to
     0 within ``supervision_steps``, the first one's loss the rest.
 
-    A network without padding, SRCNN's training, gives smaller pictures than the large
-    ones, which are compared with the middle of these.
-
-    It reports ``loss``, the mean difference of values of 0 to 1; evaluation the
-    ``psnr`` in dB, a mean over pictures, of values clipped and rounded to bytes,
-    without ``shave`` pixels of each border, at most 100 dB.
+    It reports ``loss``, the mean difference of values of 0 to 1.
 
     Args:
-        network: pictures of 0 to 1 to pictures, or to a list of them.
-        loss: ``"l1"``, mean absolute differences, or ``"l2"``, mean squared ones.
+        network: as ``EnlargingTrainer`` takes it.
         supervision_steps: as above; 0: the first output alone.
         gradient_clip_value: theta of VDSR's clipping: each gradient is limited to
             +-theta divided by the learning rate, so that without momentum no
             gradient moves a weight by more than theta; 0: no limit.
-        shave: pixels of each border that evaluation leaves out; papers take the scale.
-        **options: of ``StepwiseTrainer``.
+        **options: of ``EnlargingTrainer``.
 
     Raises:
         ValueError: if an argument is bad, or there is nothing to supervise.
@@ -46,34 +97,18 @@ class SuperResolutionTrainer(StepwiseTrainer):
     metric_names = ("loss",)
 
     def __init__(
-        self,
-        network,
-        *,
-        loss="l1",
-        supervision_steps=0,
-        gradient_clip_value=0.0,
-        shave=0,
-        **options,
+        self, network, *, supervision_steps=0, gradient_clip_value=0.0, **options
     ):
-        check_choice("loss", loss, LOSSES)
         check_count("supervision_steps", supervision_steps, 0)
         check_at_least(0, gradient_clip_value=gradient_clip_value)
-        check_count("shave", shave, 0)
         if supervision_steps and len(network.outputs) < 2:
             raise ValueError(
                 f"supervision_steps={supervision_steps} has no effect on "
                 f"{network.name}, which gives one picture; leave it out"
             )
         super().__init__(network, **options)
-        self._difference = tf.abs if loss == "l1" else tf.square
         self._supervision_steps = supervision_steps
         self._gradient_clip_value = gradient_clip_value
-        self._shave = shave
-        self._quality = [keras.metrics.Mean("psnr")]
-
-    @property
-    def metrics(self):
-        return [*super().metrics, *self._quality]
 
     def train_step(self, data):
         """One update.
@@ -98,19 +133,12 @@ class SuperResolutionTrainer(StepwiseTrainer):
             small, large: as ``train_step`` takes them.
             weight: of the recursions' pictures, 0 to 1.
         """
-        outputs = tf.nest.flatten(self.network(small, training=True))
-        values = [self._loss(output, large) for output in outputs]
+        values = [self.pixel_loss(output, large) for output in self.enlarge(small)]
         loss = values[0]
         if self._supervision_steps:
             recursions = tf.add_n(values[1:]) / (len(values) - 1)
             loss = weight * recursions + (1 - weight) * loss
         return tf.reduce_mean(loss), {"loss": loss}
-
-    def _loss(self, output, large):
-        """Mean difference of each picture, in float32."""
-        output = tf.cast(output, tf.float32)
-        target = _middle(tf.cast(large, tf.float32), tf.shape(output))
-        return tf.reduce_mean(self._difference(output - target), [1, 2, 3])
 
     def _clip_and_decay(self, gradients, variables):
         if self._gradient_clip_value:
@@ -118,20 +146,11 @@ class SuperResolutionTrainer(StepwiseTrainer):
             gradients = [tf.clip_by_value(g, -limit, limit) for g in gradients]
         return super()._clip_and_decay(gradients, variables)
 
-    def test_step(self, data):
-        small, large = data
-        output = tf.nest.flatten(self.network(small, training=False))[0]
-        output = tf.round(255 * tf.clip_by_value(tf.cast(output, tf.float32), 0, 1))
-        error = output / 255 - _middle(tf.cast(large, tf.float32), tf.shape(output))
-        shave = self._shave
-        if shave:
-            error = error[:, shave:-shave, shave:-shave]
-        self._quality[0].update_state(decibels(error))
-        return {"psnr": self._quality[0].result()}
 
-
-def _middle(pictures, shape):
-    """The middle of pictures, of the height and width of a shape."""
-    lost = (tf.shape(pictures)[1:3] - shape[1:3]) // 2
-    size = tf.stack([shape[0], shape[1], shape[2], tf.shape(pictures)[3]])
-    return tf.slice(pictures, tf.stack([0, lost[0], lost[1], 0]), size)
+def _fit(large, output):
+    """The middle of large pictures, as large as the output, in float32."""
+    shape = tf.shape(output)
+    lost = (tf.shape(large)[1:3] - shape[1:3]) // 2
+    start = tf.stack([0, lost[0], lost[1], 0])
+    found = tf.slice(tf.cast(large, tf.float32), start, shape)
+    return tf.ensure_shape(found, output.shape)

@@ -169,7 +169,7 @@ def test_xla_trains_the_same_on_two_devices(kind, results):
 @comparison(
     "one device",
     "two devices, XLA, 16 bits",
-    kinds=["gan", "cgan", "wgan", "wgan_gp", "what_where", *INPAINTING],
+    kinds=["gan", "cgan", "wgan", "wgan_gp", "what_where", "srgan", *INPAINTING],
     short=["wgan_gp"],
 )
 def test_sixteen_bits_train_like_thirty_two(kind, results):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import applications, inference, trainers
+from keras_cnns.trainers.feature_networks import VGG22, VGG54
 
 STAGES = [f"block{i}_pool" for i in (1, 2, 3)]
 
@@ -45,6 +46,23 @@ def test_vgg16_features_are_those_of_keras(vgg16, policy):
             np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
     assert unit.checksum == signed.checksum and unit.layers == tuple(STAGES)
     json.dumps(unit.record())
+
+
+def test_vgg19_features_are_those_of_keras(tmp_path):
+    """SRGAN's layers: convolutions with their ReLU, of grey levels, BGR less means."""
+    keras.utils.set_random_seed(4)
+    network = keras.applications.VGG19(include_top=False, weights=None)
+    path = str(tmp_path / "vgg19_notop.h5")
+    network.save_weights(path)
+    images, names = _images(), ("block2_conv2", "block5_conv4")
+    inputs = keras.applications.vgg19.preprocess_input(255 * images)
+    maps = keras.Model(network.input, [network.get_layer(n).output for n in names])
+    assert names == (*VGG22, *VGG54)
+    found = trainers.vgg19_features(path, layers=names)(tf.constant(images))
+    for one, wanted in zip(found, maps(inputs)):
+        assert wanted.numpy().min() == 0 < wanted.numpy().max()
+        np.testing.assert_allclose(one, wanted, rtol=1e-3, atol=1e-3)
+    assert trainers.vgg19_features(path).layers == VGG54
 
 
 def test_grey_images_are_repeated_and_gradients_reach_them(vgg16):

@@ -22,6 +22,7 @@ from tensorflow import keras  # isort: skip
 from tensorflow.keras import layers  # isort: skip
 
 from keras_cnns import applications, data, trainers  # isort: skip
+from keras_cnns.layers import DepthToSpace  # isort: skip
 from keras_cnns.trainers import distribution  # isort: skip
 
 BATCH, LATENTS, SIDE, PATCH = 8, 3, 8, 4
@@ -335,6 +336,48 @@ KINDS["super_resolution"] = Kind(
     },
     _enlarged_pictures,
 )
+
+
+def make_enlarger(batch_norm=False, channels=1):
+    """An enlarging network of three layers, and a discriminator of its patches."""
+    small = keras.Input((None, None, channels))
+    x = layers.Conv2D(4, 3, padding="same")(small)
+    if batch_norm:
+        x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.Conv2D(4 * channels, 3, padding="same", dtype="float32")(
+        layers.Activation("tanh")(x)
+    )
+    made = DepthToSpace(2, dtype="float32")(x)
+    large = keras.Input((SIDE, SIDE, channels))
+    x = layers.LeakyReLU(0.2)(layers.Conv2D(4, 3, strides=2)(large))
+    logits = layers.Dense(1, dtype="float32")(layers.Flatten()(x))
+    return [
+        keras.Model(small, made, name="enlarger"),
+        keras.Model(large, logits, name="discriminator"),
+    ]
+
+
+def small_and_large(count, replicas=1, *, seed=6):
+    """(small, large pictures) of ``count`` steps; the small are means of squares."""
+    random = np.random.default_rng(seed)
+    shape = (count, BATCH, SIDE // 2, 2, SIDE // 2, 2, 1)
+    large = random.uniform(size=shape).astype(np.float32)
+    return large.mean((3, 5)), large.reshape(count, BATCH, SIDE, SIDE, 1)
+
+
+KINDS["srgan"] = Kind(
+    trainers.SRGANTrainer,
+    make_enlarger,
+    {
+        "pixel_steps": 2,
+        "feature_scale": 1.0,
+        "adversarial_weight": 0.1,
+        "pixel_weight": 0.5,
+        "rate_factors": {"*/bias": 0.5},
+    },
+    small_and_large,
+    optimizers=3,
+)
 _SAMPLING = {"regions_per_image": 8, "background_range": (0.0, 0.5)}
 _ANCHORS = {**_SAMPLING, "anchors_per_image": 16, "anchor_border": 4.0}
 _FASTER = Kind(
@@ -384,6 +427,8 @@ def make_trainer(kind, *, net=(), features=False, **options):
     networks = row.networks(**dict(net))
     if features:
         options |= {"loss_weights": _weights(True), "feature_network": make_features()}
+    if row.trainer is trainers.SRGANTrainer:
+        options["feature_network"] = make_features()
     trainer = row.trainer(
         *networks, **{"ema_decay": 0.9, "seed": 3, **row.options, **options}
     )
@@ -429,9 +474,14 @@ def _streams(row, replicas, data_dir):
     arrays = row.batches(row.steps, replicas)
     stream = tf.data.Dataset.from_tensor_slices(arrays).repeat().with_options(options)
     held_out = None
-    if issubclass(row.trainer, trainers.InpaintingTrainer):
-        held_out = tf.data.Dataset.from_tensor_slices(images_with_holes(1, seed=6))
-        held_out = held_out.with_options(options)
+    makers = {
+        trainers.InpaintingTrainer: images_with_holes,
+        trainers.SRGANTrainer: small_and_large,
+    }
+    for kind, make in makers.items():
+        if issubclass(row.trainer, kind):
+            held_out = tf.data.Dataset.from_tensor_slices(make(1, seed=7))
+            held_out = held_out.with_options(options)
     return stream, held_out
 
 
