@@ -24,6 +24,7 @@ from keras_cnns.data.stream import evaluation_stream, training_stream
 # Small pixels beyond a patch that its pixels depend on: two taps to enlarge it, and two
 # to make those pixels.
 _MARGIN = 5
+_LEAST = 3  # small pixels of a side, so that scores may leave the outer ones out
 _UNITS = 255.0
 
 
@@ -116,7 +117,8 @@ def load_super_resolution_training(
     Returns:
         Dataset of (small patches, or enlarged ones; large patches), float32 ``(batch,
         height, width, channels)`` of 0 to 1. A small one has a ``scale``-th of the
-        large one's sides. Enlarged ones are not clipped.
+        large one's sides. Enlarged ones are not clipped. A picture that is smaller
+        than a patch, or than five small pixels, is an ``InvalidArgumentError``.
 
     Raises:
         ValueError: if there are fewer pictures than a batch takes, or the batch is no
@@ -154,7 +156,8 @@ def load_super_resolution_evaluation(
 
     Returns:
         Dataset of batches of one, as ``load_super_resolution_training`` gives; large
-        pictures are cropped to multiples of the scale.
+        pictures are cropped to multiples of the scale. One that is smaller than three
+        small pixels is an ``InvalidArgumentError``.
 
     Raises:
         ValueError: if an argument is something else.
@@ -165,7 +168,8 @@ def load_super_resolution_evaluation(
 
     def transform(content, _):
         picture = decode_image(source.read(content), 3)
-        large = whole_multiple(tf.cast(picture, tf.float32), scale)
+        with _sides_checked(picture, _LEAST * scale):
+            large = whole_multiple(tf.cast(picture, tf.float32), scale)
         return _pair(small_picture(large, scale), large, scale, channels, enlarged)
 
     return evaluation_stream(source, 1, transform)
@@ -212,12 +216,7 @@ def _region(picture, seed, side, scale):
     """A random square with its margin, of the picture mirrored at its border."""
     picture = whole_multiple(picture, scale)
     sizes, margin = tf.shape(picture)[:2], _MARGIN * scale
-    least = max(side, margin)
-    check = tf.debugging.Assert(
-        tf.reduce_all(sizes >= least),
-        ["a picture is smaller than", least, "pixels, which a patch needs:", sizes],
-    )
-    with tf.control_dependencies([check]):
+    with _sides_checked(picture, max(side, margin)):
         place = scale * _drawn([2], seed, (sizes - side) // scale + 1)
     for axis in (0, 1):
         rows = _mirrored(place[axis] - margin, side + 2 * margin, sizes[axis])
@@ -230,6 +229,15 @@ def _mirrored(first, count, size):
     index = first + tf.range(count)
     index = tf.where(index < 0, -1 - index, index)
     return tf.where(index >= size, 2 * size - 1 - index, index)
+
+
+def _sides_checked(picture, least):
+    """Context in which tensors are made after a picture's size is checked."""
+    sizes = tf.shape(picture)[:2]
+    words = ["a picture is smaller than the least side", least, "in pixels:", sizes]
+    return tf.control_dependencies(
+        [tf.debugging.Assert(tf.reduce_all(sizes >= least), words)]
+    )
 
 
 def _drawn(shape, seed, limits):
