@@ -22,7 +22,6 @@ pictures.
 import csv
 import dataclasses
 import io
-import json
 import os
 import platform
 from typing import Optional
@@ -74,7 +73,8 @@ def run(options):
             other comparison is of another protocol.
     """
     methods = labelled_methods(options.methods)
-    others = _read_reports(options.compare_with) if options.compare_with else {}
+    other = options.compare_with
+    others = inference.read_upscaling_reports(other) if other else {}
     upscalers = _open(methods, options)
     source = data.open_source(
         options.dataset, options.split, options.data_dir, labelled=False
@@ -105,19 +105,6 @@ def _open(methods, options):
             opened[label + "+" * ensemble] = upscaler
     scale = next(iter(opened.values())).scale
     return {_BICUBIC: inference.BicubicUpscaler(scale), **opened}
-
-
-def _read_reports(path):
-    """The reports of a ``comparison.json`` by label."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            stored = json.load(file)["reports"]
-        return {
-            label: metrics.UpscalingReport.from_json(fields)
-            for label, fields in stored.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no comparison.json: {error!r}") from error
 
 
 def _write(result, others, methods, options):

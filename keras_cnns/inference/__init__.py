@@ -45,6 +45,7 @@ from keras_cnns.inference.upscaling_comparison import (
     UpscalingComparison,
     compare_upscalers,
     evaluate_upscaler,
+    read_upscaling_reports,
 )
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "open_inpainter",
     "open_upscaler",
     "quantize",
+    "read_upscaling_reports",
     "reconstruct",
     "refine_source",
     "region_examples",

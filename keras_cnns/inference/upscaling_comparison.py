@@ -2,12 +2,13 @@
 
 import dataclasses
 import itertools
+import json
 import os
 import time
 
 import numpy as np
 
-from keras_cnns import metrics
+from keras_cnns import _files, metrics
 from keras_cnns.data import small_picture, whole_multiple
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.figures import enlargement_grid
@@ -110,6 +111,21 @@ def evaluate_upscaler(upscaler, source, **options) -> metrics.UpscalingReport:
     """
     result = compare_upscalers({upscaler.name: upscaler}, source, **options)
     return result.reports[upscaler.name]
+
+
+def read_upscaling_reports(path: str) -> dict:
+    """The reports of a ``comparison.json`` by label.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    with _files.reading(path, "a comparison.json"):
+        with open(path, encoding="utf-8") as file:
+            stored = json.load(file)["reports"]
+        return {
+            label: metrics.UpscalingReport.from_json(fields)
+            for label, fields in stored.items()
+        }
 
 
 class _Tally:

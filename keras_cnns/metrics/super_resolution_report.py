@@ -15,7 +15,7 @@ from typing import Optional
 import numpy as np
 
 from keras_cnns import _luma
-from keras_cnns._checks import check_choice, check_count, check_flag
+from keras_cnns._checks import check_choice, check_count, check_flag, is_number
 from keras_cnns.metrics._protocols import check_equal_protocols, from_fields
 from keras_cnns.metrics.image_quality import psnr, ssim
 
@@ -65,11 +65,23 @@ class UpscaledPicture:
         name: of the picture.
         psnr: in dB; None if it equals the truth.
         ssim: structural similarity.
+
+    Raises:
+        ValueError: if one is of another type, or not finite.
     """
 
     name: str
     psnr: Optional[float]
     ssim: float
+
+    def __post_init__(self):
+        scores = [score for score in (self.psnr, self.ssim) if score is not None]
+        finite = all(is_number(score) and math.isfinite(score) for score in scores)
+        if not isinstance(self.name, str) or not finite or self.ssim is None:
+            raise ValueError(
+                "a picture has a name and finite scores, got "
+                f"{self.name!r:.50}, {self.psnr!r:.50}, {self.ssim!r:.50}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

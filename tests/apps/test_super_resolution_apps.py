@@ -518,7 +518,9 @@ def test_other_comparisons_are_added_if_of_one_protocol(compare, tmp_path, capsy
         with pytest.raises(ValueError, match=quoted):
             compare("third", compare_with=other, **changes)
     (tmp_path / "bad.json").write_text("[3]")
-    with pytest.raises(ValueError, match="bad.json is no comparison.json"):
+    with pytest.raises(
+        ValueError, match="bad.json cannot be read as a compar"
+    ):
         compare("third", compare_with=str(tmp_path / "bad.json"))
 
 

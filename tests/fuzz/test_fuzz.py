@@ -24,7 +24,17 @@ import stored_weights
 import tensorflow as tf
 from PIL import Image
 
-from keras_cnns import applications, commands, data, export, runs, tasks, trainers
+from keras_cnns import (
+    applications,
+    commands,
+    data,
+    export,
+    inference,
+    metrics,
+    runs,
+    tasks,
+    trainers,
+)
 from keras_cnns.applications.frame import weight_files
 from keras_cnns.commands.program import what_happened
 from keras_cnns.data import coco_folders, proposals, voc_folders
@@ -106,6 +116,10 @@ def whole(tmp_path_factory):
     rows = [{"epoch": i, "loss": 0.5 / i, "val_accuracy": None} for i in (1, 2)]
     progress = {"history": rows, "best_epoch": 2, "stopped_early": False}
     (folder / "progress.json").write_text(json.dumps(progress))
+    scores = [metrics.UpscaledPicture("a", 30.5, 0.9)]
+    protocol = metrics.UpscalingProtocol("set5 test", 1, 2)
+    report = metrics.UpscalingReport("bicubic", protocol, scores).to_json()
+    (folder / "comparison.json").write_text(json.dumps({"reports": {"a": report}}))
     (folder / "objects.xml").write_bytes(_XML)
     (folder / "instances.json").write_text(json.dumps(_INSTANCES))
     with open(folder / "shard.npz", "wb") as file:
@@ -220,6 +234,12 @@ def _use_classifiers(path):
     classifiers.boxes(np.ones((1, len(classifiers.box_weights))), np.ones((1, 4)))
 
 
+def _use_comparison(path):
+    reports = inference.read_upscaling_reports(str(path))
+    if reports:
+        metrics.upscaling_markdown(dict([reports.popitem()]), {})
+
+
 _PNG = tf.io.encode_png(np.zeros((8, 8, 3), np.uint8)).numpy()
 
 
@@ -263,6 +283,12 @@ KINDS = {
     "progress": Kind(
         8, "progress.json", _by_content(mutations.mutated_json_text), read_progress
     ),
+    "comparison": Kind(
+        4,
+        "comparison.json",
+        _by_content(mutations.mutated_json_text),
+        _use_comparison,
+    ),
     "voc": Kind(
         10, "objects.xml", _by_content(mutations.mutated_xml), _read_annotation
     ),
@@ -271,7 +297,7 @@ KINDS = {
     ),
     "proposals": Kind(6, "shard.npz", _by_content(mutations.mutated_npz), _read_shard),
     "h5": Kind(
-        16, "weights.h5", lambda d, p: mutations.mutate_hdf5(p, d), _load_weights
+        12, "weights.h5", lambda d, p: mutations.mutate_hdf5(p, d), _load_weights
     ),
     "safetensors": Kind(
         14,

@@ -92,7 +92,7 @@ _RDN_SOURCE = (
 )
 _EDSR_SOURCE = (
     "arXiv 1707.02921, section 4.2, patches of 48 times the scale, rate halved at "
-    "200,000 of 300,000 steps; x3 and x4 start there from x2 (--init_weights)"
+    "200,000 of 300,000 steps; x3 and x4 start there from x2, here anew"
 )
 _SRRESNET_SOURCE = "arXiv 1609.04802, section 3.2; batch size and rate (unverified)"
 _MSRRESNET_SOURCE = "github.com/XPixelGroup/BasicSR (unverified)"
