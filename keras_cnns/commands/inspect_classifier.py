@@ -20,7 +20,7 @@ from typing import Optional
 import numpy as np
 import tqdm
 
-from keras_cnns import _files, figures, inspection
+from keras_cnns import _files, data, figures, inspection
 from keras_cnns.commands.groups import (
     Epoch,
     Seeded,
@@ -65,16 +65,32 @@ class OPTIONS(Seeded, Written):
         "", "public checkpoint or weight file of the model", needs=any_of("model")
     )
     preprocessing: str = changed(
-        ClassificationOptions, "preprocessing", "", needs=any_of("model")
+        ClassificationOptions,
+        "preprocessing",
+        "",
+        needs=any_of("model"),
+        help=f"how images are standardised: {', '.join(data.CONVENTIONS)}; empty: as "
+        "the weights' source has it",
     )
-    image_size: int = changed(DataOptions, "image_size", 0, needs=any_of("model"))
+    image_size: int = changed(
+        DataOptions,
+        "image_size",
+        0,
+        needs=any_of("model"),
+        help="height and width of the images; 0: the model's",
+    )
     class_name: str = option(
         "", "class that is explained; empty: of each image the one scored best"
     )
     layer: str = option(
         "",
-        "layer of Grad-CAM and of the dream; empty: the last that gives maps",
-        needs=any_of("uses_layer", shown="methods", hint="grad_cam or deep_dream"),
+        "layer of Grad-CAM and of the dream; empty: the last that gives maps, of the "
+        "dream those of its recipe where the network has them",
+        needs=any_of(
+            "uses_layer",
+            shown="methods",
+            hint="grad_cam, guided_grad_cam or deep_dream",
+        ),
     )
     patch: int = option(
         0,
@@ -122,6 +138,9 @@ def run(options) -> dict:
     _check_methods(options)
     inspected = _Inspection(options)
     paths = named_images(options.images)
+    dream = None
+    if "deep_dream" in options.methods:
+        dream = _open_dream(inspected, options, paths)
     targets = picture_files(paths, options.output_dir)
     methods = [name for name in options.methods if name in inspection.METHODS]
     results = []
@@ -133,11 +152,21 @@ def run(options) -> dict:
         "removed": inspected.plain.copy.removed,
         "methods": {name: _facts(inspected, name) for name in methods},
         "images": results,
+        "means": {name: _means(results, name) for name in methods},
     }
     if "class_model" in options.methods:
         record["class_models"] = _class_models(inspected, options, results)
-    if "deep_dream" in options.methods:
-        record["dreams"] = _dreams(inspected, options, paths, targets)
+    if dream:
+        record["dreams"] = [
+            inspection.draw_dream(
+                inspected.subject,
+                dream,
+                path,
+                f"{os.path.splitext(target)[0]}_dream.png",
+                options.seed,
+            )
+            for path, target in zip(paths, targets)
+        ]
     path = os.path.join(options.output_dir, "inspection.json")
     _files.write_json(path, record, indent=1)
     _show(record, options.output_dir)
@@ -207,15 +236,15 @@ def _explain(inspected, methods, paths, targets):
         _scored(inspected, *row) for row in zip(paths, classes, scores, probabilities)
     ]
     rows = [[] for _ in paths]
+    maps = _all_maps(inspected, methods, inputs, classes)
     for method in methods:
-        maps, random = _with_random(inspected, method, inputs, classes)
-        for number, record in enumerate(records):
-            measured = _measured(inspected, inputs, classes, maps, random, number)
-            stays = measured["stays"]["all"]["absolute"]
+        measured = _measured(inspected, method, inputs, classes, maps)
+        for number, (record, found) in enumerate(zip(records, measured)):
+            stays = found["stays"]["all"]["absolute"]
             text = "-" if stays is None else f"{stays:.2f}"
-            label = f"{method}: {text} stays"
-            rows[number].append((label, maps[number], random["all"][number]))
-            record["methods"][method] = measured
+            one, random = (maps[name][method][number] for name in ("trained", "all"))
+            rows[number].append((f"{method}: {text} stays", one, random))
+            record["methods"][method] = found
     if methods:
         shown = inspected.subject.as_unit(inputs)
         for target, image, found in zip(targets, shown, rows):
@@ -240,41 +269,59 @@ def _scored(inspected, path, number, scores, probabilities):
     }
 
 
-def _with_random(inspected, method, inputs, classes):
-    """Maps by the trained weights, and by random ones of the logits and of all."""
+def _all_maps(inspected, methods, inputs, classes):
+    """Maps by method, by the trained weights and by random ones."""
     explainer = inspected.explainer
-    classifiers = explainer.classifiers(method)
-    maps, random = explainer.maps(method, inputs, classes), {}
+
+    def make():
+        return {name: explainer.maps(name, inputs, classes) for name in methods}
+
+    classifiers = [one for name in methods for one in explainer.classifiers(name)]
+    classifiers = list(dict.fromkeys(classifiers))
+    maps = {"trained": make()}
     for name in _RANDOM:
         layers = [inspection.logit_layer(inspected.plain)] if name == "logits" else None
         with inspection.randomized(classifiers, layers, explainer.seed):
-            random[name] = explainer.maps(method, inputs, classes)
-    return maps, random
+            maps[name] = make()
+    return maps
 
 
-def _measured(inspected, inputs, classes, maps, random, number):
-    """What is told of one map."""
-    one = slice(number, number + 1)
-    stays = {}
-    for name, others in random.items():
-        found = inspection.map_similarity(maps[one], others[one])
-        constant = found.num_constant > 0
-        stays[name] = {
-            "signed": None if constant else found.signed,
-            "absolute": None if constant else found.absolute,
-        }
+def _measured(inspected, method, inputs, classes, maps):
+    """What is told of a method's map of each image."""
+    trained = maps["trained"][method]
     deletion = inspection.deletion_score(
-        inspected.plain,
-        inputs[one],
-        maps[one],
-        classes[one],
-        seed=inspected.explainer.seed,
+        inspected.plain, inputs, trained, classes, seed=inspected.explainer.seed
     )
-    return {
-        "stays": stays,
-        "deletion": deletion._asdict(),
-        "box": inspection.map_box(maps[number]),
-    }
+    return [
+        {
+            "stays": {name: _stays(one, maps[name][method][i]) for name in _RANDOM},
+            "deletion": {
+                name: float(left[i]) for name, left in deletion._asdict().items()
+            },
+            "box": inspection.map_box(one),
+        }
+        for i, one in enumerate(trained)
+    ]
+
+
+def _stays(one, other):
+    found = inspection.map_similarity(one[None], other[None])
+    if found.num_constant:
+        return {"signed": None, "absolute": None}
+    return {"signed": found.signed, "absolute": found.absolute}
+
+
+def _means(results, method):
+    """Means over the images, without those of constant maps."""
+    found = [result["methods"][method] for result in results]
+    stays, deletion = {}, {}
+    for name in _RANDOM:
+        values = [one["stays"][name]["absolute"] for one in found]
+        values = [one for one in values if one is not None]
+        stays[name] = float(np.mean(values)) if values else None
+    for name in inspection.Deletion._fields:
+        deletion[name] = float(np.mean([one["deletion"][name] for one in found]))
+    return {"stays": stays, "deletion": deletion}
 
 
 def _class_models(inspected, options, results):
@@ -291,23 +338,20 @@ def _class_models(inspected, options, results):
     )
 
 
-def _dreams(inspected, options, paths, targets):
-    """A dream of each image, of the recipe's layers where the network has them."""
+def _open_dream(inspected, options, paths):
+    """The dream of the recipe's layers where the network has them, images checked."""
     layers, known = None, set(inspected.plain.map_layers())
     if options.layer or not set(inspection.DREAMS[options.dream].layers) <= known:
         layers = {inspected.explainer.layer: 1.0}
-    return [
-        inspection.draw_dream(
-            inspected.subject,
-            inspected.plain,
-            path,
-            f"{os.path.splitext(target)[0]}_dream.png",
-            options.dream,
-            layers,
-            options.seed,
-        )
-        for path, target in zip(paths, targets)
-    ]
+    dream = inspection.open_dream(
+        inspected.subject, inspected.plain, options.dream, layers
+    )
+    for path in paths:
+        try:
+            dream.check_shape(inspection.dream_input(inspected.subject, path).shape)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return dream
 
 
 def _show(record, folder):
@@ -315,7 +359,19 @@ def _show(record, folder):
         print(f"{result['image']}   {result['class']} {result['probability']:.4f}")
         for name, found in result["methods"].items():
             stays = [found["stays"][stage]["absolute"] for stage in _RANDOM]
-            shown = ["undefined" if one is None else f"{one:.2f}" for one in stays]
-            texts = [f"{one} {text}" for one, text in zip(shown, _RANDOM.values())]
-            print(f"  {name:22} stays with random weights: {', '.join(texts)}")
-    print(f"{len(record['images'])} images; {folder} has what was found")
+            print(f"  {name:22} {_told(stays)}")
+    print(f"means of {len(record['images'])} images")
+    for name, found in record["means"].items():
+        left = found["deletion"]
+        print(
+            f"  {name:22} {_told(found['stays'].values())}; without a tenth of the "
+            f"pixels {left['after']:.2f} of {left['before']:.2f}, at random "
+            f"{left['random']:.2f}"
+        )
+    print(f"{folder} has what was found")
+
+
+def _told(stays):
+    shown = ["undefined" if one is None else f"{one:.2f}" for one in stays]
+    texts = [f"{one} {text}" for one, text in zip(shown, _RANDOM.values())]
+    return f"stays with random weights: {', '.join(texts)}"

@@ -24,6 +24,7 @@ from keras_cnns.inspection.class_activation import (
 )
 from keras_cnns.inspection.deep_dream import (
     DREAMS,
+    DeepDream,
     DreamRecipe,
     deep_dream,
     octave_sizes,
@@ -96,7 +97,12 @@ from keras_cnns.inspection.linear_svm import (
     few_label_accuracy,
     svm_accuracy,
 )
-from keras_cnns.inspection.made_images import draw_class_models, draw_dream
+from keras_cnns.inspection.made_images import (
+    draw_class_models,
+    draw_dream,
+    dream_input,
+    open_dream,
+)
 from keras_cnns.inspection.methods import METHODS, Explainer, Method
 from keras_cnns.inspection.occlusion import occlusion_maps
 from keras_cnns.inspection.parallel_lines import (
@@ -105,6 +111,7 @@ from keras_cnns.inspection.parallel_lines import (
     estimate_distances,
     exact_distances,
 )
+from keras_cnns.inspection.pointing import Pointing, pointing_game
 from keras_cnns.inspection.spatial_warps import (
     Warp,
     spatial_transformers,
@@ -118,6 +125,7 @@ __all__ = [
     "REGULARIZATIONS",
     "RULES",
     "ArithmeticStudy",
+    "DeepDream",
     "Deletion",
     "DreamRecipe",
     "Duplicates",
@@ -129,6 +137,7 @@ __all__ = [
     "Method",
     "ObjectFilters",
     "ParallelLines",
+    "Pointing",
     "ProbeRecord",
     "Regularization",
     "RuledCopy",
@@ -151,6 +160,7 @@ __all__ = [
     "discriminator_features",
     "draw_class_models",
     "draw_dream",
+    "dream_input",
     "drop_filters",
     "enlarge",
     "estimate_distances",
@@ -181,6 +191,8 @@ __all__ = [
     "object_filters",
     "occlusion_maps",
     "octave_sizes",
+    "open_dream",
+    "pointing_game",
     "probe_discriminator",
     "randomization_check",
     "randomized",

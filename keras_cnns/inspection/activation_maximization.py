@@ -1,14 +1,19 @@
 """Images that a class or a unit responds to most, by gradient ascent."""
 
 import dataclasses
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
 from scipy import ndimage
 from tensorflow import keras
 
-from keras_cnns._checks import check_count, check_positive, check_within, is_whole
+from keras_cnns._checks import (
+    check_choice,
+    check_count,
+    check_positive,
+    check_within,
+    is_whole,
+)
 from keras_cnns.inspection.inspected import as_inspected
 
 
@@ -103,7 +108,10 @@ def maximize(
     Raises:
         ValueError: if a layer or unit does not exist, or an argument is bad.
     """
-    ascent = _Ascent(as_inspected(model), units, layer, _find(regularization))
+    if not isinstance(regularization, Regularization):
+        check_choice("regularization", regularization, REGULARIZATIONS)
+        regularization = REGULARIZATIONS[regularization]
+    ascent = _Ascent(as_inspected(model), units, layer, regularization)
     check_count("num_steps", num_steps)
     check_positive("step_size", step_size)
     random = np.random.default_rng(seed)
@@ -120,17 +128,6 @@ def maximize(
         if limits is not None:
             images = np.clip(images, *limits).astype(np.float32)
     return images, ascent.responses(images)
-
-
-def _find(regularization) -> Regularization:
-    if isinstance(regularization, Regularization):
-        return regularization
-    if regularization not in REGULARIZATIONS:
-        raise ValueError(
-            f"regularization must be one of {', '.join(REGULARIZATIONS)}, got "
-            f"{regularization!r}"
-        )
-    return REGULARIZATIONS[regularization]
 
 
 def _root_mean_square(values):
@@ -155,7 +152,7 @@ class _Ascent:
                     f"unit {unit!r} does not exist: there are {output.shape[-1]}"
                 )
         self._part = keras.Model(classifier.model.inputs, output)
-        self._regularization: Optional[Regularization] = regularization
+        self._regularization = regularization
         self._compute = tf.function(self._gradients, reduce_retracing=True)
 
     def responses(self, images):

@@ -110,86 +110,117 @@ def octave_sizes(size, recipe) -> list:
 
 
 def deep_dream(model, image, limits, recipe="caffe", layers=None, seed=0) -> tuple:
-    """An image that the network sees more in.
+    """An image that the network sees more in: one call of ``DeepDream``."""
+    return DeepDream(model, limits, recipe, layers)(image, seed)
+
+
+class DeepDream:
+    """Makes images that the network sees more in.
 
     Args:
         model: model or ``InspectedClassifier``; its layers up to those of the dream
             take images of any size.
-        image: ``(height, width, channels)`` as the network takes it, of any size.
         limits: smallest and largest value of the input, numbers or one per channel.
         recipe: key of ``DREAMS`` or a ``DreamRecipe``. Step sizes are in units of the
             input: caffe's 1.5 is meant for values of 0 to 255.
         layers: names of layers and their coefficients; None: the recipe's.
-        seed: of the jitter.
 
-    Returns:
-        (image of the same shape, float32 within the limits; the objective before each
-        step at the largest size, and at its end).
+    Attributes:
+        recipe: the ``DreamRecipe``.
+        layers: the layers and their coefficients.
 
     Raises:
-        ValueError: if a layer does not exist or needs images of one size, or an octave
-            is too small for the network.
+        ValueError: if a layer does not exist or needs images of one size.
     """
-    if isinstance(recipe, str):
-        check_choice("recipe", recipe, DREAMS)
-        recipe = DREAMS[recipe]
-    dream = _Dream(as_inspected(model), layers or recipe.layers, limits, recipe, seed)
-    image = np.asarray(image, np.float32)
-    if image.ndim != 3:
-        raise ValueError(f"image must be (height, width, channels), got {image.shape}")
-    make = _by_lost_detail if recipe.lost_detail else _by_own_detail
-    result = make(dream, image, octave_sizes(image.shape[:2], recipe))
-    return np.clip(result, *limits).astype(np.float32), dream.losses
 
-
-def _by_own_detail(dream, image, sizes):
-    """At each size the dream's changes so far are enlarged and added to the image."""
-    detail = np.zeros((*sizes[0], image.shape[2]), np.float32)
-    for size in sizes:
-        base = _resized(image, size)
-        result = dream.ascend(base + _resized(detail, size))
-        detail = result - base
-    return result
-
-
-def _by_lost_detail(dream, image, sizes):
-    """At each size the result is enlarged, and what the image lost is added."""
-    result, shrunk = _resized(image, sizes[0]), _resized(image, sizes[0])
-    for size in sizes:
-        base = _resized(image, size)
-        lost = base - _resized(shrunk, size)
-        start = _resized(result, size)
-        result = dream.ascend(start) + lost
-        shrunk = base
-    return result
-
-
-def _resized(image, size):
-    if image.shape[:2] == tuple(size):
-        return image
-    return tf.image.resize(image, size).numpy()
-
-
-class _Dream:
-    """The objective of layers, and its ascent."""
-
-    def __init__(self, classifier, layers, limits, recipe, seed):
-        parts = [open_part(classifier, name) for name in layers]
-        self._parts = list(zip(layers, layers.values(), parts))
-        self._limits, self._recipe = limits, recipe
-        self._random = np.random.default_rng(seed)
+    def __init__(self, model, limits, recipe="caffe", layers=None):
+        if not isinstance(recipe, DreamRecipe):
+            check_choice("recipe", recipe, DREAMS)
+            recipe = DREAMS[recipe]
+        self.recipe, self.layers = recipe, dict(layers or recipe.layers)
+        classifier = as_inspected(model)
+        self._parts = [open_part(classifier, name) for name in self.layers]
+        self._limits = limits
+        self._channels = classifier.model.inputs[0].shape[-1]
+        self._fitting = set()  # sizes of octaves that have been found large enough
         self._compute = tf.function(self._value_and_gradient, reduce_retracing=True)
-        self.losses = []
 
-    def ascend(self, image):
-        """The image after the recipe's steps."""
-        recipe, self.losses = self._recipe, []
+    def __call__(self, image, seed=0) -> tuple:
+        """The dream of one image.
+
+        Args:
+            image: ``(height, width, channels)`` as the network takes it, of any size.
+            seed: of the jitter.
+
+        Returns:
+            (image of the same shape, float32 within the limits; the objective before
+            each step at the largest size, and at its end).
+
+        Raises:
+            ValueError: as of ``check_shape``, or if the objective becomes infinite.
+        """
+        image = np.asarray(image, np.float32)
+        self.check_shape(image.shape)
+        sizes = octave_sizes(image.shape[:2], self.recipe)
+        make = self._by_lost_detail if self.recipe.lost_detail else self._by_own_detail
+        result, losses = make(image, sizes, np.random.default_rng(seed))
+        return np.clip(result, *self._limits).astype(np.float32), losses
+
+    def check_shape(self, shape) -> None:
+        """Refuses the shape of an image that there is no dream of.
+
+        Raises:
+            ValueError: if it is not (height, width, channels) with the network's
+                channels, or the smallest octave leaves a layer nothing that counts.
+        """
+        if len(shape) != 3 or shape[2] != self._channels:
+            raise ValueError(
+                f"image must be (height, width, {self._channels}), got {tuple(shape)}"
+            )
+        size = octave_sizes(shape[:2], self.recipe)[0]
+        if size not in self._fitting and not all(
+            _has_positions(part, (1, *size, self._channels), 1 + 2 * self._border)
+            for part in self._parts
+        ):
+            raise ValueError(
+                f"an octave of {size[0]}x{size[1]} is too small for the network; give "
+                "a larger image or fewer octaves"
+            )
+        self._fitting.add(size)
+
+    @property
+    def _border(self):
+        """Positions at each border that do not count."""
+        return 2 if self.recipe.objective == "mean_squares" else 0
+
+    def _by_own_detail(self, image, sizes, random):
+        """At each size the changes so far are enlarged and added to the image."""
+        detail = np.zeros((*sizes[0], image.shape[2]), np.float32)
+        for size in sizes:
+            base = _resized(image, size)
+            result, losses = self._ascend(base + _resized(detail, size), random)
+            detail = result - base
+        return result, losses
+
+    def _by_lost_detail(self, image, sizes, random):
+        """At each size the result is enlarged, and what the image lost is added."""
+        result, shrunk = _resized(image, sizes[0]), _resized(image, sizes[0])
+        for size in sizes:
+            base = _resized(image, size)
+            lost = base - _resized(shrunk, size)
+            result, losses = self._ascend(_resized(result, size), random)
+            result, shrunk = result + lost, base
+        return result, losses
+
+    def _ascend(self, image, random):
+        """The image after the steps; the objective before each and at the end."""
+        recipe, losses = self.recipe, []
         for _ in range(recipe.num_steps):
             low, high = -recipe.jitter, recipe.jitter + 1
-            shift = [int(one) for one in self._random.integers(low, high, 2)]
+            shift = [int(one) for one in random.integers(low, high, 2)]
             moved = np.roll(image, shift, (0, 1))
             loss, gradient = self._measure(moved)
-            self.losses.append(loss)
+            losses.append(loss)
             mean = max(np.abs(gradient).mean(), recipe.least_mean)
             if mean > 0:
                 moved = moved + recipe.step_size * gradient / mean
@@ -198,21 +229,14 @@ class _Dream:
                 image = np.clip(image, *self._limits).astype(np.float32)
             if loss > recipe.largest_loss:
                 break
-        self.losses.append(self._measure(image)[0])
-        return image
+        return image, [*losses, self._measure(image)[0]]
 
     def _measure(self, image):
-        try:
-            loss, gradient = self._compute(tf.constant(image[None], tf.float32))
-        except (ValueError, tf.errors.InvalidArgumentError) as error:
-            raise ValueError(
-                f"an octave of {image.shape[0]}x{image.shape[1]} is too small for the "
-                "network; give a larger image or fewer octaves"
-            ) from error
+        loss, gradient = self._compute(tf.constant(image[None], tf.float32))
         if not np.isfinite(loss):
             raise ValueError(
-                f"an octave of {image.shape[0]}x{image.shape[1]} leaves the layer no "
-                "activations, or its values are not finite"
+                f"the objective of {', '.join(self.layers)} became {float(loss)}; take "
+                "smaller steps"
             )
         return float(loss), gradient.numpy()[0]
 
@@ -220,16 +244,35 @@ class _Dream:
         with tf.GradientTape() as tape:
             tape.watch(images)
             value = tf.add_n(
-                [factor * self._objective(part(images, training=False))
-                 for _, factor, part in self._parts]
-            )  # fmt: skip
+                [
+                    factor * self._objective(part(images, training=False))
+                    for factor, part in zip(self.layers.values(), self._parts)
+                ]
+            )
         return value, tape.gradient(value, images)
 
     def _objective(self, activations):
         activations = tf.cast(activations, tf.float32)
-        if self._recipe.objective == "half_squares":
+        if self.recipe.objective == "half_squares":
             return tf.reduce_sum(activations**2) / 2
-        inner = (
-            activations[:, 2:-2, 2:-2] if activations.shape.rank == 4 else activations
-        )
+        inner = activations
+        if activations.shape.rank == 4:
+            border = self._border
+            inner = activations[:, border:-border, border:-border]
         return tf.reduce_sum(inner**2) / tf.cast(tf.size(activations), tf.float32)
+
+
+def _has_positions(part, shape, least):
+    """Whether a network makes maps with at least so many rows and columns."""
+    traced = tf.function(lambda images: part(images, training=False))
+    try:
+        made = traced.get_concrete_function(tf.TensorSpec(shape)).structured_outputs
+    except ValueError:  # a negative size within
+        return False
+    return made.shape.rank != 4 or all(s is None or s >= least for s in made.shape[1:3])
+
+
+def _resized(image, size):
+    if image.shape[:2] == tuple(size):
+        return image
+    return tf.image.resize(image, size).numpy()

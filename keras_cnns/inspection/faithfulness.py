@@ -71,10 +71,12 @@ def weighted_layers(classifier: InspectedClassifier) -> list:
 def logit_layer(classifier: InspectedClassifier) -> str:
     """Name of the last layer with a kernel, which makes the logits."""
     return next(
-        layer.name
-        for layer in reversed(classifier.model.layers)
-        if any(len(weight.shape) > 1 for weight in layer.weights)
+        layer.name for layer in reversed(classifier.model.layers) if _has_kernel(layer)
     )
+
+
+def _has_kernel(layer):
+    return any(len(weight.shape) > 1 for weight in layer.weights)
 
 
 @contextlib.contextmanager
@@ -161,8 +163,7 @@ def cascading_stages(classifier: InspectedClassifier) -> dict:
     stages, names = {}, []
     for name in weighted_layers(classifier):
         names.append(name)
-        layer = classifier.model.get_layer(name)
-        if any(len(weight.shape) > 1 for weight in layer.weights):
+        if _has_kernel(classifier.model.get_layer(name)):
             stages[name] = tuple(names)
     return stages
 
@@ -173,17 +174,17 @@ def independent_stages(classifier: InspectedClassifier) -> dict:
 
 
 class Deletion(NamedTuple):
-    """Mean probability of the classes: of the images, and without pixels.
+    """Probability of each image's class, with and without pixels.
 
     Attributes:
-        before: of the images.
+        before: of the images, ``(count,)``.
         after: without the pixels of the largest absolute values of the maps.
         random: without as many at random.
     """
 
-    before: float
-    after: float
-    random: float
+    before: np.ndarray
+    after: np.ndarray
+    random: np.ndarray
 
 
 def deletion_score(
@@ -213,7 +214,7 @@ def deletion_score(
 
     def probability(values):
         left = images if values is None else _deleted(images, values, fraction, fill)
-        return float(classifier.probabilities(left)[chosen].mean())
+        return classifier.probabilities(left)[chosen]
 
     return Deletion(probability(None), probability(np.abs(maps)), probability(noise))
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras_cnns import data
 from keras_cnns.figures import image_grid
 from keras_cnns.inspection.activation_maximization import maximize
-from keras_cnns.inspection.deep_dream import DREAMS, deep_dream
+from keras_cnns.inspection.deep_dream import DREAMS, DeepDream
 
 _SHOWN_SIDE = 128  # pixels of a class model's shorter side, about
 _STEP_SIZE = 0.1  # of a step to a class model, in units of the input
@@ -51,34 +51,53 @@ def draw_class_models(
     return {"picture": path, "classes": rows}
 
 
-def draw_dream(
-    subject, classifier, image, path, recipe="caffe", layers=None, seed=0
-) -> dict:
-    """Writes the dream of an image file, in its own aspect and size up to 512 pixels.
+def open_dream(subject, classifier, recipe="caffe", layers=None) -> DeepDream:
+    """What makes dreams by a subject's network.
 
     Steps are as large on grey levels as the recipe's source has them.
 
     Args:
         subject: ``Subject``.
         classifier: its ``InspectedClassifier``.
-        image: path of the image file.
-        path: PNG file to write.
         recipe: key of ``DREAMS``.
         layers: names of layers and their coefficients; None: the recipe's.
-        seed: of the jitter.
 
-    Returns:
-        JSON values: image, picture, layers, and the objective at the largest size
-        before the first step and after the last.
+    Raises:
+        ValueError: if a layer does not exist or needs images of one size.
     """
     recipe = DREAMS[recipe]
     std = float(np.mean(subject.preprocessing.std))
     recipe = dataclasses.replace(
         recipe, step_size=recipe.step_size * recipe.input_std / std
     )
-    start, layers = subject.whole_input(image, _LARGEST_DREAM), layers or recipe.layers
-    dreamt, values = deep_dream(classifier, start, subject.limits, recipe, layers, seed)
+    return DeepDream(classifier, subject.limits, recipe, layers)
+
+
+def dream_input(subject, image) -> np.ndarray:
+    """An image file as a dream begins: in its own aspect and size up to 512 pixels."""
+    return subject.whole_input(image, _LARGEST_DREAM)
+
+
+def draw_dream(subject, dream, image, path, seed=0) -> dict:
+    """Writes the dream of an image file.
+
+    Args:
+        subject: ``Subject``.
+        dream: its ``open_dream``.
+        image: path of the image file.
+        path: PNG file to write.
+        seed: of the jitter.
+
+    Returns:
+        JSON values: image, picture, layers, and the objective at the largest size
+        before the first step and after the last.
+    """
+    dreamt, values = dream(dream_input(subject, image), seed)
     pixels = data.to_bytes(subject.as_unit(dreamt[None]), "unit")[0]
     data.write_image(path, pixels)
-    objective = [values[0], values[-1]]
-    return {"image": image, "picture": path, "layers": layers, "objective": objective}
+    return {
+        "image": image,
+        "picture": path,
+        "layers": dream.layers,
+        "objective": [values[0], values[-1]],
+    }

@@ -6,6 +6,7 @@ import numpy as np
 from tensorflow import keras
 
 from keras_cnns import applications, data, inference
+from keras_cnns._checks import check_choice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Subject:
         info = applications.model_info(name)
         if info.task != "classification":
             raise ValueError(f"{name} is no classifier but for {info.task}")
+        if preprocessing:
+            check_choice("preprocessing", preprocessing, data.CONVENTIONS)
         convention = preprocessing or info.preprocessing_of(weights)
         if convention not in data.CONVENTIONS:
             raise ValueError(

@@ -49,7 +49,14 @@ def test_it_writes_pictures_and_tells(classifier_run, images, tmp_path, capsys):
             assert set(found["deletion"]) == {"before", "after", "random"}
             assert found["deletion"]["before"] == pytest.approx(best["probability"])
     output = capsys.readouterr().out
-    assert output.count("stays with random weights") == 2 * len(_QUICK)
+    assert output.count("stays with random weights") == 3 * len(_QUICK)
+    for name in _QUICK:
+        rows = [image["methods"][name] for image in record["images"]]
+        after = np.mean([row["deletion"]["after"] for row in rows])
+        assert record["means"][name]["deletion"]["after"] == pytest.approx(after)
+        stays = [row["stays"]["all"]["absolute"] for row in rows]
+        stays = [one for one in stays if one is not None]
+        assert record["means"][name]["stays"]["all"] == pytest.approx(np.mean(stays))
     width, height = Image.open(folder / "one.png").size
     assert width > 4 * 160 - 10 and height > 4 * 160 - 10
 
@@ -92,6 +99,15 @@ def test_every_method_is_reached_from_a_shell(finish, classifier_run, images, tm
         (
             {"run_dir": None, "model": "cifar_resnet20", "weights": "x.h5"},
             "how images were standardised for x.h5 is unknown; give --preprocessing",
+        ),
+        (
+            {
+                "run_dir": None,
+                "model": "cifar_resnet20",
+                "weights": "x.h5",
+                "preprocessing": "dataset",
+            },
+            "preprocessing must be 'torch' or .*got 'dataset'",
         ),
         (
             {"run_dir": None, "model": "dcgan32_generator", "weights": "x.h5"},

@@ -104,7 +104,7 @@ def test_every_regularization_raises_the_response(name):
     ("arguments", "message"),
     [
         ({"units": [1]}, "unit 1 does not exist: there are 1"),
-        ({"regularization": "strong"}, "regularization must be one of none.*'strong'"),
+        ({"regularization": "strong"}, "regularization must be 'none' or .*'strong'"),
         ({"num_steps": 0}, "num_steps.*got 0"),
         ({"step_size": 0}, "step_size.*got 0"),
     ],

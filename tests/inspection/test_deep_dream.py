@@ -98,11 +98,20 @@ def test_bad_dreams_are_refused(model):
         inspection.deep_dream(model, image, limits, "lsd")
     with pytest.raises(ValueError, match="no layer 'inception_4c'"):
         inspection.deep_dream(model, image, limits)
-    with pytest.raises(ValueError, match=r"image must be \(height, width, channels\)"):
-        inspection.deep_dream(model, image[0], limits, layers={"b": 1.0})
+    for bad in (image[0], image[..., :1]):
+        with pytest.raises(
+            ValueError, match=r"image must be \(height, width, 3\), got"
+        ):
+            inspection.deep_dream(model, bad, limits, layers={"b": 1.0})
     with pytest.raises(ValueError, match="an octave of 2x2 .*too small"):
         recipe = _plain("half_squares")
         inspection.deep_dream(model, image[:2, :2], limits, recipe, {"b": 1.0})
+    with pytest.raises(ValueError, match="an octave of 13x13 .*too small"):
+        recipe = _plain("mean_squares")  # 11, 5 and 3 positions are left, 4 border
+        inspection.deep_dream(model, image[:13, :13], limits, recipe, {"b": 1.0})
+    with pytest.raises(ValueError, match="the objective of b became inf; take smaller"):
+        recipe = _plain("half_squares")
+        inspection.deep_dream(model, image + 1e30, limits, recipe, {"b": 1.0})
     flat = _one_by_one()
     name = flat.layers[-1].name
     with pytest.raises(ValueError, match=f"what leads to layer '{name}' takes images"):

@@ -94,9 +94,12 @@ def test_deletion_by_hand():
     image = np.full((1, 2, 5, 1), 3.0)
     maps = np.zeros((1, 2, 5))
     maps[0, 1, 2] = -1  # flat position 7, largest absolute value
-    found = inspection.deletion_score(model, image, maps, 0)
-    assert found.before == pytest.approx(1 / (1 + np.exp(-3)))
-    assert found.after == pytest.approx(0.5)
+    both, whole = np.repeat(image, 2, axis=0), np.repeat(maps, 2, axis=0)
+    whole[1] = -whole[1, ::-1]  # of the second image another pixel goes
+    found = inspection.deletion_score(model, both, whole, 0)
+    full = 1 / (1 + np.exp(-3))
+    assert found.before == pytest.approx([full, full])
+    assert found.after == pytest.approx([0.5, full])
     with pytest.raises(ValueError, match="not of images"):
         inspection.deletion_score(model, image, maps[:, :1], 0)
 
@@ -160,8 +163,9 @@ def test_randomisation_tells_methods_apart(trained):
         maps = explainer.maps(method, images, classes)
         others = explainer.maps(method, images, (classes + 1) % 10)
         table[method]["next class"] = inspection.map_similarity(maps, others).absolute
-        score = inspection.deletion_score(plain, images, maps, classes)
-        print(method, *(f"{one:.2f}" for one in table[method].values()), score)
+        left = inspection.deletion_score(plain, images, maps, classes)
+        numbers = *table[method].values(), *(one.mean() for one in left)
+        print(method, *(f"{one:.2f}" for one in numbers))
     everything, logits = (
         {method: table[method][stage] for method in _COLUMNS}
         for stage in ("conv1", "dense")
