@@ -8,7 +8,7 @@ import pytest
 from keras_cnns import data
 from keras_cnns.commands import run_command
 
-pytestmark = pytest.mark.slow  # minutes
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def test_places_halve_the_error_of_sharp_images(finish):
