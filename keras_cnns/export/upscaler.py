@@ -50,12 +50,14 @@ def enlarge_colours(apply, images, scale, channels, enlarges):
 class _ServedUpscaler(tf.Module):
     """The weights, and two functions for each factor."""
 
-    def __init__(self, network, scales):
+    def __init__(self, network, scales, enlarges):
         super().__init__()
         self._weights = network.variables
         for number, scale in enumerate(scales):
             suffix = f"_x{scale}" if number else ""
-            floats, encoded = _functions(functools.partial(_enlarged, network, scale))
+            floats, encoded = _functions(
+                functools.partial(_enlarged, network, scale, enlarges)
+            )
             setattr(self, f"serving{suffix or '_default'}", floats)
             setattr(self, f"serve_images{suffix}", encoded)
 
@@ -81,19 +83,18 @@ def _functions(enlarge):
     return serving, serve_images
 
 
-def _enlarged(network, scale, images):
+def _enlarged(network, scale, enlarges, images):
     """Levels of 0 to 255, clipped to that."""
 
     def apply(images):
         return tf.nest.flatten(network(images, training=False))[0]
 
     channels = network.inputs[0].shape[-1]
-    enlarges = network.compute_output_shape((1, 8, 8, channels))[1] != 8
     levels = enlarge_colours(apply, images, scale, channels, enlarges)
     return tf.clip_by_value(levels, 0.0, _RANGE)
 
 
-def export_upscaler(network, export_dir: str, name: str, *, scales):
+def export_upscaler(network, export_dir: str, name: str, *, scales, enlarges):
     """Exports a super-resolution network; verified in a fresh process.
 
     Args:
@@ -103,6 +104,7 @@ def export_upscaler(network, export_dir: str, name: str, *, scales):
         name: model name in the path.
         scales: whole numbers that images are enlarged by; of a network that enlarges,
             its own.
+        enlarges: whether it does; if not, it gets enlarged images.
 
     Returns:
         (the version's folder, largest relative difference of an image on reloading).
@@ -111,7 +113,7 @@ def export_upscaler(network, export_dir: str, name: str, *, scales):
         ValueError: if the images of the reloaded model are not the network's.
         OSError: if it cannot be written.
     """
-    served = _ServedUpscaler(network, scales)
+    served = _ServedUpscaler(network, scales, enlarges)
     suffixes = ["", *(f"_x{scale}" for scale in scales[1:])]
     signatures = [f"serving{suffix or '_default'}" for suffix in suffixes]
     signatures += [f"serve_images{suffix}" for suffix in suffixes]
@@ -119,16 +121,18 @@ def export_upscaler(network, export_dir: str, name: str, *, scales):
         case
         for scale, suffix in zip(scales, suffixes)
         for size in ((9, 14), (16, 11))
-        for case in _cases(network, scale, suffix, size)
+        for case in _cases(
+            functools.partial(_enlarged, network, scale, enlarges), suffix, size
+        )
     ]
     return saved_model.write_version(export_dir, name, served, signatures, cases)
 
 
-def _cases(network, scale, suffix, size):
+def _cases(enlarge, suffix, size):
     """Random images of a size, and what the network makes of them."""
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (2, *size, 3), np.uint8)
-    levels = _enlarged(network, scale, tf.cast(pixels, tf.float32)).numpy()
+    levels = enlarge(tf.cast(pixels, tf.float32)).numpy()
     encoded = [tf.io.encode_png(image).numpy() for image in pixels]
     return [
         verification.Case(

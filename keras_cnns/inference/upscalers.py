@@ -19,6 +19,7 @@ from keras_cnns.inference.tiles import enlarge_tiles
 from keras_cnns.runs import read_run
 
 _TILE = 256
+_LARGEST_SCALE = 8
 _TAPS = 3  # small pixels around its own that a bicubic one depends on
 
 
@@ -151,7 +152,8 @@ def load_upscaler(run, which: str = "last", *, scale=None, **options):
     """
     run = read_run(run, "super_resolution")
     scales = run.config.details.get("scales")
-    if not isinstance(scales, list) or not all(map(is_whole, scales)) or not scales:
+    known = isinstance(scales, list) and scales and all(map(is_whole, scales))
+    if not known or not 2 <= min(scales) <= max(scales) <= _LARGEST_SCALE:
         raise ValueError(f"{run.folder} does not tell what its network enlarges by")
     told = ", ".join(f"x{one}" for one in scales)
     if scale is None and len(scales) > 1:

@@ -35,7 +35,7 @@ LUMA = {
     "srcnn915": {
         "builder_args": '{"network": {"filters": [4, 3]}}',
         "image_size": 21,
-        "scales": (3,),
+        "scales": (3, 2),
     },
     "drcn_small": {
         "builder_args": '{"network": {"filters": 4, "recursions": 2}}',
@@ -45,18 +45,17 @@ LUMA = {
     "vdsr_small": {
         "builder_args": '{"network": {"filters": 4, "depth": 3}}',
         "gradient_clip_value": 0.01,
-        "scales": (3, 2),
+        "scales": (4,),
     },
 }
 
 
+_SLOW = {name: [] if name == "srcnn915" else [pytest.mark.slow] for name in LUMA}
+
+
 @pytest.fixture(
     scope="module",
-    params=[
-        "srcnn915",
-        "vdsr_small",
-        pytest.param("drcn_small", marks=pytest.mark.slow),
-    ],
+    params=[pytest.param(name, marks=marks) for name, marks in _SLOW.items()],
 )
 def luma_run(request, small_options, tmp_path_factory):
     """(folder, options) of a small run of each of them, of one epoch."""
@@ -177,6 +176,7 @@ def _rgb(planes):
     return 255 * (planes - offsets) @ np.linalg.inv(np.array(matrix) - offsets)
 
 
+@pytest.mark.slow  # a training more
 def test_a_run_starts_from_anothers_weights(trained, small_options, tmp_path):
     run_dir, _, _ = trained
     options = small_options(
@@ -321,7 +321,9 @@ def test_what_does_not_suit_is_refused_before_training(
     assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize(
+    "split", ["test", pytest.param("train", marks=pytest.mark.slow)]
+)
 def test_pictures_that_are_too_small_are_named(small_options, tmp_path, split):
     for name in ("train", "test"):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -518,9 +520,7 @@ def test_other_comparisons_are_added_if_of_one_protocol(compare, tmp_path, capsy
         with pytest.raises(ValueError, match=quoted):
             compare("third", compare_with=other, **changes)
     (tmp_path / "bad.json").write_text("[3]")
-    with pytest.raises(
-        ValueError, match="bad.json cannot be read as a compar"
-    ):
+    with pytest.raises(ValueError, match="bad.json cannot be read as a compar"):
         compare("third", compare_with=str(tmp_path / "bad.json"))
 
 

@@ -308,3 +308,15 @@ def test_missing_weights_are_told_from_a_missing_run(runs_by_task, tmp_path):
         run = keras_cnns.open_run(str(folder))
         with pytest.raises(ValueError, match=f"no {weights or role}.h5: no epoch"):
             run.load(role, weights)
+
+
+@pytest.mark.parametrize("details", [{}, {"scales": 3}, {"scales": [10**9]}])
+def test_an_upscaler_whose_record_lacks_its_factors_is_refused(
+    runs_by_task, tmp_path, details
+):
+    run_dir = runs_by_task["super_resolution"]
+    with open(os.path.join(run_dir, "run.json")) as file:
+        config = json.load(file)["config"]
+    changed = _record(run_dir, tmp_path / "run", config={**config, "details": details})
+    with pytest.raises(ValueError, match="does not tell what its network enlarges by"):
+        inference.load_upscaler(changed)

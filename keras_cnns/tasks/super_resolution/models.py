@@ -24,7 +24,7 @@ def _of_sums(side, learning_rate, weight_decay=0.0):
 # fmt: off
 _SGD = {"optimizer": "sgd", "momentum": 0.9, "loss": "l2"}
 _SRCNN = {**_SGD, "image_size": 33, "batch_size": 128, "augmentation": ""}
-_FSRCNN = {**_SGD, "batch_size": 128, "momentum": 0.9}
+_FSRCNN = {**_SGD, "batch_size": 128}
 _ESPCN = {
     "optimizer": "adam", "learning_rate": 1e-3, "loss": "l2", "batch_size": 16,
     "augmentation": "",

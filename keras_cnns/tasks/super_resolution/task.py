@@ -213,6 +213,7 @@ class SuperResolutionTask(Task):
             export_dir,
             name or run.options["model"],
             scales=run.config.details["scales"],
+            enlarges=not run.config.details["enlarged"],
         )
 
 
