@@ -125,7 +125,7 @@ class EpochRecorder(keras.callbacks.Callback):
         row = {
             "epoch": epoch + 1,
             "step": self.model.steps_done,
-            "learning_rate": current_learning_rate(self.model.optimizer),
+            "learning_rate": current_learning_rate(self.model.active_optimizer),
             "seconds": round(time.monotonic() - self._started, 2),
             **{name: float(value) for name, value in logs.items()},
         }

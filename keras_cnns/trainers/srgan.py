@@ -98,6 +98,11 @@ class SRGANTrainer(EnlargingTrainer, AdversarialTrainer):
         return {**super().checkpointed(), "pixel_optimizer": self.pixel_optimizer}
 
     @property
+    def active_optimizer(self):
+        is_first = self.steps_done <= self.phases[0]
+        return self.pixel_optimizer if is_first else self.generator_optimizer
+
+    @property
     def networks(self):
         return {"last": self.network, "discriminator": self.discriminator}
 

@@ -97,6 +97,11 @@ class StepwiseTrainer(keras.Model):
         return list(self._means.values())
 
     @property
+    def active_optimizer(self):
+        """The optimizer that made the last update, whose learning rate is reported."""
+        return self.optimizer
+
+    @property
     def steps_done(self) -> int:
         """Number of training steps so far, including those before a resume."""
         return int(self.step.numpy())

@@ -177,7 +177,7 @@ class _Watch(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
-        self.moved, self.logs = [], []
+        self.moved, self.logs, self.alone = [], [], []
 
     def on_train_batch_begin(self, batch, logs=None):
         self._before = self._state()
@@ -188,6 +188,7 @@ class _Watch(keras.callbacks.Callback):
             {n for n, b in self._before.items() if any(map(np.any, _less(after[n], b)))}
         )
         self.logs.append(set(logs))
+        self.alone.append(self.model.active_optimizer is self.model.pixel_optimizer)
 
     def _state(self):
         trainer = self.model
@@ -226,6 +227,7 @@ def test_who_is_updated_in_which_phase(enable_xla):
     second = common | {"critic", "generator moments", "discriminator moments"}
     assert watch.moved == [first, first, second, second]
     assert watch.logs == [PIXELS, PIXELS, PERCEPTUAL, PERCEPTUAL]
+    assert watch.alone == [True, True, False, False]
 
 
 def test_evaluation_compares_the_middles_by_features():

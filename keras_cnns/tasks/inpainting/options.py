@@ -14,6 +14,7 @@ from keras_cnns.runs import (
     parse_numbers,
 )
 from keras_cnns.tasks.adversarial import AdversarialOptions
+from keras_cnns.tasks.features import told_features
 from keras_cnns.tasks.inpainting.models import MODELS
 from keras_cnns.trainers import ReconstructionWeights
 
@@ -155,10 +156,7 @@ class InpaintingOptions(TrainingOptions):
             )
         if "perceptual_weight" not in self.effective("perceptual_weight"):
             return
-        names = ("feature_weights", "feature_run")
-        given = [f"{n}={getattr(self, n)!r}" for n in names if getattr(self, n)]
-        if len(given) > 1:
-            raise ValueError(f"give {given[0]} or {given[1]}, not both")
+        given = told_features(self)
         if (self.perceptual_weight or self.style_weight) and not given:
             raise ValueError(
                 f"perceptual_weight={self.perceptual_weight} and style_weight="

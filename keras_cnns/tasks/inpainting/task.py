@@ -3,6 +3,7 @@
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.runs import RunConfig, Task
 from keras_cnns.tasks.adversarial import compile_adversarial
+from keras_cnns.tasks.features import load_features
 from keras_cnns.tasks.inpainting.models import TRAINERS
 from keras_cnns.tasks.inpainting.options import InpaintingOptions
 
@@ -29,16 +30,13 @@ class InpaintingTask(Task):
 
     def _load_features(self):
         """The feature network of perceptual and style losses; None for none."""
-        options = self.options
-        images = self.preprocess_for(options.row.networks["network"])
-        given = {"value_range": images.value_range}
-        if options.feature_weights:
-            return trainers.vgg16_features(options.feature_weights, **given)
-        if not options.feature_run:
-            return None
-        names = [name.strip() for name in options.feature_layers.split(",")]
-        given.update(size=images.shape[:2], layers=[name for name in names if name])
-        return inference.run_features(options.feature_run, **given)
+        images = self.preprocess_for(self.options.row.networks["network"])
+        return load_features(
+            self.options,
+            trainers.vgg16_features,
+            value_range=images.value_range,
+            size=images.shape[:2],
+        )
 
     def facts(self):
         return {

@@ -5,8 +5,15 @@ half the sum of squares over a patch, rates are multiplied by half its pixels, s
 here it is their mean; decay, divided by as much, then moves a weight as it does there.
 """
 
-from keras_cnns import applications
+import dataclasses
+
+from keras_cnns import applications, losses, trainers
 from keras_cnns.runs import PaperModel
+
+TRAINERS = {
+    "": trainers.SuperResolutionTrainer,
+    "srgan": trainers.SRGANTrainer,
+}
 
 _SCALES = (2, 3, 4)
 _SMALL_SIDE = 16  # of the quick recipe's small patches
@@ -23,8 +30,11 @@ def _of_sums(side, learning_rate, weight_decay=0.0):
 
 # fmt: off
 _SGD = {"optimizer": "sgd", "momentum": 0.9, "loss": "l2"}
-_SRCNN = {**_SGD, "image_size": 33, "batch_size": 128, "augmentation": ""}
-_FSRCNN = {**_SGD, "batch_size": 128}
+_SRCNN = {
+    **_SGD, "image_size": 33, "batch_size": 128, "augmentation": "",
+    "rate_factors": "conv3/*:0.1",
+}
+_FSRCNN = {**_SGD, "batch_size": 128, "rate_factors": "upsample1_conv/*:0.1"}
 _ESPCN = {
     "optimizer": "adam", "learning_rate": 1e-3, "loss": "l2", "batch_size": 16,
     "augmentation": "",
@@ -52,6 +62,11 @@ _SRRESNET = {
     "optimizer": "adam", "learning_rate": 1e-4, "loss": "l2", "image_size": 96,
     "batch_size": 16,
 }
+_SRGAN = {
+    **_SRRESNET, "pixel_fraction": 5 / 6, "schedule": "step", "boundaries": "0.5",
+    "decay_rate": 0.1, "beta_1": 0.9, "adversarial_weight": 1e-3, "pixel_weight": 0.0,
+    "feature_scale": losses.VGG_FEATURE_SCALE,
+}
 _MSRRESNET = {
     "optimizer": "adam", "learning_rate": 2e-4, "loss": "l1", "batch_size": 16,
     "beta_2": 0.99, "schedule": "cosine",
@@ -63,12 +78,12 @@ _QUICK = {
 # fmt: on
 _VALID = {"padding": "valid"}
 _SRCNN_SOURCE = (
-    "arXiv 1501.00092, sections 3.2 and 4.1: patches without padding; its last layer "
-    "learns at a tenth of the rate, here all alike; momentum is (unverified)"
+    "arXiv 1501.00092, sections 3.2 and 4.1: patches without padding, the last layer "
+    "at a tenth of the rate; momentum is (unverified)"
 )
 _FSRCNN_SOURCE = (
-    "arXiv 1608.00367, section 4.1; its deconvolution learns at a tenth of the rate, "
-    "here all alike; patches, momentum and batch size are (unverified)"
+    "arXiv 1608.00367, section 4.1, the deconvolution at a tenth of the rate; patches, "
+    "momentum and batch size are (unverified)"
 )
 _ESPCN_SOURCE = (
     "arXiv 1609.05158, section 3.2, patches of 17 times the scale and squared errors; "
@@ -95,6 +110,11 @@ _EDSR_SOURCE = (
     "200,000 of 300,000 steps; x3 and x4 start there from x2, here anew"
 )
 _SRRESNET_SOURCE = "arXiv 1609.04802, section 3.2; batch size and rate (unverified)"
+_SRGAN_SOURCE = (
+    "arXiv 1609.04802, sections 2.2 and 3.2: 10^6 steps on pixels, 10^5 against the "
+    "discriminator at 1e-4 and 10^5 at 1e-5, on patches of 96 of 350,000 photographs; "
+    "compared by VGG19's block5_conv4 (--feature_weights)"
+)
 _MSRRESNET_SOURCE = "github.com/XPixelGroup/BasicSR (unverified)"
 _SMALL_SOURCE = "not from a paper: the recipe that --recipe=quick names"
 
@@ -119,6 +139,18 @@ def _small(network, loss, **changes):
     row = _row(network, _SMALL_SOURCE, {"loss": loss})
     quick = {**row.details["quick"], **changes}
     return PaperModel(row.networks, quick, row.source, details=row.details)
+
+
+def _srgan():
+    """SRResNet's networks with a discriminator."""
+    row = _row("srresnet_x4", _SRGAN_SOURCE, _SRGAN)
+    changes = {"pixel_learning_rate": 1e-3, "learning_rate": 2e-4}
+    return dataclasses.replace(
+        row,
+        networks={**row.networks, "discriminator": "srgan_discriminator"},
+        trainer="srgan",
+        details={**row.details, "quick": {**row.details["quick"], **changes}},
+    )
 
 
 def scale_of(network: str):
@@ -173,6 +205,7 @@ MODELS = {
     **_by_scale("edsr_baseline", _EDSR_SOURCE, _EDSR, _times(48)),
     **_by_scale("edsr", _EDSR_SOURCE, _EDSR, _times(48)),
     **_by_scale("srresnet", _SRRESNET_SOURCE, _SRRESNET, {4: 96}),
+    "srgan": _srgan(),
     **_by_scale("msrresnet", _MSRRESNET_SOURCE, _MSRRESNET, {2: 128, 3: 129, 4: 128}),
     "vdsr_small": _small("vdsr_small", "l2"),
     "drcn_small": _small("drcn_small", "l2", supervision_fraction=0.5),

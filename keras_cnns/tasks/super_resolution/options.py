@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_cnns import losses
 from keras_cnns.applications import UPSAMPLINGS
 from keras_cnns.runs import (
     DataOptions,
@@ -12,7 +13,9 @@ from keras_cnns.runs import (
     option,
     parse_numbers,
 )
+from keras_cnns.tasks.adversarial import AdversarialOptions
 from keras_cnns.tasks.classification import ClassificationOptions
+from keras_cnns.tasks.features import told_features
 from keras_cnns.tasks.inpainting import InpaintingOptions
 from keras_cnns.tasks.super_resolution.models import MODELS, is_recursive, scale_of
 from keras_cnns.trainers import SUPER_RESOLUTION_LOSSES
@@ -22,6 +25,12 @@ _OF_ENLARGED = any_of(
 )
 _ENLARGING = any_of("enlarges", shown="model", hint="a network that enlarges itself")
 _RECURSIVE = any_of("is_recursive", shown="model", hint="drcn")
+_ADVERSARIAL = any_of("is_adversarial", shown="model", hint="srgan")
+_PIXELS_ALONE = any_of(
+    "compares_pixels_alone", shown="model", hint="another than srgan"
+)
+_FEATURES = (_ADVERSARIAL, any_of("feature_weights", "feature_run"))
+_PIXEL_PHASE = (_ADVERSARIAL, any_of("pixel_fraction"))
 _OF_NETWORKS = ("scales", "supervision_fraction")  # published, whatever the recipe
 
 
@@ -70,6 +79,52 @@ class SuperResolutionOptions(TrainingOptions):
         0.0,
         "each gradient is limited to this divided by the learning rate; 0: no limit",
         within="[0, inf)",
+        needs=_PIXELS_ALONE,
+    )
+    feature_weights: str = changed(
+        InpaintingOptions,
+        "feature_weights",
+        "",
+        help="VGG19 to compare by: imagenet, torchvision or a file",
+        needs=_ADVERSARIAL,
+    )
+    feature_run: str = changed(InpaintingOptions, "feature_run", "", needs=_ADVERSARIAL)
+    feature_layers: str = option(
+        "",
+        "other layers of it, comma-separated, finest first; empty: block5_conv4 of "
+        "VGG19, stage ends of a run",
+        needs=_FEATURES,
+    )
+    feature_scale: float = option(
+        losses.VGG_FEATURE_SCALE,
+        "factor of features, whose square is that of their loss",
+        within="(0, inf)",
+        needs=_ADVERSARIAL,
+    )
+    adversarial_weight: float = changed(
+        InpaintingOptions, "adversarial_weight", 1e-3, needs=_ADVERSARIAL
+    )
+    pixel_weight: float = option(
+        0.0,
+        "weight of the differences of pixels, beside features",
+        within="[0, inf)",
+        needs=_ADVERSARIAL,
+    )
+    pixel_fraction: float = option(
+        5 / 6,
+        "first fraction of the steps, on pixels alone, at a constant rate; schedules "
+        "are of the rest",
+        within="[0, 1]",
+        needs=_ADVERSARIAL,
+    )
+    pixel_learning_rate: float = option(
+        0.0,
+        "learning rate of those steps; 0: learning_rate",
+        within="[0, inf)",
+        needs=_PIXEL_PHASE,
+    )
+    discriminator_learning_rate: float = changed(
+        AdversarialOptions, "discriminator_learning_rate", 0.0, needs=_ADVERSARIAL
     )
     patches_per_picture: int = option(
         1, "patches cut out of a picture each time it is read", within="[1, inf)"
@@ -109,17 +164,26 @@ class SuperResolutionOptions(TrainingOptions):
 
     @classmethod
     def derive(cls, values):
-        network = find_model(cls.models, values["model"]).networks["network"]
+        row = find_model(cls.models, values["model"])
+        network = row.networks["network"]
         scale = scale_of(network)
         return {
             "takes_enlarged": scale is None,
             "enlarges": scale is not None,
             "is_recursive": is_recursive(network),
+            "is_adversarial": row.trainer == "srgan",
+            "compares_pixels_alone": row.trainer != "srgan",
         }
 
     def check(self):
         super().check()
         self.enlarged_scales()
+        if self.row.trainer == "srgan" and not told_features(self):
+            raise ValueError(
+                f"{self.model} compares the features of a classifier: give "
+                "feature_weights (imagenet, torchvision or a file of VGG19) or "
+                "feature_run"
+            )
         if self.batch_size % self.patches_per_picture:
             raise ValueError(
                 f"batch_size={self.batch_size} must be a multiple of "

@@ -9,7 +9,8 @@ from tensorflow import keras
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.runs import RunConfig, Task, read_run
-from keras_cnns.tasks.super_resolution.models import scale_of
+from keras_cnns.tasks.features import load_features
+from keras_cnns.tasks.super_resolution.models import TRAINERS, scale_of
 from keras_cnns.tasks.super_resolution.options import SuperResolutionOptions
 
 _GRID_ROWS, _GRID_SIDE = 4, 96  # pictures of the grid, and pixels of their crops
@@ -23,7 +24,7 @@ class SuperResolutionTask(Task):
 
     def __init__(self, options):
         super().__init__(options)
-        self._held_out = self._bicubic = None
+        self._held_out = self._bicubic = self._features = None
 
     @property
     def augmentation(self):
@@ -41,6 +42,16 @@ class SuperResolutionTask(Task):
             )
         self.sources = [(source, 1)]
         self._held_out = self.open_source(options.validation_split)
+        self._features = load_features(
+            options,
+            trainers.vgg19_features,
+            value_range="unit",
+            size=(options.image_size,) * 2,
+        )
+
+    def facts(self):
+        features = self._features and {"feature network": self._features.record()}
+        return {**super().facts(), **(features or {})}
 
     @property
     def steps_per_epoch(self):
@@ -62,9 +73,12 @@ class SuperResolutionTask(Task):
         side = options.image_size
         channels = options.channels or applications.model_info(model).input_shape[2]
         upsampling = {"upsampling": options.upsampling} if options.upsampling else {}
+        arguments = {
+            "network": {"image_shape": (None, None, channels), **upsampling},
+            "discriminator": {"image_shape": (side, side, channels)},
+        }
         networks = self.networks_of(
-            lambda role, name: {"image_shape": (None, None, channels), **upsampling},
-            {"network": {"filters": 32}},
+            lambda role, _: arguments[role], {"network": {"filters": 32}}
         )
         scale = networks["network"]["args"].get("scale", scale_of(model))
         config = RunConfig(
@@ -92,14 +106,40 @@ class SuperResolutionTask(Task):
         )
 
     def make_trainer(self, config, is_new):
-        options, kind = self.options, trainers.SuperResolutionTrainer
-        network = self._training_network(config, is_new)
+        options, kind = self.options, TRAINERS[self.options.row.trainer]
+        networks = {"network": self._training_network(config, is_new)}
+        for role in config.networks:
+            networks.setdefault(role, config.build(role))
+        networks = self.prepare_networks(networks)
         made = {"shave": config.details["scales"][0]}
-        if len(network.outputs) > 1 and options.supervision_fraction:
+        if self._features is not None:
+            made["feature_network"] = self._features
+            (made["pixel_steps"],) = self.phase_steps("pixel_fraction")
+        elif len(networks["network"].outputs) > 1 and options.supervision_fraction:
             (made["supervision_steps"],) = self.phase_steps("supervision_fraction")
-        trainer = kind(network, **self.trainer_options(kind, **made))
-        trainer.compile(options.make_optimizer(self.total_steps, self.steps_per_epoch))
+        given = self.trainer_options(kind, **made)
+        trainer = kind(*networks.values(), **given)
+        trainer.compile(*self._optimizers(made.get("pixel_steps")))
         return trainer
+
+    def _optimizers(self, pixel_steps):
+        """The optimizer; of a training in two phases, one for each and another."""
+        options, each = self.options, self.steps_per_epoch
+        steps = self.total_steps - (pixel_steps or 0)
+        trained = options.make_optimizer(steps, each)
+        if pixel_steps is None:
+            return [trained]
+        rate = options.learning_rate
+        alone = options.make_optimizer(
+            max(1, pixel_steps),
+            each,
+            learning_rate=options.pixel_learning_rate or rate,
+            schedule="constant",
+            warmup_epochs=0.0,
+        )
+        other = options.discriminator_learning_rate or rate
+        against = options.make_optimizer(steps, each, learning_rate=other)
+        return [alone, trained, against]
 
     def _training_network(self, config, is_new):
         """The network as it is trained: without padding, with all its outputs."""
@@ -114,7 +154,7 @@ class SuperResolutionTask(Task):
             network = applications.create_with_weights(model, path, **args, **changes)
         else:
             network = config.build("network", **changes)
-        return self.prepare_networks({"network": network})["network"]
+        return network
 
     def load_batches(self, config, start_step):
         return data.load_super_resolution_training(

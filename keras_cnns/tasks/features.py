@@ -1,0 +1,41 @@
+"""Options of what features of images are compared by."""
+
+from keras_cnns import inference
+
+
+def told_features(options) -> list:
+    """The options that name a feature network, with their values; at most one.
+
+    Args:
+        options: with ``feature_weights`` and ``feature_run``.
+
+    Raises:
+        ValueError: if both are given.
+    """
+    names = ("feature_weights", "feature_run")
+    given = [f"{n}={getattr(options, n)!r}" for n in names if getattr(options, n)]
+    if len(given) > 1:
+        raise ValueError(f"give {given[0]} or {given[1]}, not both")
+    return given
+
+
+def load_features(options, vgg_features, *, value_range, size):
+    """The feature network of a task's options; None for none.
+
+    Args:
+        options: with ``feature_weights``, ``feature_run`` and ``feature_layers``.
+        vgg_features: function that makes the one of ``feature_weights``.
+        value_range: of the images.
+        size: (height, width) of the images.
+
+    Raises:
+        ValueError, OSError: if it cannot be had.
+    """
+    names = [name.strip() for name in options.feature_layers.split(",")]
+    layers = tuple(name for name in names if name)
+    given = {"value_range": value_range, **({"layers": layers} if layers else {})}
+    if options.feature_weights:
+        return vgg_features(options.feature_weights, **given)
+    if options.feature_run:
+        return inference.run_features(options.feature_run, size=size, **given)
+    return None
