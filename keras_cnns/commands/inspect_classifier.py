@@ -4,13 +4,13 @@
         --methods=saliency,guided_backpropagation,grad_cam --output_dir=inspected
 
 writes ``inspected/<name>.png``, a row for each method with image, map, the map over the
-image, and the map by random weights, and ``inspection.json`` with scores, layers and
-replaced activations. Beside each map stands how much of it stays when the classifier's
-weights are random (rank correlation of absolute values, 1: all of it): a map that stays
-tells of the image, not of the classifier. Methods that make images of their own:
-``class_model``, an image that the class responds to most, and ``deep_dream``, the
-image with more of what a layer sees. ``--model=resnet50 --weights=imagenet`` takes a
-model of the registry in place of a run.
+image, and the map by random weights, and ``inspection.json`` with scores, layers,
+replaced activations and means over the images. Beside each map stands how much of it
+stays when the classifier's weights are random (rank correlation of absolute values, 1:
+all of it): a map that stays tells of the image, not of the classifier. Methods that
+make images of their own: ``class_model``, an image that the class responds to most, and
+``deep_dream``, the image with more of what a layer sees. ``--model=resnet50
+--weights=imagenet`` takes a model of the registry in place of a run.
 """
 
 import dataclasses
@@ -347,8 +347,9 @@ def _open_dream(inspected, options, paths):
         inspected.subject, inspected.plain, options.dream, layers
     )
     for path in paths:
+        image = inspection.dream_input(inspected.subject, path)
         try:
-            dream.check_shape(inspection.dream_input(inspected.subject, path).shape)
+            dream.check_shape(image.shape)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
     return dream
