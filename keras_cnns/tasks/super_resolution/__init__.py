@@ -19,6 +19,10 @@ After each epoch whole pictures of ``--validation_split`` are enlarged: ``val_ps
 dB, is a mean over pictures, without as many pixels of each border as the factor; that
 of bicubic interpolation is told at the start.
 
+srgan is trained on pixels first, for ``--pixel_fraction`` of the steps, then against a
+discriminator and on the features of ``--feature_weights`` or ``--feature_run``; its
+best epoch is that of the lowest ``val_content_loss``.
+
 The folder then holds ``last.h5`` and ``best.h5``, the epoch of the highest ``val_psnr``
 (both averaged, if ``--ema_decay`` is set), ``samples/`` with crops by bicubic
 interpolation, by the network, and of the truth after each epoch, ``metrics.csv``,
