@@ -52,6 +52,8 @@ OTHER_HELP = {
         "train-super-resolution": "one channel is luma; the model decides",
     },
     "init_weights": {"train-super-resolution": "there are no public checkpoints"},
+    "feature_weights": {"train-super-resolution": "SRGAN compares by VGG19"},
+    "feature_layers": {"train-super-resolution": "those of VGG19 can be others, too"},
     "recipe": {"train-super-resolution": "the published ones are the model's"},
     "scales": {"evaluate-classifier": "sides in pixels; of pictures factors"},
     "input": {"upscale": "a picture is enlarged, nothing is filled"},
