@@ -37,6 +37,7 @@ OTHER_HELP = {
     },
     "image_size": {
         "compare-inpainting": "0 is the runs', which have one already",
+        "inspect-classifier": "0 is the run's or the model's, nothing is trained",
         "study-gan-training": "its dense networks take any size: 0 is the data's",
         "train-detector": "images keep their aspect: it is their shorter side",
         "train-super-resolution": "its images are patches of larger pictures",
