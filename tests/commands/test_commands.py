@@ -37,13 +37,16 @@ OTHER_HELP = {
     },
     "image_size": {
         "compare-inpainting": "0 is the runs', which have one already",
-        "inspect-classifier": "0 is the run's or the model's, nothing is trained",
+        "inspect-classifier": "0 is the model's, no data are asked",
         "study-gan-training": "its dense networks take any size: 0 is the data's",
         "train-detector": "images keep their aspect: it is their shorter side",
         "train-super-resolution": "its images are patches of larger pictures",
     },
     "freeze": {"train-detector": "the layers of the backbone, or all of it"},
-    "preprocessing": {"train-detector": "that of the backbone's weights"},
+    "preprocessing": {
+        "inspect-classifier": "there is no fine-tuning, nor a backbone",
+        "train-detector": "that of the backbone's weights",
+    },
     "augmentation": {
         "train-detector": "boxes move with their images by flips only",
         "train-super-resolution": "nothing else keeps pairs of patches as they are",
