@@ -43,8 +43,8 @@ class BilinearSampler(keras.layers.Layer):
         self.align_corners = align_corners
 
     def build(self, input_shape):
-        pair = input_shape if isinstance(input_shape, list) else [input_shape, ()]
-        maps, grid = map(tuple, pair)
+        is_one = isinstance(input_shape, tf.TensorShape)
+        maps, grid = map(tuple, (input_shape, ()) if is_one else input_shape)
         if len(maps) != 4 or maps[-1] is None or len(grid) != 4 or grid[-1] != 2:
             raise ValueError(
                 "BilinearSampler takes maps (batch, height, width, channels) and a "

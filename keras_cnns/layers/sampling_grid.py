@@ -191,7 +191,7 @@ class SamplingGrid(keras.layers.Layer):
         return self._function.identity(shift)
 
     def build(self, input_shape):
-        if not self.size and not isinstance(input_shape, list):
+        if not self.size and isinstance(input_shape, tf.TensorShape):
             raise ValueError(
                 "SamplingGrid without a size takes a list of parameters and maps, got "
                 f"one tensor {tuple(input_shape)}"

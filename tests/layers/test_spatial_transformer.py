@@ -271,6 +271,13 @@ def test_bad_arguments_are_quoted(kind, arguments, quoted):
         getattr(layers, kind)(**arguments)
 
 
+def test_inputs_may_be_a_tuple():
+    identity = tf.constant([[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]])
+    grid = layers.SamplingGrid()((identity, IMAGE))
+    sampled = layers.BilinearSampler()((IMAGE, grid))
+    np.testing.assert_allclose(sampled, IMAGE, atol=1e-5)
+
+
 def test_bad_shapes_are_quoted():
     with pytest.raises(ValueError, match=r"takes parameters.*\(batch, 6\).*\(2, 5\)"):
         layers.SamplingGrid(size=3)(tf.ones([2, 5]))
