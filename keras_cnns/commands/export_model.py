@@ -15,8 +15,15 @@ from keras_cnns.commands.groups import Epoch, OneRun
 from keras_cnns.runs import RunOptions, changed, one_of, option, read_run
 from keras_cnns.tasks.classification import ClassificationOptions
 
-_EPOCHS_OF = ("autoencoding", "classification", "detection", "inpainting")
-_WITH_EPOCHS = one_of("task", *_EPOCHS_OF, "super_resolution", shown="run_dir")
+_WITH_EPOCHS = one_of(
+    "task",
+    "autoencoding",
+    "classification",
+    "detection",
+    "inpainting",
+    "super_resolution",
+    shown="run_dir",
+)
 _CLASSIFIER = one_of("task", "classification", shown="run_dir")
 
 

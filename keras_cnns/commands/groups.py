@@ -2,13 +2,17 @@
 
 import dataclasses
 import os
+import sys
 from typing import Optional
+
+import tensorflow as tf
 
 from keras_cnns import data
 from keras_cnns.data.decoding import IMAGE_EXTENSIONS
 from keras_cnns.data.folders import check_images
 from keras_cnns.runs import (
     DataOptions,
+    FractionBar,
     Options,
     RunOptions,
     any_of,
@@ -229,6 +233,46 @@ def png_targets(names, output, is_folder, read) -> dict:
                 "another place"
             )
     return targets
+
+
+def write_pictures(jobs, make, kind, done) -> list:
+    """Makes pictures of pictures with progress; those that cannot be are skipped.
+
+    Args:
+        jobs: (picture, file to write) of each.
+        make: function of ``(number of the job, progress)`` that returns uint8 pixels;
+            ``progress`` is called with the fraction done.
+        kind, done: what they are and what is done to them, such as ``"images"``,
+            ``"filled"``, for the user.
+
+    Returns:
+        Paths of the files that were written.
+
+    Raises:
+        ValueError: after all others, if a picture could not be made; of a single one
+            with the reason.
+    """
+    written, errors = [], []
+    with FractionBar(len(jobs)) as bar:
+        for number, (source, target) in enumerate(jobs):
+
+            def show(fraction, before=number):
+                bar.show(before + fraction)
+
+            try:
+                data.write_image(target, make(number, show))
+                written.append(target)
+            except (ValueError, OSError, tf.errors.OpError) as error:
+                text = str(error).splitlines()[0]
+                errors.append(text if source in text else f"{source}: {text}")
+                if len(jobs) > 1:
+                    bar.write(f"error: {errors[-1]}", file=sys.stderr)
+    if errors and len(jobs) == 1:
+        raise ValueError(errors[0])
+    print(f"{len(written)} {done} {kind} in {os.path.dirname(jobs[0][1]) or '.'}")
+    if errors:
+        raise ValueError(f"{len(errors)} of {len(jobs)} {kind} could not be {done}")
+    return written
 
 
 def labelled_methods(methods) -> dict:

@@ -17,15 +17,19 @@ reported and skipped; the exit code is then 1.
 
 import dataclasses
 import os
-import sys
 from typing import Optional
 
-import tensorflow as tf
 from absl import logging
 
 from keras_cnns import data, exemplar, inference
-from keras_cnns.commands.groups import Epoch, Seeded, images_by_name, png_targets
-from keras_cnns.runs import FractionBar, any_of, changed, option, required
+from keras_cnns.commands.groups import (
+    Epoch,
+    Seeded,
+    images_by_name,
+    png_targets,
+    write_pictures,
+)
+from keras_cnns.runs import any_of, changed, option, required
 
 _OF_RUNS = any_of("is_run", shown="method", hint="the folder of a run")
 
@@ -64,34 +68,17 @@ def run(options) -> list:
         ValueError: if the options are bad, or, after all others, if an image
             could not be filled.
     """
-    jobs = _jobs(options.input, options.mask, options.output)
+    jobs, masks = _jobs(options.input, options.mask, options.output)
     inpainter = inference.open_inpainter(
         options.method, options.which, options.tile_size
     )
     shared_mask = None if os.path.isdir(options.mask) else data.read_mask(options.mask)
-    written, errors = [], []
-    with FractionBar(len(jobs)) as bar:
-        for number, (source, mask_path, target) in enumerate(jobs):
 
-            def show(fraction, done=number):
-                bar.show(done + fraction)
+    def fill(number, progress):
+        image, mask = _read(jobs[number][0], masks[number], shared_mask)
+        return inpainter(image, mask, seed=options.seed, progress=progress)
 
-            try:
-                image, mask = _read(source, mask_path, shared_mask)
-                filled = inpainter(image, mask, seed=options.seed, progress=show)
-                data.write_image(target, filled)
-                written.append(target)
-            except (ValueError, OSError, tf.errors.OpError) as error:
-                text = str(error).splitlines()[0]
-                errors.append(text if source in text else f"{source}: {text}")
-                if len(jobs) > 1:
-                    bar.write(f"error: {errors[-1]}", file=sys.stderr)
-    if errors and len(jobs) == 1:
-        raise ValueError(errors[0])
-    print(f"{len(written)} filled images in {os.path.dirname(jobs[0][2]) or '.'}")
-    if errors:
-        raise ValueError(f"{len(errors)} of {len(jobs)} images could not be filled")
-    return written
+    return write_pictures(jobs, fill, "images", "filled")
 
 
 def _read(source, mask_path, shared_mask):
@@ -113,7 +100,7 @@ def _read(source, mask_path, shared_mask):
 
 
 def _jobs(input, mask, output):
-    """(image, mask or None where there is none, file to write) of every image."""
+    """(image, file to write) of every image; the masks, None where there is none."""
     found, masks = images_by_name("input", input), images_by_name("mask", mask)
     is_folder = os.path.isdir(input)
     if not os.path.isdir(mask):
@@ -123,4 +110,5 @@ def _jobs(input, mask, output):
         logging.warning("no image for the mask %s (%d such)", unused[0], len(unused))
     read = [*found.values(), *masks.values()]
     targets = png_targets(found, output, is_folder, read)
-    return [(path, masks.get(name), targets[name]) for name, path in found.items()]
+    jobs = [(path, targets[name]) for name, path in found.items()]
+    return jobs, [masks.get(name) for name in found]

@@ -19,14 +19,16 @@ reported and skipped; the exit code is then 1.
 
 import dataclasses
 import os
-import sys
 from typing import Optional
 
-import tensorflow as tf
-
 from keras_cnns import data, inference
-from keras_cnns.commands.groups import Epoch, images_by_name, png_targets
-from keras_cnns.runs import FractionBar, any_of, changed, holds_run, option, required
+from keras_cnns.commands.groups import (
+    Epoch,
+    images_by_name,
+    png_targets,
+    write_pictures,
+)
+from keras_cnns.runs import any_of, changed, holds_run, option, required
 
 _OF_RUNS = any_of("is_run", shown="method", hint="the folder of a run")
 _OF_NETWORKS = any_of("is_network", shown="method", hint="a network")
@@ -77,28 +79,11 @@ def run(options) -> list:
         tile_size=options.tile_size,
         ensemble=ensemble,
     )
-    written, errors = [], []
-    with FractionBar(len(jobs)) as bar:
-        for number, (source, target) in enumerate(jobs):
 
-            def show(fraction, done=number):
-                bar.show(done + fraction)
+    def enlarge(number, progress):
+        return upscaler(data.read_image(jobs[number][0]), progress=progress)
 
-            try:
-                large = upscaler(data.read_image(source), progress=show)
-                data.write_image(target, large)
-                written.append(target)
-            except (ValueError, OSError, tf.errors.OpError) as error:
-                text = str(error).splitlines()[0]
-                errors.append(text if source in text else f"{source}: {text}")
-                if len(jobs) > 1:
-                    bar.write(f"error: {errors[-1]}", file=sys.stderr)
-    if errors and len(jobs) == 1:
-        raise ValueError(errors[0])
-    print(f"{len(written)} large pictures in {os.path.dirname(jobs[0][1]) or '.'}")
-    if errors:
-        raise ValueError(f"{len(errors)} of {len(jobs)} pictures could not be enlarged")
-    return written
+    return write_pictures(jobs, enlarge, "pictures", "enlarged")
 
 
 def _jobs(input, output):
