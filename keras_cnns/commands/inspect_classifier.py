@@ -237,8 +237,11 @@ def _explain(inspected, methods, paths, targets):
     ]
     rows = [[] for _ in paths]
     maps = _all_maps(inspected, methods, inputs, classes)
+    deletions = inspection.deletion_scores(
+        inspected.plain, inputs, maps["trained"], classes, seed=inspected.explainer.seed
+    )
     for method in methods:
-        measured = _measured(inspected, method, inputs, classes, maps)
+        measured = _measured(method, maps, deletions[method])
         for number, (record, found) in enumerate(zip(records, measured)):
             stays = found["stays"]["all"]["absolute"]
             text = "-" if stays is None else f"{stays:.2f}"
@@ -286,12 +289,8 @@ def _all_maps(inspected, methods, inputs, classes):
     return maps
 
 
-def _measured(inspected, method, inputs, classes, maps):
+def _measured(method, maps, deletion):
     """What is told of a method's map of each image."""
-    trained = maps["trained"][method]
-    deletion = inspection.deletion_score(
-        inspected.plain, inputs, trained, classes, seed=inspected.explainer.seed
-    )
     return [
         {
             "stays": {name: _stays(one, maps[name][method][i]) for name in _RANDOM},
@@ -300,7 +299,7 @@ def _measured(inspected, method, inputs, classes, maps):
             },
             "box": inspection.map_box(one),
         }
-        for i, one in enumerate(trained)
+        for i, one in enumerate(maps["trained"][method])
     ]
 
 

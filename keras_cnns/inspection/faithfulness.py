@@ -187,14 +187,24 @@ class Deletion(NamedTuple):
     random: np.ndarray
 
 
-def deletion_score(
-    model, images, maps, classes=None, fraction=0.1, fill=0.0, seed=0
-) -> Deletion:
+def deletion_score(model, images, maps, classes=None, **options) -> Deletion:
     """How much the probability falls as the pixels go that a map marks.
 
     Args:
-        model, images, classes: as of ``gradient_maps``.
+        model, images, classes, **options: as of ``deletion_scores``.
         maps: ``(count, height, width)``.
+    """
+    return deletion_scores(model, images, {"": maps}, classes, **options)[""]
+
+
+def deletion_scores(
+    model, images, maps, classes=None, fraction=0.1, fill=0.0, seed=0
+) -> dict:
+    """The ``Deletion`` of the maps of several methods, by name.
+
+    Args:
+        model, images, classes: as of ``gradient_maps``.
+        maps: ``(count, height, width)``, by name.
         fraction: of the pixels that go.
         fill: their value in the network's input; a number or one per channel.
         seed: of those at random.
@@ -206,17 +216,21 @@ def deletion_score(
     classifier = as_inspected(model)
     classes = classifier.classes_of(images, classes)
     images = classifier.check_images(images)
-    maps = np.asarray(maps)
-    if maps.shape != images.shape[:3]:
-        raise ValueError(f"maps of {maps.shape} are not of images {images.shape}")
-    noise = np.random.default_rng(seed).random(maps.shape)
+    maps = {name: np.abs(one) for name, one in maps.items()}
+    for one in maps.values():
+        if one.shape != images.shape[:3]:
+            raise ValueError(f"maps of {one.shape} are not of images {images.shape}")
+    noise = np.random.default_rng(seed).random(images.shape[:3])
     chosen = np.arange(len(images)), classes
 
     def probability(values):
         left = images if values is None else _deleted(images, values, fraction, fill)
         return classifier.probabilities(left)[chosen]
 
-    return Deletion(probability(None), probability(np.abs(maps)), probability(noise))
+    before, random = probability(None), probability(noise)
+    return {
+        name: Deletion(before, probability(one), random) for name, one in maps.items()
+    }
 
 
 def _deleted(images, values, fraction, fill):
