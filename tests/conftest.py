@@ -374,6 +374,31 @@ def finish(start):
     return finish_process
 
 
+@pytest.fixture
+def killed_and_resumed(start, finish, wait_for_step, tmp_path):
+    """Trains by an app, once left alone and once killed and resumed: both folders."""
+    from keras_cnns.runs import list_steps
+
+    def train(app, options, step):
+        flags = [f"--{name}={value}" for name, value in options.items()]
+        straight, broken = tmp_path / "straight", tmp_path / "broken"
+        code, _, errors = finish(app, *flags, f"--run_dir={straight}")
+        assert code == 0, errors
+        process = start(app, *flags, f"--run_dir={broken}")
+        wait_for_step(process, broken, step)
+        process.kill()
+        process.wait()
+        reached = [max(list_steps(str(d / "checkpoints"))) for d in (straight, broken)]
+        assert reached[1] < reached[0]  # it had not ended
+        code, _, errors = finish(
+            app, "--resume", f"--run_dir={broken}", f"--data_dir={options['data_dir']}"
+        )
+        assert code == 0 and "resumed from" in errors, errors
+        return straight, broken
+
+    return train
+
+
 def _free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for open_socket in sockets:

@@ -86,6 +86,7 @@ def run(options):
             channels=options.scored,
             shave=options.shave,
             num_images=options.num_images,
+            others=others.values(),
             progress=bar.show,
         )
     _write(result, others, methods, options)

@@ -49,6 +49,7 @@ def compare_upscalers(
     channels: str = "y",
     shave=None,
     num_images: int = 0,
+    others=(),
     progress=None,
 ) -> UpscalingComparison:
     """Makes pictures small and enlarges them again, by each method.
@@ -58,13 +59,16 @@ def compare_upscalers(
         source: ``data.Source`` of whole pictures; labels are ignored.
         channels, shave: as in ``metrics.UpscalingProtocol``; None shaves the scale.
         num_images: number of pictures, from the first on; 0 for all.
+        others: ``metrics.UpscalingReport``s that the scores are to be compared with;
+            their protocols are checked before a picture is enlarged.
         progress: called with the fraction of pictures that are done, or None.
 
     Returns:
         ``UpscalingComparison``; pictures have the names of their files, or numbers.
 
     Raises:
-        ValueError: if an argument is bad, or a picture is too small; names it.
+        ValueError: if an argument is bad, a picture is too small, which is named, or
+            another report is of another protocol.
     """
     scales = {label: one.scale for label, one in upscalers.items()}
     scale = next(iter(scales.values()))
@@ -78,6 +82,8 @@ def compare_upscalers(
         channels,
         scale if shave is None else shave,
     )
+    for report in others:
+        metrics.check_equal_protocols(protocol, report.protocol)
     tally, shown, crops = _Tally(upscalers, protocol), [], []
     for number, (name, truth) in enumerate(_pictures(source, scale, count)):
         made = tally.enlarge(name, truth)

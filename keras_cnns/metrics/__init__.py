@@ -1,6 +1,7 @@
 """Metrics: pure functions, and reports that keep scores with their protocol."""
 
 from keras_cnns._masks import hole_ratio, hole_ratio_bin
+from keras_cnns.metrics._protocols import check_equal_protocols
 from keras_cnns.metrics.bootstrap import bootstrap_interval
 from keras_cnns.metrics.classification import (
     ClassificationReport,
@@ -78,6 +79,7 @@ __all__ = [
     "UpscaledPicture",
     "UpscalingProtocol",
     "UpscalingReport",
+    "check_equal_protocols",
     "compare_upscaling",
     "score_upscaled",
     "INTERPOLATIONS",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from run_states import state_of
+from run_states import check_equal_states
 
 import keras_cnns
 from keras_cnns import data, inference, runs
@@ -229,7 +229,7 @@ def test_labelled_examples_are_drawn_class_by_class_by_the_seed(data_dir):
 
 @pytest.mark.slow  # a minute
 def test_killed_and_resumed_it_ends_as_one_left_alone(
-    start, finish, wait_for_step, small_options, tmp_path
+    killed_and_resumed, small_options
 ):
     """Within an epoch, with dropout, augmentation and averaged weights."""
     options = small_options(
@@ -240,22 +240,8 @@ def test_killed_and_resumed_it_ends_as_one_left_alone(
         augmentation="pad_crop:1",
         epochs=3,
     )
-    flags = [f"--{name}={value}" for name, value in options.items()]
-    straight, broken = tmp_path / "straight", tmp_path / "broken"
-    code, _, errors = finish(APP, *flags, f"--run_dir={straight}")
-    assert code == 0, errors
-    process = start(APP, *flags, f"--run_dir={broken}")
-    wait_for_step(process, broken, 11)
-    process.kill()
-    process.wait()
-    code, _, errors = finish(
-        APP, "--resume", f"--run_dir={broken}", f"--data_dir={options['data_dir']}"
-    )
-    assert code == 0 and "resumed from" in errors, errors
-    expected, actual = state_of(straight, 24), state_of(broken, 24)
-    assert set(expected) == set(actual)
-    for name, value in expected.items():
-        np.testing.assert_array_equal(value, actual[name], err_msg=name)
+    straight, broken = killed_and_resumed(APP, options, 11)
+    check_equal_states(straight, broken, 24)
 
 
 def _resolve(**given):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from run_states import state_of
+from run_states import check_equal_states
 
 import keras_cnns
 from keras_cnns import data, inference, runs
@@ -122,32 +122,20 @@ def test_a_finished_run_refines_other_images(refined, data_dir, capsys):
 
 
 @pytest.mark.slow  # a minute; test_simgan.py restores the history quicker
-def test_killed_and_resumed_it_ends_as_one_left_alone(
-    start, finish, wait_for_step, data_dir, tmp_path
-):
+def test_killed_and_resumed_it_ends_as_one_left_alone(killed_and_resumed, data_dir):
     """Within an adversarial epoch, when the history is full and changes."""
-    flags = [f"--{key}={value}" for key, value in SMALL.items()]
-    flags += [f"--data_dir={data_dir}", "--checkpoint_interval=1", "--deterministic"]
-    flags += ["--ema_decay=0.9", "--augmentation=pad_crop:1"]
-    straight, broken = tmp_path / "straight", tmp_path / "broken"
-    code, _, errors = finish(APP, *flags, f"--run_dir={straight}")
-    assert code == 0, errors
-    process = start(APP, *flags, f"--run_dir={broken}")
-    wait_for_step(process, broken, 27)
-    process.kill()
-    process.wait()
-    assert not (broken / "refined").exists()
-    code, _, errors = finish(
-        APP, "--resume", f"--run_dir={broken}", f"--data_dir={data_dir}"
-    )
-    assert code == 0 and "resumed from" in errors, errors
-    expected, actual = state_of(straight, 36), state_of(broken, 36)
-    assert set(expected) == set(actual)
-    kinds = " ".join(expected)
+    options = {
+        **SMALL,
+        "data_dir": data_dir,
+        "checkpoint_interval": 1,
+        "deterministic": True,
+        "ema_decay": 0.9,
+        "augmentation": "pad_crop:1",
+    }
+    straight, broken = killed_and_resumed(APP, options, 27)
+    kinds = " ".join(check_equal_states(straight, broken, 36))
     for kind in ("buffer/", "buffer_count/", "generator_optimizer", "average"):
         assert kind in kinds
-    for name, value in expected.items():
-        np.testing.assert_array_equal(value, actual[name], err_msg=name)
     files = sorted(p.relative_to(straight) for p in straight.glob("refined/*/*/*"))
     assert len(files) == 400
     for file in files:

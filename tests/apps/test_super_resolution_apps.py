@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from run_states import state_of
+from run_states import check_equal_states
 
 import keras_cnns
 from keras_cnns import applications, data, inference, runs
@@ -205,7 +205,7 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(trained, small_options):
 
 @pytest.mark.slow  # a minute
 def test_killed_and_resumed_it_ends_as_one_left_alone(
-    start, finish, wait_for_step, small_options, tmp_path
+    killed_and_resumed, small_options
 ):
     """Within an epoch, with turned patches of several pictures and averaged weights."""
     options = small_options(
@@ -216,22 +216,8 @@ def test_killed_and_resumed_it_ends_as_one_left_alone(
         patches_per_picture=2,
         epochs=3,
     )
-    flags = [f"--{name}={value}" for name, value in options.items()]
-    straight, broken = tmp_path / "straight", tmp_path / "broken"
-    code, _, errors = finish(APP, *flags, f"--run_dir={straight}")
-    assert code == 0, errors
-    process = start(APP, *flags, f"--run_dir={broken}")
-    wait_for_step(process, broken, 11)
-    process.kill()
-    process.wait()
-    code, _, errors = finish(
-        APP, "--resume", f"--run_dir={broken}", f"--data_dir={options['data_dir']}"
-    )
-    assert code == 0 and "resumed from" in errors, errors
-    expected, actual = state_of(straight, 24), state_of(broken, 24)
-    assert set(expected) == set(actual)
-    for name, value in expected.items():
-        np.testing.assert_array_equal(value, actual[name], err_msg=name)
+    straight, broken = killed_and_resumed(APP, options, 11)
+    check_equal_states(straight, broken, 24)
 
 
 @pytest.mark.slow  # half a minute each
@@ -374,7 +360,7 @@ def test_one_picture(trained, tmp_path, capsys):
     (path,) = _upscale(tmp_path, "a.png", method=str(run_dir), output=output)
     expected = inference.load_upscaler(str(run_dir))(picture)
     np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
-    assert path == output and "1 large pictures in" in capsys.readouterr().out
+    assert path == output and "1 enlarged pictures in" in capsys.readouterr().out
     (path,) = _upscale(tmp_path, "a.png", method=str(run_dir), tile_size=8)
     tiled = np.asarray(Image.open(path)).astype(int)
     assert np.abs(tiled - expected).max() <= 1
@@ -505,6 +491,23 @@ def test_crops_are_where_bicubic_errs_most(tmp_path):
     (crop,) = inference.compare_upscalers(upscalers, source).crops["truth"]
     assert crop.shape == (48, 48, 3)
     assert (crop != 128).any(2).sum() == (picture != 128).any(2).sum()
+
+
+class _Never:
+    scale = 2
+
+    def __call__(self, picture):
+        raise AssertionError("nothing may be enlarged")
+
+
+def test_other_protocols_are_refused_before_anything_is_enlarged(tmp_path):
+    (tmp_path / "data" / "test").mkdir(parents=True)
+    data.write_image(str(tmp_path / "data" / "test" / "a.png"), _picture(40, 40))
+    source = data.open_source(str(tmp_path / "data"), "test", labelled=False)
+    bicubic = {"bicubic": inference.BicubicUpscaler(2)}
+    others = inference.compare_upscalers(bicubic, source).reports.values()
+    with pytest.raises(ValueError, match=r"differ in shave \(4, 2\)"):
+        inference.compare_upscalers({"a": _Never()}, source, shave=4, others=others)
 
 
 def test_other_comparisons_are_added_if_of_one_protocol(compare, tmp_path, capsys):

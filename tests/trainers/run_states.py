@@ -1,8 +1,18 @@
 """What the checkpoints of a run hold."""
 
+import numpy as np
 import tensorflow as tf
 
 from keras_cnns import runs
+
+
+def check_equal_states(first, second, step) -> list:
+    """Compares checkpoints of two runs bit by bit, and returns the names of values."""
+    expected, actual = state_of(first, step), state_of(second, step)
+    assert set(expected) == set(actual)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=name)
+    return sorted(expected)
 
 
 def state_of(run_dir, step=None):
