@@ -29,6 +29,7 @@ _SUBPACKAGES = (
     "losses",
     "metrics",
     "runs",
+    "serving",
     "tasks",
     "trainers",
 )

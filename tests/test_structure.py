@@ -22,11 +22,12 @@ BELOW = {
     "figures": APPLICATIONS,
     "export": APPLICATIONS,
     "compression": APPLICATIONS,
+    "serving": APPLICATIONS | {"export"},
     "runs": RUNS,
     "inference": INFERENCE,
     "inspection": INFERENCE | {"inference"},
     "tasks": INFERENCE | {"inference", "inspection"},
-    "commands": INFERENCE | {"inference", "inspection", "tasks"},
+    "commands": INFERENCE | {"inference", "inspection", "serving", "tasks"},
 }
 LONGEST_FUNCTION, FEW_LINES, FEW_LONG = 60, 40, 10
 

@@ -50,6 +50,7 @@ VERBS = {
         "commands.compare_super_resolution",
     ),
     "export-model": ("export a run for TF Serving", "commands.export_model"),
+    "serve": ("answer requests by exported models", "commands.serve"),
     "study-dcgan": ("inspect the networks of a GAN", "commands.study_dcgan"),
     "study-gan-training": (
         "plot why GANs are hard to train",

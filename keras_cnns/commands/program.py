@@ -1,7 +1,6 @@
 """From an ``Options`` class to a program: flags, errors in one line, exit codes."""
 
 import dataclasses
-import re
 import sys
 
 from absl import app, flags, logging
@@ -10,6 +9,7 @@ import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
 import tensorflow as tf  # isort: skip
 
+from keras_cnns._errors import what_happened
 from keras_cnns.runs import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.runs.options import field_help
 
@@ -20,13 +20,6 @@ _DEFINE = {  # by type of the option
     bool: flags.DEFINE_boolean,
     tuple: flags.DEFINE_list,
 }
-
-_IN_CODE = "in user code:"
-# Lines that tell where an error of TensorFlow happened, and one of several errors.
-_WHERE = re.compile(
-    r"Graph execution error:|Detected at node|<stack traces|Node: |\d+ root error"
-)
-_ROOT = re.compile(r"\s*\(0\) [A-Z_]+: +(.+)")
 
 
 def define_flags(options_class, flag_values=flags.FLAGS) -> None:
@@ -86,23 +79,6 @@ def start(text: str, options_class, run) -> None:
     logging.use_absl_handler()
     sys.stdout.reconfigure(errors="backslashreplace")  # for names that are no UTF-8
     app.run(main)
-
-
-def what_happened(message: str) -> str:
-    """The one line of an error's message that tells what happened.
-
-    Errors of TensorFlow tell first where it happened, over many lines.
-    """
-    lines = [line for line in message.splitlines() if line.strip()]
-    if lines and lines[0].startswith(_IN_CODE):
-        return lines[-1].strip()
-    for line in lines:
-        root = _ROOT.match(line)
-        if root:
-            return root.group(1)
-        if not line[0].isspace() and not _WHERE.match(line):
-            return line
-    return message.strip() or "no message"
 
 
 def _end(message, code):

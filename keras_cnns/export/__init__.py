@@ -8,12 +8,16 @@ from keras_cnns.export.refiner import export_refiner
 from keras_cnns.export.saved_model import (
     export_saved_model,
     find_saved_model,
+    list_versions,
     load_saved_model,
 )
+from keras_cnns.export.trust import check_graph
 from keras_cnns.export.upscaler import enlarge_colours, export_upscaler
 from keras_cnns.export.warmup import check_available as check_warmup_available
+from keras_cnns.export.warmup import read_warmup_requests
 
 __all__ = [
+    "check_graph",
     "check_warmup_available",
     "enlarge_colours",
     "export_autoencoder",
@@ -24,6 +28,8 @@ __all__ = [
     "export_saved_model",
     "export_upscaler",
     "find_saved_model",
+    "list_versions",
     "load_saved_model",
     "prepare_and_detect",
+    "read_warmup_requests",
 ]

@@ -191,7 +191,7 @@ def _save(served, path, signatures):
 def _claim_version(partial, folder) -> str:
     """Renames a folder to the next version, which no other export takes meanwhile."""
     while True:
-        path = os.path.join(folder, str(1 + max(_versions(folder), default=0)))
+        path = os.path.join(folder, str(1 + max(list_versions(folder), default=0)))
         with contextlib.suppress(FileExistsError):
             _files.claim(partial, path)
             return path
@@ -218,7 +218,8 @@ def _verification_cases(network, preprocessing):
     ]
 
 
-def _versions(folder) -> list:
+def list_versions(folder: str) -> list:
+    """The numbers of a model's versions, in any order; empty without the folder."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return [int(name) for name in names if name.isascii() and name.isdigit()]
 
@@ -231,7 +232,7 @@ def find_saved_model(path: str) -> str:
     """
     if os.path.isfile(os.path.join(path, "saved_model.pb")):
         return path
-    for version in sorted(_versions(path), reverse=True):
+    for version in sorted(list_versions(path), reverse=True):
         candidate = os.path.join(path, str(version))
         if os.path.isfile(os.path.join(candidate, "saved_model.pb")):
             return candidate

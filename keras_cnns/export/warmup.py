@@ -1,10 +1,15 @@
-"""Warm-up requests, which TF Serving runs on loading a model."""
+"""Warm-up requests, which a server runs on loading a model."""
 
 import importlib.util
 import os
 
 import numpy as np
 import tensorflow as tf
+
+from keras_cnns import _files
+
+_FOLDER, _FILE = "assets.extra", "tf_serving_warmup_requests"
+_MOST = 1000  # that TF Serving runs
 
 
 def check_available() -> None:
@@ -39,9 +44,9 @@ def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> No
 
     size = (preprocessing.height, preprocessing.width, preprocessing.channels)
     blank = tf.io.encode_png(np.zeros(size, np.uint8)).numpy()
-    folder = os.path.join(path, "assets.extra")
+    folder = os.path.join(path, _FOLDER)
     os.makedirs(folder)
-    file = os.path.join(folder, "tf_serving_warmup_requests")
+    file = os.path.join(folder, _FILE)
     with tf.io.TFRecordWriter(file) as writer:
         for batch in range(1, count + 1):
             for signature, key, value in (
@@ -56,3 +61,26 @@ def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> No
                     predict_log=prediction_log_pb2.PredictLog(request=request)
                 )
                 writer.write(log.SerializeToString())
+
+
+def read_warmup_requests(path: str):
+    """Yields the requests that a version stores; none without the file.
+
+    Args:
+        path: folder of the SavedModel version.
+
+    Raises:
+        ValueError: if the file is damaged, has a record that is no request to predict,
+            or more than 1,000.
+    """
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    file = os.path.join(path, _FOLDER, _FILE)
+    if not os.path.lexists(file):
+        return
+    with _files.reading(file, "warm-up requests"):
+        for count, record in enumerate(tf.data.TFRecordDataset(file)):
+            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+            if count == _MOST or not log.HasField("predict_log"):
+                raise ValueError(f"record {count} is no PredictLog, or beyond {_MOST}")
+            yield log.predict_log.request

@@ -1,0 +1,23 @@
+"""A server of exported models that speaks TF Serving's protocols.
+
+For trying out and for small loads: one process of Python. Its clients work with TF
+Serving as they are, ``docs/serving.md`` tells how. ``server.Server`` needs the extra
+``serving``.
+"""
+
+import importlib.util
+
+_NEEDED = ("grpc", "starlette", "tensorflow_serving", "uvicorn")
+
+
+def check_available() -> None:
+    """Checks that the server can run.
+
+    Raises:
+        ImportError: if the extra ``serving`` is not installed.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"the server needs {', '.join(missing)}: pip install 'keras-cnns[serving]'"
+        )
