@@ -7,8 +7,9 @@ process serves the first; clients are threads of this one, so that both share th
 machine.
 
 1. Times: each protocol, number of images in a request, and number of clients that ask
-   all the time, for ``--seconds``. gRPC sends float tensors to ``serving_default``,
-   REST PNG files to ``serve_images``.
+   all the time, for ``--seconds`` in each of ``--rounds``, after one that warms up.
+   Images a second are the median of the rounds, times are those of all requests. gRPC
+   sends float tensors to ``serving_default``, REST PNG files to ``serve_images``.
 2. Memory: ``--requests`` requests, and what the server holds after each tenth of them.
 3. Changes: while eight clients ask, the second version is put beside the first and
    taken away again, ``--changes`` times, and a client is killed in the middle of
@@ -43,7 +44,8 @@ from keras_cnns import _files, applications, data, export
 
 _SIZES = flags.DEFINE_list("batch_sizes", ["1", "8", "32"], "images in a request")
 _CLIENTS = flags.DEFINE_list("clients", ["1", "8", "32"], "clients at the same time")
-_SECONDS = flags.DEFINE_float("seconds", 3.0, "for each row", 0.1, 60.0)
+_SECONDS = flags.DEFINE_float("seconds", 1.0, "of a row in a round", 0.1, 60.0)
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "of all rows", 1, 100)
 _REQUESTS = flags.DEFINE_integer("requests", 10_000, "of the second part", 10, 10**6)
 _CHANGES = flags.DEFINE_integer("changes", 5, "of the third part", 1, 100)
 _JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty: none")
@@ -236,39 +238,36 @@ def export_versions(folder) -> list:
 
 def measure_times(server, inputs) -> list:
     """One row for each protocol, batch size and number of clients."""
-    rows = []
-    for protocol, size, clients in itertools.product(
-        CLIENTS, map(int, _SIZES.value), map(int, _CLIENTS.value)
-    ):
-        kinds = [CLIENTS[protocol]]
-        Load(kinds, server, inputs, size, clients, requests=2 * clients).wait()
+    sizes, clients = map(int, _SIZES.value), map(int, _CLIENTS.value)
+    keys = list(itertools.product(CLIENTS, sizes, clients))
+    seconds, speeds, failures = ({key: [] for key in keys} for _ in range(3))
+    for round_number, key in itertools.product(range(_ROUNDS.value + 1), keys):
+        protocol, size, count = key
+        load = Load([CLIENTS[protocol]], server, inputs, size, count)
         started = time.perf_counter()
-        load = Load(kinds, server, inputs, size, clients)
         time.sleep(_SECONDS.value)
         load.stop()
         spent = time.perf_counter() - started
-        p50, p95, p99 = 1e3 * np.percentile(load.seconds, [50, 95, 99])
+        failures[key] += load.failures
+        if round_number:  # the first one warms up
+            seconds[key] += load.seconds
+            speeds[key].append(size * len(load.seconds) / spent)
+    rows = []
+    for key in keys:
+        p50, p95, p99 = (1e3 * np.percentile(seconds[key], [50, 95, 99])).round(1)
         rows.append(
             {
-                "protocol": protocol,
-                "batch_size": size,
-                "clients": clients,
-                "requests": len(load.seconds),
-                "failed": len(load.failures),
-                "failures": load.failures[:3],
-                "images_per_second": round(size * len(load.seconds) / spent, 1),
-                "p50_ms": round(p50, 1),
-                "p95_ms": round(p95, 1),
-                "p99_ms": round(p99, 1),
+                **dict(zip(("protocol", "batch_size", "clients"), key)),
+                "images_per_second": float(round(np.median(speeds[key]), 1)),
+                "p50_ms": float(p50),
+                "p95_ms": float(p95),
+                "p99_ms": float(p99),
+                "requests": len(seconds[key]),
+                "failed": len(failures[key]),
+                "failures": failures[key][:3],
             }
         )
-        print(
-            f"{protocol} batch {size:2} clients {clients:2} "
-            f"{rows[-1]['images_per_second']:8.1f} images/s   p50 {p50:7.1f} "
-            f"p95 {p95:7.1f} p99 {p99:7.1f} ms   {len(load.seconds)} requests, "
-            f"{len(load.failures)} failed",
-            flush=True,
-        )
+        print(" ".join(f"{name} {value}" for name, value in rows[-1].items()))
     return rows
 
 
