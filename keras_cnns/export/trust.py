@@ -16,6 +16,7 @@ _COMPUTING = """
     IsFinite IsInf IsNan LeakyRelu Log Log1p LogSoftmax Maximum Minimum Mod Mul MulNoNan
     Neg Pow RealDiv Reciprocal Relu Relu6 Rint Round Rsqrt Selu Sigmoid Sign Sin Sinh
     Softmax Softplus Softsign Sqrt Square SquaredDifference Sub Tan Tanh TruncateDiv
+    BitwiseOr LeftShift
     All Any Equal Greater GreaterEqual Less LessEqual LogicalAnd LogicalNot LogicalOr
     NotEqual Select SelectV2 Where ArgMax ArgMin EuclideanNorm Max Mean Min Prod Sum
     TopKV2 BatchMatMul BatchMatMulV2 Einsum MatMul MatrixDiagPartV3 MatrixDiagV3
@@ -23,11 +24,13 @@ _COMPUTING = """
     DepthToSpace EnsureShape ExpandDims ExtractImagePatches Fill GatherNd GatherV2
     Identity IdentityN InvertPermutation LinSpace MirrorPad NoOp OneHot OnesLike Pack
     Pad PadV2 Placeholder PlaceholderWithDefault PreventGradient Range Rank Reshape
-    ReverseV2 ScatterNd Shape ShapeN Size Slice Snapshot SpaceToBatchND SpaceToDepth
+    ReverseV2 Roll
+    ScatterNd Shape ShapeN Size Slice Snapshot SpaceToBatchND SpaceToDepth
     Split SplitV Squeeze StopGradient StridedSlice TensorScatterUpdate Tile Transpose
     Unpack ZerosLike
     AvgPool BiasAdd Conv2D Conv2DBackpropInput DepthwiseConv2dNative FusedBatchNorm
     FusedBatchNormV2 FusedBatchNormV3 L2Loss LRN MaxPool MaxPoolV2 MaxPoolWithArgmax
+    NonMaxSuppressionV4 UnsortedSegmentSum
     CropAndResize DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePng EncodeJpeg
     EncodePng RGBToHSV HSVToRGB ResizeArea ResizeBicubic ResizeBilinear
     ResizeNearestNeighbor ScaleAndTranslate
@@ -42,7 +45,8 @@ _COMPUTING = """
     RandomStandardNormal RandomUniform RandomUniformInt StatelessRandomGetAlg
     StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormal
     StatelessRandomNormalV2 StatelessRandomUniform StatelessRandomUniformInt
-    StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessTruncatedNormal
+    StatelessRandomUniformFullIntV2 StatelessRandomUniformIntV2
+    StatelessRandomUniformV2 StatelessTruncatedNormal
     StatelessTruncatedNormalV2
 """
 ALLOWED = frozenset(_COMPUTING.split())

@@ -11,7 +11,7 @@ from PIL import Image
 from run_states import check_equal_states
 
 import keras_cnns
-from keras_cnns import data, inference, runs
+from keras_cnns import data, export, inference, runs
 from keras_cnns.commands import run_command
 from keras_cnns.tasks.autoencoding import AutoencodingOptions
 
@@ -134,6 +134,7 @@ def test_the_export_gives_what_the_network_gives(trained, held_out):
     run_dir, version, _ = trained
     _, images, _ = held_out
     autoencoder = keras_cnns.open_run(str(run_dir)).inferencer()
+    export.check_graph(str(version))  # else no server loads it
     served = tf.saved_model.load(str(version)).signatures
     assert set(served) == {"reconstruct", "encode", "classify"}
     values = tf.constant(images[:4] / np.float32(255))

@@ -12,7 +12,7 @@ from PIL import Image
 from run_states import state_of
 
 import keras_cnns
-from keras_cnns import applications, inference, runs
+from keras_cnns import applications, export, inference, runs
 from keras_cnns.commands import run_command
 from keras_cnns.tasks.detection import DetectionOptions, DetectionTask
 
@@ -191,6 +191,7 @@ def test_exports_find_what_the_run_finds(
     path = run_command(
         "export-model", run_dir=str(trained[kind]), export_dir=str(tmp_path)
     )
+    export.check_graph(path)  # else no server loads it
     signatures = tf.saved_model.load(path).signatures
     assert (tmp_path / SMALL[kind]["model"] / "1" / "assets" / "labels.txt").exists()
     detect = inference.Detector(str(trained[kind]))

@@ -10,7 +10,7 @@ from PIL import Image
 from run_states import state_of
 
 import keras_cnns
-from keras_cnns import runs
+from keras_cnns import export, runs
 from keras_cnns.commands import run_command
 from keras_cnns.tasks.generation import GenerationOptions, GenerationTask
 
@@ -44,6 +44,7 @@ def test_the_export_samples_what_the_run_does(gan_run):
     run_dir, saved_model, _ = gan_run
     sampler = keras_cnns.open_run(str(run_dir)).inferencer()
     expected = sampler(5, seed=11)
+    export.check_graph(str(saved_model))  # else no server loads it
     signatures = tf.saved_model.load(str(saved_model)).signatures
     sampled = signatures["sample"](
         count=tf.constant(5), seed=tf.constant(11, tf.int64)
@@ -111,6 +112,7 @@ def test_conditional_models_draw_the_classes_asked_for(train, tmp_path, verify_h
     with pytest.raises(ValueError, match="unknown class '12'"):
         run_command("sample-gan", classes="12", **places)
     version = str(tmp_path / "saved" / "cgan_mnist_generator" / "1")
+    export.check_graph(version)  # else no server loads it
     sample = tf.saved_model.load(version).signatures["sample"]
     images = sample(labels=tf.constant([3, 3]), seed=tf.constant(0, tf.int64))["images"]
     assert images.shape == (2, 8, 8, 1)

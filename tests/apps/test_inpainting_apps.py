@@ -12,7 +12,7 @@ from PIL import Image
 from run_states import state_of
 
 import keras_cnns
-from keras_cnns import data, inference, runs
+from keras_cnns import data, export, inference, runs
 from keras_cnns.commands import run_command
 from keras_cnns.tasks.inpainting import InpaintingOptions
 
@@ -195,6 +195,7 @@ def test_the_export_fills_what_the_run_fills(trained, tmp_path, verify_here):
     images = np.random.default_rng(0).uniform(size=(2, 16, 16, 1)).astype(np.float32)
     masks = np.ones_like(images)
     masks[:, 3:9, 4:11] = 0
+    export.check_graph(saved_model)  # else no server loads it
     served = tf.saved_model.load(saved_model).signatures["serving_default"]
     answer = served(images=tf.constant(images), masks=tf.constant(masks))["images"]
     hole = masks == 0

@@ -10,7 +10,7 @@ from PIL import Image
 from run_states import check_equal_states
 
 import keras_cnns
-from keras_cnns import data, inference, runs
+from keras_cnns import data, export, inference, runs
 from keras_cnns.commands import run_command
 from keras_cnns.tasks.refinement import MODELS, RefinementOptions
 
@@ -100,6 +100,7 @@ def test_the_refined_images_are_a_data_set(refined, data_dir, tmp_path, verify_h
     assert np.abs(after - before[order]).max() > 0.1
     version, _ = keras_cnns.open_run(str(run_dir)).export(str(tmp_path))
     assert version == str(tmp_path / "simgan_eye_refiner" / "1")
+    export.check_graph(version)  # else no server loads it
     served = tf.saved_model.load(version).signatures["serving_default"]
     answer = served(images=tf.constant(before[:5]))["images"]
     np.testing.assert_allclose(answer, expected[:5], atol=1e-5)
