@@ -10,7 +10,7 @@ from PIL import Image
 from run_states import check_equal_states
 
 import keras_cnns
-from keras_cnns import applications, data, inference, runs
+from keras_cnns import applications, data, export, inference, runs
 from keras_cnns.commands import program, run_command
 from keras_cnns.tasks.super_resolution import MODELS, SuperResolutionOptions
 
@@ -124,6 +124,7 @@ def test_the_inferencer_is_the_network(trained):
 def test_the_export_gives_what_the_upscaler_gives(trained):
     run_dir, version, _ = trained
     upscale = keras_cnns.open_run(str(run_dir)).inferencer()
+    export.check_graph(str(version))  # else no server loads it
     served = tf.saved_model.load(str(version)).signatures
     assert set(served) == {"serving_default", "serve_images"}
     pictures = [_picture(9, 13), _picture(6, 30)]
