@@ -41,12 +41,20 @@ from keras_cnns.data import coco_folders, proposals, voc_folders
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.export import verification
 from keras_cnns.runs.progress import read_progress
+from keras_cnns.serving import json_tensors, proto_tensors
+from keras_cnns.serving.status import RequestError
 
 # Pillow's about what it leaves out of damaged files
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 SECONDS, LONGEST_MESSAGE = 10, 1000
 _FEED = data.Preprocessing(8, 8, 3, (127.0,) * 3, (60.0,) * 3)
 _MODEL = {"units": [1], "block": "basic", "filters": 4, "stem": "small"}
+_WARMUP = "assets.extra/tf_serving_warmup_requests"
+_INPUTS = {
+    "x": tf.TensorSpec([None, 2], tf.float32),
+    "b": tf.TensorSpec([None], tf.string),
+    "n": tf.TensorSpec([None], tf.int8),
+}
 _PICTURES = {
     "png": {}, "jpeg": {"quality": 90}, "bmp": {}, "gif": {}, "webp": {}, "tiff": {},
 }  # fmt: skip
@@ -62,6 +70,12 @@ _INSTANCES = {
     "annotations": [
         {"id": 1, "image_id": 5, "category_id": 3, "bbox": [1, 2.5, 3, 4], "iscrowd": 1}
     ],
+}
+
+
+_REQUEST = {
+    "signature_name": "a",
+    "instances": [{"x": [0.5, 2], "b": {"b64": "AAAA"}, "n": 1}] * 2,
 }
 
 
@@ -98,7 +112,7 @@ def _write_export(folder):
         patch.setattr(verification, "verify", lambda *_: 0.0)
         path, _ = export.export_saved_model(
             network, str(folder / "exports"), "tiny", preprocessing=_FEED,
-            class_names=("a", "b"), warmup_requests=0,
+            class_names=("a", "b"), warmup_requests=1,
         )  # fmt: skip
     os.rename(path, folder / "model")
 
@@ -120,6 +134,7 @@ def whole(tmp_path_factory):
     protocol = metrics.UpscalingProtocol("set5 test", 1, 2)
     report = metrics.UpscalingReport("bicubic", protocol, scores).to_json()
     (folder / "comparison.json").write_text(json.dumps({"reports": {"a": report}}))
+    (folder / "request.json").write_text(json.dumps(_REQUEST))
     (folder / "objects.xml").write_bytes(_XML)
     (folder / "instances.json").write_text(json.dumps(_INSTANCES))
     with open(folder / "shard.npz", "wb") as file:
@@ -177,6 +192,18 @@ def _change_model(draw, path):
     is_graph = name == "saved_model.pb"
     function = mutations.mutated_model if is_graph else mutations.mutated
     _by_content(function)(draw, path / name)
+
+
+def _change_warmup(draw, path):
+    """Half of the changes are within a record, whose checksum is right."""
+    path = path / _WARMUP
+    if draw.random() < 0.5:
+        _by_content(mutations.mutated)(draw, path)
+        return
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(mutations.mutated(record, draw))
 
 
 # How a case is used
@@ -240,6 +267,23 @@ def _use_comparison(path):
         metrics.upscaling_markdown(dict([reports.popitem()]), {})
 
 
+def _read_request(path):
+    try:
+        document = json_tensors.parse(path.read_bytes())
+        json_tensors.read_inputs(document, _INPUTS)
+    except RequestError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _read_warmup(path):
+    for request in export.read_warmup_requests(str(path)):
+        for name, tensor in request.inputs.items():
+            try:
+                proto_tensors.read(name, tensor, 2**20)
+            except RequestError as error:
+                _check_message(str(error))
+
+
 _PNG = tf.io.encode_png(np.zeros((8, 8, 3), np.uint8)).numpy()
 
 
@@ -269,7 +313,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     **{
-        kind: Kind(9, f"image.{kind}", _by_content(change), _read_picture)
+        kind: Kind(8, f"image.{kind}", _by_content(change), _read_picture)
         for kind, change in {
             **dict.fromkeys(_PICTURES, mutations.mutated),
             "png": mutations.mutated_png,
@@ -277,7 +321,7 @@ KINDS = {
         }.items()
     },
     "mask": Kind(
-        8, "mask.png", _by_content(mutations.mutated_png), lambda p: data.read_mask(p)
+        6, "mask.png", _by_content(mutations.mutated_png), lambda p: data.read_mask(p)
     ),
     "run": Kind(14, "run", _change_run, _open_run),
     "progress": Kind(
@@ -306,15 +350,22 @@ KINDS = {
         _load_weights,
     ),
     "archive": Kind(
-        12, "archive.pth", _in_pickle(stored_weights.write_archive), _load_weights
+        10, "archive.pth", _in_pickle(stored_weights.write_archive), _load_weights
     ),
     "old": Kind(
-        10, "old.pth", _in_pickle(stored_weights.write_one_by_one), _load_weights
+        8, "old.pth", _in_pickle(stored_weights.write_one_by_one), _load_weights
     ),
     "classifiers": Kind(
         10, "classifiers.npz", _by_content(mutations.mutated_npz), _use_classifiers
     ),
     "model": Kind(14, "model", _change_model, _use_model),
+    "warmup": Kind(6, "model", _change_warmup, _read_warmup),
+    "request": Kind(
+        6,
+        "request.json",
+        _by_content(mutations.mutated_json_text),
+        _read_request,
+    ),
 }
 _OPTION_CASES = 14
 
