@@ -70,22 +70,12 @@ def compare_upscalers(
         ValueError: if an argument is bad, a picture is too small, which is named, or
             another report is of another protocol.
     """
-    scales = {label: one.scale for label, one in upscalers.items()}
-    scale = next(iter(scales.values()))
-    if set(scales.values()) != {scale}:
-        raise ValueError(f"methods must enlarge by one factor, got {scales}")
-    count = min(num_images or source.num_examples, source.num_examples)
-    protocol = metrics.UpscalingProtocol(
-        f"{source.name} {source.split}",
-        count,
-        scale,
-        channels,
-        scale if shave is None else shave,
-    )
+    protocol = _protocol(upscalers, source, channels, shave, num_images)
     for report in others:
         metrics.check_equal_protocols(protocol, report.protocol)
+    count = protocol.num_images
     tally, shown, crops = _Tally(upscalers, protocol), [], []
-    for number, (name, truth) in enumerate(_pictures(source, scale, count)):
+    for number, (name, truth) in enumerate(_pictures(source, protocol.scale, count)):
         made = tally.enlarge(name, truth)
         if (number + 1) * _SHOWN // count > number * _SHOWN // count:
             shown.append(name)
@@ -102,6 +92,20 @@ def compare_upscalers(
         {label: seconds / count for label, seconds in tally.seconds.items()},
         dict(zip([*upscalers, "truth"], columns)),
         tuple(shown),
+    )
+
+
+def _protocol(upscalers, source, channels, shave, num_images):
+    scales = {label: one.scale for label, one in upscalers.items()}
+    scale = next(iter(scales.values()))
+    if set(scales.values()) != {scale}:
+        raise ValueError(f"methods must enlarge by one factor, got {scales}")
+    return metrics.UpscalingProtocol(
+        f"{source.name} {source.split}",
+        min(num_images or source.num_examples, source.num_examples),
+        scale,
+        channels,
+        scale if shave is None else shave,
     )
 
 
