@@ -3,7 +3,11 @@
 from keras_cnns.layers.adaptive_average_pooling import AdaptiveAveragePooling2D
 from keras_cnns.layers.adaptive_max_pooling import AdaptiveMaxPooling2D
 from keras_cnns.layers.anchors import ANCHOR_STYLES, Anchors, base_anchors
+from keras_cnns.layers.batch_normalization_from_moments import (
+    BatchNormalizationFromMoments,
+)
 from keras_cnns.layers.bilinear_sampler import BilinearSampler
+from keras_cnns.layers.channel_moments import ChannelMoments
 from keras_cnns.layers.channel_padding import ChannelPadding
 from keras_cnns.layers.channel_shuffle import ChannelShuffle
 from keras_cnns.layers.contextual_attention import ContextualAttention
@@ -21,6 +25,7 @@ from keras_cnns.layers.masked_concatenate import MaskedConcatenate
 from keras_cnns.layers.max_unpooling import MaxPoolWithSwitches2D, MaxUnpool2D
 from keras_cnns.layers.nearest_upsampling import NearestUpsampling2D
 from keras_cnns.layers.partial_conv import PartialConv2D
+from keras_cnns.layers.recomputing_convolution import RecomputingConv2D
 from keras_cnns.layers.region_proposals import RegionProposals
 from keras_cnns.layers.regions import FoldRegions, UnfoldRegions
 from keras_cnns.layers.roi_align import RoIAlign
@@ -37,7 +42,9 @@ __all__ = [
     "TRANSFORMS",
     "AdaptiveAveragePooling2D",
     "AdaptiveMaxPooling2D",
+    "BatchNormalizationFromMoments",
     "BilinearSampler",
+    "ChannelMoments",
     "ChannelPadding",
     "ChannelShuffle",
     "ContextualAttention",
@@ -58,6 +65,7 @@ __all__ = [
     "PartialConv2D",
     "Anchors",
     "Detections",
+    "RecomputingConv2D",
     "RegionProposals",
     "FoldRegions",
     "UnfoldRegions",

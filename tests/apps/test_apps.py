@@ -430,6 +430,46 @@ def test_xla_and_mixed_precision_from_a_shell(
     assert _curve(tmp_path / "one")[-1][1] > 0.5
 
 
+@pytest.mark.slow  # tests/applications has layers, tests/trainers has trainings
+def test_memory_efficient_densenet_from_a_shell(
+    start, finish, wait_for_step, data_dir, tmp_path
+):
+    """Killed and resumed it ends as undisturbed, and is exported as the plain one."""
+    net = {"blocks": [2], "growth_rate": 4, "initial_filters": 8, "stem": "small"}
+
+    def flags(name, **changes):
+        return [
+            "apps/train_classifier.py", "--model=densenet", "--dataset=digits",
+            f"--builder_args={json.dumps({**net, **changes})}", "--deterministic",
+            "--batch_size=32", "--train_split=train[:30%]", f"--data_dir={data_dir}",
+            "--epochs=2", "--checkpoint_interval=3", f"--run_dir={tmp_path / name}",
+            f"--export_dir={tmp_path / name / 'export'}",
+        ]  # fmt: skip
+
+    efficient = {"memory_efficient": True}
+    for command in (flags("plain"), flags("one", **efficient)):
+        code, _, errors = finish(*command)
+        assert code == 0, errors
+    process = start(*flags("two", **efficient))
+    wait_for_step(process, tmp_path / "two", 3)
+    process.kill()
+    process.wait()
+    code, _, errors = finish(*flags("two", **efficient), "--resume")
+    assert code == 0, errors
+    assert _curve(tmp_path / "one") == _curve(tmp_path / "two")
+    np.testing.assert_allclose(
+        _curve(tmp_path / "one"), _curve(tmp_path / "plain"), rtol=1e-3, atol=1e-3
+    )
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), np.uint8)
+    encoded = [tf.io.encode_png(image).numpy() for image in images]
+    versions = (next((tmp_path / x / "export").iterdir()) for x in ("plain", "two"))
+    plain, served = (
+        inference.load_predictor(saved_model=str(version))[0](encoded)
+        for version in versions
+    )
+    np.testing.assert_allclose(served, plain, atol=1e-3)
+
+
 DEVICES = """
 import keras_cnns, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]

@@ -166,6 +166,26 @@ CASES = {
         lambda x: np.array([[0, 1, 1], [1, 1, 1]] * 2) / np.array([[2], [3]] * 2),
     ),
     "FractalJoin": ({"row": 1}, [(2, 3, 4, 2), (2, 3, 4, 2), (4, 3)], _fractal_join),
+    "BatchNormalizationFromMoments": (  # the running moments are 0 and 1
+        {"epsilon": 0.5},
+        [(2, 4, 3, 2), np.ones((2, 2), np.float32)],
+        lambda x, *_: [x / 1.5**0.5, np.zeros(2), np.full(2, 1.5**-0.5), np.zeros(2)],
+    ),
+    "ChannelMoments": (
+        {},
+        (2, 4, 3, 2),
+        lambda x: np.stack([x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))]),
+    ),
+    "RecomputingConv2D": (  # in inference the first input's convolution
+        {"filters": 3, "kernel_size": 1, "kernel_initializer": "ones"},
+        [
+            (2, 4, 3, 2),
+            *_RANDOM.normal(size=(1, 2, 4, 3, 2)).astype(np.float32),
+            *np.ones((3, 2), np.float32),
+            *_RANDOM.normal(size=(2, 2, 4, 3, 1)).astype(np.float32),
+        ],
+        lambda x, *_: x.sum(axis=-1, keepdims=True).repeat(3, axis=-1),
+    ),
     "GroupedConv2D": (  # every filter sums the channels of its group
         {"filters": 6, "kernel_size": 1, "groups": 3, "kernel_initializer": "ones"},
         (2, 4, 3, 6),
@@ -317,6 +337,8 @@ MASKS = {
 # Boxes, places and what belongs to them, whatever the policy.
 OWN_DTYPES = {
     "Anchors": {tf.float32},
+    "BatchNormalizationFromMoments": {tf.float16, tf.float32},
+    "ChannelMoments": {tf.float32},
     "Detections": {tf.float32, tf.int32},
     "MaxPoolWithSwitches2D": {tf.float16, tf.int32},
     "RegionProposals": {tf.float32},
@@ -443,6 +465,13 @@ def test_channel_padding_refuses_to_remove_channels():
         ("AdaptiveAveragePooling2D", {"size": 2.5}, "size.*got 2.5"),
         ("AdaptiveMaxPooling2D", {"size": 0}, "size.*got 0"),
         ("AdaptiveMaxPooling2D", {"size": True}, "size.*got True"),
+        ("BatchNormalizationFromMoments", {"axis": 1}, "axis.*last.*got 1"),
+        ("BatchNormalizationFromMoments", {"renorm": True}, "no renorm.*renorm=True"),
+        (
+            "RecomputingConv2D",
+            {"filters": 2, "kernel_size": 1, "data_format": "channels_first"},
+            "data_format.*'channels_first'",
+        ),
         ("ChannelShuffle", {"groups": 0}, "groups.*got 0"),
         ("ChannelShuffle", {"groups": 1.5}, "groups.*got 1.5"),
         ("DepthToSpace", {"size": 1}, "size.*got 1"),

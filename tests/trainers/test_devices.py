@@ -20,8 +20,9 @@ SETTINGS = {
     "two workers, XLA, 16 bits": HALF,
 }
 UNSYNCED, DROPOUT = "classification_unsynced", "gan_dropout"
+RECOMPUTING = "recomputing_unsynced"
 # Kinds that all devices together train as one does.
-ALIKE = [kind for kind in KINDS if kind not in (UNSYNCED, DROPOUT)]
+ALIKE = [kind for kind in KINDS if kind not in (UNSYNCED, RECOMPUTING, DROPOUT)]
 # Labels and common batch statistics, latents, a buffer, masks.
 SHORT = ["classification", "wgan_gp", "simgan", "reconstruction"]
 ROUNDING = 1e-5
@@ -160,7 +161,7 @@ def test_two_devices_with_xla_train_as_one_without(kind, results):
     _assert_same(kind, *results)
 
 
-@comparison("two devices", "two devices, XLA", kinds=[UNSYNCED])
+@comparison("two devices", "two devices, XLA", kinds=[UNSYNCED, RECOMPUTING])
 def test_xla_trains_the_same_on_two_devices(kind, results):
     """Without common batch statistics, two devices differ from one."""
     _assert_same(kind, *results)

@@ -29,10 +29,10 @@ BATCH, LATENTS, SIDE, PATCH = 8, 3, 8, 4
 _FEED = data.Preprocessing(8, 8, 1, (77.0,), (95.0,))
 
 
-def _classifier(sync=True):
+def _classifier(sync=True, layers=1, **options):
     network = applications.DenseNet(
-        (1,), 4, 8, stem="small", input_shape=(8, 8, 1), classes=10,
-        classifier_activation=None,
+        (layers,), 4, 8, stem="small", input_shape=(8, 8, 1), classes=10,
+        classifier_activation=None, **options,
     )  # fmt: skip
     return [distribution.synchronize_batch_norm(network) if sync else network]
 
@@ -257,6 +257,15 @@ KINDS = {
     "classification_unsynced": _change(
         _CLASSIFIER,
         networks=_partial(_classifier, sync=False),
+        has_synced_norms=False,
+    ),
+    "recomputing": _change(
+        _CLASSIFIER,
+        networks=_partial(_classifier, layers=3, memory_efficient=True),
+    ),
+    "recomputing_unsynced": _change(
+        _CLASSIFIER,
+        networks=_partial(_classifier, sync=False, layers=3, memory_efficient=True),
         has_synced_norms=False,
     ),
     "gan": _GAN,

@@ -11,6 +11,8 @@ The ImageNet nets carry the layer names, epsilon (1.001e-5) and momentum (0.99) 
 code always starts with 2k. Deviations: none known.
 """
 
+from typing import NamedTuple
+
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_count, check_counts, check_flag, check_within
@@ -25,6 +27,11 @@ from keras_cnns.applications.frame.parts import (
 )
 from keras_cnns.applications.frame.public_files import hub_file, keras_file
 from keras_cnns.applications.frame.registry import register
+from keras_cnns.layers import (
+    BatchNormalizationFromMoments,
+    ChannelMoments,
+    RecomputingConv2D,
+)
 
 # Dense layers per block, growth rate, params (trainable, at the paper's class count:
 # timm / pytorchcv, the paper's tables), multiply-adds, the paper's error.
@@ -90,9 +97,33 @@ _STATE_DICT_NAMES = (
 _STAGE_ENDS = ("conv1/relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu")
 
 
-def _convolution(x, filters, size, dropout_rate, name, **kwargs):
+class _Maps(NamedTuple):
+    """Maps of a block, and where they are recomputed what they are recomputed from."""
+
+    tensor: object
+    parts: tuple = ()
+    moments: object = None
+
+
+def _one_part(x, memory_efficient):
+    """Maps that are no concatenation."""
+    if not memory_efficient:
+        return _Maps(x)
+    moments = ChannelMoments(name=f"{x.node.layer.name}_moments")(x)
+    return _Maps(x, (x,), moments)
+
+
+def _concatenate(maps, new, name):
+    x = layers.Concatenate(name=name)([maps.tensor, new.tensor])
+    if not maps.parts:
+        return _Maps(x)
+    joined = layers.Concatenate(dtype=maps.moments.dtype.name, name=f"{name}_moments")
+    return _Maps(x, maps.parts + new.parts, joined([maps.moments, new.moments]))
+
+
+def _convolution(x, filters, size, dropout_rate, name, kind=layers.Conv2D, **kwargs):
     """Convolution without bias, then dropout where there is any."""
-    x = layers.Conv2D(
+    x = kind(
         filters,
         size,
         use_bias=False,
@@ -108,28 +139,60 @@ def _norm_relu(x, norm, name):
     return layers.Activation("relu", name=f"{name}relu")(x)
 
 
-def _dense_layer(x, growth_rate, bottleneck, dropout_rate, norm, name):
+def _norm_relu_convolution(maps, filters, size, dropout_rate, norm, names, **kwargs):
+    """BN-ReLU-convolution; ``names`` are the prefix of the first two, and the last."""
+    prefix, name = names
+    if not maps.parts:
+        x = _norm_relu(maps.tensor, norm, prefix)
+        return _convolution(x, filters, size, dropout_rate, name, **kwargs)
+    norm_layer = BatchNormalizationFromMoments(**norm, name=f"{prefix}bn")
+    x, *coefficients = norm_layer([maps.tensor, maps.moments])
+    x = layers.Activation("relu", name=f"{prefix}relu")(x)
+    inputs = [x, maps.tensor, *coefficients, *maps.parts]
+    kwargs["kind"] = RecomputingConv2D
+    return _convolution(inputs, filters, size, dropout_rate, name, **kwargs)
+
+
+def _dense_layer(maps, growth_rate, bottleneck, dropout_rate, norm, name):
     """BN-ReLU-[1x1 (4k)-BN-ReLU-]3x3 (k), appended to its own input."""
-    new = _norm_relu(x, norm, f"{name}_0_")
+    memory_efficient = bool(maps.parts)
+    new, unit = maps, 0
     if bottleneck:
-        new = _convolution(new, 4 * growth_rate, 1, dropout_rate, f"{name}_1_conv")
-        new = _norm_relu(new, norm, f"{name}_1_")
-    new = _convolution(
-        new, growth_rate, 3, dropout_rate, f"{name}_2_conv", padding="same"
+        names = f"{name}_0_", f"{name}_1_conv"
+        x = _norm_relu_convolution(new, 4 * growth_rate, 1, dropout_rate, norm, names)
+        new, unit = _one_part(x, memory_efficient), 1
+    names = f"{name}_{unit}_", f"{name}_2_conv"
+    x = _norm_relu_convolution(
+        new, growth_rate, 3, dropout_rate, norm, names, padding="same"
     )
-    return layers.Concatenate(name=f"{name}_concat")([x, new])
+    return _concatenate(maps, _one_part(x, memory_efficient), f"{name}_concat")
 
 
-def _transition(x, compression, dropout_rate, norm, name):
+def _dense_block(maps, length, growth_rate, bottleneck, dropout_rate, norm, name):
+    for i in range(1, length + 1):
+        maps = _dense_layer(
+            maps, growth_rate, bottleneck, dropout_rate, norm, f"{name}_block{i}"
+        )
+    return maps
+
+
+def _transition(maps, compression, dropout_rate, norm, name):
     """BN-ReLU-1x1 with compression, then 2x2 average pooling."""
-    x = _norm_relu(x, norm, f"{name}_")
-    filters = int(x.shape[-1] * compression)
+    channels = maps.tensor.shape[-1]
+    filters = int(channels * compression)
     if not filters:
         raise ValueError(
-            f"compression={compression!r} leaves none of {x.shape[-1]} channels"
+            f"compression={compression!r} leaves none of {channels} channels"
         )
-    x = _convolution(x, filters, 1, dropout_rate, f"{name}_conv")
+    names = f"{name}_", f"{name}_conv"
+    x = _norm_relu_convolution(maps, filters, 1, dropout_rate, norm, names)
     return layers.AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
+
+
+def _stem(x, kind, filters, strides, norm):
+    if kind == "imagenet":
+        return _imagenet_stem(x, filters, norm)
+    return _small_image_stem(x, filters, strides)
 
 
 def _imagenet_stem(x, filters, norm):
@@ -159,6 +222,7 @@ def _densenet(
     stem="imagenet",
     *,
     dropout_rate=0.0,
+    memory_efficient=False,
     stem_strides=1,
 ):
     """General DenseNet builder.
@@ -173,6 +237,8 @@ def _densenet(
         stem: ``"imagenet"`` (7x7/2 and max pooling) or ``"small"`` (one 3x3).
         dropout_rate: fraction of values dropped after every convolution but the first,
             in [0, 1); the paper uses 0.2 where it does not augment.
+        memory_efficient: whether training recomputes concatenated and normalised maps
+            in the backward pass, so that memory grows linearly with depth.
         stem_strides: stride of the first convolution of a CIFAR net; 2 is for larger
             or cheaper inputs, not from the paper.
     """
@@ -182,20 +248,19 @@ def _densenet(
     check_within("compression", compression, "(0, 1]")
     check_flag("bottleneck", bottleneck)
     check_within("dropout_rate", dropout_rate)
+    check_flag("memory_efficient", memory_efficient)
     check_stem(stem, stem_strides)
     norm = _NORM[stem]
 
     def features(x):
-        if stem == "imagenet":
-            x = _imagenet_stem(x, initial_filters, norm)
-        else:
-            x = _small_image_stem(x, initial_filters, stem_strides)
+        x = _stem(x, stem, initial_filters, stem_strides, norm)
         for stage, length in enumerate(blocks, start=2):
-            for i in range(1, length + 1):
-                block = f"conv{stage}_block{i}"
-                x = _dense_layer(x, growth_rate, bottleneck, dropout_rate, norm, block)
+            maps = _one_part(x, memory_efficient)
+            options = growth_rate, bottleneck, dropout_rate, norm
+            maps = _dense_block(maps, length, *options, f"conv{stage}")
+            x = maps.tensor
             if stage <= len(blocks):
-                x = _transition(x, compression, dropout_rate, norm, f"pool{stage}")
+                x = _transition(maps, compression, dropout_rate, norm, f"pool{stage}")
         return _norm_relu(x, norm, "")
 
     smallest_map = 4 if stem == "imagenet" else stem_strides
