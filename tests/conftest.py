@@ -366,9 +366,9 @@ def start():
 def finish(start):
     """Runs a command of Python to its end: (exit code, standard output, errors)."""
 
-    def finish_process(*arguments, **environment):
+    def finish_process(*arguments, seconds=300, **environment):
         process = start(*arguments, **environment)
-        output, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=seconds)
         return process.returncode, output, errors
 
     return finish_process

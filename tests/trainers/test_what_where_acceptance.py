@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 def test_places_halve_the_error_of_sharp_images(finish):
     """At the least: ratios of 0.12 were measured in another program."""
-    code, output, errors = finish("benchmarks/what_where.py")
+    code, output, errors = finish("benchmarks/what_where.py", seconds=1800)
     assert code == 0, errors[-2000:]
     found = json.loads(output.splitlines()[-1])
     for pool in (4, 8):
@@ -41,8 +41,12 @@ def test_split():
         pytest.skip(str(error)[:200])
 
 
-def test_reconstructing_does_not_cost_accuracy(test_split, tmp_path):
-    """Three seeds against their supervised twins: same images, batches and steps."""
+def test_reconstructing_costs_no_accuracy_that_can_be_told(test_split, tmp_path):
+    """Three seeds against their supervised twins: same images, batches and steps.
+
+    Neither wins (docs/results.md); less would be a fault than the 95 % interval of an
+    accuracy of 0.73 by 10,000 images.
+    """
     twin = {"reconstruction_weight": 0.0, "middle_weight": 0.0}
     found = {}
     for name, changes in (("joint", {}), ("twin", twin)):
@@ -59,5 +63,5 @@ def test_reconstructing_does_not_cost_accuracy(test_split, tmp_path):
         for name in ("joint", "twin")
     }
     print(found)
-    assert accuracies["joint"] >= accuracies["twin"], found
+    assert accuracies["joint"] >= accuracies["twin"] - 0.009, found
     assert max(found["joint", seed].mse for seed in range(3)) <= 0.015, found
