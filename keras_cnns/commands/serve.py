@@ -56,7 +56,9 @@ class OPTIONS(Options):
         2.0, "milliseconds that a request waits for others", within="[0, 60000]"
     )
     batch_threads: int = option(
-        2, "batches that are run at the same time", within="[1, 64]"
+        2,
+        "batches that are run at the same time, of different signatures",
+        within="[1, 64]",
     )
     max_requests: int = option(
         64, "requests in work at the same time; more are refused", within="[1, 65536]"

@@ -54,7 +54,7 @@ class _ServedDetector(tf.Module):
                 input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")]
             )
             def serve_images(image_bytes):
-                return tf.map_fn(detect_one, image_bytes, fn_output_signature=_RESULTS)
+                return saved_model.run_one_by_one(detect_one, image_bytes, _RESULTS)
 
             self.serve_images = serve_images
 

@@ -58,6 +58,22 @@ class _ServedClassifier(tf.Module):
         self.serve_images = serve_images
 
 
+def run_one_by_one(function, contents, results):
+    """What a function that runs a network makes of each element.
+
+    One after another: a convolution that oneDNN has fused with the addition behind it
+    is not for two threads, which got wrong values or died (TensorFlow 2.15).
+
+    Args:
+        function: of an element.
+        contents: ``(batch, ...)``.
+        results: type, or spec, of the function's results, nested as they are.
+    """
+    return tf.map_fn(
+        function, contents, fn_output_signature=results, parallel_iterations=1
+    )
+
+
 def classified(probabilities, names) -> dict:
     """What a served function tells of classes.
 

@@ -78,7 +78,7 @@ def _functions(enlarge):
             levels = tf.round(enlarge(pixels[tf.newaxis])[0])
             return tf.io.encode_png(tf.cast(levels, tf.uint8))
 
-        return {"image_bytes": tf.map_fn(one, image_bytes, tf.string)}
+        return {"image_bytes": saved_model.run_one_by_one(one, image_bytes, tf.string)}
 
     return serving, serve_images
 

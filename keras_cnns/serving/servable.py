@@ -1,6 +1,7 @@
 """One version of a model, loaded: its signatures, called with arrays."""
 
 import os
+import threading
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -27,6 +28,8 @@ class Signature:
         self.inputs = function.structured_input_signature[1]
         self.outputs = function.structured_outputs
         self._function = function
+        # It is not for two threads: see ``export.saved_model.run_one_by_one``.
+        self._lock = threading.Lock()
         specs = [*self.inputs.values(), *self.outputs.values()]
         self._has_rows = all(
             spec.shape.rank and spec.shape[0] is None for spec in specs
@@ -65,12 +68,14 @@ class Signature:
         return counts.pop() if len(counts) == 1 else 0
 
     def __call__(self, inputs: dict) -> dict:
-        """The outputs of checked inputs."""
+        """The outputs of checked inputs; calls follow one another."""
         given = {
             name: tf.constant(array, self.inputs[name].dtype)
             for name, array in inputs.items()
         }
-        return {name: value.numpy() for name, value in self._function(**given).items()}
+        with self._lock:
+            outputs = self._function(**given)
+            return {name: value.numpy() for name, value in outputs.items()}
 
 
 class Servable:

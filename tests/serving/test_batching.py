@@ -1,5 +1,6 @@
 """Batches: what is joined, and that each request gets its own rows."""
 
+import concurrent.futures
 import threading
 import time
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_cnns import applications, export
 from keras_cnns.serving.batching import Batcher
 from keras_cnns.serving.metrics import Metrics
+from keras_cnns.serving.servable import Servable
 
 
 class _Doubling:
@@ -140,3 +143,22 @@ def test_closing_finishes_what_waits():
     batcher.close()
     _check(arrays, futures)
     assert signature.calls == [2]
+
+
+def test_calls_of_a_signature_follow_one_another(tmp_path, verify_here):
+    """With oneDNN two at a time got wrong pixels from a network that adds, or died."""
+    network = applications.create_model("edsr_small_x2")
+    path, _ = export.export_upscaler(
+        network, str(tmp_path), "edsr", scales=[2], enlarges=True
+    )
+    signature = Servable("edsr", 1, path, False).signature("")
+    random = np.random.default_rng(0)
+    images = [random.random((1, 9, 14 + i, 3), np.float32) for i in range(4)]
+    expected = [signature({"images": one})["images"] for one in images]
+
+    def differences(i):
+        answers = (signature({"images": images[i]})["images"] for _ in range(50))
+        return max(np.abs(answer - expected[i]).max() for answer in answers)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(differences, range(4))) < 1e-4

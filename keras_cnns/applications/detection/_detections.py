@@ -130,7 +130,12 @@ def run_regions(network, images, rois) -> list:
     def run(chunk):
         return tf.nest.flatten(network([images, chunk], training=False))
 
-    parts = tf.map_fn(run, tf.transpose(rois, [1, 0, 2, 3]), fn_output_signature=kinds)
+    parts = tf.map_fn(
+        run,
+        tf.transpose(rois, [1, 0, 2, 3]),
+        fn_output_signature=kinds,
+        parallel_iterations=1,  # the network's operations are not for two threads
+    )
     return [
         _joined(part, output, shape) for part, output in zip(parts, network.outputs)
     ]
