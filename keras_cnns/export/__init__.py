@@ -1,11 +1,14 @@
-"""SavedModels for TF Serving: written atomically, verified in a fresh process."""
+"""SavedModels for TF Serving, ONNX and TensorFlow Lite files: verified, atomic."""
 
 from keras_cnns.export.autoencoder import export_autoencoder
 from keras_cnns.export.detector import export_detector, prepare_and_detect
+from keras_cnns.export.forms import FORMATS, Form
+from keras_cnns.export.frozen_network import FrozenNetwork
 from keras_cnns.export.generator import export_generator
 from keras_cnns.export.inpainter import export_inpainter
 from keras_cnns.export.refiner import export_refiner
 from keras_cnns.export.saved_model import (
+    SAVED_MODEL,
     export_saved_model,
     find_saved_model,
     list_versions,
@@ -17,6 +20,10 @@ from keras_cnns.export.warmup import check_available as check_warmup_available
 from keras_cnns.export.warmup import read_warmup_requests
 
 __all__ = [
+    "FORMATS",
+    "Form",
+    "FrozenNetwork",
+    "SAVED_MODEL",
     "check_graph",
     "check_warmup_available",
     "enlarge_colours",

@@ -17,11 +17,10 @@ from keras_cnns.export import saved_model, verification
 class _ServedAutoencoder(tf.Module):
     """The weights, the labels and the functions."""
 
-    def __init__(self, network, class_names, labels_file):
+    def __init__(self, parts, class_names, labels_file):
         super().__init__()
-        self._weights = network.variables
-        parts = autoencoder_parts(network)
-        images = tf.TensorSpec(network.input_shape, name="images")
+        self._weights = parts.variables
+        images = tf.TensorSpec(parts.input_shape, name="images")
 
         @tf.function(input_signature=[images])
         def reconstruct(images):
@@ -45,7 +44,14 @@ class _ServedAutoencoder(tf.Module):
             self.classify = classify
 
 
-def export_autoencoder(network, export_dir: str, name: str, *, class_names=()):
+def export_autoencoder(
+    network,
+    export_dir: str,
+    name: str,
+    *,
+    class_names=(),
+    form=saved_model.SAVED_MODEL,
+):
     """Exports an auto-encoder for TF Serving and verifies it in a fresh process.
 
     Args:
@@ -54,6 +60,7 @@ def export_autoencoder(network, export_dir: str, name: str, *, class_names=()):
         name: model name in the path.
         class_names: names by output of the classifier, stored as an asset; empty for a
             network without one.
+        form: ``forms.Form``, how it is stored.
 
     Returns:
         (the version's folder, largest relative difference of an output on reloading).
@@ -71,10 +78,17 @@ def export_autoencoder(network, export_dir: str, name: str, *, class_names=()):
         )
     with _files.scratch_folder(export_dir) as scratch:
         labels_file = saved_model.write_labels(scratch, class_names)
-        served = _ServedAutoencoder(network, list(class_names), labels_file)
+        parts = form.prepared(autoencoder_parts(network))
+        served = _ServedAutoencoder(parts, list(class_names), labels_file)
         signatures = ("reconstruct", "encode", *(["classify"] if class_names else []))
         return saved_model.write_version(
-            export_dir, name, served, signatures, _cases(network)
+            export_dir,
+            name,
+            served,
+            signatures,
+            _cases(network),
+            form,
+            about={"class_names": list(class_names)},
         )
 
 

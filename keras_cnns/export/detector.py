@@ -7,6 +7,8 @@ each. Of networks that are given proposals there is the first one only, which ta
 these too, ``rois``. Class names are the asset ``labels.txt``.
 """
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -96,7 +98,14 @@ def prepare_and_detect(detect, preprocessing, sides, pixels, rois=None) -> dict:
 
 
 def export_detector(
-    detect, export_dir: str, name: str, *, preprocessing, sides, class_names
+    detect,
+    export_dir: str,
+    name: str,
+    *,
+    preprocessing,
+    sides,
+    class_names,
+    form=saved_model.SAVED_MODEL,
 ):
     """Exports a detector for TF Serving and verifies it in a fresh process.
 
@@ -107,6 +116,7 @@ def export_detector(
         preprocessing: ``Preprocessing`` of the network.
         sides: (shorter side, largest longer side) that images are scaled to.
         class_names: names by class.
+        form: ``forms.Form``, how it is stored.
 
     Returns:
         (the version's folder, largest relative difference of an output on reloading).
@@ -117,16 +127,25 @@ def export_detector(
     """
     with _files.scratch_folder(export_dir) as scratch:
         labels_file = saved_model.write_labels(scratch, class_names)
-        served = _ServedDetector(detect, preprocessing, sides, labels_file)
+        served, prepared = (
+            _ServedDetector(one, preprocessing, sides, labels_file)
+            for one in (detect, detect.with_network(form.prepared))
+        )
         signatures = ["serving_default"]
         if not detect.takes_regions:
             signatures.append("serve_images")
         return saved_model.write_version(
             export_dir,
             name,
-            served,
+            prepared,
             signatures,
             _verification_cases(served, preprocessing.channels, detect.takes_regions),
+            form,
+            about={
+                "preprocessing": dataclasses.asdict(preprocessing),
+                "sides": list(sides),
+                "class_names": list(class_names),
+            },
         )
 
 

@@ -58,7 +58,9 @@ class _ServedGenerator(tf.Module):
         self.sample = sample
 
 
-def export_generator(generator, latents, export_dir: str, name: str):
+def export_generator(
+    generator, latents, export_dir: str, name: str, *, form=saved_model.SAVED_MODEL
+):
     """Exports a generator for TF Serving and verifies it in a fresh process.
 
     Args:
@@ -66,6 +68,7 @@ def export_generator(generator, latents, export_dir: str, name: str):
         latents: its ``Latents``.
         export_dir: folder that gets ``<name>/<version>/``, the next version.
         name: model name in the path.
+        form: ``forms.Form``, how it is stored.
 
     Returns:
         (the version's folder, largest relative difference of an image on reloading).
@@ -74,7 +77,7 @@ def export_generator(generator, latents, export_dir: str, name: str):
         ValueError: if the images of the reloaded model are not the generator's.
         OSError: if it cannot be written.
     """
-    served = _ServedGenerator(generator, latents)
+    served = _ServedGenerator(form.prepared(generator), latents)
     count, seed = np.int32(3), np.int64(7)
     drawn = latents.draw(3, tf.constant([7, -1], tf.int64))
     inputs, asked = {"latents": drawn.numpy()}, {"count": count, "seed": seed}
@@ -95,4 +98,5 @@ def export_generator(generator, latents, export_dir: str, name: str):
             verification.Case("serving_default", inputs, "images", expected),
             verification.Case("sample", asked, "images", expected),
         ],
+        form,
     )

@@ -10,6 +10,7 @@ Images are resized to the network's size from valid pixels alone, so that nothin
 under the hole leaks in.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -119,7 +120,13 @@ class _ServedInpainter(tf.Module):
 
 
 def export_inpainter(
-    network, export_dir: str, name: str, *, preprocessing, value_range: str
+    network,
+    export_dir: str,
+    name: str,
+    *,
+    preprocessing,
+    value_range: str,
+    form=saved_model.SAVED_MODEL,
 ):
     """Exports an inpainting network for TF Serving; verified in a fresh process.
 
@@ -130,6 +137,7 @@ def export_inpainter(
         name: model name in the path.
         preprocessing: ``Preprocessing`` of the network.
         value_range: ``"unit"`` or ``"signed"``, of its images.
+        form: ``forms.Form``, how it is stored.
 
     Returns:
         (the version's folder, largest relative difference of an image on reloading).
@@ -141,9 +149,14 @@ def export_inpainter(
     return saved_model.write_version(
         export_dir,
         name,
-        _ServedInpainter(network, preprocessing, value_range),
+        _ServedInpainter(form.prepared(network), preprocessing, value_range),
         ("serving_default", "serve_images"),
         _verification_cases(network, preprocessing, value_range),
+        form,
+        about={
+            "preprocessing": dataclasses.asdict(preprocessing),
+            "value_range": value_range,
+        },
     )
 
 

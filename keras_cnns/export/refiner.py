@@ -24,13 +24,16 @@ class _ServedRefiner(tf.Module):
         self.serving_default = serving_default
 
 
-def export_refiner(refiner, export_dir: str, name: str):
+def export_refiner(
+    refiner, export_dir: str, name: str, *, form=saved_model.SAVED_MODEL
+):
     """Exports a refiner for TF Serving and verifies it in a fresh process.
 
     Args:
         refiner: ``keras.Model``, images to images of the same shape.
         export_dir: folder that gets ``<name>/<version>/``, the next version.
         name: model name in the path.
+        form: ``forms.Form``, how it is stored.
 
     Returns:
         (the version's folder, largest relative difference of an image on reloading).
@@ -47,7 +50,8 @@ def export_refiner(refiner, export_dir: str, name: str):
     return saved_model.write_version(
         export_dir,
         name,
-        _ServedRefiner(refiner),
+        _ServedRefiner(form.prepared(refiner)),
         ("serving_default",),
         [case],
+        form,
     )

@@ -5,16 +5,18 @@ encoded JPEG or PNG bytes and does decoding, resizing and standardisation in the
 """
 
 import contextlib
+import dataclasses
 import os
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from keras_cnns import _files
-from keras_cnns.export import trust, verification, warmup
+from keras_cnns.data import Preprocessing
+from keras_cnns.export import forms, trust, verification, warmup
 
 LABELS = "labels.txt"
+SAVED_MODEL = forms.Form()
 # What TensorFlow raises for files that are damaged, or other models'.
 _UNREADABLE = (
     AssertionError,
@@ -104,8 +106,9 @@ def export_saved_model(
     preprocessing,
     class_names,
     warmup_requests: int = 1,
+    form: forms.Form = SAVED_MODEL,
 ):
-    """Exports a classifier for TF Serving and verifies it in a fresh process.
+    """Exports a classifier and verifies it in a fresh process.
 
     The version is one above the highest. The folder gets its name once its outputs
     equal the network's; of several exports at the same time each gets a version.
@@ -117,7 +120,8 @@ def export_saved_model(
         preprocessing: ``Preprocessing`` of the network.
         class_names: names by output; stored as an asset.
         warmup_requests: requests of rising batch size stored for TF Serving to run
-            on loading; 0 for none. Needs the extra ``serving``.
+            on loading; 0 for none. Needs the extra ``serving``. Of SavedModels only.
+        form: how it is stored.
 
     Returns:
         (the version's folder, largest relative difference of an output on reloading).
@@ -126,29 +130,24 @@ def export_saved_model(
         ValueError: if the numbers of classes differ, ``warmup_requests`` is negative,
             or the outputs of the reloaded model are not the network's.
         OSError: if it cannot be written.
-        ImportError: if warm-up requests are asked for without the extra ``serving``.
+        ImportError: if an extra is not installed: ``serving`` for warm-up requests,
+            ``onnx`` for that format.
     """
-    if network.output_shape[-1] != len(class_names):
-        raise ValueError(
-            f"{len(class_names)} class names for {network.output_shape[-1]} outputs"
-        )
-    if warmup_requests < 0:
-        raise ValueError(f"warmup_requests must be >= 0, got {warmup_requests}")
-    if warmup_requests:
+    _check_export(network, class_names, warmup_requests)
+    requests = warmup_requests if form.format == "saved_model" else 0
+    if requests:
         warmup.check_available()
     with _files.scratch_folder(export_dir) as scratch:
         served = _ServedClassifier(
-            network,
+            form.prepared(network),
             preprocessing,
             list(class_names),
             write_labels(scratch, class_names),
         )
 
         def add_warmup(folder):
-            if warmup_requests:
-                warmup.write_warmup_requests(
-                    folder, name, preprocessing, warmup_requests
-                )
+            if requests:
+                warmup.write_warmup_requests(folder, name, preprocessing, requests)
 
         return write_version(
             export_dir,
@@ -156,52 +155,75 @@ def export_saved_model(
             served,
             ("serving_default", "serve_images"),
             _verification_cases(network, preprocessing),
+            form,
+            about={
+                "preprocessing": dataclasses.asdict(preprocessing),
+                "class_names": list(class_names),
+            },
             add_files=add_warmup,
         )
 
 
-def write_version(export_dir, name, served, signatures, cases, add_files=None):
-    """Saves a module as the next version of a model, once it is verified.
+def _check_export(network, class_names, warmup_requests):
+    if network.output_shape[-1] != len(class_names):
+        raise ValueError(
+            f"{len(class_names)} class names for {network.output_shape[-1]} outputs"
+        )
+    if warmup_requests < 0:
+        raise ValueError(f"warmup_requests must be >= 0, got {warmup_requests}")
+
+
+def write_version(
+    export_dir,
+    name,
+    served,
+    signatures,
+    cases,
+    form=SAVED_MODEL,
+    about=None,
+    add_files=None,
+):
+    """Stores a module as the next version of a model, once it is verified.
 
     Args:
-        export_dir: folder that gets ``<name>/<version>/``.
+        export_dir: folder that gets ``<name>/<version>/``, or of other formats than
+            SavedModel ``<name>_<format>/<version>/``.
         name: of the model.
-        served: ``tf.Module``; its functions of the signatures' names are served.
+        served: ``tf.Module``; its functions of the signatures' names are stored.
         signatures: their names.
-        cases: ``verification.Case``s that the saved model must pass.
+        cases: ``verification.Case``s that the stored model must pass.
+        form: ``forms.Form``, how it is stored.
+        about: what other formats tell of the model in ``model.json``.
         add_files: function of the version's folder that adds files to it.
 
     Returns:
-        (the version's folder, largest relative difference of an output on reloading).
+        (the version's folder, largest relative difference of an output on reloading;
+        of 8 bits that from the network, which may be large).
 
     Raises:
-        ValueError: if the name is a path, or the outputs of the reloaded model are not
-            as expected.
+        ValueError: if the name is a path, the format cannot hold the network, or the
+            outputs of the reloaded model are not as expected.
         OSError: if it cannot be written.
+        ImportError: if an extra is not installed.
     """
     if name in ("", ".", "..") or os.sep in name:
         raise ValueError(f"the name of a model must be that of a folder, got {name!r}")
-    folder = os.path.join(export_dir, name)
+    folder = os.path.join(export_dir, form.folder(name))
     try:
         with _files.partial_folder(folder) as new:
             with _files.plain_path(new) as path:
-                _save(served, path, signatures)
+                stored = form.write(served, path, signatures, about or {})
                 if add_files:
                     add_files(path)
-                difference = verification.verify(path, cases)
+                cases = [case for case in cases if case.signature in stored]
+                if form.quantized:
+                    difference, cases = verification.rounded(path, cases)
+                    verification.verify(path, cases, form.tolerance)
+                else:
+                    difference = verification.verify(path, cases, form.tolerance)
             return _claim_version(new, folder), difference
     except tf.errors.OpError as error:
         raise OSError(f"could not write into {folder}: {error}") from error
-
-
-def _save(served, path, signatures):
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        functions = {name: getattr(served, name) for name in signatures}
-        tf.saved_model.save(served, path, signatures=functions)
-    finally:
-        logging.set_verbosity(verbosity)
 
 
 def _claim_version(partial, folder) -> str:
@@ -241,25 +263,24 @@ def list_versions(folder: str) -> list:
 
 
 def find_saved_model(path: str) -> str:
-    """The SavedModel version at a path: itself, or the newest version in it.
+    """The exported version at a path: itself, or the newest version in it.
 
     Raises:
         ValueError: if there is none.
     """
-    if os.path.isfile(os.path.join(path, "saved_model.pb")):
-        return path
-    for version in sorted(list_versions(path), reverse=True):
-        candidate = os.path.join(path, str(version))
-        if os.path.isfile(os.path.join(candidate, "saved_model.pb")):
-            return candidate
-    raise ValueError(f"{path} holds no SavedModel (no saved_model.pb)")
+    versions = sorted(list_versions(path), reverse=True)
+    for candidate in (path, *(os.path.join(path, str(n)) for n in versions)):
+        for name in ("saved_model.pb", forms.CARD):
+            if os.path.isfile(os.path.join(candidate, name)):
+                return candidate
+    raise ValueError(f"{path} holds no exported model (no saved_model.pb)")
 
 
 def load_saved_model(path: str, trust_graph: bool = False):
     """A function from encoded images to probabilities, and the class names.
 
     Args:
-        path: a version's folder, or the one above it.
+        path: a version's folder, or the one above it; of any format.
         trust_graph: whether its graph, which executes on loading and calling, may have
             operations that do more than compute, such as writing files.
 
@@ -273,13 +294,13 @@ def load_saved_model(path: str, trust_graph: bool = False):
     """
     version = find_saved_model(path)
     try:
+        if os.path.isfile(os.path.join(version, forms.CARD)):
+            return _load_files(version)
         if not trust_graph:
             trust.check_graph(version)
         loaded, signature = _load_signature(version)
         names = _read_labels(version)
-        outputs = signature.structured_outputs["probabilities"].shape[-1]
-        if outputs != len(names):
-            raise ValueError(f"it has {len(names)} labels for {outputs} outputs")
+        _check_labels(names, signature.structured_outputs["probabilities"].shape[-1])
     except _UNREADABLE as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(
@@ -293,6 +314,27 @@ def load_saved_model(path: str, trust_graph: bool = False):
 
     predict.loaded = loaded  # its variables must live as long as the function
     return predict, names
+
+
+def _load_files(version):
+    """As ``load_saved_model``, of formats that do not decode images themselves."""
+    card = forms.read_card(version)
+    preprocessing = Preprocessing(**card["preprocessing"])
+    names = tuple(map(str, card["class_names"]))
+    classify = forms.open_signatures(version)["serving_default"]
+    outputs = card["signatures"]["serving_default"]["outputs"]
+    _check_labels(names, outputs["probabilities"]["shape"][-1])
+
+    def predict(contents):
+        images = np.stack([preprocessing(tf.constant(c)) for c in contents])
+        return classify(images=images)["probabilities"]
+
+    return predict, names
+
+
+def _check_labels(names, outputs):
+    if outputs != len(names):
+        raise ValueError(f"it has {len(names)} labels for {outputs} outputs")
 
 
 def _load_signature(version):

@@ -94,7 +94,15 @@ def _enlarged(network, scale, enlarges, images):
     return tf.clip_by_value(levels, 0.0, _RANGE)
 
 
-def export_upscaler(network, export_dir: str, name: str, *, scales, enlarges):
+def export_upscaler(
+    network,
+    export_dir: str,
+    name: str,
+    *,
+    scales,
+    enlarges,
+    form=saved_model.SAVED_MODEL,
+):
     """Exports a super-resolution network; verified in a fresh process.
 
     Args:
@@ -105,6 +113,7 @@ def export_upscaler(network, export_dir: str, name: str, *, scales, enlarges):
         scales: whole numbers that images are enlarged by; of a network that enlarges,
             its own.
         enlarges: whether it does; if not, it gets enlarged images.
+        form: ``forms.Form``, how it is stored.
 
     Returns:
         (the version's folder, largest relative difference of an image on reloading).
@@ -113,7 +122,7 @@ def export_upscaler(network, export_dir: str, name: str, *, scales, enlarges):
         ValueError: if the images of the reloaded model are not the network's.
         OSError: if it cannot be written.
     """
-    served = _ServedUpscaler(network, scales, enlarges)
+    served = _ServedUpscaler(form.prepared(network), scales, enlarges)
     suffixes = ["", *(f"_x{scale}" for scale in scales[1:])]
     signatures = [f"serving{suffix or '_default'}" for suffix in suffixes]
     signatures += [f"serve_images{suffix}" for suffix in suffixes]
@@ -125,7 +134,7 @@ def export_upscaler(network, export_dir: str, name: str, *, scales, enlarges):
             functools.partial(_enlarged, network, scale, enlarges), suffix, size
         )
     ]
-    return saved_model.write_version(export_dir, name, served, signatures, cases)
+    return saved_model.write_version(export_dir, name, served, signatures, cases, form)
 
 
 def _cases(enlarge, suffix, size):

@@ -1,4 +1,4 @@
-"""Checks in a fresh process that a SavedModel reproduces its network's outputs."""
+"""Checks in a fresh process that an export reproduces its network's outputs."""
 
 import dataclasses
 import json
@@ -11,8 +11,8 @@ import tensorflow as tf
 
 import keras_cnns
 from keras_cnns import _files
+from keras_cnns.export import forms
 
-_TOLERANCE = 1e-5
 # Python's -I keeps the current folder off the path. The package is that of this
 # process, its dependencies are looked for where this process finds them.
 _PROGRAM = """
@@ -45,20 +45,22 @@ class Case:
     expected: np.ndarray
 
 
-def verify(path: str, cases) -> float:
-    """Calls a SavedModel in a fresh process and compares its outputs.
+def verify(path: str, cases, tolerance: float = 1e-5) -> float:
+    """Calls an exported model in a fresh process and compares its outputs.
 
-    What that process reads lies beside the SavedModel meanwhile.
+    What that process reads lies beside the model meanwhile.
 
     Args:
-        path: folder of the SavedModel version.
+        path: folder of the version.
         cases: list of ``Case``.
+        tolerance: allowed difference, relative to the largest expected value.
 
     Returns:
         Largest difference over all cases, relative to the largest expected value.
 
     Raises:
-        ValueError: if it is above 1e-5 or not a number, or the model cannot be loaded.
+        ValueError: if it is above the tolerance or not a number, or the model cannot be
+            loaded.
     """
     beside = os.path.dirname(os.path.abspath(path))
     with _files.scratch_folder(beside) as folder:
@@ -76,14 +78,32 @@ def verify(path: str, cases) -> float:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ValueError(f"the exported model at {path} cannot be used: {last}")
     differences = json.loads(done.stdout.strip().splitlines()[-1])
-    if not all(difference <= _TOLERANCE for difference in differences):
+    if not all(difference <= tolerance for difference in differences):
         names = [f"{case.signature}, {case.output}" for case in cases]
         named = dict(zip(names, differences))
         raise ValueError(
             f"the exported model at {path} differs from the network: {named}, "
-            f"allowed {_TOLERANCE}"
+            f"allowed {tolerance}"
         )
     return max(differences)
+
+
+def rounded(path: str, cases) -> tuple:
+    """What a model in 8 bits makes of the cases here.
+
+    Args:
+        path: folder of the version.
+        cases: list of ``Case``.
+
+    Returns:
+        (largest difference from what is expected, as of ``verify``; the cases with
+        what was found as their expected values).
+    """
+    signatures = forms.open_signatures(path)
+    found = [signatures[case.signature](**case.inputs)[case.output] for case in cases]
+    differences = [_difference(x, case.expected) for x, case in zip(found, cases)]
+    cases = [dataclasses.replace(case, expected=x) for x, case in zip(found, cases)]
+    return max(differences), cases
 
 
 def _module_folders() -> list:
@@ -110,14 +130,14 @@ def _arrays(cases):
 
 def _differences(path, stored):
     arrays = np.load(stored, allow_pickle=False)
-    signatures = tf.saved_model.load(path).signatures
+    signatures = forms.open_signatures(path)
     differences = []
     for i in range(sum(name.endswith("/call") for name in arrays.files)):
         signature, output = arrays[f"{i}/call"]
         expected = arrays[f"{i}/expected"]
         start = f"{i}/input/"
         inputs = {
-            name[len(start) :]: tf.constant(arrays[name])
+            name[len(start) :]: arrays[name]
             for name in arrays.files
             if name.startswith(start)
         }
@@ -129,8 +149,8 @@ def _differences(path, stored):
 def _difference(given, expected):
     """Largest difference, relative to the largest expected value if that is not 0."""
     allowed = 0
-    if given.dtype == tf.string:
-        given = np.stack([tf.io.decode_png(content) for content in given.numpy()])
+    if given.dtype == object:
+        given = np.stack([tf.io.decode_png(content) for content in given])
         given, expected = given.astype(np.float64), expected.astype(np.float64)
         allowed = 1  # values within a rounding error of a half go either way
     differences = np.abs(given - expected)
@@ -142,7 +162,7 @@ def print_differences(path: str, stored: str) -> None:
     """Prints the largest difference of each stored case as a list in JSON.
 
     Args:
-        path: folder of the SavedModel version.
+        path: folder of the version.
         stored: file of the cases.
     """
     print(json.dumps(_differences(path, stored)))

@@ -198,12 +198,29 @@ class Task(abc.ABC):
             run: of this task.
             export_dir: folder that gets ``<name>/<version>/``.
             name: model name in the path; empty takes the run's.
-            **options: of the task's export.
+            **options: of the task's export; ``form``, an ``export.Form``, tells how
+                it is stored.
 
         Returns:
             (the version's folder, largest relative difference of an output on
             reloading).
         """
+
+    @classmethod
+    def calibration_images(cls, run, count: int):
+        """Inputs of the network, by which the ranges of 8-bit numbers are chosen.
+
+        Args:
+            run: of this task.
+            count: how many, evenly from the images that it was trained on.
+
+        Returns:
+            NumPy ``(count, height, width, channels)``.
+
+        Raises:
+            ValueError: if the task has none.
+        """
+        raise ValueError(f"8 bits are for classifiers; {run.folder} is of {cls.name}")
 
     def preprocess_for(self, model: str):
         """``Preprocessing`` of networks that output images.

@@ -54,6 +54,10 @@ class OpenedRun(Run):
         """Exports the run for TF Serving; see ``Task.export``."""
         return TASKS[self.task].export(self, export_dir, name, **options)
 
+    def calibration_images(self, count: int):
+        """Images to calibrate 8 bits by; see ``Task.calibration_images``."""
+        return TASKS[self.task].calibration_images(self, count)
+
 
 def open_run(run_dir: str) -> OpenedRun:
     """The run in a folder, of any task.

@@ -113,7 +113,7 @@ def test_exports_at_the_same_time_get_a_version_each(
             warmup_requests=0,
         )  # fmt: skip
 
-    def verify_during_another(path, cases):
+    def verify_during_another(path, cases, _):
         verified.append(path)
         if len(verified) == 1:
             versions.append(begin()[0])
@@ -143,7 +143,7 @@ def test_a_difference_is_found_and_nothing_is_left(
         (1, 1), "basic", 4, stem="small", input_shape=(12, 10, 3), classes=3
     )
     verify, cases = verification.verify, saved_model._verification_cases(other, FEED)
-    monkeypatch.setattr(verification, "verify", lambda path, _: verify(path, cases))
+    monkeypatch.setattr(verification, "verify", lambda path, *_: verify(path, cases))
     with pytest.raises(ValueError, match="differs from the network"):
         export.export_saved_model(
             network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES
@@ -182,7 +182,7 @@ def test_errors(network, tmp_path):
             export.export_saved_model(
                 network, str(tmp_path), name, preprocessing=FEED, class_names=NAMES
             )
-    with pytest.raises(ValueError, match="holds no SavedModel"):
+    with pytest.raises(ValueError, match="holds no exported model"):
         export.load_saved_model(str(tmp_path))
     (tmp_path / "saved_model.pb").write_bytes(b"rubbish")
     with pytest.raises(ValueError, match="not a classifier exported"):

@@ -1,5 +1,7 @@
 """What the outputs of a detector's network mean: detections."""
 
+import copy
+
 import tensorflow as tf
 from tensorflow import keras
 
@@ -52,6 +54,13 @@ class DetectionFunction:
         if classifiers is not None:
             self._network = region_features(network)
         self._select = Detections(iou_threshold, min_score, max_detections)
+
+    def with_network(self, change) -> "DetectionFunction":
+        """The same with what ``change`` makes of the network that it calls."""
+        copied = copy.copy(self)
+        copied._network = change(self._network)
+        copied.variables = copied._network.variables
+        return copied
 
     def __call__(self, images, sizes, rois=None) -> dict:
         """Detections of a batch.

@@ -136,13 +136,14 @@ class AutoencodingTask(Task):
         return inference.Autoencoder(run, which)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, which="last"):
+    def export(cls, run, export_dir, name="", *, which="last", form=export.SAVED_MODEL):
         autoencoder = inference.Autoencoder(run, which)
         return export.export_autoencoder(
             autoencoder.network,
             export_dir,
             name or run.options["model"],
             class_names=autoencoder.class_names,
+            form=form,
         )
 
 

@@ -139,7 +139,16 @@ class ClassificationTask(Task):
         return inference.load_predictor(run.folder, which=which, **options)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, which="last", warmup_requests=1):
+    def export(
+        cls,
+        run,
+        export_dir,
+        name="",
+        *,
+        which="last",
+        warmup_requests=1,
+        form=export.SAVED_MODEL,
+    ):
         network, _ = inference.load_classifier(run, which)
         return export.export_saved_model(
             network,
@@ -148,7 +157,18 @@ class ClassificationTask(Task):
             preprocessing=run.config.preprocessing,
             class_names=run.config.class_names,
             warmup_requests=warmup_requests,
+            form=form,
         )
+
+    @classmethod
+    def calibration_images(cls, run, count):
+        options = run.options
+        source = data.open_source(
+            options["dataset"], options["train_split"], options["data_dir"]
+        )
+        count = min(count, source.num_examples)
+        spread = data.spread(source, count)
+        return data.read_images(spread, run.config.preprocessing)[0]
 
     def _preprocessing(self):
         """That of the options, else of the initial weights, else of the data."""

@@ -306,7 +306,7 @@ class DetectionTask(Task):
         return inference.Detector(run, which, **options)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, which="last"):
+    def export(cls, run, export_dir, name="", *, which="last", form=export.SAVED_MODEL):
         detector = inference.Detector(run, which)
         return export.export_detector(
             detector.function,
@@ -315,6 +315,7 @@ class DetectionTask(Task):
             preprocessing=detector.preprocessing,
             sides=detector.sides,
             class_names=detector.class_names,
+            form=form,
         )
 
 

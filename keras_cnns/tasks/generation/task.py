@@ -74,9 +74,9 @@ class GenerationTask(Task):
         return inference.Sampler(run)
 
     @classmethod
-    def export(cls, run, export_dir, name=""):
+    def export(cls, run, export_dir, name="", *, form=export.SAVED_MODEL):
         sampler = inference.Sampler(run)
         name = name or f"{run.options['model']}_generator"
         return export.export_generator(
-            sampler.generator, sampler.latents, export_dir, name
+            sampler.generator, sampler.latents, export_dir, name, form=form
         )

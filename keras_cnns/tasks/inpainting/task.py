@@ -168,7 +168,7 @@ class InpaintingTask(Task):
         return inference.NetworkInpainter(run, which, **options)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, which="last"):
+    def export(cls, run, export_dir, name="", *, which="last", form=export.SAVED_MODEL):
         preprocessing = run.config.preprocessing
         return export.export_inpainter(
             inference.load_inpainting_network(run, which),
@@ -176,4 +176,5 @@ class InpaintingTask(Task):
             name or run.options["model"],
             preprocessing=preprocessing,
             value_range=preprocessing.value_range,
+            form=form,
         )

@@ -143,6 +143,6 @@ class RefinementTask(Task):
         return inference.Refiner(run)
 
     @classmethod
-    def export(cls, run, export_dir, name=""):
+    def export(cls, run, export_dir, name="", *, form=export.SAVED_MODEL):
         name = name or f"{run.options['model']}_refiner"
-        return export.export_refiner(run.load("refiner"), export_dir, name)
+        return export.export_refiner(run.load("refiner"), export_dir, name, form=form)

@@ -247,13 +247,14 @@ class SuperResolutionTask(Task):
         return inference.load_upscaler(run, which, **options)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, which="last"):
+    def export(cls, run, export_dir, name="", *, which="last", form=export.SAVED_MODEL):
         return export.export_upscaler(
             run.load("network", which),
             export_dir,
             name or run.options["model"],
             scales=run.config.details["scales"],
             enlarges=not run.config.details["enlarged"],
+            form=form,
         )
 
 
