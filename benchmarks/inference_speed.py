@@ -3,11 +3,12 @@
     python benchmarks/inference_speed.py --models=densenet121,resnet50,inception_v3
     python benchmarks/inference_speed.py --exports=files/digits,files/digits_onnx
 
-exports networks of the registry with random weights in each form, and times these, a
-function of ``keras.applications``' network of the same name and ONNX' plain conversion
-of that, in turns. Or it times exports that are there already, the first of which is
-what the others are compared with. Prints medians in ms and how many times as fast each
-is, and a line of JSON, which ``--json_file`` gets too.
+exports networks of the registry with random weights and statistics in each form, and
+times these, a function of ``keras.applications``' network of the same name and ONNX'
+plain conversion of that, in turns of random order. Or it times exports that are there
+already, the first of which, a SavedModel, is what the others are compared with; where
+these take images of any size, ``--side`` tells it. Prints medians in ms and how many
+times as fast each is, and a line of JSON, which ``--json_file`` gets too.
 """
 
 import json
@@ -29,6 +30,7 @@ flags.DEFINE_list(
     "models", ["densenet121", "resnet50", "inception_v3"], "registry names"
 )
 flags.DEFINE_list("exports", [], "folders of exports instead, comma-separated")
+flags.DEFINE_integer("side", 64, "height and width of images, where any are taken")
 flags.DEFINE_list("batches", ["1", "8"], "batch sizes")
 flags.DEFINE_integer("calls", 24, "timed calls of each, at batch size 1")
 flags.DEFINE_string("json_file", "", "file that gets the result as JSON")
@@ -46,12 +48,28 @@ _FORMS = {
 }
 
 
+# Threads of ONNX Runtime spin for a while after a call, at the next one's cost.
+_PAUSE = 0.03
+
+
+def _randomize(network):
+    """Normalisation and biases as of a trained network: no zeros that vanish."""
+    random = np.random.default_rng(0)
+    for weight in network.weights:
+        name = weight.name.partition(":")[0]
+        if name.endswith(("gamma", "variance")):
+            weight.assign(random.uniform(0.5, 1.5, weight.shape))
+        elif name.endswith(("beta", "mean", "bias")):
+            weight.assign(random.normal(0.0, 0.1, weight.shape))
+
+
 def _of_keras(name, folder):
     """The function that others are compared with, and its plain conversion to ONNX."""
     import onnxruntime
     import tf2onnx
 
     network = _KERAS[name](weights=None)
+    _randomize(network)
     run = tf.function(lambda images: network(images, training=False))
     path = os.path.join(folder, f"{name}.onnx")
     tf2onnx.convert.from_keras(network, opset=17, output_path=path)
@@ -65,6 +83,7 @@ def _of_keras(name, folder):
 
 def _exported(name, folder):
     network = applications.create_model(name)
+    _randomize(network)
     size = network.input_shape[1:]
     feed = data.Preprocessing(*size, (127.5,) * 3, (127.5,) * 3)
     found = {}
@@ -79,32 +98,45 @@ def _exported(name, folder):
             form=form,
         )
         found[label] = _opened(path)
-    return found, size
+    return found, {"images": size}
 
 
 def _opened(path):
-    function = open_signatures(path)["serving_default"]
-    return lambda images: function(images=images)
+    return open_signatures(path)["serving_default"]
 
 
-def _times(functions, size, batch):
+def _sizes(path):
+    """Sizes of what a SavedModel takes, by name and without the batch."""
+    function = tf.saved_model.load(path).signatures["serving_default"]
+    _, specs = function.structured_input_signature
+    side = flags.FLAGS.side
+    return {name: [n or side for n in spec.shape[1:]] for name, spec in specs.items()}
+
+
+def _times(functions, sizes, batch):
     """Median seconds of each function's calls, made in turns."""
     random = np.random.default_rng(0)
-    images = random.normal(size=(batch, *size)).astype(np.float32)
+    inputs = {
+        name: random.normal(size=(batch, *size)).astype(np.float32)
+        for name, size in sizes.items()
+    }
+    if "masks" in inputs:
+        inputs["masks"] = (inputs["masks"] > 0).astype(np.float32)
     spent = {label: [] for label in functions}
-    for number in range(2 + max(5, flags.FLAGS.calls // batch)):
-        for label, function in functions.items():
+    for number in range(2 + max(8, flags.FLAGS.calls // batch)):
+        for label in random.permutation(list(functions)):
+            time.sleep(_PAUSE)
             started = time.perf_counter()
-            function(images)
+            functions[label](**inputs)
             if number > 1:  # the first ones trace, lay out and allocate
                 spent[label].append(time.perf_counter() - started)
     return {label: float(np.median(seconds)) for label, seconds in spent.items()}
 
 
-def _compare(name, functions, size):
+def _compare(name, functions, sizes):
     table = {}
     for batch in map(int, flags.FLAGS.batches):
-        times = _times(functions, size, batch)
+        times = _times(functions, sizes, batch)
         first = next(iter(times.values()))
         table[batch] = {label: first / seconds for label, seconds in times.items()}
         for label, seconds in times.items():
@@ -121,16 +153,13 @@ def main(_):
     if given.exports:
         paths = [export.find_saved_model(path) for path in given.exports]
         functions = dict(zip(given.exports, map(_opened, paths)))
-        loaded = tf.saved_model.load(paths[0]).signatures["serving_default"]
-        (spec,) = loaded.structured_input_signature[1].values()
-        size = [length or 64 for length in spec.shape[1:]]
-        result["exports"] = _compare("exports", functions, size)
+        result["exports"] = _compare("exports", functions, _sizes(paths[0]))
     else:
         for name in given.models:
             with tempfile.TemporaryDirectory() as folder:
-                exported, size = _exported(name, folder)
+                exported, sizes = _exported(name, folder)
                 functions = {**_of_keras(name, folder), **exported}
-                result[name] = _compare(name, functions, size)
+                result[name] = _compare(name, functions, sizes)
     print(json.dumps(result))
     if given.json_file:
         _files.write_json(given.json_file, result, indent=1)
