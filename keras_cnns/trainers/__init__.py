@@ -18,6 +18,7 @@ from keras_cnns.trainers.global_local import GlobalLocalTrainer
 from keras_cnns.trainers.inpainting import InpaintingTrainer
 from keras_cnns.trainers.lbam import LBAMTrainer
 from keras_cnns.trainers.optimizers import OPTIMIZERS, SCHEDULES, make_optimizer
+from keras_cnns.trainers.pruning import PruningTrainer
 from keras_cnns.trainers.reconstruction import ReconstructionTrainer, two_stage_rate
 from keras_cnns.trainers.reconstruction_loss import ReconstructionWeights
 from keras_cnns.trainers.region_classifiers import (
@@ -52,6 +53,7 @@ __all__ = [
     "InpaintingTrainer",
     "InstanceNoise",
     "LBAMTrainer",
+    "PruningTrainer",
     "RPNTrainer",
     "Latents",
     "ReconstructionTrainer",

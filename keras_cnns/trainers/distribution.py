@@ -208,6 +208,19 @@ def scale_changes(variables: list, before: list, factors: list) -> None:
     tf.distribute.get_replica_context().merge_call(scale, args=(before,))
 
 
+def mask_variables(variables: list, masks: list) -> None:
+    """Sets variables to 0 where masks are False; call in replica context."""
+
+    def masked(variable, mask):
+        variable.assign(tf.where(mask, variable, tf.zeros_like(variable)))
+
+    def mask_all(strategy, values):
+        for variable, mask in zip(variables, values):
+            strategy.extended.update(variable, masked, args=(mask,))
+
+    tf.distribute.get_replica_context().merge_call(mask_all, args=(masks,))
+
+
 def clip_variables(variables: list, limit: float) -> None:
     """Clips variables to [-limit, limit] on all devices; call in replica context."""
 

@@ -176,7 +176,7 @@ class StepwiseTrainer(keras.Model):
         """The random numbers of the step that is being trained."""
         return StepNoise(self._seed, self.step)
 
-    def minimize(self, loss, network, optimizer, *inputs) -> None:
+    def minimize(self, loss, network, optimizer, *inputs, adjust=None) -> None:
         """One update of one network; others are not changed.
 
         Args:
@@ -186,6 +186,8 @@ class StepwiseTrainer(keras.Model):
             network: the network to update.
             optimizer: its optimizer.
             *inputs: tensors, the noise among them.
+            adjust: function of the global batch's gradients and the variables to other
+                gradients, before these are clipped and weights decay; None: none.
         """
         values, gradients = self._gradient_function(loss, network, optimizer)(*inputs)
         variables = network.trainable_variables
@@ -196,6 +198,8 @@ class StepwiseTrainer(keras.Model):
             # If the scale is too high, the optimizer skips the step.
             finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
             counts = tf.reduce_all(finite) | (optimizer.loss_scale <= 1)
+        if adjust is not None:
+            gradients = adjust(gradients, variables)
         gradients = self._clip_and_decay(gradients, variables)
         with self._rate_factors.scaled(variables):
             optimizer.apply_gradients(

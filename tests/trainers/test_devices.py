@@ -23,8 +23,8 @@ UNSYNCED, DROPOUT = "classification_unsynced", "gan_dropout"
 RECOMPUTING = "recomputing_unsynced"
 # Kinds that all devices together train as one does.
 ALIKE = [kind for kind in KINDS if kind not in (UNSYNCED, RECOMPUTING, DROPOUT)]
-# Labels and common batch statistics, latents, a buffer, masks.
-SHORT = ["classification", "wgan_gp", "simgan", "reconstruction"]
+# Labels and common batch statistics, latents, a buffer, masks, weights that are gone.
+SHORT = ["classification", "wgan_gp", "simgan", "reconstruction", "pruning"]
 ROUNDING = 1e-5
 LONGEST = 16  # trainings of one process
 

@@ -21,7 +21,7 @@ import tensorflow as tf  # isort: skip
 from tensorflow import keras  # isort: skip
 from tensorflow.keras import layers  # isort: skip
 
-from keras_cnns import applications, data, trainers  # isort: skip
+from keras_cnns import applications, compression, data, trainers  # isort: skip
 from keras_cnns.layers import DepthToSpace  # isort: skip
 from keras_cnns.trainers import distribution  # isort: skip
 
@@ -35,6 +35,16 @@ def _classifier(sync=True, layers=1, **options):
         classifier_activation=None, **options,
     )  # fmt: skip
     return [distribution.synchronize_batch_norm(network) if sync else network]
+
+
+def _plain_classifier():
+    """Kernels of 3x3 and 1x1, and no statistics."""
+    x = image = keras.Input((8, 8, 1))
+    for i, size in enumerate((3, 3, 1)):
+        x = layers.Conv2D(6, size, padding="same", name=f"conv{i}")(x)
+        x = layers.Activation("tanh")(x)
+    x = layers.Dense(10)(layers.GlobalAveragePooling2D()(x))
+    return [keras.Model(image, x, name="plain")]
 
 
 def _dense_pair(conditional=False, batch_norm=False, dropout=False):
@@ -268,6 +278,13 @@ KINDS = {
         networks=_partial(_classifier, sync=False, layers=3, memory_efficient=True),
         has_synced_norms=False,
     ),
+    "pruning": _change(
+        _CLASSIFIER,
+        trainer=trainers.PruningTrainer,
+        networks=_plain_classifier,
+        options={"admm_rounds": 2, "round_steps": 4, "gradient_clip_norm": 1.0},
+        has_synced_norms=False,
+    ),
     "gan": _GAN,
     "gan_batch_norm": _change(
         _GAN, networks=_partial(_dense_pair, batch_norm=True), has_synced_norms=True
@@ -438,6 +455,9 @@ def make_trainer(kind, *, net=(), features=False, **options):
         options |= {"loss_weights": _weights(True), "feature_network": make_features()}
     if row.trainer is trainers.SRGANTrainer:
         options["feature_network"] = make_features()
+    if row.trainer is trainers.PruningTrainer:
+        library = compression.FIXED_PATTERNS
+        options["rules"] = compression.plan_pruning(*networks, library, 2, 2)
     trainer = row.trainer(
         *networks, **{"ema_decay": 0.9, "seed": 3, **row.options, **options}
     )
