@@ -33,6 +33,10 @@ VERBS = {
     "evaluate-gan": ("score a generator: FID, KID, …", "commands.evaluate_gan"),
     "evaluate-detector": ("evaluate a detector", "commands.evaluate_detector"),
     "predict": ("classify images", "commands.predict"),
+    "prune-classifier": (
+        "leave out most weights of a classifier",
+        "commands.prune_classifier",
+    ),
     "inspect-classifier": (
         "show what a classifier looks at",
         "commands.inspect_classifier",

@@ -32,4 +32,5 @@ def load_classifier(run_dir, which: str = "best", size=None):
 def describe_classifier(run, which: str) -> str:
     """Name of the network of a ``Run``: model, epoch and data."""
     trained_on = f"{run.options['dataset']} {run.options['train_split']}"
-    return f"{run.options['model']}, {which} epoch on {trained_on}"
+    model = run.config.networks["network"]["model"]
+    return f"{model}, {which} epoch on {trained_on}"

@@ -28,7 +28,7 @@ def run_features(
     """
     with in_float32():
         network, run = load_classifier(run_dir, which, size)
-        model = run.options["model"]
+        model = run.config.networks["network"]["model"]
         layers = layers or applications.stage_ends_of(model)[:NUM_STAGES]
         return FeatureNetwork(
             describe_classifier(run, which),

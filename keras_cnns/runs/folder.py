@@ -52,7 +52,7 @@ def _locked(run_dir):
             other = " ".join(error.strerror.split()) or "another process"
             raise ValueError(
                 f"{other} trains in {run_dir}; wait until it has ended, or take "
-                "another --run_dir"
+                "another folder"
             ) from error
         yield
 
@@ -63,7 +63,7 @@ def _check_free(run_dir, resume):
     if is_used and not resume:
         raise ValueError(
             f"{run_dir} already holds a run; give --resume to continue it, or another "
-            "--run_dir"
+            "folder"
         )
     if resume and not is_used:
         logging.info("nothing to resume in %s: a new run", run_dir)
@@ -90,11 +90,14 @@ def check_unchanged(run, options, class_names: tuple, facts: dict) -> None:
         if not field.metadata["free"] and then[field.name] != now[field.name]
     ]
     before = {"classes of the data": run.config.class_names, **run.config.facts}
-    for what, value in {"classes of the data": class_names, **facts}.items():
-        if before.get(what) != value:
-            changed.append(f"the {what} was {before.get(what)!r}, is {value!r}")
+    after = {"classes of the data": class_names, **facts}
+    for what in {**after, **before}:
+        if before.get(what) != after.get(what):
+            changed.append(
+                f"the {what} was {before.get(what)!r}, is {after.get(what)!r}"
+            )
     if changed:
         raise ValueError(
             f"a resumed run must keep its options and data; {'; '.join(changed)}. Undo "
-            "that, or start a new run in another --run_dir"
+            "that, or start a new run in another folder"
         )

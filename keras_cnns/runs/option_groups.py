@@ -57,6 +57,11 @@ class RunOptions(Options):
         free=True,
     )
 
+    @property
+    def folder(self):
+        """Where the run is written."""
+        return self.run_dir
+
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions(Options):
@@ -193,18 +198,22 @@ class OptimizerOptions(Options):
         options = dataclasses.replace(self, **changes)
         rate = options.learning_rate if learning_rate is None else learning_rate
         if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            rate = optimizers.make_schedule(
-                options.schedule,
-                rate,
-                updates,
-                warmup_steps=round(options.warmup_epochs * updates_per_epoch),
-                boundaries=parse_numbers("boundaries", options.boundaries),
-                decay_rate=options.decay_rate,
-                decay_steps=round(options.decay_epochs * updates_per_epoch),
-            )
+            rate = options.make_schedule(updates, updates_per_epoch, rate)
         _, names = optimizers.OPTIMIZERS[options.optimizer]
         values = {name: getattr(options, name) for name in names}
         return optimizers.make_optimizer(options.optimizer, rate, **values)
+
+    def make_schedule(self, updates, updates_per_epoch, learning_rate):
+        """The learning-rate schedule of ``make_optimizer``, with the same arguments."""
+        return optimizers.make_schedule(
+            self.schedule,
+            learning_rate,
+            updates,
+            warmup_steps=round(self.warmup_epochs * updates_per_epoch),
+            boundaries=parse_numbers("boundaries", self.boundaries),
+            decay_rate=self.decay_rate,
+            decay_steps=round(self.decay_epochs * updates_per_epoch),
+        )
 
 
 @dataclasses.dataclass(frozen=True)

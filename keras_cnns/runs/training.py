@@ -46,7 +46,7 @@ def train(task_class, options) -> dict:
     is_chief = distribution.is_chief(strategy)
     with (
         distribution.naming_lost_workers(strategy),
-        claimed_folder(options.run_dir, options.resume, is_chief),
+        claimed_folder(options.folder, options.resume, is_chief),
     ):
         return _fit(task, strategy, is_chief)
 
@@ -57,7 +57,7 @@ def _fit(task, strategy, is_chief):
     with strategy.scope():
         task.open()
         run, is_new = _begin(task)
-        has_state = list_steps(os.path.join(options.run_dir, "checkpoints"))
+        has_state = list_steps(os.path.join(options.folder, "checkpoints"))
         trainer = task.make_trainer(run.config, not has_state)
     validation = task.load_validation(run.config)
     samples = _samples(task, trainer, run, is_chief)
@@ -66,7 +66,7 @@ def _fit(task, strategy, is_chief):
     progress = fit_resumable(
         trainer,
         lambda step: task.load_batches(run.config, step),
-        run_dir=options.run_dir,
+        run_dir=options.folder,
         epochs=options.epochs,
         steps_per_epoch=task.steps_per_epoch,
         validation_data=validation,
@@ -86,12 +86,12 @@ def _begin(task):
     options, facts = task.options, json.loads(json.dumps(task.facts()))
     source, steps = task.source, task.steps_per_epoch
     logging.info("%d examples, %d steps per epoch", source.num_examples, steps)
-    if options.resume and holds_run(options.run_dir):
-        run = read_run(options.run_dir, task.name)
+    if options.resume and holds_run(options.folder):
+        run = read_run(options.folder, task.name)
         check_unchanged(run, options, source.class_names, facts)
         return run, False
     config = dataclasses.replace(task.configure(), facts=facts)
-    return Run(options.run_dir, task.name, options.to_json(), config), True
+    return Run(options.folder, task.name, options.to_json(), config), True
 
 
 def _samples(task, trainer, run, is_chief):

@@ -115,6 +115,36 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
         return {"schedule": self.schedule, "warmup_steps": self.warmup_steps}
 
 
+@keras.saving.register_keras_serializable("keras_cnns")
+class ConstantFirst(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant rate, then another schedule from its start.
+
+    Args:
+        learning_rate: the constant.
+        steps: how long, in steps.
+        schedule: what follows.
+    """
+
+    def __init__(self, learning_rate, steps, schedule):
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.steps = steps
+        self.schedule = schedule
+
+    def __call__(self, step):
+        step = keras.backend.cast(step, "float32")
+        later = self.schedule(keras.backend.maximum(step - self.steps, 0.0))
+        is_first = keras.backend.cast(step < self.steps, "float32")
+        return is_first * self.learning_rate + (1.0 - is_first) * later
+
+    def get_config(self):
+        return {
+            "learning_rate": self.learning_rate,
+            "steps": self.steps,
+            "schedule": self.schedule,
+        }
+
+
 def make_schedule(
     name: str,
     learning_rate: float,

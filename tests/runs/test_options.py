@@ -312,7 +312,7 @@ def test_a_resumed_run_may_change_what_is_free_only(started):
         check_unchanged(started, _resume(started, epochs=9, momentum=0.0), *same)
     message = str(refused.value)
     assert "epochs was 7, is 9; momentum was 0.3, is 0.0" in message
-    assert "another --run_dir" in message and "learning_rate" not in message
+    assert "another folder" in message and "learning_rate" not in message
     with pytest.raises(ValueError, match="examples was 40, is 41"):
         check_unchanged(
             started, _resume(started), ("a", "b"), {"number of examples": 41}

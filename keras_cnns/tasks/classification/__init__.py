@@ -12,7 +12,15 @@ some.
 """
 
 from keras_cnns.tasks.classification.options import ClassificationOptions
+from keras_cnns.tasks.classification.pruning import PruningTask
+from keras_cnns.tasks.classification.pruning_options import PruningOptions
 from keras_cnns.tasks.classification.recipes import RECIPES
 from keras_cnns.tasks.classification.task import ClassificationTask
 
-__all__ = ["RECIPES", "ClassificationOptions", "ClassificationTask"]
+__all__ = [
+    "RECIPES",
+    "ClassificationOptions",
+    "ClassificationTask",
+    "PruningOptions",
+    "PruningTask",
+]

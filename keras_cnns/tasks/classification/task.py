@@ -34,6 +34,10 @@ class ClassificationTask(Task):
             options.augmentation, options.mixup_alpha, options.label_smoothing
         )
 
+    @property
+    def patience(self):
+        return self.options.early_stopping
+
     def check(self, num_replicas):
         super().check(num_replicas)
         if self.options.export_dir and self.options.warmup_requests:
@@ -42,7 +46,6 @@ class ClassificationTask(Task):
     def open(self):
         self.sources = [(self.open_source(self.options.train_split), 1)]
         self._held_out = self.open_source(self.options.validation_split)
-        self.patience = self.options.early_stopping
         self._check_classes()
 
     def _check_classes(self):
