@@ -16,7 +16,7 @@ import numpy as np
 from absl import app, flags
 
 import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
-from keras_cnns import _files, compression
+from keras_cnns import _files, compression, runs
 from keras_cnns.commands import run_command
 from keras_cnns.tasks.classification import PruningTask
 
@@ -50,6 +50,7 @@ WAYS = {
     "admm": {**_EIGHT, "admm_rounds": 4, "admm_learning_rate": 0.01, "admm_rho": 0.1},
 }
 
+_TESTED = "test[:5000]"
 _NETS = flags.DEFINE_list("nets", list(NETS), "which networks")
 _WAYS = flags.DEFINE_list(
     "ways", ["as_long", "patterns", "four", "eight"], "which ways"
@@ -63,14 +64,12 @@ _DATA = flags.DEFINE_string("data_dir", None, "folder of the data set")
 _FILE = flags.DEFINE_string("json_file", "", "file that gets the result as JSON")
 
 
-def _random_masks(rule, values):
-    """As many weights of as many kernels, whatever their values."""
-    random = np.random.default_rng(abs(hash(values.shape)) % 2**32)
-    return compression.KernelRule.mask(rule, random.normal(size=values.shape))
-
-
 class _RandomRule(compression.KernelRule):
-    mask = _random_masks
+    """As many weights of as many kernels, whatever their values."""
+
+    def mask(self, values):
+        random = np.random.default_rng(values.shape)
+        return super().mask(random.normal(size=values.shape))
 
 
 class _RandomTask(PruningTask):
@@ -92,7 +91,7 @@ def _train(net, way) -> dict:
     if way in ("dense", "as_long"):
         options = {**NETS[net], "dataset": "fashion_mnist", "data_dir": _DATA.value}
         options |= {"train_split": f"train[:{_IMAGES.value}]", "epochs": _EPOCHS.value}
-        options["image_size"] = _SIZE.value
+        options |= {"validation_split": _TESTED, "image_size": _SIZE.value}
         if way == "as_long":
             last = os.path.join(dense, "last.h5")
             options |= {"init_weights": last, "epochs": _FURTHER.value}
@@ -108,10 +107,8 @@ def _train(net, way) -> dict:
 
 def _pruned(by_chance, **options):
     if by_chance:
-        from keras_cnns.runs import train
-
-        kind = PruningTask.options_class
-        pruning = train(_RandomTask, kind.resolve(**options))["pruning"]
+        options = PruningTask.options_class.resolve(**options)
+        pruning = runs.train(_RandomTask, options)["pruning"]
     else:
         pruning = run_command("prune-classifier", **options)["pruning"]
     total = pruning["layers"][-1]

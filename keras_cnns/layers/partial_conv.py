@@ -1,4 +1,8 @@
-"""Partial convolution: of valid pixels only, with masks that grow."""
+"""Partial convolution: of valid pixels only, with masks that grow.
+
+It masks pixels. PCONV, which is pruning by patterns, masks weights:
+``keras_cnns.compression.pruning``.
+"""
 
 import tensorflow as tf
 from tensorflow import keras
