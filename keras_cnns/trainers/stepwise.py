@@ -198,8 +198,7 @@ class StepwiseTrainer(keras.Model):
             # If the scale is too high, the optimizer skips the step.
             finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
             counts = tf.reduce_all(finite) | (optimizer.loss_scale <= 1)
-        if adjust is not None:
-            gradients = adjust(gradients, variables)
+        gradients = adjust(gradients, variables) if adjust else gradients
         gradients = self._clip_and_decay(gradients, variables)
         with self._rate_factors.scaled(variables):
             optimizer.apply_gradients(

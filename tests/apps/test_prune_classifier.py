@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 import keras_cnns
-from keras_cnns import _files, inference
+from keras_cnns import _files
 from keras_cnns.commands import find_command, run_command
+from keras_cnns.inference.classifiers import describe_classifier
 from keras_cnns.runs import TrainingInterrupted, callbacks, read_run
 
 
@@ -91,9 +92,7 @@ def test_a_pruned_run_is_a_run(
     run = keras_cnns.open_run(str(folder))
     dense = read_run(str(classifier_run.run_dir))
     assert run.task == "classification" and run.config.networks == dense.config.networks
-    assert inference.describe_classifier(run, "best") == (
-        "resnet, best epoch on digits train"
-    )
+    assert describe_classifier(run, "best") == ("resnet, best epoch on digits train")
     assert len(run.inferencer()([classifier_image(data_dir)])[0]) == 10
 
 
