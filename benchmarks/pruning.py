@@ -32,9 +32,10 @@ NETS = {
     "all_cnn": {
         "model": "all_cnn",
         "builder_args": '{"filters": [32, 64], "input_dropout_rate": 0.0, '
-        '"dropout_rate": 0.2}',
-        "learning_rate": 0.01,
-        "weight_decay": 1e-3,
+        '"dropout_rate": 0.2, "rectified_class_maps": false}',
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "weight_decay": 0.0,
     },
 }
 # Kernels of 3x3, and others, for each one kept. Patterns are 2.25 times by themselves.

@@ -44,6 +44,12 @@ def _stored(folder, name="last"):
     return found
 
 
+def _digit(data_dir):
+    """A digit, encoded."""
+    source = keras_cnns.data.open_source("digits", "test", data_dir)
+    return source.read(next(iter(source.examples))[0]).numpy()
+
+
 def test_a_pruned_run_is_a_run(
     prune, classifier_run, data_dir, tmp_path, verify_here, capsys
 ):
@@ -93,15 +99,10 @@ def test_a_pruned_run_is_a_run(
     dense = read_run(str(classifier_run.run_dir))
     assert run.task == "classification" and run.config.networks == dense.config.networks
     assert describe_classifier(run, "best") == ("resnet, best epoch on digits train")
-    assert len(run.inferencer()([classifier_image(data_dir)])[0]) == 10
+    assert len(run.inferencer()([_digit(data_dir)])[0]) == 10
 
 
-def classifier_image(data_dir):
-    """A digit, encoded."""
-    source = keras_cnns.data.open_source("digits", "test", data_dir)
-    return source.read(next(iter(source.examples))[0]).numpy()
-
-
+@pytest.mark.slow
 def test_a_pruned_run_is_resumed_as_it_was_started(prune, tmp_path, monkeypatch):
     """Stopped after the first epoch of ADMM; by nothing but its folder."""
     given = {"epochs": 3, "admm_rounds": 2, "train_split": "train[:25%]"}

@@ -118,3 +118,12 @@ def test_two_epochs_straight_are_one_and_one_resumed(tmp_path, data_dir, name):
     assert whole["history"][1]["loss"] < whole["history"][0]["loss"]
     for a, b in zip(whole["history"], progress["history"]):
         assert {**a, "seconds": 0} == {**b, "seconds": 0}
+
+
+def test_a_constant_rate_and_then_a_schedule_from_its_start():
+    later = optimizers.make_schedule("linear", 0.4, 8)
+    rate = optimizers.ConstantFirst(0.1, 3, later)
+    again = type(rate).from_config(rate.get_config())
+    for step, expected in ((0, 0.1), (2, 0.1), (3, 0.4), (5, 0.3), (11, 0.0)):
+        assert float(rate(step)) == pytest.approx(expected)
+        assert float(again(step)) == pytest.approx(expected)

@@ -50,8 +50,21 @@ def _check_zeros(trainer, values=None):
     return gone
 
 
+# Those that add little to what the others show are left to the long run.
+ALIKE = ("rmsprop", "adadelta", "lamb", "rectified_adam")
+
+
 @pytest.mark.parametrize(
-    ("name", "rounds"), [("adam", 0), *((name, 1) for name in trainers.OPTIMIZERS)]
+    ("name", "rounds"),
+    [
+        ("adam", 0),
+        *(
+            pytest.param(name, 1, marks=pytest.mark.slow)
+            if name in ALIKE
+            else (name, 1)
+            for name in trainers.OPTIMIZERS
+        ),
+    ],
 )
 def test_what_is_gone_stays_zero(name, rounds, tmp_path):
     """With momentum, moments and decay, after ADMM or at once; in averages, files and
@@ -79,7 +92,11 @@ def test_what_is_gone_stays_zero(name, rounds, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("policy", "compiled"), [("mixed_float16", False), ("mixed_bfloat16", True)]
+    ("policy", "compiled"),
+    [
+        ("mixed_float16", False),
+        pytest.param("mixed_bfloat16", True, marks=pytest.mark.slow),
+    ],
 )
 def test_zeros_stay_in_sixteen_bits(policy, compiled):
     keras.mixed_precision.set_global_policy(policy)
