@@ -42,13 +42,15 @@ NETS = {
 _PATTERNS = {"connectivity": 1.0, "other_connectivity": 1.0}
 _FOUR = {"connectivity": 4 / 2.25, "other_connectivity": 4.0}
 _EIGHT = {"connectivity": 3.6, "other_connectivity": 8.1}
+_ADMM = {"admm_rounds": 6, "admm_rho": 0.1}
 WAYS = {
     "as_long": None,
     "patterns": _PATTERNS,
     "four": _FOUR,
     "eight": _EIGHT,
     "random": _EIGHT,
-    "admm": {**_EIGHT, "admm_rounds": 4, "admm_learning_rate": 0.01, "admm_rho": 0.1},
+    "admm_four": {**_FOUR, **_ADMM},
+    "admm_eight": {**_EIGHT, **_ADMM},
 }
 
 _TESTED = "test[:5000]"
@@ -101,6 +103,8 @@ def _train(net, way) -> dict:
     else:
         options = {**WAYS[way], "run_dir": dense, "output_dir": folder}
         epochs = _FURTHER.value + WAYS[way].get("admm_rounds", 0)
+        if "admm_rounds" in WAYS[way] and "optimizer" not in NETS[net]:
+            options["admm_learning_rate"] = 0.01  # a tenth of the run's
         result = _pruned(way == "random", epochs=epochs, **options)
     _files.write_json(path, result)
     return result
