@@ -7,7 +7,8 @@ keeps four of nine weights of each 3x3 kernel, and one of 3.6 kernels: 8.1 times
 ``inspect-classifier`` and ``export-model`` take it. Beside what a classifier's training
 leaves, it holds ``masks.npz`` (which weights are left) and ``pruning.csv`` and
 ``pruning.json`` (what is left of each layer; accuracy before, right after pruning, and
-trained). ``--resume`` goes on. Data, batch size and augmentation are the run's.
+trained). ``--resume`` goes on. Data, augmentation and optimizer are the run's, unless
+others are given.
 
 ``--admm_rounds=6`` first pulls the weights towards what pruning would leave, which
 costs less accuracy where there is little time to train afterwards. ``docs/pruning.md``

@@ -21,7 +21,7 @@ _MASKS, _REPORT = "masks.npz", "pruning"
 
 
 class PruningTask(ClassificationTask):
-    """Trains a run's network further, with fewer and fewer of its weights."""
+    """Trains the network of a run further, with a part of its weights."""
 
     options_class = PruningOptions
     patience = 0
