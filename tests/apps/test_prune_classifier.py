@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -102,11 +103,9 @@ def test_a_pruned_run_is_a_run(
     assert len(run.inferencer()([_digit(data_dir)])[0]) == 10
 
 
-@pytest.mark.slow
-def test_a_pruned_run_is_resumed_as_it_was_started(prune, tmp_path, monkeypatch):
-    """Stopped after the first epoch of ADMM; by nothing but its folder."""
-    given = {"epochs": 3, "admm_rounds": 2, "train_split": "train[:25%]"}
-    straight = prune(output_dir=str(tmp_path / "straight"), **given)
+@pytest.fixture
+def stopped(prune, monkeypatch):
+    """Prunes as ``prune`` does, and stops after the first epoch."""
     save = callbacks.StateSaver.on_epoch_end
 
     def stop(saver, epoch, logs=None):
@@ -114,10 +113,21 @@ def test_a_pruned_run_is_resumed_as_it_was_started(prune, tmp_path, monkeypatch)
         if epoch == 0:
             raise TrainingInterrupted("stopped")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.StateSaver, "on_epoch_end", stop)
-        with pytest.raises(TrainingInterrupted):
-            prune(**given)
+    def run(**given):
+        with monkeypatch.context() as patch:
+            patch.setattr(callbacks.StateSaver, "on_epoch_end", stop)
+            with pytest.raises(TrainingInterrupted):
+                prune(**given)
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_pruned_run_is_resumed_as_it_was_started(prune, stopped, tmp_path):
+    """Stopped after the first epoch of ADMM; by nothing but its folder."""
+    given = {"epochs": 3, "admm_rounds": 2, "train_split": "train[:25%]"}
+    straight = prune(output_dir=str(tmp_path / "straight"), **given)
+    stopped(**given)
     folder = tmp_path / "pruned"
     assert not (folder / "masks.npz").exists()
     with pytest.raises(ValueError, match="kind of training was 'pruning', is None"):
@@ -131,6 +141,16 @@ def test_a_pruned_run_is_resumed_as_it_was_started(prune, tmp_path, monkeypatch)
     history = resumed["history"]
     assert ["residual" in row for row in history] == [True, True, False]
     assert resumed["pruning"]["accuracy"]["projected"] == history[1]["val_accuracy"]
+
+
+@pytest.mark.slow
+def test_it_goes_on_without_the_run_that_was_pruned(stopped, classifier_run, tmp_path):
+    gone, folder = str(tmp_path / "dense"), str(tmp_path / "pruned")
+    shutil.copytree(classifier_run.run_dir, gone)
+    stopped(run_dir=gone, train_split="train[:25%]")
+    shutil.rmtree(gone)
+    resumed = run_command("prune-classifier", resume=True, output_dir=folder)
+    assert resumed["pruning"]["accuracy"] == {"retrained": resumed["report"].top_1}
 
 
 def test_a_classifier_is_not_resumed_as_a_pruning(prune, classifier_run):

@@ -8,6 +8,7 @@ of, so that all that takes a classifier's run takes it. What it has besides is i
 import dataclasses
 import os
 
+from absl import logging
 from tensorflow import keras
 
 from keras_cnns import _arrays, _files, compression, metrics, trainers
@@ -121,9 +122,16 @@ class PruningTask(ClassificationTask):
         _show(rows, accuracy)
 
     def _accuracies(self, run, progress):
-        """Accuracy before pruning, right after it, and trained; none held out: none."""
+        """Accuracy before pruning, right after it, and trained; none held out: none.
+
+        The first two are missing of a pruning that was resumed after its run had gone.
+        """
         if self._held_out is None:
             return {}
+        retrained = progress["report"].top_1
+        if not holds_run(self.options.run_dir):
+            logging.warning("%s is gone: nothing to compare to", self.options.run_dir)
+            return {"retrained": retrained}
         network = self._dense().load("network", self.options.which)
         dense = self._accuracy(network, run)
         if self.options.admm_rounds:
@@ -132,7 +140,6 @@ class PruningTask(ClassificationTask):
         else:
             compression.prune(self._rules(network, run.config))
             projected = self._accuracy(network, run)
-        retrained = progress["report"].top_1
         return {"dense": dense, "projected": projected, "retrained": retrained}
 
     def _accuracy(self, network, run):
