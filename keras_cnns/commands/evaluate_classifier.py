@@ -137,7 +137,10 @@ def _show(report, views, shown, num_models):
     for name, precision, recall, row in zip(
         report.class_names, report.precision, report.recall, report.confusion
     ):
-        print(f"{name:{width}}  {precision:9.4f}  {recall:6.4f}  {row.sum():8d}")
+        print(
+            f"{name:{width}}  {_or_none(precision):>9}  {_or_none(recall):>6}  "
+            f"{row.sum():8d}"
+        )
     print(
         f"{views.name}: {_count(views.num_crops, 'view')} of each of "
         f"{_count(report.num_examples, 'example')}, {_count(num_models, 'model')}; "
@@ -150,6 +153,10 @@ def _show(report, views, shown, num_models):
     if report.top_5 is not None:
         print(_fraction("top-5", report.top_5, report.top_5_interval))
     print(f"cross-entropy {report.cross_entropy:.4f}")
+
+
+def _or_none(fraction):
+    return "none" if fraction is None else f"{fraction:.4f}"
 
 
 def _count(number, noun):

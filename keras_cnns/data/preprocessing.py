@@ -184,6 +184,7 @@ CONVENTIONS = {
         "std": (127.5, 127.5, 127.5),
         "crop_ratio": 0.875,
     },
+    "pixels": {"mean": (0.0,) * 3, "std": (1.0,) * 3, "crop_ratio": 0.875},
     "facenet": {  # for cropped faces
         "mean": (127.5, 127.5, 127.5),
         "std": (128.0, 128.0, 128.0),

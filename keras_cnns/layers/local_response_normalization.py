@@ -9,9 +9,10 @@ class LocalResponseNormalization(keras.layers.Layer):
     """Divides each value by a power of the mean square of its neighbour channels.
 
     ``y[c] = x[c] / (bias + alpha / n * sum(x[c - r : c + r + 1] ** 2)) ** beta``, where
-    r is ``depth_radius`` and n = 2 r + 1, whether or not all n channels exist. Papers,
-    Caffe and PyTorch state alpha so; TensorFlow's function of the same name does not
-    divide it by n, and gets ``alpha / n`` here.
+    r is ``depth_radius`` and n = 2 r + 1, whether or not all n channels exist. Caffe
+    and PyTorch divide alpha by n, too. The paper does not, nor does TensorFlow's
+    function of the same name, which gets ``alpha / n``: the paper's alpha of 1e-4 is
+    5e-4 here.
 
     The sums are computed in float32: squares overflow in float16, and the function
     does not support float64.

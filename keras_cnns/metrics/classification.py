@@ -16,12 +16,14 @@ class ClassificationReport:
     Attributes:
         num_examples: number of examples.
         top_1, top_5: fraction of examples whose class is the most probable, or among
-            the five most probable; ``top_5`` is None with five classes or fewer.
+            the five most probable; ``top_5`` is None with five classes or fewer. Of
+            equally probable classes the first count.
         top_1_interval, top_5_interval: Wilson's 95 % intervals of these fractions.
         cross_entropy: mean of ``-log p(right class)``, in nats.
         class_names: names by label.
         confusion: counts ``(true class, predicted class)``.
-        precision, recall: per class; 0 where a class was never predicted or is absent.
+        precision, recall: per class; None where a class was never predicted, or has no
+            examples, so that they are not defined.
     """
 
     num_examples: int
@@ -96,9 +98,7 @@ def report(probabilities, labels, class_names) -> ClassificationReport:
         )
     predicted = probabilities.argmax(axis=1)
     classes = np.arange(len(class_names))
-    precision, recall, _, _ = sk_metrics.precision_recall_fscore_support(
-        labels, predicted, labels=classes, zero_division=0
-    )
+    confusion = sk_metrics.confusion_matrix(labels, predicted, labels=classes)
     of_truth = probabilities[np.arange(len(labels)), labels]
     is_right = predicted == labels
     top_5 = top_5_interval = None
@@ -113,12 +113,18 @@ def report(probabilities, labels, class_names) -> ClassificationReport:
         top_5=top_5,
         cross_entropy=float(-np.log(np.maximum(of_truth, 1e-30)).mean()),
         class_names=tuple(class_names),
-        confusion=sk_metrics.confusion_matrix(labels, predicted, labels=classes),
-        precision=tuple(map(float, precision)),
-        recall=tuple(map(float, recall)),
+        confusion=confusion,
+        precision=_fractions(confusion, confusion.sum(axis=0)),
+        recall=_fractions(confusion, confusion.sum(axis=1)),
         top_1_interval=wilson_interval(int(is_right.sum()), len(labels)),
         top_5_interval=top_5_interval,
     )
+
+
+def _fractions(confusion, totals):
+    """Right ones of each class by its total; None of a class without any."""
+    right = np.diag(confusion)
+    return tuple(int(r) / int(n) if n else None for r, n in zip(right, totals))
 
 
 def evaluate_classifier(network, dataset, class_names) -> ClassificationReport:

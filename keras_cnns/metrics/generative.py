@@ -31,8 +31,9 @@ def inception_score(probabilities, num_splits: int = 1) -> tuple:
     Args:
         probabilities: ``(count, classes)``; rows sum to 1.
         num_splits: number of consecutive parts that are scored, of sizes that differ by
-            one at most. Small parts score lower; images sorted by class need one part,
-            or shuffling first.
+            one at most; part i of n starts at ``i * count // n``, as in the authors'
+            code. Small parts score lower; images sorted by class need one part, or
+            shuffling first.
 
     Returns:
         (mean over the parts, their standard deviation, None for one part).
@@ -57,7 +58,8 @@ def inception_score(probabilities, num_splits: int = 1) -> tuple:
             f"num_splits={num_splits} leaves fewer than two of the "
             f"{len(probabilities)} examples in a part"
         )
-    scores = [_score(part) for part in np.array_split(probabilities, num_splits)]
+    starts = [i * len(probabilities) // num_splits for i in range(num_splits + 1)]
+    scores = [_score(probabilities[a:b]) for a, b in zip(starts, starts[1:])]
     std = float(np.std(scores)) if num_splits > 1 else None
     return float(np.mean(scores)), std
 

@@ -129,6 +129,12 @@ class OptimizerOptions(Options):
         within="(0, inf)",
         needs=_taken("epsilon"),
     )
+    initial_mean_square: float = option(
+        0.0,
+        "what the mean square of rmsprop starts at; 1 in TensorFlow 1",
+        within="[0, inf)",
+        needs=_taken("initial_mean_square"),
+    )
     weight_decay: float = option(
         0.0, f"L2 coefficient; decoupled for {', '.join(_DECOUPLED)}", within="[0, inf)"
     )

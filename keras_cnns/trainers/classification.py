@@ -71,9 +71,15 @@ class ClassificationTrainer(StepwiseTrainer):
 
     def _report(self, labels, logits):
         """Values per example, ``(batch,)``, by name."""
-        own = tf.gather(logits, tf.argmax(labels, -1), axis=-1, batch_dims=1)
-        above = tf.reduce_sum(tf.cast(logits > own[:, tf.newaxis], tf.int32), -1)
-        is_best = tf.argmax(logits, -1) == tf.argmax(labels, -1)
+        truth = tf.argmax(labels, -1)
+        own = tf.gather(logits, truth, axis=-1, batch_dims=1)[:, tf.newaxis]
+        # Of equal logits the first come first, as ``metrics`` has it.
+        is_earlier = (
+            tf.range(logits.shape[-1], dtype=truth.dtype) < truth[:, tf.newaxis]
+        )
+        is_above = (logits > own) | ((logits == own) & is_earlier)
+        above = tf.reduce_sum(tf.cast(is_above, tf.int32), -1)
+        is_best = tf.argmax(logits, -1) == truth
         values = {
             "loss": _cross_entropy(labels, logits),
             "accuracy": tf.cast(is_best, tf.float32),

@@ -2,6 +2,7 @@
 
 import functools
 
+import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import _addons
@@ -10,6 +11,29 @@ from keras_cnns import _addons
 def _plain(kind):
     """A Keras optimizer that leaves its update to TensorFlow, not to XLA."""
     return functools.partial(kind, jit_compile=False)
+
+
+@keras.saving.register_keras_serializable("keras_cnns")
+class RMSprop(keras.optimizers.RMSprop):
+    """Keras' with a mean square that starts at ``initial_mean_square``.
+
+    TensorFlow 1's starts at 1, so that first updates are small.
+    """
+
+    def __init__(self, learning_rate, initial_mean_square=0.0, **options):
+        super().__init__(learning_rate, **options)
+        self.initial_mean_square = initial_mean_square
+
+    def build(self, var_list):
+        is_new = not getattr(self, "_built", False)
+        super().build(var_list)
+        if is_new and self.initial_mean_square:
+            for square in self._velocities:
+                square.assign(tf.fill(square.shape, self.initial_mean_square))
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "initial_mean_square": self.initial_mean_square}
 
 
 def _lookahead(schedule, **values):
@@ -23,7 +47,10 @@ _WITH_DECAY = (*_MOMENTS, "weight_decay")
 # name: (factory, the options that it takes beside the learning rate)
 OPTIMIZERS = {
     "sgd": (_plain(keras.optimizers.SGD), ("momentum", "nesterov")),
-    "rmsprop": (_plain(keras.optimizers.RMSprop), ("momentum", "rho", "epsilon")),
+    "rmsprop": (
+        _plain(RMSprop),
+        ("momentum", "rho", "epsilon", "initial_mean_square"),
+    ),
     "adadelta": (_plain(keras.optimizers.Adadelta), ("rho", "epsilon")),
     "adam": (_plain(keras.optimizers.Adam), _MOMENTS),
     "adamw": (_plain(keras.optimizers.AdamW), _WITH_DECAY),
@@ -46,6 +73,7 @@ def make_optimizer(
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
+    initial_mean_square: float = 0.0,
     weight_decay: float = 0.0,
 ):
     """An optimizer by name.
@@ -54,11 +82,15 @@ def make_optimizer(
         name: ``sgd``, ``rmsprop``, ``adadelta``, ``adam``, ``adamw``, ``lamb``,
             ``rectified_adam`` or ``lookahead`` (around rectified Adam).
         learning_rate: number or schedule.
-        momentum: of ``sgd`` and ``rmsprop``.
+        momentum: of ``sgd`` and ``rmsprop``; it multiplies the last change of weights,
+            as in Caffe, which where the rate drops is larger than PyTorch's.
         nesterov: whether the momentum of ``sgd`` is Nesterov's.
         rho: fraction of the old mean square that ``rmsprop`` and ``adadelta`` keep.
         beta_1, beta_2: fractions of the old mean and mean square that ``adam`` keeps.
-        epsilon: added to the denominator, except for ``sgd``.
+        epsilon: added to the denominator, except for ``sgd``: under the root for
+            ``rmsprop`` and ``adadelta``, beside it for the others, where the mean
+            square is not corrected yet.
+        initial_mean_square: of ``rmsprop``; 1 is TensorFlow 1's.
         weight_decay: used by the optimizers that decay weights themselves.
 
     Raises:
@@ -67,6 +99,7 @@ def make_optimizer(
     values = {
         "momentum": momentum, "nesterov": nesterov, "rho": rho, "beta_1": beta_1,
         "beta_2": beta_2, "epsilon": epsilon, "weight_decay": weight_decay,
+        "initial_mean_square": initial_mean_square,
     }  # fmt: skip
     if weight_decay < 0:
         raise ValueError(f"weight_decay must be >= 0, got {weight_decay!r}")

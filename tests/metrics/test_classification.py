@@ -26,6 +26,21 @@ def test_report_by_hand():
     assert report.to_json()["confusion"] == [[1, 0, 0], [1, 0, 0], [0, 1, 1]]
 
 
+def test_what_is_not_defined_is_none():
+    """The third class is never predicted, the first has no examples."""
+    table = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.3, 0.7, 0.0]])
+    report = metrics.report(table, np.array([1, 1, 2]), tuple("abc"))
+    assert report.precision == (0.0, 0.5, None)
+    assert report.recall == (None, 0.5, 0.0)
+
+
+def test_of_equal_probabilities_the_first_count():
+    """As of the most probable one, and as ``tf.math.top_k`` has it."""
+    labels = np.array([0, 4, 6])
+    report = metrics.report(np.full((3, 7), 1 / 7), labels, tuple("abcdefg"))
+    assert (report.top_1, report.top_5) == (1 / 3, 2 / 3)
+
+
 def test_top_5_against_keras():
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.ones(9), 50).astype(np.float32)

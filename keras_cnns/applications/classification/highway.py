@@ -12,9 +12,10 @@ second paper. Fitnet-like nets A and C (11 and 32 layers) are left out, because 
 of their layers was found.
 
 Deviations: the first kernel of the CIFAR net starts like the others (the authors'
-definition leaves it at deviation 1, by a misspelt parameter), and "Highway B" has as
-many outputs as classes, where the definition has 100 even for CIFAR-10. On maps of an
-odd size the 3x3 poolings round up, where Caffe's have n // 2 rows.
+definition leaves it at deviation 1, by a misspelt parameter). On maps of an odd size
+the 3x3 poolings round up, where Caffe's have n // 2 rows. "Highway B" has as many
+outputs as classes, as the authors' current files have; their first ones had 100 even
+for CIFAR-10.
 """
 
 from tensorflow import keras

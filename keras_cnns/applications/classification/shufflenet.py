@@ -5,12 +5,15 @@ for Mobile Devices", arXiv 1707.01083, tables 1 and 2.
 
 Where a unit strides, its branch comes before its pooled input in the concatenation, as
 in pytorchcv, whose state dicts it reads; the paper leaves the order open. Epsilon 1e-5
-and momentum 0.9 of the batch normalisation are pytorchcv's too. Deviations: none known.
+and momentum 0.9 of the batch normalisation are pytorchcv's too. It reads those of the
+authors' released code, too (``_shufflenet_files.py``), which take values of 0 to 255
+as they are, ``--preprocessing=pixels``. Deviations: none known.
 """
 
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_count, check_counts, check_positive
+from keras_cnns.applications.classification import _shufflenet_files
 from keras_cnns.applications.frame.builder import Design, classification_builder
 from keras_cnns.applications.frame.parts import (
     IMAGENET,
@@ -189,11 +192,12 @@ def _shufflenet(
                 )
         return x
 
+    names = (*_STATE_DICT_NAMES, *_shufflenet_files.state_dict_names(units, groups))
     return Design(
         features,
         default_shape=STEM_SHAPES[stem],
         min_size=(4 if stem == "imagenet" else 1) * 2 ** len(units),
-        state_dict_names=_STATE_DICT_NAMES if stem == "imagenet" else (),
+        state_dict_names=names if stem == "imagenet" else (),
     )
 
 

@@ -16,7 +16,8 @@ The completion network takes images of any size, the discriminator of one size. 
 takes ``[images, patches]``: whoever trains cuts the patches, from the same images.
 
 Deviations: the hole is filled with mid-grey, 0.5, unless ``fill_value`` is given, not
-with that mean colour. The discriminator gives logits, the published one ends in a
+with that mean colour, and images are in [0, 1], where the authors subtract it from
+them, so that holes are 0. The discriminator gives logits, the published one ends in a
 sigmoid. Where a stride of 2 leaves one row of padding too many, TensorFlow puts it at
 the end, Torch at the start. Initial weights, which the authors do not name, are
 Glorot's uniform ones.

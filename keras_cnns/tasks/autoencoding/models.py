@@ -5,6 +5,7 @@ from keras_cnns.runs import PaperModel
 # Half sums of squares, weighted by 1 and 0.2.
 _PUBLIC_CODE = {
     "optimizer": "adam",
+    "epsilon": 1e-8,
     "learning_rate": 1e-4,
     "batch_size": 128,
     "reconstruction_weight": 0.5,

@@ -25,7 +25,8 @@ class ClassificationOptions(TrainingOptions):
     preprocessing: str = option(
         "",
         "dataset (its own mean and standard deviation), torch, caffe, tf, dpn, "
-        "bn_inception or facenet; empty: that of the initial weights, else dataset",
+        "bn_inception, pixels (as they are) or facenet; empty: that of the initial "
+        "weights, else dataset",
     )
     mixup_alpha: float = option(0.0, "alpha of mixup; 0 for none", within="[0, inf)")
     label_smoothing: float = option(

@@ -12,16 +12,18 @@ TRAINERS = {
 # 96 to 128 pixels of 256.
 _RECTANGLES = {"mask_kinds": "rectangle", "rectangle_sides": "0.375,0.5"}
 # fmt: off
+_ADAM = {"optimizer": "adam", "epsilon": 1e-8}
 _PARTIAL_CONVOLUTION = {
-    "mask_kinds": "irregular", "optimizer": "adam", "learning_rate": 2e-4,
+    "mask_kinds": "irregular", **_ADAM, "learning_rate": 2e-4,
     "beta_1": 0.9, "beta_2": 0.999, "batch_size": 6, "valid_weight": 1.0,
     "hole_weight": 6.0, "perceptual_weight": 0.05, "style_weight": 120.0,
     "total_variation_weight": 0.1, "compare_composite": True,
     "second_stage_learning_rate": 5e-5, "second_stage_fraction": 1 / 3,
 }
 _LBAM = {
-    "mask_kinds": "irregular", "optimizer": "adam", "learning_rate": 1e-4,
-    "beta_1": 0.5, "beta_2": 0.9, "discriminator_learning_rate": 1e-5,
+    "mask_kinds": "irregular", **_ADAM, "learning_rate": 1e-4,
+    "beta_1": 0.5, "beta_2": 0.9,
+    "discriminator_learning_rate": 1e-5,
     "discriminator_beta_1": 0.0, "discriminator_steps": 1, "batch_size": 48,
     "epochs": 500, "augmentation": "flip", "valid_weight": 1.0, "hole_weight": 1.0,
     "perceptual_weight": 0.05, "style_weight": 120.0, "total_variation_weight": 0.0,
@@ -33,7 +35,7 @@ _GLOBAL_LOCAL = {
     "completion_fraction": 0.18, "discriminator_alone_fraction": 0.02,
 }
 _CONTEXTUAL_ATTENTION = {
-    **_RECTANGLES, "optimizer": "adam", "learning_rate": 1e-4, "beta_1": 0.5,
+    **_RECTANGLES, **_ADAM, "learning_rate": 1e-4, "beta_1": 0.5,
     "beta_2": 0.9, "discriminator_beta_1": 0.5, "discriminator_steps": 5,
     "batch_size": 16, "adversarial_weight": 1e-3, "penalty_weight": 10.0,
     "hole_weight": 1.2, "valid_weight": 1.2, "coarse_weight": 1.2, "discount": 0.9,

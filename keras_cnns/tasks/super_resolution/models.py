@@ -29,6 +29,7 @@ def _of_sums(side, learning_rate, weight_decay=0.0):
 
 
 # fmt: off
+_ADAM = {"optimizer": "adam", "epsilon": 1e-8}
 _SGD = {"optimizer": "sgd", "momentum": 0.9, "loss": "l2"}
 _SRCNN = {
     **_SGD, "image_size": 33, "batch_size": 128, "augmentation": "",
@@ -36,7 +37,7 @@ _SRCNN = {
 }
 _FSRCNN = {**_SGD, "batch_size": 128, "rate_factors": "upsample1_conv/*:0.1"}
 _ESPCN = {
-    "optimizer": "adam", "learning_rate": 1e-3, "loss": "l2", "batch_size": 16,
+    **_ADAM, "learning_rate": 1e-3, "loss": "l2", "batch_size": 16,
     "augmentation": "",
 }
 _VDSR = {
@@ -50,16 +51,16 @@ _DRCN = {
     "augmentation": "",
 }
 _SRDENSENET = {
-    "optimizer": "adam", "learning_rate": 1e-4, "loss": "l2", "image_size": 100,
+    **_ADAM, "learning_rate": 1e-4, "loss": "l2", "image_size": 100,
     "batch_size": 32, "augmentation": "",
 }
 _EDSR = {
-    "optimizer": "adam", "learning_rate": 1e-4, "loss": "l1", "batch_size": 16,
-    "epsilon": 1e-8, "schedule": "step", "boundaries": "0.6667", "decay_rate": 0.5,
+    **_ADAM, "learning_rate": 1e-4, "loss": "l1", "batch_size": 16,
+    "schedule": "step", "boundaries": "0.6667", "decay_rate": 0.5,
 }
 _RDN = {**_EDSR, "schedule": "step", "boundaries": "0.2,0.4,0.6,0.8"}
 _SRRESNET = {
-    "optimizer": "adam", "learning_rate": 1e-4, "loss": "l2", "image_size": 96,
+    **_ADAM, "learning_rate": 1e-4, "loss": "l2", "image_size": 96,
     "batch_size": 16,
 }
 _SRGAN = {
@@ -68,7 +69,7 @@ _SRGAN = {
     "feature_scale": losses.VGG_FEATURE_SCALE,
 }
 _MSRRESNET = {
-    "optimizer": "adam", "learning_rate": 2e-4, "loss": "l1", "batch_size": 16,
+    **_ADAM, "learning_rate": 2e-4, "loss": "l1", "batch_size": 16,
     "beta_2": 0.99, "schedule": "cosine",
 }
 _QUICK = {
