@@ -7,7 +7,13 @@ from keras_cnns.trainers.feature_networks import NUM_STAGES, in_float32
 
 
 def run_features(
-    run_dir: str, *, size=(None, None), layers=(), which="best", value_range="unit"
+    run_dir: str,
+    *,
+    size=(None, None),
+    layers=(),
+    which="best",
+    value_range="unit",
+    standardize=True,
 ) -> FeatureNetwork:
     """The classifier of a training run, at the ends of its first three stages.
 
@@ -20,7 +26,7 @@ def run_features(
         layers: names of other layers, finest first; empty: the registry's, which
             networks of general builders do not have.
         which: ``"best"`` or ``"last"`` epoch.
-        value_range: ``"unit"`` or ``"signed"``.
+        value_range, standardize: as of ``FeatureNetwork``.
 
     Raises:
         ValueError: if the folder holds no such run, or the network does not take that
@@ -36,4 +42,5 @@ def run_features(
             run.config.preprocessing,
             layers,
             value_range,
+            standardize,
         )

@@ -19,21 +19,22 @@ def told_features(options) -> list:
     return given
 
 
-def load_features(options, vgg_features, *, value_range, size):
+def load_features(options, vgg_features, *, size, **given):
     """The feature network of a task's options; None for none.
 
     Args:
         options: with ``feature_weights``, ``feature_run`` and ``feature_layers``.
         vgg_features: function that makes the one of ``feature_weights``.
-        value_range: of the images.
         size: (height, width) of the images.
+        **given: ``value_range`` and others that ``trainers.FeatureNetwork`` takes.
 
     Raises:
         ValueError, OSError: if it cannot be had.
     """
     names = [name.strip() for name in options.feature_layers.split(",")]
     layers = tuple(name for name in names if name)
-    given = {"value_range": value_range, **({"layers": layers} if layers else {})}
+    if layers:
+        given["layers"] = layers
     if options.feature_weights:
         return vgg_features(options.feature_weights, **given)
     if options.feature_run:

@@ -33,6 +33,9 @@ class FeatureNetwork:
             channels and standardisation matter.
         layers: names of the layers whose outputs are taken, finest first.
         value_range: ``"unit"`` or ``"signed"``, of the images that it is given.
+        standardize: whether images become inputs as ``preprocessing`` says; else they
+            are handed on in [0, 1], as LBAM's released code does, in whose features
+            differences are smaller: its loss weights are for these.
 
     Attributes:
         name, value_range: as given.
@@ -45,7 +48,13 @@ class FeatureNetwork:
     """
 
     def __init__(
-        self, name, network, preprocessing: Preprocessing, layers, value_range="unit"
+        self,
+        name,
+        network,
+        preprocessing: Preprocessing,
+        layers,
+        value_range="unit",
+        standardize=True,
     ):
         check_value_range(value_range)
         names = [layer.name for layer in network.layers]
@@ -65,6 +74,10 @@ class FeatureNetwork:
         self.name = name
         self.layers = tuple(layers)
         self.value_range = value_range
+        if not standardize:
+            count = preprocessing.channels
+            plain = {"mean": (0.0,) * count, "std": (255.0,) * count}
+            preprocessing = dataclasses.replace(preprocessing, **plain)
         self._preprocessing = preprocessing
         self._model = keras.Model(network.input, maps, name=f"{network.name}_features")
         self._model.trainable = False
@@ -130,7 +143,9 @@ def weights_checksum(network, described) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def vgg16_features(weights="imagenet", *, value_range="unit") -> FeatureNetwork:
+def vgg16_features(
+    weights="imagenet", *, value_range="unit", standardize=True
+) -> FeatureNetwork:
     """VGG16 of ImageNet, at the ends of its first three stages.
 
     The papers' weights of perceptual and style losses belong to torchvision's file.
@@ -142,14 +157,14 @@ def vgg16_features(weights="imagenet", *, value_range="unit") -> FeatureNetwork:
             downloaded, or the path of such a file, with or without the classifier:
             ``.h5`` as Keras names its layers, or a state dict as torchvision names
             them. Each has its own preprocessing.
-        value_range: ``"unit"`` or ``"signed"``.
+        value_range, standardize: as of ``FeatureNetwork``.
 
     Raises:
         ValueError: if ``weights`` is neither, or the file is of another network.
         OSError: if the download fails.
     """
     stages = applications.stage_ends_of("vgg16")[:NUM_STAGES]
-    return _vgg("vgg16", weights, stages, value_range)
+    return _vgg("vgg16", weights, stages, value_range, standardize)
 
 
 def vgg19_features(
@@ -175,7 +190,7 @@ def vgg19_features(
     return _vgg("vgg19", weights, layers, value_range)
 
 
-def _vgg(model, weights, layers, value_range):
+def _vgg(model, weights, layers, value_range, standardize=True):
     if weights is None:
         raise ValueError(
             "weights=None would compare features of random weights; give 'imagenet', "
@@ -186,7 +201,9 @@ def _vgg(model, weights, layers, value_range):
         convention = applications.model_info(model).preprocessing_of(weights)
         preprocessing = Preprocessing(224, 224, 3, **CONVENTIONS[convention])
         name = f"{model.upper()} of ImageNet, {convention} preprocessing"
-        return FeatureNetwork(name, network, preprocessing, layers, value_range)
+        return FeatureNetwork(
+            name, network, preprocessing, layers, value_range, standardize
+        )
 
 
 @contextlib.contextmanager

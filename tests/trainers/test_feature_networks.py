@@ -48,6 +48,21 @@ def test_vgg16_features_are_those_of_keras(vgg16, policy):
     json.dumps(unit.record())
 
 
+def test_images_can_reach_the_network_as_they_are(vgg16):
+    """As in LBAM's code: [0, 1], in the order of channels of the weights' source."""
+    network, path = vgg16
+    images = _images()
+    maps = keras.Model(network.input, network.get_layer(STAGES[0]).output)
+    expected = maps(images[..., ::-1])  # Keras' file is for BGR
+    for value_range, given in (("unit", images), ("signed", 2 * images - 1)):
+        features = trainers.vgg16_features(
+            path, value_range=value_range, standardize=False
+        )
+        found = features(tf.constant(given))[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert features.checksum != trainers.vgg16_features(path).checksum
+
+
 def test_vgg19_features_are_those_of_keras(tmp_path):
     """SRGAN's layers: convolutions with their ReLU, of grey levels, BGR less means."""
     keras.utils.set_random_seed(4)

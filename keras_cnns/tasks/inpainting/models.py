@@ -27,7 +27,8 @@ _LBAM = {
     "discriminator_beta_1": 0.0, "discriminator_steps": 1, "batch_size": 48,
     "epochs": 500, "augmentation": "flip", "valid_weight": 1.0, "hole_weight": 1.0,
     "perceptual_weight": 0.05, "style_weight": 120.0, "total_variation_weight": 0.0,
-    "compare_composite": False, "adversarial_weight": 0.1, "penalty_weight": 10.0,
+    "compare_composite": False, "standardize_features": False,
+    "adversarial_weight": 0.1, "penalty_weight": 10.0,
 }
 _GLOBAL_LOCAL = {
     **_RECTANGLES, "optimizer": "adadelta", "learning_rate": 1.0, "rho": 0.95,
@@ -63,7 +64,8 @@ MODELS = {
     "lbam": PaperModel(
         {"network": "lbam", "discriminator": "lbam_discriminator"},
         _LBAM,
-        "arXiv 1909.00968, section 4; rates, moments and epochs of its released code; "
+        "arXiv 1909.00968, section 4; rates, moments and epochs of its released code, "
+        "and that VGG16 gets images in [0, 1] without standardisation; "
         "loss weights and batch size are (unverified). The code has 6 for the hole, "
         "0.01 (0.005 in another revision) for features, and compares those of the "
         "composite too; it crops 256 of 350 pixels",

@@ -79,6 +79,11 @@ class InpaintingOptions(TrainingOptions):
     feature_layers: str = option(
         "", "other layers of it, comma-separated, finest first", needs=_FEATURE_RUN
     )
+    standardize_features: bool = option(
+        True,
+        "whether it gets images standardised as it was trained, or else in [0, 1]",
+        needs=_FEATURES,
+    )
     valid_weight: float = _weight(1.0, "differences on valid pixels", _PIXELS)
     hole_weight: float = _weight(6.0, "differences in the hole", _PIXELS)
     perceptual_weight: float = _weight(0.05, "the perceptual loss", _LOSSES)

@@ -34,8 +34,9 @@ class InpaintingTask(Task):
         return load_features(
             self.options,
             trainers.vgg16_features,
-            value_range=images.value_range,
             size=images.shape[:2],
+            value_range=images.value_range,
+            standardize=self.options.standardize_features,
         )
 
     def facts(self):
