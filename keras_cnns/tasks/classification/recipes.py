@@ -160,9 +160,9 @@ RECIPES = {
         ),
         "arXiv 1707.01629, section 4: sqrt(0.1) for DPN-92 and 131 (0.4 for DPN-98), "
         "32 images on each of 40 devices (24 for 131); momentum, weight decay, epochs "
-        "and boundaries are those of resnet_imagenet (unverified); MXNet, which the "
-        "authors used, spares biases and shifts from decay (unverified), and the jitter "
-        "of hue, saturation and lightness is left out",
+        "and boundaries are those of resnet_imagenet (unverified); their MXNet spares "
+        "biases and shifts from decay (unverified), and the jitter of hue, saturation "
+        "and lightness is left out",
     ),
     "shufflenet_imagenet": (
         "shufflenet_g3", dict(
