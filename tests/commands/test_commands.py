@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import pathlib
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -228,6 +229,12 @@ def test_help_lists_all_verbs(console, arguments):
     assert code == 0 and errors == ""
     listed = dict(re.findall(r"^  ([\w-]+)  +(.+)$", output, re.MULTILINE))
     assert listed == {verb: text for verb, (text, _) in VERBS.items()}
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "keras_cnns", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and "usage: keras-cnns <verb>" in done.stdout
 
 
 def test_help_of_a_verb_has_its_text_and_all_flags(console):
