@@ -1,17 +1,17 @@
 """Every family's smallest sensible network under the same budget on Fashion-MNIST.
 
     python benchmarks/families.py --speed
-    python benchmarks/families.py --minutes=10
+    python benchmarks/families.py --minutes=10 --seeds=3
 
 The first command, to be run on a quiet machine, measures each network's speed over half
 a minute of training steps, after a warm-up. The second trains each one by
 ``apps/train_classifier.py``, in a process of its own, for as many whole epochs as fit
 into the budget at that speed, with evaluation after each epoch, without start-up and
-tracing. Both write ``docs/fashion_mnist.json``, one entry per family, from which
-``docs/models.md`` quotes.
+tracing, once for each seed. Both write ``docs/fashion_mnist.json``, one entry per
+family, with the mean accuracy over seeds, its sample standard deviation and all values;
+``docs/models.md`` quotes from it.
 """
 
-import csv
 import json
 import os
 import subprocess
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import _seeds
 import numpy as np
 from absl import app, flags
 
@@ -29,7 +30,6 @@ import tensorflow as tf  # isort: skip
 from keras_cnns import _files, applications, inference, trainers
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_APP = os.path.join(_ROOT, "apps", "train_classifier.py")
 _RESULTS = os.path.join(_ROOT, "docs", "fashion_mnist.json")
 _TRAINED, _TESTED = 60_000, 10_000
 _SPEED_SECONDS = 30
@@ -154,6 +154,7 @@ FAMILIES = {
 
 _FAMILIES = flags.DEFINE_list("families", list(FAMILIES), "which ones")
 _MINUTES = flags.DEFINE_float("minutes", 10, "budget of each network", lower_bound=0.1)
+_SEEDS = flags.DEFINE_integer("seeds", 1, "trainings of each network", lower_bound=1)
 _SPEED = flags.DEFINE_boolean("speed", False, "measure speeds instead of training")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "where prepared data sets are")
 
@@ -184,7 +185,7 @@ def images_per_second(model, builder_args, values) -> float:
 
 
 def train(family, speed, minutes, data_dir) -> dict:
-    """Trains one family for as many epochs as its speed allows; returns its results."""
+    """Trains a family with each seed for as many epochs as its speed allows."""
     model, builder_args, own = FAMILIES[family]
     values = {**_COMMON, **own}
     seconds_per_epoch = (_TRAINED + _EVALUATION_FRACTION * _TESTED) / speed
@@ -192,23 +193,21 @@ def train(family, speed, minutes, data_dir) -> dict:
     values["epochs"] = max(1, int(60 * minutes / seconds_per_epoch + 0.05))
     values.update(model=model, builder_args=json.dumps(builder_args))
     place = {"data_dir": data_dir} if data_dir else {}
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = {**values, **place, "run_dir": folder}
-        command = [f"--{name}={value}" for name, value in arguments.items()]
-        started = time.perf_counter()
-        subprocess.run([sys.executable, _APP, *command], check=True)
-        total = time.perf_counter() - started
-        network, _ = inference.load_classifier(folder, "last")
-        with open(os.path.join(folder, "metrics.csv"), encoding="utf-8") as file:
-            *_, last = csv.DictReader(file)
+    accuracies, started = [], time.perf_counter()
+    for seed in range(_SEEDS.value):
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = {**values, **place, "seed": seed, "run_dir": folder}
+            _seeds.run_app("train_classifier", arguments, check=True)
+            network, _ = inference.load_classifier(folder, "last")
+            accuracies.append(float(_seeds.last_epoch(folder)["val_accuracy"]))
     return {
         "model": model,
         "flags": values,
-        "accuracy": float(last["val_accuracy"]),
+        **_seeds.over_seeds("accuracy", accuracies),
         "params": sum(int(tf.size(w)) for w in network.trainable_weights),
         "macs": applications.count_macs(network),
         "epochs": values["epochs"],
-        "total_seconds": round(total, 1),
+        "total_seconds": round(time.perf_counter() - started, 1),
         "cpus": os.cpu_count(),
         "date": time.strftime("%Y-%m-%d"),
     }
@@ -219,8 +218,9 @@ def main(_):
     unknown = set(_FAMILIES.value) - set(FAMILIES)
     if unknown:
         raise app.UsageError(f"unknown {sorted(unknown)}; there are {list(FAMILIES)}")
-    if _SPEED.value and (_MINUTES.present or _DATA_DIR.present):
-        raise app.UsageError("--speed takes neither --minutes nor --data_dir")
+    idle = [flag.name for flag in (_MINUTES, _SEEDS, _DATA_DIR) if flag.present]
+    if _SPEED.value and idle:
+        raise app.UsageError(f"--{idle[0]} has no effect with --speed")
     for family in _FAMILIES.value:
         results = _stored()
         entry = results.setdefault(family, {})
