@@ -28,7 +28,7 @@ from absl import app, flags
 from keras_cnns import _files, data, inference, inspection, metrics
 
 _FULLY_CONNECTED = {"learning_rate": 0.01, "schedule": "constant", "weight_decay": 0.0}
-_CONVOLUTIONAL = {"learning_rate": 0.1, "schedule": "cosine", "image_size": 16}
+_CONVOLUTIONAL = {"learning_rate": 0.1, "schedule": "cosine"}
 _HIGHWAY = {"transform_gate_bias": -4}
 _PLAIN = {"plain": True}
 _RESNET = {
@@ -69,6 +69,10 @@ COMPARISONS = {
 
 _COMPARISONS = flags.DEFINE_list("comparisons", list(COMPARISONS), "which ones")
 _SPLIT = flags.DEFINE_string("train_split", "train[:20000]", "what is trained on")
+_TEST_SPLIT = flags.DEFINE_string("test_split", "test", "what is tested on")
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 16, "height and width, of convolutional networks", lower_bound=1
+)
 _EPOCHS = flags.DEFINE_integer("epochs", 4, "epochs of every row", lower_bound=1)
 _SEEDS = flags.DEFINE_integer("seeds", 1, "runs of every row", lower_bound=1)
 _STATISTICS = flags.DEFINE_integer(
@@ -118,7 +122,7 @@ def remeasured_accuracy(run_dir) -> float:
     batches = [images for images, _ in load(f"train[:{_STATISTICS.value}]")]
     network = inspection.remeasure_batch_norm(network, batches)
     names = run.config.class_names
-    return metrics.evaluate_classifier(network, load("test"), names).top_1
+    return metrics.evaluate_classifier(network, load(_TEST_SPLIT.value), names).top_1
 
 
 def measure(model, builder_args, values) -> dict:
@@ -159,9 +163,15 @@ def main(_):
             f"--statistics_images={_STATISTICS.value}: the networks of highway have no "
             "batch normalisation; name the other --comparisons"
         )
+    if _IMAGE_SIZE.present and _COMPARISONS.value == ["highway"]:
+        raise app.UsageError(
+            f"--image_size={_IMAGE_SIZE.value} has no effect on the networks of "
+            "highway, which take 28x28"
+        )
     common = {
         "dataset": "fashion_mnist",
         "train_split": _SPLIT.value,
+        "validation_split": _TEST_SPLIT.value,
         "epochs": _EPOCHS.value,
         "batch_size": _BATCH.value,
     }
@@ -174,7 +184,10 @@ def main(_):
     )
     for comparison in _COMPARISONS.value:
         for label, model, builder_args, own in COMPARISONS[comparison]:
-            row = measure(model, builder_args, {**common, **own})
+            values = {**common, **own}
+            if comparison != "highway":
+                values["image_size"] = _IMAGE_SIZE.value
+            row = measure(model, builder_args, values)
             print(f"{label:32} {show(row)}", flush=True)
             table.append({"comparison": comparison, "network": label, **row})
             if _JSON.value:
