@@ -51,9 +51,7 @@ _CLASSIFIER = {
 }
 
 _SEEDS = flags.DEFINE_integer("seeds", 3, "refiners and classifiers", lower_bound=1)
-_EPOCHS = flags.DEFINE_integer(
-    "epochs", 10, "of the refiners, in passes over its images", lower_bound=4
-)
+_EPOCHS = flags.DEFINE_integer("epochs", 10, "of the refiners", lower_bound=1)
 _CLASSIFIER_EPOCHS = flags.DEFINE_integer(
     "classifier_epochs", 5, "of the classifiers", lower_bound=1
 )
@@ -99,6 +97,7 @@ def accuracy_on_scanned(images, folder, seed) -> float:
 
 def main(_):
     found = {"rendered": [], "refined": [], "gain": []}
+    table = {"epochs": _EPOCHS.value, "classifier_epochs": _CLASSIFIER_EPOCHS.value}
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         rendered = os.path.join(folder, "rendered")
@@ -113,18 +112,14 @@ def main(_):
                 run_dir = os.path.join(folder, f"on_{name}_{seed}")
                 found[name].append(accuracy_on_scanned(images, run_dir, seed))
             found["gain"].append(found["refined"][-1] - found["rendered"][-1])
-            latest = [f"{name} {values[-1]:.2%}" for name, values in found.items()]
-            print(f"seed {seed}: {', '.join(latest)}", flush=True)
-    table = {
-        "epochs": _EPOCHS.value,
-        "classifier_epochs": _CLASSIFIER_EPOCHS.value,
-        "seconds": round(time.perf_counter() - started, 1),
-    }
-    for name, values in found.items():
-        table.update(_seeds.over_seeds(name, values))
+            for name, values in found.items():
+                table.update(_seeds.over_seeds(name, values))
+                print(f"seed {seed}: {name:9} {values[-1]:.2%}", flush=True)
+            table["seconds"] = round(time.perf_counter() - started, 1)
+            if _JSON.value:
+                _files.write_json(_JSON.value, table, indent=1)
+    for name in found:
         print(f"{name:9} {_seeds.shown(table, name)}")
-    if _JSON.value:
-        _files.write_json(_JSON.value, table, indent=1)
 
 
 if __name__ == "__main__":
