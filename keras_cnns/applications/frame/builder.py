@@ -42,6 +42,9 @@ _STANDARD_TEXT = """\
 Returns:
     A ``keras.Model`` from images to ``(batch, classes)`` float32, or without the
     classifier to maps ``(batch, height, width, channels)`` or pooled vectors."""
+_WEIGHTS_TEXT = """\
+    weights: None (random), or the path of an ``.h5`` file or of a PyTorch state dict
+        (``.safetensors``, ``.pth``, ``.pt``, ``.bin``, ``.tar``)."""
 _RAISES_TEXT = """
 
 Raises:
@@ -153,7 +156,7 @@ def _documentation(design):
     return f"{text.rstrip()}\n{_STANDARD_TEXT}{_RAISES_TEXT}\n"
 
 
-def network_builder(build=None, *, free=()) -> Callable:
+def network_builder(build=None, *, free=(), state_dict_names=None) -> Callable:
     """Decorator of the general builders of networks that are no classifiers.
 
     The builder's docstring gets the text of its last argument, ``name``, and of what
@@ -162,9 +165,17 @@ def network_builder(build=None, *, free=()) -> Callable:
     Args:
         build: function of the architecture's arguments and ``name`` to a network.
         free: names of the arguments that variants leave to their callers.
+        state_dict_names: where PyTorch state dicts are read, function of the network to
+            the names of their modules, as ``weight_files.load`` takes them; the builder
+            then takes ``weights``, too.
     """
     if build is None:
-        return functools.partial(network_builder, free=free)
+        return functools.partial(
+            network_builder, free=free, state_dict_names=state_dict_names
+        )
+    if state_dict_names is not None:
+        build = _with_weights(build, state_dict_names)
+        free = (*free, "weights")
     arguments, returns, text = inspect.getdoc(build).partition("\n\nReturns:")
     build.__doc__ = f"{arguments}\n    name: model name.{returns}{text}{_RAISES_TEXT}"
     build.architecture = {
@@ -173,6 +184,30 @@ def network_builder(build=None, *, free=()) -> Callable:
         if p.name not in ("name", *free)
     }
     return build
+
+
+def _with_weights(build, state_dict_names):
+    """The builder with the argument ``weights`` before its last one, ``name``."""
+    *own, name = inspect.signature(build).parameters.values()
+    weights = inspect.Parameter("weights", name.kind, default=None)
+    signature = inspect.Signature([*own, weights, name])
+
+    @functools.wraps(build)
+    def builder(*args, **kwargs):
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        weights = given.arguments.pop("weights")
+        public_files.check(weights, {})
+        network = build(**given.arguments)
+        if weights is not None:
+            names = state_dict_names(network)
+            weight_files.load(network, weights, adapt=False, state_dict_names=names)
+        return network
+
+    builder.__signature__ = signature
+    arguments, returns, text = inspect.getdoc(build).partition("\n\nReturns:")
+    builder.__doc__ = f"{arguments}\n{_WEIGHTS_TEXT}{returns}{text}"
+    return builder
 
 
 def named_constructor_doc(builder, function_name, paper, parameters) -> str:

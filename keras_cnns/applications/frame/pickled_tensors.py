@@ -64,7 +64,8 @@ def read(path: str) -> dict:
     Args:
         path: of the file; what checkpoints hold beside a ``state_dict``,
             ``model_state_dict`` or ``model``, or BasicSR's averaged ``params_ema`` or
-            else ``params``, is left out.
+            else ``params``, is left out. A state dict that stands alone may have any
+            key, as ``netG_state_dict``.
 
     Raises:
         Exception: whatever a damaged file leads to; a ValueError if it holds anything
@@ -76,6 +77,9 @@ def read(path: str) -> dict:
     for key in _HOLDERS:
         if isinstance(stored, dict) and isinstance(stored.get(key), dict):
             stored = stored[key]
+    if isinstance(stored, dict) and len(stored) == 1:
+        (only,) = stored.values()
+        stored = only if isinstance(only, dict) else stored
     if not isinstance(stored, dict):
         raise ValueError(f"it holds a {type(stored).__name__}, not tensors by name")
     strangers = [k for k, v in stored.items() if not isinstance(v, _Tensor)]

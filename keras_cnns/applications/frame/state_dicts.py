@@ -20,7 +20,7 @@ from keras_cnns._files import reading
 from keras_cnns.applications.frame import pickled_tensors
 from keras_cnns.applications.frame.stored_arrays import check_arrays
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 # A module's tensors, in the order of a Keras layer's weights.
 _TENSORS = ("weight", "bias", "running_mean", "running_var")
 _COUNTER = r"(^|\.)num_batches_tracked$"  # of batch normalisation; Keras has none
@@ -32,12 +32,13 @@ def is_state_dict(path: str) -> bool:
     return path.endswith(SUFFIXES)
 
 
-def read(path: str, names: tuple) -> tuple:
+def read(path: str, names) -> tuple:
     """Arrays of a state dict under layer names, kernels in Keras' order of axes.
 
     Args:
-        path: ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file.
-        names: rules from module names to layer names.
+        path: ``.safetensors``, ``.pth``, ``.pt``, ``.bin`` or ``.tar`` file.
+        names: rules from module names to layer names, or, where names alone do not
+            tell, a function to them from the file's tensors by module and name.
 
     Returns:
         Lists of arrays by layer name, in the order of ``layer.weights``: kernel, bias;
@@ -54,6 +55,7 @@ def read(path: str, names: tuple) -> tuple:
             modules.setdefault(module, {})[tensor] = array
         else:
             raise ValueError(f"{path}: unknown tensor {key!r}")
+    names = names(modules) if callable(names) else names
     layers, origins, strangers = {}, {}, []
     for module, tensors in modules.items():
         fitting = [rule for rule in names if re.fullmatch(rule[0], module)]

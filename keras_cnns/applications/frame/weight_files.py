@@ -44,14 +44,15 @@ def load(
     Args:
         model: the network; changed in place, and only if everything fits.
         path: ``.h5`` file, or PyTorch state dict (``.safetensors``, ``.pth``, ``.pt``,
-            ``.bin``).
+            ``.bin``, ``.tar``).
         adapt: whether the classifier may stay fresh and the first kernel be adapted;
             False wants the very network that the file was written from.
         class_names: names of the file's classes and of the network's, two sequences;
             classifiers keep the classes of equal names, the others stay fresh. None:
             they keep all classes by position if their number is equal, else none.
         state_dict_names: the family's rules from module names of PyTorch state dicts
-            to layer names; a builder called with ``weights=`` passes its own.
+            to layer names, or a function to them (``state_dicts``); a builder called
+            with ``weights=`` passes its own.
         state_dict_hint: what to use where the network reads no such files.
         keras_names: rules from the layer names of other people's ``.h5`` files to the
             network's, pairs as of ``state_dicts``; other names stay as they are.
@@ -221,7 +222,9 @@ def _match(stored, targets, heads, path, free, origins) -> dict:
         renamed = {
             k: v
             for k, v in renamed.items()
-            if k not in (*_OLD_HEAD_NAMES, *_BEFORE_HEAD) and not k.endswith(HEAD_NAME)
+            if k in targets
+            or k not in (*_OLD_HEAD_NAMES, *_BEFORE_HEAD)
+            and not k.endswith(HEAD_NAME)
         }
     left_out = [n for n in renamed if n.startswith("aux") and n not in targets]
     if left_out:

@@ -16,6 +16,9 @@ of batch normalisation from N(1, 0.02).
   without gain and shift.
 - 128: the paper has none. It is the 64 form with one more stage of half the width at
   the image's side.
+- torch, 64 and 128: the layers of PyTorch's example, 4x4 kernels and half the width;
+  100 normal latents. WGAN's networks are these. Files of the example and of WGAN's code
+  are read by all networks of such kernels (``_torch_names.py``).
 
 Deviations: the discriminator gives logits, the authors' ends in a sigmoid. After the
 generator's dense layers, the authors normalise every unit of the first map, here it is
@@ -52,9 +55,13 @@ from keras_cnns.applications.generative._parts import (
     variants_of,
     with_labels,
 )
+from keras_cnns.applications.generative._torch_names import (
+    discriminator_names,
+    generator_names,
+)
 
 
-@network_builder(free=("batch_norm_momentum",))
+@network_builder(free=("batch_norm_momentum",), state_dict_names=generator_names)
 def DCGANGenerator(
     filters=(1024, 512, 256, 128),
     image_shape=(64, 64, 3),
@@ -116,7 +123,7 @@ def DCGANGenerator(
     return keras.Model(inputs, output_images(x, output_activation), name=name)
 
 
-@network_builder(free=("batch_norm_momentum",))
+@network_builder(free=("batch_norm_momentum",), state_dict_names=discriminator_names)
 def DCGANDiscriminator(
     filters=(128, 256, 512, 1024),
     image_shape=(64, 64, 3),
@@ -188,6 +195,8 @@ _MNIST = {
 }
 _128 = {"image_shape": (128, 128, 3)}
 _NOT_IN_PAPER = "not in the paper: its 64 form with one more stage"
+_TORCH = {"kernel_size": 4}
+_OF_TORCH = {"paper": "PyTorch's DCGAN example, after arXiv 1511.06434"}
 # Parameters: kernels, then gains and shifts; macs: kernels times the places of the
 # smaller map: 1,638,400 or 16,384 + 3*209,715,200 + 9,830,400.
 # fmt: off
@@ -254,6 +263,30 @@ _VARIANTS = {  # name, builder, arguments but its defaults, params, further fiel
         # 25*(3*64 + 64*128 + 128*256 + 256*512 + 512*1024) + 16384 + 2*1920
         17_433_024, {"stage_ends": discriminator_ends(5), "note": _NOT_IN_PAPER},
     ),
+    "DCGAN64TorchGenerator": (
+        "dcgan64_torch_generator", DCGANGenerator,
+        {**_TORCH, "filters": (512, 256, 128, 64)},
+        3_576_704,  # 100*8192 + 16*(512*256 + 256*128 + 128*64 + 64*3) + 2*960
+        {"stage_ends": generator_ends(4), **_OF_TORCH},
+    ),
+    "DCGAN64TorchDiscriminator": (
+        "dcgan64_torch_discriminator", DCGANDiscriminator,
+        {**_TORCH, "filters": (64, 128, 256, 512)},
+        2_765_568,  # 16*(3*64 + 64*128 + 128*256 + 256*512) + 8192 + 2*896
+        {"stage_ends": discriminator_ends(4), **_OF_TORCH},
+    ),
+    "DCGAN128TorchGenerator": (
+        "dcgan128_torch_generator", DCGANGenerator,
+        {**_TORCH, **_128, "filters": (1024, 512, 256, 128, 64)},
+        # 100*16384 + 16*(1024*512 + 512*256 + 256*128 + 128*64 + 64*3) + 2*1984
+        12_786_560, {"stage_ends": generator_ends(5), **_OF_TORCH},
+    ),
+    "DCGAN128TorchDiscriminator": (
+        "dcgan128_torch_discriminator", DCGANDiscriminator,
+        {**_TORCH, **_128, "filters": (64, 128, 256, 512, 1024)},
+        # 16*(3*64 + 64*128 + 128*256 + 256*512 + 512*1024) + 16384 + 2*1920
+        11_164_416, {"stage_ends": discriminator_ends(5), **_OF_TORCH},
+    ),
 }
 # fmt: on
 _variant = variants_of(
@@ -270,5 +303,9 @@ DCGAN28Generator = _variant("DCGAN28Generator")
 DCGAN28Discriminator = _variant("DCGAN28Discriminator")
 DCGAN128Generator = _variant("DCGAN128Generator")
 DCGAN128Discriminator = _variant("DCGAN128Discriminator")
+DCGAN64TorchGenerator = _variant("DCGAN64TorchGenerator")
+DCGAN64TorchDiscriminator = _variant("DCGAN64TorchDiscriminator")
+DCGAN128TorchGenerator = _variant("DCGAN128TorchGenerator")
+DCGAN128TorchDiscriminator = _variant("DCGAN128TorchDiscriminator")
 
 __all__ = ["DCGANGenerator", "DCGANDiscriminator", *_VARIANTS]

@@ -12,6 +12,9 @@ width, which the paper describes, takes 64 filters in all stages, as Gulrajani's
 for WGAN-GP has it. Their dense critic has 64 units where none are asked for; it has
 512 here, as the generator. Gains and running statistics of batch normalisation are
 clipped, or not, by whoever trains.
+
+Their files are read, and those of PyTorch's DCGAN example, whose layers are the same
+(``_torch_names.py``).
 """
 
 from tensorflow import keras
@@ -30,12 +33,17 @@ from keras_cnns.applications.generative._parts import (
     uniform,
     variants_of,
 )
+from keras_cnns.applications.generative._torch_names import (
+    dense_names,
+    discriminator_names,
+    generator_names,
+)
 from keras_cnns.applications.generative.dcgan import DCGANDiscriminator, DCGANGenerator
 
 _KERNEL_SIZE = 4
 
 
-@network_builder(free=("batch_norm_momentum",))
+@network_builder(free=("batch_norm_momentum",), state_dict_names=generator_names)
 def WGANGenerator(
     filters=(512, 256, 128, 64),
     image_shape=(64, 64, 3),
@@ -68,7 +76,7 @@ def WGANGenerator(
     )
 
 
-@network_builder(free=("batch_norm_momentum",))
+@network_builder(free=("batch_norm_momentum",), state_dict_names=discriminator_names)
 def WGANCritic(
     filters=(64, 128, 256, 512),
     image_shape=(64, 64, 3),
@@ -110,7 +118,7 @@ def _relu_layers(x, units):
     return x
 
 
-@network_builder
+@network_builder(state_dict_names=dense_names)
 def WGANMLPGenerator(
     units=(512, 512, 512),
     image_shape=(64, 64, 3),
@@ -138,7 +146,7 @@ def WGANMLPGenerator(
     )
 
 
-@network_builder
+@network_builder(state_dict_names=dense_names)
 def WGANMLPCritic(
     units=(512, 512, 512), image_shape=(64, 64, 3), name="wgan_mlp_critic"
 ):

@@ -58,6 +58,9 @@ _DCGAN_SOURCE = (
     "and its 100 further epochs of decaying rate for MNIST"
 )
 _SVHN_SOURCE = "the authors' code for SVHN, by the name of its saved model"
+_TORCH_SOURCE = (
+    "PyTorch's tutorial on DCGAN; its network for 128x128 is a wider one of 64x64"
+)
 _WGAN_SOURCE = (
     "arXiv 1701.07875, algorithm 1; rho is PyTorch's default, epsilon stands in for "
     "its 1e-8 beside the root; the code's --critic_warm_up is off"
@@ -113,6 +116,8 @@ MODELS = {
     "dcgan32_imagenet": _dcgan("dcgan32_imagenet"),
     "dcgan64": _dcgan("dcgan64"),
     "dcgan128": _dcgan("dcgan128", source="not in the paper; as dcgan64"),
+    "dcgan64_torch": _dcgan("dcgan64_torch", "normal", _TORCH_SOURCE),
+    "dcgan128_torch": _dcgan("dcgan128_torch", "normal", _TORCH_SOURCE),
     "wgan64": _wgan("wgan64"),
     "wgan64_constant": _wgan("wgan64_constant"),
     "wgan64_mlp": _wgan("wgan64_mlp"),
