@@ -2,13 +2,15 @@
 
     inpaint --input=image.png --mask=mask.png --output=filled.png
     inpaint --input=images --mask=masks --output=filled --method=runs/lbam
+    inpaint --input=image.png --mask=mask.png --output=filled.png \\
+        --method=lbam:LBAM_Places10Classes.pth
 
 ``--mask`` is an image of the same size whose white pixels are holes. A folder of
 images takes a folder of masks of the same names (extensions may differ), or one mask
-for all. ``--method`` is mean, nearest, biharmonic, criminisi, patch_match, or the
-folder of an inpainting run; all take images of any size and keep valid pixels
-unchanged. An ``--output`` that ends in ``.png`` is a file, any other a folder that gets
-``<name>.png``.
+for all. ``--method`` is mean, nearest, biharmonic, criminisi, patch_match, the folder
+of an inpainting run, or a network and the file of its weights; all take images of any
+size and keep valid pixels unchanged. An ``--output`` that ends in ``.png`` is a file,
+any other a folder that gets ``<name>.png``.
 
 For an image of 256x256 with a hole of a quarter, patch_match takes about three seconds
 of one core, criminisi two, the others less than one. Images that cannot be filled are
@@ -29,9 +31,10 @@ from keras_cnns.commands.groups import (
     png_targets,
     write_pictures,
 )
-from keras_cnns.runs import any_of, changed, option, required
+from keras_cnns.runs import any_of, changed, holds_run, option, required
 
 _OF_RUNS = any_of("is_run", shown="method", hint="the folder of a run")
+_OF_NETWORKS = any_of("is_network", shown="method", hint="a network")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +48,8 @@ class OPTIONS(Seeded):
     output: Optional[str] = required("PNG file to write, or a folder")
     method: str = option(
         "patch_match",
-        "mean, nearest, biharmonic, criminisi, patch_match, or an inpainting run",
+        "mean, nearest, biharmonic, criminisi, patch_match, an inpainting run, or "
+        "name:file, a network and its weights",
     )
     which: str = changed(Epoch, "which", "last", needs=(_OF_RUNS,))
     tile_size: int = option(
@@ -53,12 +57,13 @@ class OPTIONS(Seeded):
         "height and width of the tiles of large images; 0: 1024, or twice the "
         "training size",
         within="[0, 16384]",
-        needs=_OF_RUNS,
+        needs=_OF_NETWORKS,
     )
 
     @classmethod
     def derive(cls, values):
-        return {"is_run": values["method"] not in exemplar.METHODS}
+        is_network = values["method"] not in exemplar.METHODS
+        return {"is_run": holds_run(values["method"]), "is_network": is_network}
 
 
 def run(options) -> list:

@@ -5,24 +5,44 @@
 writes ``samples/<number>.png`` and, of all of them, ``samples/grid.png``; from a
 conditional generator ``samples/<class>/<number>.png``, of each class in turn or of
 ``--classes``.
+
+    sample-gan --model=dcgan64_torch --weights=netG.pth --output_dir=samples
+
+takes a model of ``train-gan`` and a file of its generator's weights in place of a run.
 """
 
 import dataclasses
 import os
+from typing import Optional
 
 import numpy as np
 
 from keras_cnns import data, figures, inference
-from keras_cnns.commands.groups import Counted, OneRun, Seeded, Written
+from keras_cnns.commands.groups import Counted, Seeded, Written
 from keras_cnns.data.sources import folder_name
-from keras_cnns.runs import changed, option
+from keras_cnns.runs import (
+    RunOptions,
+    TrainingOptions,
+    any_of,
+    changed,
+    find_model,
+    option,
+)
 from keras_cnns.tasks.adversarial import AdversarialOptions
+from keras_cnns.tasks.generation import MODELS
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun, Written, Seeded):
+class OPTIONS(Written, Seeded):
     """What ``sample-gan`` takes."""
 
+    run_dir: Optional[str] = changed(
+        RunOptions, "run_dir", None, writes="", required=False
+    )
+    model: str = changed(TrainingOptions, "model", "", required=False)
+    weights: str = option(
+        "", "weight file of the model's generator", needs=any_of("model")
+    )
     num_images: int = changed(
         Counted, "num_images", 64, help="number of images", within="[1, inf)"
     )
@@ -40,7 +60,7 @@ class OPTIONS(OneRun, Written, Seeded):
 
 def run(options) -> list:
     """Samples and returns the paths of the images."""
-    sampler = inference.Sampler(options.run_dir)
+    sampler = _sampler(options)
     names, labels = sampler.class_names, None
     if sampler.is_conditional:
         chosen = _class_numbers(options.classes, names)
@@ -67,12 +87,26 @@ def run(options) -> list:
     return paths
 
 
+def _sampler(options):
+    """That of the run, or of the model and its file."""
+    if bool(options.run_dir) == bool(options.model):
+        raise ValueError("give either --run_dir or --model with --weights")
+    if options.run_dir:
+        return inference.Sampler(options.run_dir)
+    if not options.weights:
+        raise ValueError(
+            f"--model={options.model} needs --weights: random ones draw noise"
+        )
+    row = find_model(MODELS, options.model)
+    return inference.load_sampler(
+        row.networks["generator"], options.weights, row.details["latents"]
+    )
+
+
 def _class_numbers(classes, names):
     """Numbers of the classes named in a comma-separated list; empty: of all."""
     wanted = [name.strip() for name in classes.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in names]
     if unknown:
-        raise ValueError(
-            f"unknown class {unknown[0]!r}; the run has {', '.join(names)}"
-        )
+        raise ValueError(f"unknown class {unknown[0]!r}; there are {', '.join(names)}")
     return [names.index(name) for name in wanted or names]

@@ -27,13 +27,14 @@ from keras_cnns.inference.features import run_features
 from keras_cnns.inference.inpainters import (
     ExemplarInpainter,
     NetworkInpainter,
+    load_inpainter,
     load_inpainting_network,
     open_inpainter,
 )
 from keras_cnns.inference.inpainting_comparison import Comparison, compare_inpainters
 from keras_cnns.inference.predictor import Predictor, load_predictor
 from keras_cnns.inference.refinement import Refiner, refine_source
-from keras_cnns.inference.sampler import Sampler
+from keras_cnns.inference.sampler import GeneratorSampler, Sampler, load_sampler
 from keras_cnns.inference.self_ensemble import self_ensemble
 from keras_cnns.inference.upscalers import (
     BicubicUpscaler,
@@ -59,6 +60,7 @@ __all__ = [
     "DetectorEvaluation",
     "Embedding",
     "ExemplarInpainter",
+    "GeneratorSampler",
     "NetworkInpainter",
     "NetworkUpscaler",
     "Predictor",
@@ -73,8 +75,10 @@ __all__ = [
     "evaluate_upscaler",
     "inception_embedding",
     "load_classifier",
+    "load_inpainter",
     "load_inpainting_network",
     "load_predictor",
+    "load_sampler",
     "load_upscaler",
     "open_inpainter",
     "open_upscaler",

@@ -12,9 +12,9 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_cnns import _masks, exemplar
+from keras_cnns import _masks, applications, exemplar
 from keras_cnns._graph import size_divisor
-from keras_cnns.data import to_bytes
+from keras_cnns.data import Preprocessing, to_bytes
 from keras_cnns.inference.tiles import paint_tiles
 from keras_cnns.layers import ContextualAttention
 from keras_cnns.runs import read_run
@@ -86,26 +86,24 @@ class NetworkInpainter:
     ones.
 
     Args:
-        run_dir: folder of a run of ``inpainting``, or its ``Run``.
-        which: weights of the ``"best"`` or the ``"last"`` epoch.
+        network: of images and masks of any size; of several outputs the first counts.
+        preprocessing: ``Preprocessing`` of the images, with the training size.
+        protocol: where it comes from, as JSON values.
         tile_size: height and width of tiles, a multiple of ``size_divisor``. 0: 1024,
             or twice the training size where that is more or the network has attention.
 
     Attributes:
         image_shape: (height, width, channels) that it was trained with.
-        protocol: its run, epoch and model, as JSON values.
+        protocol: as given.
 
     Raises:
-        ValueError: if the folder holds no such run, or an argument is bad.
+        ValueError: if the tiles' size is bad.
     """
 
-    def __init__(self, run_dir, which: str = "last", tile_size: int = 0):
-        run = read_run(run_dir, "inpainting")
-        network = load_inpainting_network(run, which, size=(None, None))
-        self.image_shape = run.config.preprocessing.shape
-        model = run.options["model"]
-        self.protocol = {"run": run.folder, "which": which, "model": model}
-        self._preprocessing = run.config.preprocessing
+    def __init__(self, network, preprocessing, protocol, tile_size: int = 0):
+        self.image_shape = preprocessing.shape
+        self.protocol = protocol
+        self._preprocessing = preprocessing
         self._divisor = size_divisor(network)
         self._tile = self._tile_sides(tile_size, network)
         self._fill = exemplar.image_fill(self._fill_one)
@@ -195,25 +193,66 @@ class NetworkInpainter:
         return tuple(max(largest, size) for size in multiples)
 
 
-def open_inpainter(method: str, which: str = "last", tile_size: int = 0):
-    """The inpainter of a method's name or a run's folder.
+def load_inpainter(run, which: str = "last", tile_size: int = 0) -> NetworkInpainter:
+    """The inpainter of a run.
 
     Args:
-        method: key of ``keras_cnns.exemplar.METHODS``, or the folder of an inpainting
-            run. A folder with the name of a method is given as ``./name``.
-        which, tile_size: of networks, as ``NetworkInpainter`` takes them.
+        run: folder of a run of ``inpainting``, or its ``Run``.
+        which: weights of the ``"best"`` or the ``"last"`` epoch.
+        tile_size: as ``NetworkInpainter`` takes it.
+
+    Raises:
+        ValueError: if the folder holds no such run, or an argument is bad.
+    """
+    run = read_run(run, "inpainting")
+    network = load_inpainting_network(run, which, size=(None, None))
+    protocol = {"run": run.folder, "which": which, "model": run.options["model"]}
+    return NetworkInpainter(network, run.config.preprocessing, protocol, tile_size)
+
+
+def _load_file(name, path, tile_size):
+    """The inpainter of a registered network and the file of its weights."""
+    info = applications.model_info(name)
+    shape = (None, None, info.input_shape[2])
+    network = applications.create_with_weights(name, path, image_shape=shape)
+    preprocessing = Preprocessing.for_range(*info.input_shape, info.preprocessing)
+    protocol = {"model": name, "weights": path}
+    return NetworkInpainter(network, preprocessing, protocol, tile_size)
+
+
+def _is_inpainter(name):
+    """Whether a registered network fills images, told by the masks that it takes."""
+    if name not in applications.list_models("inpainting"):
+        return False
+    info = applications.model_info(name)
+    return bool(info.condition_shape) and info.output_shape == info.input_shape
+
+
+def open_inpainter(method: str, which: str = "last", tile_size: int = 0):
+    """The inpainter of a method's name, a run's folder, or a network and its file.
+
+    Args:
+        method: key of ``keras_cnns.exemplar.METHODS``; the folder of an inpainting
+            run; or ``name:file``, a registered network with its weights, such as
+            ``lbam:LBAM_Places10Classes.pth``. A folder with the name of a method is
+            given as ``./name``.
+        which: of runs, as ``load_inpainter`` takes it.
+        tile_size: of networks, as ``NetworkInpainter`` takes it.
 
     Returns:
         ``ExemplarInpainter`` or ``NetworkInpainter``.
 
     Raises:
-        ValueError: if it is neither, or the run cannot be read.
+        ValueError: if it is none of these, or cannot be opened.
     """
     if method in exemplar.METHODS:
         return ExemplarInpainter(method)
     if os.path.isdir(method):
-        return NetworkInpainter(method, which, tile_size)
+        return load_inpainter(method, which, tile_size)
+    name, _, path = method.partition(":")
+    if path and _is_inpainter(name):
+        return _load_file(name, path, tile_size)
     raise ValueError(
         f"unknown method {method!r}: neither one of {', '.join(exemplar.METHODS)} nor "
-        "the folder of an inpainting run"
+        "the folder of an inpainting run, nor a network and its file, as lbam:lbam.pth"
     )

@@ -3,34 +3,30 @@
 import numpy as np
 from tensorflow import keras
 
+from keras_cnns import applications
 from keras_cnns.runs import read_run
 from keras_cnns.trainers import Latents, sample_generator
 
 
-class Sampler:
-    """Draws images from the generator of a run, with its averaged weights.
+class GeneratorSampler:
+    """Draws images from a generator.
 
     Args:
-        run: ``Run`` of the task ``generation``, or its folder.
-
-    Attributes:
-        run: the ``Run``.
         generator: ``keras.Model`` of latents, or of latents and one-hot labels.
-        latents: its ``Latents``.
+        kind: of its latents, as ``Latents`` takes it.
         class_names: tuple of names; of generators without labels those of the data.
         value_range: ``"signed"`` or ``"unit"``, of the images.
 
-    Raises:
-        ValueError: if the folder holds no such run, or its weights cannot be read.
+    Attributes:
+        generator, class_names, value_range: as given.
+        latents: its ``Latents``.
     """
 
-    def __init__(self, run):
-        self.run = read_run(run, "generation")
-        self.generator = self.run.load("generator")
-        size = self.generator.inputs[0].shape[-1]
-        self.latents = Latents(size, self.run.config.details.get("latents"))
-        self.class_names = self.run.config.class_names
-        self.value_range = self.run.config.preprocessing.value_range
+    def __init__(self, generator, kind, class_names=(), value_range="signed"):
+        self.generator = generator
+        self.latents = Latents(generator.inputs[0].shape[-1], kind)
+        self.class_names = class_names
+        self.value_range = value_range
 
     @property
     def is_conditional(self) -> bool:
@@ -55,6 +51,53 @@ class Sampler:
             self.generator, self.latents, count, seed=seed, labels=labels
         )
 
+
+class Sampler(GeneratorSampler):
+    """Draws images from the generator of a run, with its averaged weights.
+
+    Args:
+        run: ``Run`` of the task ``generation``, or its folder.
+
+    Attributes:
+        run: the ``Run``; beside those of ``GeneratorSampler``.
+
+    Raises:
+        ValueError: if the folder holds no such run, or its weights cannot be read.
+    """
+
+    def __init__(self, run):
+        self.run = read_run(run, "generation")
+        config = self.run.config
+        super().__init__(
+            self.run.load("generator"),
+            config.details.get("latents"),
+            config.class_names,
+            config.preprocessing.value_range,
+        )
+
     def load_discriminator(self) -> keras.Model:
         """The trained discriminator or critic."""
         return self.run.load("discriminator")
+
+
+def load_sampler(name: str, path: str, kind: str) -> GeneratorSampler:
+    """The sampler of a generator whose weights stand in a file.
+
+    Args:
+        name: of a generator in the registry.
+        path: of an ``.h5`` file or, where the family reads them, of a PyTorch state
+            dict.
+        kind: of the latents, as ``Latents`` takes it.
+
+    Returns:
+        A ``GeneratorSampler``; classes are named by their numbers.
+
+    Raises:
+        ValueError: if the file is of another network.
+        OSError: if it cannot be read.
+    """
+    generator = applications.create_with_weights(name, path)
+    info = applications.model_info(name)
+    classes = map(str, range(*info.condition_shape)) if info.condition_shape else ()
+    value_range = "unit" if info.preprocessing == "unit" else "signed"
+    return GeneratorSampler(generator, kind, tuple(classes), value_range)

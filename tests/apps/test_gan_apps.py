@@ -10,7 +10,7 @@ from PIL import Image
 from run_states import state_of
 
 import keras_cnns
-from keras_cnns import export, runs
+from keras_cnns import applications, data, export, runs, trainers
 from keras_cnns.commands import run_command
 from keras_cnns.tasks.generation import GenerationOptions, GenerationTask
 
@@ -63,6 +63,30 @@ def test_sample_writes_images_and_a_grid(gan_run, tmp_path):
     Image.open(tmp_path / "grid.png").verify()
     with pytest.raises(ValueError, match="not conditional"):
         run_command("sample-gan", classes="3", **places)
+
+
+def test_sample_takes_a_model_and_its_file(tmp_path):
+    """In place of a run; the same images as of the network that the file is of."""
+    generator = applications.create_model("wgan64_constant_generator")
+    file = str(tmp_path / "generator.h5")
+    applications.save_weights(generator, file)
+    places = {"output_dir": str(tmp_path / "drawn"), "num_images": 3}
+    given = {"model": "wgan64_constant", "weights": file}
+    paths = run_command("sample-gan", seed=4, **given, **places)
+    latents = trainers.Latents(100).draw(3, tf.constant([4, -1], tf.int64))
+    expected = data.to_bytes(generator(latents).numpy(), "signed")
+    np.testing.assert_array_equal(np.stack([*map(data.read_image, paths)]), expected)
+    for wrong, quoted in (
+        ({}, "either --run_dir or --model"),
+        ({"model": "wgan64"}, "--model=wgan64 needs --weights"),
+        ({**given, "run_dir": "runs/wgan"}, "either --run_dir or --model"),
+        ({**given, "model": "wgan65"}, "unknown model 'wgan65'"),
+        ({**given, "model": "wgan64"}, "does not fit"),
+        ({**given, "weights": "nowhere.pth"}, "nowhere.pth"),
+        ({**given, "classes": "3"}, "not conditional"),
+    ):
+        with pytest.raises((ValueError, OSError), match=quoted):
+            run_command("sample-gan", **wrong, **places)
 
 
 def test_evaluate_compares_only_what_compares(

@@ -83,6 +83,9 @@ OTHER_HELP = {
     "train_split": {"study-dcgan": "nothing is trained on it but a linear SVM"},
     "learning_rate": {"study-gan-training": "its rate is constant"},
     "grid_columns": {"sample-gan": "0 is possible: there may be any number of images"},
+    "weights": {
+        "sample-gan": "of one of the model's networks; there are no public ones"
+    },
     "num_images": {
         "evaluate-gan": "of each kind: real ones, further real ones, generated ones",
         "sample-gan": "0 cannot be all, of what is drawn",

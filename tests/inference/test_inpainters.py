@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import exemplar, inference, layers, runs
+from keras_cnns import applications, data, exemplar, inference, layers, runs
 from keras_cnns._graph import size_divisor
 from keras_cnns.inference import tiles
 
@@ -269,6 +269,29 @@ def test_tiles_cover_every_hole(tile):
     painted = tiles.paint_tiles(lambda x, _: x, image, mask, tile, lambda _: None)
     holes = mask[..., 0] == 0
     np.testing.assert_allclose(painted[holes], image[holes], rtol=1e-5)
+
+
+def test_a_network_and_its_file(tmp_path):
+    """Without a run; holes are filled with what the network gives."""
+    name = "contextual_attention"
+    network = applications.create_model(name, image_shape=(16, 16, 3))
+    path = str(tmp_path / "network.h5")
+    applications.save_weights(network, path)
+    image, mask = _scene(16, 16)
+    inpaint = inference.open_inpainter(f"{name}:{path}")
+    assert inpaint.image_shape == (256, 256, 3)
+    masks = mask[np.newaxis].astype(np.float32)
+    refined, _ = network([image[np.newaxis] / np.float32(127.5) - 1, masks])
+    painted = data.to_bytes(refined.numpy(), "signed")[0]
+    filled = inpaint(image, mask).astype(int)
+    assert np.abs(filled - np.where(mask == 1, image, painted)).max() <= 1
+    for method, quoted in (
+        (f"{name}:nowhere.h5", "nowhere.h5"),
+        (f"{name}_local_discriminator:{path}", "unknown method"),
+        (f"lbmm:{path}", "unknown method.*lbam:lbam.pth"),
+    ):
+        with pytest.raises((ValueError, OSError), match=quoted):
+            inference.open_inpainter(method)
 
 
 def test_bad_methods(tmp_path, folder):

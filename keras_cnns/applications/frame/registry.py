@@ -295,5 +295,5 @@ def create_with_weights(name: str, path: str, /, **builder_args) -> keras.Model:
     if "weights" in inspect.signature(info.builder or info.constructor).parameters:
         return create_model(name, weights=path, **builder_args)
     network = create_model(name, **builder_args)
-    weight_files.load(network, path, adapt=False)
+    weight_files.load(network, path, adapt=False, state_dict_names=())
     return network

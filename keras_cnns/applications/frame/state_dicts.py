@@ -21,8 +21,12 @@ from keras_cnns.applications.frame import pickled_tensors
 from keras_cnns.applications.frame.stored_arrays import check_arrays
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
-# A module's tensors, in the order of a Keras layer's weights.
-_TENSORS = ("weight", "bias", "running_mean", "running_var")
+# A module's tensors, in the order of a Keras layer's weights; then those of LBAM's
+# attention maps.
+_TENSORS = (
+    *("weight", "bias", "running_mean", "running_var"),
+    *("a", "mu", "sigma1", "sigma2"),
+)
 _COUNTER = r"(^|\.)num_batches_tracked$"  # of batch normalisation; Keras has none
 _SUM = re.compile(r"\{(\d+)\+(\d+)\}")
 

@@ -22,10 +22,13 @@ Of the released code are also: no batch normalisation (the paper has it in all b
 first and the last layer (unverified)), (tanh + 1) / 2 at the end instead of |tanh|, and
 reverse maps that start from (1.1, 1, 0.5, 0.5) where the paper has (1.1, 2, 1, 1) for
 all (unverified). Masks have as many equal channels as images, three.
+
+The author's PyTorch files are read.
 """
 
 import functools
 
+import numpy as np
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -156,7 +159,44 @@ def _gated_join(skip, x, forward, reverse, name):
     return layers.Concatenate(name=f"{name}_join")([skip, x])
 
 
-@network_builder(free=("mask_learning", "attention", "activation", "batch_norm"))
+def _clipped(arrays):
+    """An attention map's values in their limits; the code clips whenever it runs."""
+    limits = LearnableMaskActivation.LIMITS.values()
+    return [np.clip(value, *ends) for value, ends in zip(arrays, limits)]
+
+
+def _state_dict_names(network):
+    """The code's modules; it counts the way up from the coarsest level on."""
+    levels = sum("attended" in x.name for x in network.layers if "encoder" in x.name)
+    up = [
+        (rf"dc{number}\.{theirs}", f"decoder{levels - number}_{theirs}")
+        for number in range(1, levels)
+        for theirs in ("conv", "bn")
+    ]
+    return (
+        (r"ec(\d+)\.conv\.conv", r"encoder\1_conv"),
+        (r"ec(\d+)\.bn", r"encoder\1_bn"),
+        (r"ec(\d+)\.conv\.maskConv", r"encoder_mask\1_conv"),
+        (
+            r"ec(\d+)\.conv\.activationFuncG_A",
+            r"encoder_mask\1_attention",
+            _clipped,
+        ),
+        (r"reverseConv(\d+)\.reverseMaskConv", r"decoder_mask\1_conv"),
+        (
+            r"reverseConv(\d+)\.activationFuncG_A",
+            r"decoder_mask\1_attention",
+            _clipped,
+        ),
+        *up,
+        (rf"dc{levels}", "decoder0_conv"),
+    )
+
+
+@network_builder(
+    free=("mask_learning", "attention", "activation", "batch_norm"),
+    state_dict_names=_state_dict_names,
+)
 def LearnableAttentionUNet(
     image_shape=(256, 256, 3),
     filters=(64, 128, 256, 512, 512, 512, 512),

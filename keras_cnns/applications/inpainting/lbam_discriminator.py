@@ -5,6 +5,8 @@ Attention Maps", arXiv 1909.00968. Layers are those of the author's code
 (github.com/Vious/LBAM_Pytorch): six 4x4 convolutions of stride 2 in each column, with
 biases and LeakyReLU of 0.2; the two maps side by side under one window of their size.
 
+The author's PyTorch files are read with ``batch_norm=True``.
+
 Deviations: it gives logits, no sigmoids; it has no batch normalisation unless asked
 for, as that couples the samples of a gradient penalty; weights start from N(0, 0.02),
 the code leaves them to PyTorch.
@@ -24,7 +26,20 @@ from keras_cnns.applications.inpainting._parts import (
 )
 
 
-@network_builder(free=("batch_norm",))
+def _state_dict_names(network):
+    """The code's modules, which count a column's layers, activations too."""
+    levels = sum("hole" in x.name for x in network.layers if "lrelu" in x.name)
+    rules = [(r"fusionLayer\.0", "score")]
+    for theirs, ours in (("globalConv", "known"), ("localConv", "hole")):
+        rules.append((rf"{theirs}\.0", f"{ours}1_conv"))
+        for level in range(2, levels + 1):
+            first = 2 + 3 * (level - 2)
+            rules.append((rf"{theirs}\.{first}", f"{ours}{level}_conv"))
+            rules.append((rf"{theirs}\.{first + 1}", f"{ours}{level}_bn"))
+    return rules
+
+
+@network_builder(free=("batch_norm",), state_dict_names=_state_dict_names)
 def TwoColumnDiscriminator(
     image_shape=(256, 256, 3),
     filters=(64, 128, 256, 512, 512, 512),

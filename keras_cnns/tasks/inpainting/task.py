@@ -166,7 +166,7 @@ class InpaintingTask(Task):
     @classmethod
     def inferencer(cls, run, which="last", **options):
         """``inference.NetworkInpainter``."""
-        return inference.NetworkInpainter(run, which, **options)
+        return inference.load_inpainter(run, which, **options)
 
     @classmethod
     def export(cls, run, export_dir, name="", *, which="last", form=export.SAVED_MODEL):

@@ -1,0 +1,242 @@
+"""Files of PyTorch's inpainting networks: layers by name, equal outputs.
+
+The references are the released modules' layers under their names, with torch's
+functions; weights are random and as many as small networks have.
+"""
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from keras_cnns import applications
+
+WIDTHS = (4, 6, 8)
+
+
+def _torch():
+    return pytest.importorskip(
+        "torch", reason="PyTorch is not installed: pip install 'keras-cnns[reference]'"
+    )
+
+
+class Modules:
+    """Random tensors by PyTorch's names, drawn as they are asked for."""
+
+    def __init__(self, scale=0.4):
+        self.state = {}
+        self._scale = scale
+        self._random = np.random.default_rng(0)
+
+    def tensor(self, name, *shape, low=None, high=None):
+        if name not in self.state:
+            if low is None:
+                value = self._scale * self._random.normal(size=shape)
+            else:
+                value = self._random.uniform(low, high, shape)
+            self.state[name] = np.asarray(value, np.float32)
+        return _torch().from_numpy(self.state[name])
+
+    def conv(self, x, filters, name, size=4, strides=2, bias=False, **kwargs):
+        weight = self.tensor(f"{name}.weight", filters, x.shape[1], size, size)
+        offset = self.tensor(f"{name}.bias", filters) if bias else None
+        padding = kwargs.pop("padding", (size - 1) // 2)
+        conv = _torch().nn.functional.conv2d
+        return conv(x, weight, offset, strides, padding, **kwargs)
+
+    def deconv(self, x, filters, name):
+        weight = self.tensor(f"{name}.weight", x.shape[1], filters, 4, 4)
+        return _torch().nn.functional.conv_transpose2d(x, weight, None, 2, 1)
+
+    def norm(self, x, name):
+        channels = x.shape[1]
+        self.state[f"{name}.num_batches_tracked"] = np.array(3, np.int64)
+        return _torch().nn.functional.batch_norm(
+            x,
+            self.tensor(f"{name}.running_mean", channels),
+            self.tensor(f"{name}.running_var", channels, low=0.5, high=1.5),
+            self.tensor(f"{name}.weight", channels, low=0.5, high=1.5),
+            self.tensor(f"{name}.bias", channels),
+        )
+
+    def saved(self, folder):
+        """A file that PyTorch writes."""
+        torch = _torch()
+        path = str(folder / "model.pth")
+        tensors = {k: torch.from_numpy(v) for k, v in self.state.items()}
+        torch.save(tensors, path)
+        return path
+
+
+def _images(size=32):
+    """Images and masks, and the same for PyTorch."""
+    draw = np.random.default_rng(1)
+    images = draw.random((2, size, size, 3)).astype(np.float32)
+    masks = (draw.random((2, size, size, 1)) > 0.4).astype(np.float32)
+    theirs = [
+        _torch().from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
+        for x in (images, masks)
+    ]
+    return images, masks, *theirs
+
+
+def _assert_equal(ours, theirs):
+    """Outputs ``(batch, height, width, channels)`` and PyTorch's."""
+    expected = theirs.numpy()
+    assert expected.std() > 1e-3
+    if expected.ndim == 4:
+        expected = expected.transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5)
+
+
+# LBAM
+
+
+def _attention(modules, x, name):
+    """g_A; values outside of the limits, which the released code clips as it runs."""
+    torch = _torch()
+    drawn = [
+        modules.tensor(f"{name}.{part}", low=low, high=high).clamp(*limits)
+        for part, low, high, limits in (
+            ("a", 0.9, 1.5, (1.01, 6.0)),
+            ("mu", 0.0, 2.0, (0.1, 3.0)),
+            ("sigma1", 0.3, 1.5, (0.5, 2.0)),
+            ("sigma2", 0.5, 2.2, (0.5, 2.0)),
+        )
+    ]
+    a, mu, left, right = drawn
+    squares = (x - mu) ** 2
+    upper = 1 + (a - 1) * torch.exp(-right * squares)
+    return torch.where(x < mu, a * torch.exp(-left * squares), upper)
+
+
+def _lbam(modules, images, mask, batch_norm):
+    torch, leaky = _torch(), _torch().nn.functional.leaky_relu
+    norm = modules.norm if batch_norm else lambda x, name: x
+    count, mask = len(WIDTHS), mask.repeat(1, 3, 1, 1)
+    x, valid, hole = torch.cat([images * mask, mask[:, :1]], 1), mask, 1 - mask
+    skips, gates, back = [], [], []
+    for i, width in enumerate(WIDTHS, start=1):
+        features = modules.conv(valid, width, f"ec{i}.conv.maskConv")
+        gates.append(_attention(modules, features, f"ec{i}.conv.activationFuncG_A"))
+        valid = torch.relu(features) ** 0.8
+        skips.append(modules.conv(x, width, f"ec{i}.conv.conv"))
+        x = skips[-1] * gates[-1]
+        x = leaky(norm(x, f"ec{i}.bn") if i > 1 else x, 0.2)
+    for i, width in enumerate(WIDTHS[:-1], start=1):
+        features = modules.conv(hole, width, f"reverseConv{i}.reverseMaskConv")
+        back.append(_attention(modules, features, f"reverseConv{i}.activationFuncG_A"))
+        hole = torch.relu(features) ** 0.8
+    for i in range(1, count):
+        level = count - i - 1
+        both = torch.cat(
+            [skips[level], modules.deconv(x, WIDTHS[level], f"dc{i}.conv")], 1
+        )
+        both = both * torch.cat([gates[level], back[level]], 1)
+        x = leaky(norm(both, f"dc{i}.bn"), 0.2)
+    return (torch.tanh(modules.deconv(x, 3, f"dc{count}")) + 1) / 2
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_lbam_against_torch(batch_norm, tmp_path):
+    modules = Modules()
+    images, masks, *theirs = _images()
+    expected = _lbam(modules, *theirs, batch_norm)
+    network = applications.create_model(
+        "lbam",
+        image_shape=(None, None, 3),
+        filters=WIDTHS,
+        batch_norm=batch_norm,
+        weights=modules.saved(tmp_path),
+    )
+    _assert_equal(network([images, masks]), expected)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_lbam_discriminator_against_torch(batch_norm, tmp_path):
+    """Without the released code's sigmoid."""
+    modules = Modules()
+    images, masks, x, mask = _images()
+    columns = []
+    for column, seen in (("globalConv", mask), ("localConv", 1 - mask)):
+        features, place = x * seen, 0
+        for level, width in enumerate(WIDTHS):
+            name = f"{column}.{place}"
+            features, place = modules.conv(features, width, name, bias=True), place + 2
+            if level:
+                name = f"{column}.{place - 1}"
+                features = modules.norm(features, name) if batch_norm else features
+                place += 1
+            features = _torch().nn.functional.leaky_relu(features, 0.2)
+        columns.append(features)
+    both = _torch().cat(columns, 1)
+    score = modules.conv(both, 1, "fusionLayer.0", strides=1, padding=0, bias=True)
+    network = applications.create_model(
+        "lbam_discriminator",
+        image_shape=(32, 32, 3),
+        filters=WIDTHS,
+        batch_norm=batch_norm,
+        weights=modules.saved(tmp_path),
+    )
+    _assert_equal(network([images, masks]), score.reshape(2, 1))
+
+
+def _lbam_shapes(levels, widths):
+    """Shapes by name of the released generator."""
+    shapes, seen = {}, (4, *widths)
+    gates = dict.fromkeys(("a", "mu", "sigma1", "sigma2"), ())
+    for i, width in enumerate(widths, start=1):
+        shapes[f"ec{i}.conv.conv.weight"] = (width, seen[i - 1], 4, 4)
+        shapes[f"ec{i}.conv.maskConv.weight"] = (width, seen[i - 1] - (i == 1), 4, 4)
+        shapes |= {f"ec{i}.conv.activationFuncG_A.{k}": v for k, v in gates.items()}
+        if i < levels:
+            name = f"reverseConv{i}"
+            reverse = (width, seen[i - 1] - (i == 1), 4, 4)
+            shapes[f"{name}.reverseMaskConv.weight"] = reverse
+            shapes |= {f"{name}.activationFuncG_A.{k}": v for k, v in gates.items()}
+    for i in range(1, levels):
+        below = widths[levels - i] * (1 if i == 1 else 2)
+        shapes[f"dc{i}.conv.weight"] = (below, widths[levels - i - 1], 4, 4)
+    shapes[f"dc{levels}.weight"] = (2 * widths[0], 3, 4, 4)
+    return shapes
+
+
+def _random_file(shapes, folder):
+    draw = np.random.default_rng(2)
+    tensors = {
+        name: np.asarray(draw.uniform(0.4, 1.6, shape), np.float32)
+        for name, shape in shapes.items()
+    }
+    path = str(folder / "model.safetensors")
+    safetensors.numpy.save_file(tensors, path)
+    return tensors, path
+
+
+def test_layers_of_lbam_by_name(tmp_path):
+    tensors, path = _random_file(_lbam_shapes(3, WIDTHS), tmp_path)
+    network = applications.LearnableAttentionUNet((16, 16, 3), WIDTHS, weights=path)
+    for ours, theirs in {
+        "encoder2_conv": "ec2.conv.conv",
+        "encoder_mask3_conv": "ec3.conv.maskConv",
+        "decoder_mask1_conv": "reverseConv1.reverseMaskConv",
+        "decoder2_conv": "dc1.conv",
+        "decoder1_conv": "dc2.conv",
+        "decoder0_conv": "dc3",
+    }.items():
+        (kernel,) = network.get_layer(ours).get_weights()
+        expected = tensors[f"{theirs}.weight"].transpose(2, 3, 1, 0)
+        np.testing.assert_array_equal(kernel, expected)
+    found = network.get_layer("decoder_mask2_attention").get_weights()
+    parts = ("a", "mu", "sigma1", "sigma2")
+    expected = [tensors[f"reverseConv2.activationFuncG_A.{part}"] for part in parts]
+    low = (1.01, 0.1, 0.5, 0.5)
+    np.testing.assert_allclose(found, np.maximum(expected, low), rtol=1e-6)
+
+
+def test_files_of_other_networks_are_refused(tmp_path):
+    _, path = _random_file(_lbam_shapes(3, WIDTHS), tmp_path)
+    with pytest.raises(ValueError, match="another architecture.*modules dc3"):
+        applications.LearnableAttentionUNet((16, 16, 3), (*WIDTHS, 8), weights=path)
+    with pytest.raises(ValueError, match="global_local reads no PyTorch files"):
+        applications.create_with_weights("global_local", path, image_shape=(64, 64, 3))
+    with pytest.raises(ValueError, match="shapes differ"):
+        applications.LearnableAttentionUNet((16, 16, 3), (4, 6, 9), weights=path)
