@@ -240,3 +240,73 @@ def test_files_of_other_networks_are_refused(tmp_path):
         applications.create_with_weights("global_local", path, image_shape=(64, 64, 3))
     with pytest.raises(ValueError, match="shapes differ"):
         applications.LearnableAttentionUNet((16, 16, 3), (4, 6, 9), weights=path)
+
+
+# Partial convolution
+
+
+def _partial(modules, x, mask, filters, name, size=3, strides=1, bias=False):
+    """The port's layer: the mask's sum over a window and all channels, without N.
+
+    NVIDIA's, where ``modules.layer`` is so: with N, and no further module.
+    """
+    torch, is_port = _torch(), modules.layer == "port"
+    ones = np.ones((filters, x.shape[1], size, size), np.float32)
+    if is_port:
+        modules.state[f"{name}.conv.mask_conv.weight"] = ones
+    conv, padding = torch.nn.functional.conv2d, size // 2
+    total = conv(mask, torch.from_numpy(ones), None, strides, padding)
+    total = total if is_port else total / (size**2 * x.shape[1])
+    name = f"{name}.conv.input_conv" if is_port else f"{name}.conv"
+    y = modules.conv(x * mask, filters, name, size, strides, bias, padding=padding)
+    offset = modules.state.get(f"{name}.bias", np.zeros(filters, np.float32))
+    offset = torch.from_numpy(offset)[:, None, None]
+    holes = total == 0
+    y = (y - offset) / total.masked_fill(holes, 1.0) + offset
+    return y.masked_fill(holes, 0.0), (~holes).float()
+
+
+def _pconv(modules, x, mask):
+    torch = _torch()
+    double = torch.nn.functional.interpolate
+    mask = mask.repeat(1, 3, 1, 1)
+    kept = [(x, mask)]
+    for i, (width, size) in enumerate(zip(WIDTHS, (7, 5, 5)), start=1):
+        x, mask = _partial(modules, x, mask, width, f"enc_{i}", size, 2)
+        x = torch.relu(modules.norm(x, f"enc_{i}.bn") if i > 1 else x)
+        kept.append((x, mask))
+    for i in range(len(WIDTHS), 0, -1):
+        x, mask = (
+            torch.cat([double(y, scale_factor=2), skip], 1)
+            for y, skip in zip((x, mask), kept[i - 1])
+        )
+        width = (3, *WIDTHS)[i - 1]
+        x, mask = _partial(modules, x, mask, width, f"dec_{i}", bias=i == 1)
+        if i > 1:
+            x = torch.nn.functional.leaky_relu(modules.norm(x, f"dec_{i}.bn"), 0.2)
+    return x
+
+
+@pytest.mark.parametrize("layer", ["port", "nvidia"])
+def test_partial_convolution_against_torch(layer, tmp_path):
+    """Standardised colours there, as its scripts feed them; [0, 1] here."""
+    modules = Modules(scale=1.0 if layer == "port" else 0.1)
+    modules.layer = layer
+    images, masks, x, mask = _images()
+    masks[:, 8:20, 8:20] = 0  # holes that the first level does not close
+    mask[:, :, 8:20, 8:20] = 0
+    mean, std = (
+        _torch().tensor(values)[:, None, None]
+        for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
+    expected = _pconv(modules, (x - mean) / std, mask) * std + mean
+    path = modules.saved(tmp_path)
+    network = applications.create_model(
+        "pconv_unet256_torch",
+        image_shape=(None, None, 3),
+        filters=WIDTHS,
+        weights=path,
+    )
+    _assert_equal(network([images, masks]), expected)
+    with pytest.raises(ValueError, match="reads no PyTorch files"):
+        applications.PartialConvUNet((32, 32, 3), WIDTHS, weights=path)

@@ -9,6 +9,12 @@ the first and the last are batch-normalised.
 
 - ``pconv_unet``: 512x512.
 - ``pconv_unet256``: the seven levels of public ports for 256x256.
+- ``pconv_unet256_torch``: of the common PyTorch port, whose files it reads
+  (github.com/naoto0804/pytorch-inpainting-with-partial-conv): strides of 2 pad both
+  ends alike, and colours are standardised within, as ImageNet's are. The port sums all
+  channels' masks and leaves N out, which is put into the kernels; it has no biases but
+  the last one, others that are read are 0. Files of its network with NVIDIA's layer
+  (github.com/NVIDIA/partialconv), which has N, are told by their names.
 - ``masked_unet``: the same table with plain convolutions, which see the masks as one
   more channel of the image; ours, to compare with.
 
@@ -23,12 +29,16 @@ of padding too many, TensorFlow puts it at the end, PyTorch at the start: the ne
 are mirror images.
 """
 
+import math
+
+import numpy as np
 from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import (
     check_choice,
     check_counts,
+    check_flag,
     check_same_length,
     check_within,
 )
@@ -40,24 +50,40 @@ from keras_cnns.applications.inpainting._parts import (
     masked_inputs,
     register_inpainting,
 )
-from keras_cnns.layers import MaskedConcatenate, NearestUpsampling2D, PartialConv2D
+from keras_cnns.layers import (
+    MaskedConcatenate,
+    NearestUpsampling2D,
+    PartialConv2D,
+    ValidPixels,
+)
 
 _LEAK = 0.2
+# Of ImageNet's colours in [0, 1].
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
 
 
 def _partial_conv(maps, filters, size, name, **kwargs):
     """Of features and masks; gives both."""
+    if kwargs.get("padding") == "valid":
+        kinds = ("pad", "pad_masks")
+        maps = [
+            layers.ZeroPadding2D(size // 2, name=f"{name}_{kind}")(x)
+            for kind, x in zip(kinds, maps)
+        ]
     return PartialConv2D(
         filters, size, kernel_initializer=he_normal(), name=f"{name}_conv", **kwargs
     )(maps)
 
 
-def _plain_conv(maps, filters, size, name, **kwargs):
+def _plain_conv(maps, filters, size, name, padding="same", **kwargs):
     """Of features alone."""
+    if padding == "valid":
+        maps = [layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(maps[0])]
     layer = layers.Conv2D(
         filters,
         size,
-        padding="same",
+        padding=padding,
         kernel_initializer=he_normal(),
         name=f"{name}_conv",
         **kwargs,
@@ -97,14 +123,17 @@ _KINDS = {
 }
 
 
-def _levels(maps, filters, kernel_sizes, channels, momentum, kind):
-    """Down and up again; ``maps`` is features, and masks where they are followed."""
+def _levels(maps, filters, kernel_sizes, channels, momentum, kind, padding):
+    """Down and up again; ``maps`` is features, and masks where they are followed.
+
+    Padding is of strides of 2: ``"valid"`` follows zeros at both ends.
+    """
     convolve, join = _KINDS[kind]
     skips = []
     for level, (width, size) in enumerate(zip(filters, kernel_sizes), start=1):
         skips.append(maps)
         name = f"encoder{level}"
-        maps = convolve(maps, width, size, name, strides=2)
+        maps = convolve(maps, width, size, name, strides=2, padding=padding)
         maps = _activate(maps, level > 1, momentum, 0.0, name)
     for level in range(len(filters), 1, -1):
         name = f"decoder{level}"
@@ -113,6 +142,15 @@ def _levels(maps, filters, kernel_sizes, channels, momentum, kind):
         maps = _activate(maps, True, momentum, _LEAK, name)
     maps = join(_double(maps, "decoder1"), skips[0], "decoder1")
     return convolve(maps, channels, 3, "decoder1", dtype=head_dtype())[0]
+
+
+def _standardised(images, masks):
+    """Valid pixels less ImageNet's mean over its deviation, 0 in holes."""
+    offsets = [-mean / std for mean, std in zip(_MEAN, _STD)]
+    x = layers.Rescaling([1 / std for std in _STD], offsets, name="standardised")(
+        images
+    )
+    return ValidPixels(name="standardised_known")([x, masks])
 
 
 def _kernel_sizes(filters, kernel_sizes):
@@ -125,12 +163,41 @@ def _kernel_sizes(filters, kernel_sizes):
     return kernel_sizes
 
 
-@network_builder(free=("batch_norm_momentum",))
+def _biased(arrays):
+    """Biases of 0 where a layer has none."""
+    kernel, *bias = arrays
+    return [kernel, *(bias or [np.zeros(kernel.shape[-1:], kernel.dtype)])]
+
+
+def _without_count(arrays):
+    """The same of a kernel as if N were not left out."""
+    kernel, *bias = _biased(arrays)
+    return [kernel / math.prod(kernel.shape[:3]), *bias]
+
+
+def _state_dict_names(network):
+    """The port's modules; none where strides pad one end more than the other."""
+    padded = any(isinstance(x, layers.ZeroPadding2D) for x in network.layers)
+    is_partial = any(isinstance(x, PartialConv2D) for x in network.layers)
+    if not (padded and is_partial):
+        return ()
+    rules = [(r".*\.mask_conv", None)]  # ones
+    for theirs, ours in (("enc", "encoder"), ("dec", "decoder")):
+        rules += [
+            (rf"{theirs}_(\d+)\.conv\.input_conv", rf"{ours}\1_conv", _without_count),
+            (rf"{theirs}_(\d+)\.conv", rf"{ours}\1_conv", _biased),
+            (rf"{theirs}_(\d+)\.bn", rf"{ours}\1_bn"),
+        ]
+    return rules
+
+
+@network_builder(free=("batch_norm_momentum",), state_dict_names=_state_dict_names)
 def PartialConvUNet(
     image_shape=(512, 512, 3),
     filters=(64, 128, 256, 512, 512, 512, 512, 512),
     kernel_sizes=None,
     convolution="partial",
+    torch_form=False,
     batch_norm_momentum=MOMENTUM,
     name="partial_conv_unet",
 ):
@@ -144,6 +211,9 @@ def PartialConvUNet(
         kernel_sizes: on the way down, as many; None is 7, 5, 5 and then 3s.
         convolution: ``"partial"``, or ``"plain"``, which sees the masks as one more
             channel of the images.
+        torch_form: whether strides of 2, of odd kernels, pad both ends alike and
+            colours are standardised (grey images not), as the common PyTorch port has
+            it.
         batch_norm_momentum: fraction of running statistics kept in a step, in [0, 1).
 
     Returns:
@@ -155,7 +225,13 @@ def PartialConvUNet(
     check_divisible(image_shape, 2 ** len(filters))
     check_choice("convolution", convolution, _KINDS)
     check_within("batch_norm_momentum", batch_norm_momentum)
+    check_flag("torch_form", torch_form)
     images, masks, valid = masked_inputs(image_shape)
+    if torch_form and any(size % 2 == 0 for size in kernel_sizes):
+        raise ValueError(f"torch_form needs odd kernel_sizes, got {kernel_sizes!r}")
+    is_coloured = torch_form and image_shape[2] == 3
+    if is_coloured:
+        valid = _standardised(images, masks)
     maps = [valid, masks]
     if convolution == "plain":
         maps = [layers.Concatenate(name="known_and_masks")(maps)]
@@ -166,7 +242,10 @@ def PartialConvUNet(
         image_shape[2],
         batch_norm_momentum,
         convolution,
+        "valid" if torch_form else "same",
     )
+    if is_coloured:
+        x = layers.Rescaling(_STD, _MEAN, dtype=head_dtype(), name="colours")(x)
     return keras.Model([images, masks], x, name=name)
 
 
@@ -186,6 +265,11 @@ _VARIANTS = {  # convolution, size, filters, params, note
         25_784_276,  # 25_770_961 + 4_483 + 8_832
         "seven levels, as public ports have for 256x256",
     ),
+    "PConvUNet256Torch": (
+        "partial", 256, _SEVEN,
+        25_784_276,  # as above
+        "the port has 4,480 biases less",
+    ),
     "MaskedUNet": (
         "plain", 512, (*_SEVEN, 512),
         32_868_399,  # the masks are one more channel: 49*64 + 9*3 more
@@ -201,6 +285,7 @@ def _variant(function_name, name):
         "image_shape": (size, size, 3),
         "filters": filters,
         "convolution": convolution,
+        "torch_form": function_name.endswith("Torch"),
     }
     return register_inpainting(
         PartialConvUNet,
@@ -217,6 +302,7 @@ def _variant(function_name, name):
 
 PConvUNet = _variant("PConvUNet", "pconv_unet")
 PConvUNet256 = _variant("PConvUNet256", "pconv_unet256")
+PConvUNet256Torch = _variant("PConvUNet256Torch", "pconv_unet256_torch")
 MaskedUNet = _variant("MaskedUNet", "masked_unet")
 
 __all__ = ["PartialConvUNet", *_VARIANTS]
