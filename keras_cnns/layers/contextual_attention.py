@@ -5,11 +5,12 @@ import math
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns._checks import check_choice, check_count, check_odd
+from keras_cnns._checks import check_choice, check_count, check_flag, check_odd
 
 MASKED_SCORES = ("zero", "excluded")
 MASK_SAMPLINGS = ("nearest", "minimum")
 _SMALLEST_NORM = 1e-4
+_ADDED_SQUARE = 1e-4
 # Each pixel lies in two patches on each axis.
 _COPIES = 4
 
@@ -127,6 +128,8 @@ class ContextualAttention(keras.layers.Layer):
             all its pixels are; from ``patch_size`` 3 on no hole pixel is then ever
             copied.
         return_attention: whether the attention is returned too.
+        regularised_norm: whether 1e-4 is added to each square of a patch, as ports in
+            PyTorch have it, in place of the least norm.
 
     Input: a list of three.
         foreground: ``(batch, height, width, channels)``.
@@ -158,6 +161,7 @@ class ContextualAttention(keras.layers.Layer):
         masked_scores="zero",
         mask_sampling="nearest",
         return_attention=False,
+        regularised_norm=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -173,10 +177,8 @@ class ContextualAttention(keras.layers.Layer):
             )
         check_choice("masked_scores", masked_scores, MASKED_SCORES)
         check_choice("mask_sampling", mask_sampling, MASK_SAMPLINGS)
-        if not isinstance(return_attention, bool):
-            raise ValueError(
-                f"return_attention must be True or False, got {return_attention!r}"
-            )
+        check_flag("return_attention", return_attention)
+        check_flag("regularised_norm", regularised_norm)
         self.patch_size = patch_size
         self.rate = rate
         self.propagation_size = propagation_size
@@ -184,6 +186,7 @@ class ContextualAttention(keras.layers.Layer):
         self.masked_scores = masked_scores
         self.mask_sampling = mask_sampling
         self.return_attention = return_attention
+        self.regularised_norm = regularised_norm
 
     def build(self, input_shape):
         if not isinstance(input_shape, list) or len(input_shape) != 3:
@@ -239,7 +242,8 @@ class ContextualAttention(keras.layers.Layer):
             _windows(tf.cast(maps[:, ::rate, ::rate], dtype), self.patch_size)
             for maps in (foreground, background)
         )
-        squares = tf.reduce_sum(background**2, axis=-1, keepdims=True)
+        squares = background**2 + (_ADDED_SQUARE if self.regularised_norm else 0.0)
+        squares = tf.reduce_sum(squares, axis=-1, keepdims=True)
         # The root of a maximum: the maximum of a root has no gradient at 0.
         norms = tf.sqrt(tf.maximum(squares, _SMALLEST_NORM**2))
         return tf.matmul(foreground, background / norms, transpose_b=True)
@@ -282,5 +286,6 @@ class ContextualAttention(keras.layers.Layer):
             "masked_scores",
             "mask_sampling",
             "return_attention",
+            "regularised_norm",
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}

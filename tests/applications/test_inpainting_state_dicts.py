@@ -310,3 +310,107 @@ def test_partial_convolution_against_torch(layer, tmp_path):
     _assert_equal(network([images, masks]), expected)
     with pytest.raises(ValueError, match="reads no PyTorch files"):
         applications.PartialConvUNet((32, 32, 3), WIDTHS, weights=path)
+
+
+# Contextual attention
+
+
+def _patches(x, size, stride=1):
+    """Patches of one map ``(places, channels, size, size)``, padded as TensorFlow."""
+    before = (size - stride) // 2
+    after = size - stride - before
+    functional = _torch().nn.functional
+    x = functional.pad(x, (before, after, before, after))
+    columns = functional.unfold(x, size, stride=stride)[0]
+    return columns.T.reshape(-1, x.shape[1], size, size)
+
+
+def _attend(x, holes, rate=2, factor=10):
+    """The port's layer, of one example whose foreground is its background."""
+    torch, functional = _torch(), _torch().nn.functional
+    pasted, small = _patches(x, 2 * rate, rate), x[:, :, ::rate, ::rate]
+    height, width = small.shape[2:]
+    kernels = _patches(small, 3)
+    norms = ((kernels**2 + 1e-4).sum((1, 2, 3), keepdim=True)) ** 0.5
+    scores = functional.conv2d(small, kernels / norms, padding=1)
+    identity, count = torch.eye(3)[None, None], height * width
+    for sides in ((height, width), (width, height)):
+        scores = scores.reshape(1, 1, count, count)
+        scores = functional.conv2d(scores, identity, padding=1)
+        scores = scores.reshape(1, *sides, *sides).permute(0, 2, 1, 4, 3)
+    scores = scores.reshape(1, count, height, width)
+    valid = _patches(holes[:, :, :: 4 * rate, :: 4 * rate], 3).sum((1, 2, 3)) == 0
+    valid = valid.float().reshape(1, count, 1, 1)
+    attention = torch.softmax(scores * valid * factor, 1) * valid
+    return functional.conv_transpose2d(attention, pasted, stride=rate, padding=1) / 4
+
+
+def _coarse_to_fine(modules, image, holes, widths=(4, 6, 8)):
+    torch, functional = _torch(), _torch().nn.functional
+    one, two, four = widths
+
+    def conv(x, width, name, size=3, strides=1, rate=1, activation=functional.elu):
+        padding = rate * (size // 2)
+        x = modules.conv(
+            x, width, f"{name}.conv", size, strides, True,
+            padding=padding, dilation=rate,
+        )  # fmt: skip
+        return activation(x)
+
+    def encode(x, rows, name, last=functional.elu):
+        for i, width in enumerate(rows, start=1):
+            kind = "_downsample" if i in (2, 4) else ""
+            x = conv(
+                x, width, f"{name}{i}{kind}", 5 if i == 1 else 3, 2 if kind else 1,
+                activation=last if i == 6 else functional.elu,
+            )  # fmt: skip
+        return x
+
+    def dilate(x, name):
+        for i in range(4):
+            x = conv(x, four, f"{name}{7 + i}_atrous", rate=2 ** (i + 1))
+        return x
+
+    def decode(x, name):
+        for i, width in enumerate((four, four, two, two, one, one // 2, 3), start=11):
+            if i in (13, 15):
+                x = functional.interpolate(x, scale_factor=2)
+            last = functional.elu if i < 17 else torch.nn.Identity()
+            x = conv(x, width, f"{name}{i}", activation=last)
+        return x.clamp(-1, 1)
+
+    image, ones = image * (1 - holes), torch.ones_like(holes)
+    name = "coarse_generator.conv"
+    x = encode(
+        torch.cat([image, ones, holes], 1), (one, two, two, four, four, four), name
+    )
+    coarse = decode(dilate(x, name), name)
+    pasted = torch.cat([coarse * holes + image, ones, holes], 1)
+    name = "fine_generator.conv"
+    x = dilate(encode(pasted, (one, one, two, two, four, four), name), name)
+    name = "fine_generator.pmconv"
+    y = encode(pasted, (one, one, two, four, four, four), name, torch.relu)
+    y = conv(conv(_attend(y, holes), four, f"{name}9"), four, f"{name}10")
+    return decode(torch.cat([x, y], 1), "fine_generator.allconv"), coarse
+
+
+def test_contextual_attention_against_torch(tmp_path):
+    """One example, as the port takes the first mask's patches for all."""
+    modules = Modules(scale=0.15)
+    images, masks, *_ = _images(64)
+    images, masks = 2 * images[:1] - 1, np.ones_like(masks[:1])
+    masks[:, 16:40, 24:48] = 0
+    image, mask = (
+        _torch().from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
+        for x in (images, masks)
+    )
+    expected = _coarse_to_fine(modules, image, 1 - mask)
+    path = modules.saved(tmp_path)
+    network = applications.create_model(
+        "contextual_attention_torch",
+        image_shape=(64, 64, 3),
+        filters=WIDTHS,
+        weights=path,
+    )
+    for ours, theirs in zip(network([images, masks]), expected):
+        _assert_equal(ours, theirs)
