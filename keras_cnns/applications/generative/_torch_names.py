@@ -19,6 +19,7 @@ import numpy as np
 from tensorflow.keras import layers
 
 _STAGES = ("initial", "pyramid", "final")
+_MOST = 100  # modules that are looked at; no network has as many
 _NUMBERED = r"main\.(\d+)"
 _STAGED = rf"main\.({'|'.join(_STAGES)})[.:](?:\d+-)?(\d+)[.:](convt?|batchnorm)"
 
@@ -66,7 +67,7 @@ def _in_order(modules, narrowing, name_of):
             what reorders it.
     """
     places = {module: _place(module, narrowing) for module in modules}
-    known = sorted((m for m in modules if places[m]), key=places.get)
+    known = sorted((m for m in modules if places[m]), key=places.get)[:_MOST]
     kernels = [m for m in known if np.ndim(modules[m].get("weight")) == 4]
     rules, layer = [], None
     for module in known:
