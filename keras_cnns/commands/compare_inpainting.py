@@ -4,8 +4,9 @@
         --methods=mean,nearest,biharmonic,patch_match,runs/pconv,LBAM=runs/lbam \
         --output_dir=runs/comparison
 
-Each of ``--methods`` is the name of an exemplar method or the folder of an inpainting
-run, labelled by its last part or by what precedes a ``=``.
+Each of ``--methods`` is the name of an exemplar method, the folder of an inpainting
+run, or a network and the file of its weights, as ``lbam:lbam.pth``, labelled by the
+path's last part or by what precedes a ``=``.
 Every method fills every image once for each bin of hole ratios, from (1 %, 10 %] to
 (50 %, 60 %], under irregular masks that ``--seed`` fixes. Images have the size and
 the channels that the runs were trained with, unless ``--image_size`` and ``--channels``
@@ -24,7 +25,7 @@ import dataclasses
 import os
 import platform
 
-from keras_cnns import _files, data, exemplar, inference, metrics
+from keras_cnns import _files, data, inference, metrics
 from keras_cnns.commands.groups import (
     Counted,
     Epoch,
@@ -33,7 +34,14 @@ from keras_cnns.commands.groups import (
     Written,
     labelled_methods,
 )
-from keras_cnns.runs import DataOptions, FractionBar, any_of, changed, required
+from keras_cnns.runs import (
+    DataOptions,
+    FractionBar,
+    any_of,
+    changed,
+    holds_run,
+    required,
+)
 
 _OF_RUNS = any_of("has_run", shown="methods", hint="the folder of a run")
 
@@ -43,8 +51,7 @@ class OPTIONS(Split, Counted, Written, Seeded):
     """What ``compare-inpainting`` takes."""
 
     methods: tuple = required(
-        "methods to compare, comma-separated: names as in --method, folders of runs, "
-        "or label=folder"
+        "methods to compare, comma-separated, as --method of inpaint, or label=method"
     )
     image_size: int = changed(
         DataOptions, "image_size", 0, help="height and width; 0: the runs'"
@@ -58,7 +65,7 @@ class OPTIONS(Split, Counted, Written, Seeded):
     @classmethod
     def derive(cls, values):
         methods = labelled_methods(values["methods"]).values()
-        return {"has_run": not set(methods) <= set(exemplar.METHODS)}
+        return {"has_run": any(map(holds_run, methods))}
 
 
 def run(options):
