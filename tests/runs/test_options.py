@@ -222,7 +222,7 @@ def test_classifiers_refuse_before_anything_is_opened(given, quoted):
             "inpaint",
             {"input": "a", "mask": "b", "output": "c", "tile_size": 64},
             "--tile_size=64 has no effect with --method=patch_match; leave it out, or "
-            "give --method the folder of a run",
+            "give --method a network",
         ),
         (
             "compare-inpainting",

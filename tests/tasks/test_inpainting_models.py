@@ -44,11 +44,11 @@ def _configure(model, **options):
 def open_task(data_dir, monkeypatch):
     """The task of a model with small networks; by default of 10 epochs of 718 steps."""
 
-    def features(*_, value_range):
-        assert value_range == "unit"
-        return trainer_kinds.make_features()
-
     def open_it(model, **options):
+        def features(*_, value_range, standardize):
+            assert value_range == "unit" and standardize == (model != "lbam")
+            return trainer_kinds.make_features()
+
         weights = MODELS[model].options
         if weights.get("perceptual_weight", 0) and "perceptual_weight" not in options:
             monkeypatch.setattr(trainers, "vgg16_features", features)

@@ -134,7 +134,7 @@ def test_what_uses_a_run_takes_it_opened_too(runs_by_task):
         ("classification", inference.load_classifier),
         ("detection", inference.Detector),
         ("generation", inference.Sampler),
-        ("inpainting", inference.NetworkInpainter),
+        ("inpainting", inference.load_inpainter),
         ("refinement", inference.Refiner),
         ("super_resolution", inference.load_upscaler),
     ):
