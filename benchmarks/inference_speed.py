@@ -7,8 +7,9 @@ exports networks of the registry with random weights and statistics in each form
 times these, a function of ``keras.applications``' network of the same name and ONNX'
 plain conversion of that, in turns of random order. Or it times exports that are there
 already, the first of which, a SavedModel, is what the others are compared with; where
-these take images of any size, ``--side`` tells it. Prints medians in ms and how many
-times as fast each is, and a line of JSON, which ``--json_file`` gets too.
+these take images of any size, ``--side`` tells it. Prints medians in ms, how many times
+as fast each is, of the registry's networks GFLOP/s, and for comparison those of a
+product of two matrices; and a line of JSON, which ``--json_file`` gets too.
 """
 
 import json
@@ -98,7 +99,7 @@ def _exported(name, folder):
             form=form,
         )
         found[label] = _opened(path)
-    return found, {"images": size}
+    return found, {"images": size}, applications.count_macs(network)
 
 
 def _opened(path):
@@ -133,7 +134,20 @@ def _times(functions, sizes, batch):
     return {label: float(np.median(seconds)) for label, seconds in spent.items()}
 
 
-def _compare(name, functions, sizes):
+def _matrix_product():
+    """GFLOP/s of a product of two matrices, which bounds what a network can reach."""
+    side = 3072
+    matrix = tf.random.normal([side, side])
+    product = tf.function(lambda x: tf.matmul(x, x))
+    spent = []
+    for _ in range(14):
+        started = time.perf_counter()
+        product(matrix).numpy()
+        spent.append(time.perf_counter() - started)
+    return 2e-9 * side**3 / float(np.median(spent[2:]))
+
+
+def _compare(name, functions, sizes, macs=None):
     table = {}
     for batch in map(int, flags.FLAGS.batches):
         times = _times(functions, sizes, batch)
@@ -142,7 +156,8 @@ def _compare(name, functions, sizes):
         for label, seconds in times.items():
             print(
                 f"{name:14} batch {batch:2} {label:30} {1e3 * seconds:8.1f} ms "
-                f"{first / seconds:5.2f} times",
+                f"{first / seconds:5.2f} times"
+                + (f" {2e-9 * macs * batch / seconds:6.0f} GFLOP/s" if macs else ""),
                 flush=True,
             )
     return table
@@ -157,9 +172,11 @@ def main(_):
     else:
         for name in given.models:
             with tempfile.TemporaryDirectory() as folder:
-                exported, sizes = _exported(name, folder)
+                exported, sizes, macs = _exported(name, folder)
                 functions = {**_of_keras(name, folder), **exported}
-                result[name] = _compare(name, functions, sizes)
+                result[name] = _compare(name, functions, sizes, macs)
+        result["matrix_product_gflops"] = _matrix_product()
+        print(f"a product of matrices {result['matrix_product_gflops']:.0f} GFLOP/s")
     print(json.dumps(result))
     if given.json_file:
         _files.write_json(given.json_file, result, indent=1)

@@ -1,5 +1,6 @@
 """Argument checks: each refuses a bad value in one line that quotes it."""
 
+import importlib.util
 import math
 
 import numpy as np
@@ -20,6 +21,26 @@ def check_choice(name, value, choices) -> None:
     if not any(type(value) is type(c) and value == c for c in choices):
         known = " or ".join(map(repr, choices))
         raise ValueError(f"{name} must be {known}, got {value!r:.200}")
+
+
+def check_installed(user, modules, extra, otherwise="") -> None:
+    """Refuses to go on without modules of an extra.
+
+    Args:
+        user: what needs them.
+        modules: their names.
+        extra: of this package, that installs them.
+        otherwise: what else the user can do.
+
+    Raises:
+        ImportError: naming those that are missing.
+    """
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"{user} needs {', '.join(missing)}: pip install 'keras-cnns[{extra}]'"
+            f"{otherwise}"
+        )
 
 
 def check_flag(name, value) -> None:

@@ -1,14 +1,13 @@
 """Functions as ONNX files, in 32 or 8 bits, and how ONNX Runtime calls them."""
 
-import importlib.util
 import os
 
 import tensorflow as tf
 
 from keras_cnns import _files
+from keras_cnns._checks import check_installed
 
 OPSET = 17
-_EXTRA = ("onnx", "onnxruntime", "tf2onnx")
 # Behind the name of an output that an input has too: in a file all names differ.
 _OUTPUT = "_out"
 
@@ -19,11 +18,7 @@ def check_available() -> None:
     Raises:
         ImportError: if the extra ``onnx`` is not installed.
     """
-    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ImportError(
-            f"ONNX needs {', '.join(missing)}: pip install 'keras-cnns[onnx]'"
-        )
+    check_installed("ONNX", ("onnx", "onnxruntime", "tf2onnx"), "onnx")
 
 
 def write(function, path: str, calibration=None) -> None:

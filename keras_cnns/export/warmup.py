@@ -1,12 +1,12 @@
 """Warm-up requests, which a server runs on loading a model."""
 
-import importlib.util
 import os
 
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns import _files
+from keras_cnns._checks import check_installed
 
 _FOLDER, _FILE = "assets.extra", "tf_serving_warmup_requests"
 _MOST = 1000  # that TF Serving runs
@@ -18,11 +18,12 @@ def check_available() -> None:
     Raises:
         ImportError: if the extra ``serving`` is not installed.
     """
-    if importlib.util.find_spec("tensorflow_serving") is None:
-        raise ImportError(
-            "warm-up requests need tensorflow-serving-api: pip install "
-            "'keras-cnns[serving]', or ask for none with --warmup_requests=0"
-        )
+    check_installed(
+        "a warm-up request",
+        ["tensorflow_serving"],
+        "serving",
+        ", or ask for none with --warmup_requests=0",
+    )
 
 
 def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> None:

@@ -5,7 +5,7 @@ Serving as they are, ``docs/serving.md`` tells how. ``server.Server`` needs the 
 ``serving``.
 """
 
-import importlib.util
+from keras_cnns._checks import check_installed
 
 _NEEDED = ("grpc", "starlette", "tensorflow_serving", "uvicorn")
 
@@ -16,8 +16,4 @@ def check_available() -> None:
     Raises:
         ImportError: if the extra ``serving`` is not installed.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ImportError(
-            f"the server needs {', '.join(missing)}: pip install 'keras-cnns[serving]'"
-        )
+    check_installed("the server", _NEEDED, "serving")

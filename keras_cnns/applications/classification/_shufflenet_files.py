@@ -49,8 +49,7 @@ def _behind_shuffle(channels, groups):
     return order
 
 
-def _reversed(arrays, groups=1):
-    """In all groups alike."""
+def _reversed(arrays):
     return [np.ascontiguousarray(_flip(array)) for array in arrays]
 
 
@@ -79,7 +78,7 @@ def _last(arrays, groups):
     return [np.concatenate(parts, axis=-1)]
 
 
-def _classifier(arrays, groups):
+def _classifier(arrays):
     """Has no bias there."""
     (kernel,) = arrays
     return [kernel[::-1], np.zeros(kernel.shape[-1], kernel.dtype)]
@@ -90,14 +89,6 @@ _STEM = (
     (r"first_conv\.1", "conv1_bn", _reversed),
     (r"classifier\.0", "predictions", _classifier),
 )
-_UNIT = (
-    (r"branch_main_1\.0", "1_conv", _first),
-    (r"branch_main_1\.1", "1_bn", _first),
-    (r"branch_main_1\.3", "2_conv", _depthwise),
-    (r"branch_main_1\.4", "2_bn", _depthwise),
-    (r"branch_main_2\.0", "3_conv", _last),
-    (r"branch_main_2\.1", "3_bn", _reversed),
-)
 
 
 def state_dict_names(units, groups: int) -> tuple:
@@ -107,15 +98,22 @@ def state_dict_names(units, groups: int) -> tuple:
         units: number of units in each stage.
         groups: of the 1x1 convolutions.
     """
+    first, depthwise, last = (
+        functools.partial(reorder, groups=groups)
+        for reorder in (_first, _depthwise, _last)
+    )
+    modules = (
+        (r"branch_main_1\.0", "1_conv", first),
+        (r"branch_main_1\.1", "1_bn", first),
+        (r"branch_main_1\.3", "2_conv", depthwise),
+        (r"branch_main_1\.4", "2_bn", depthwise),
+        (r"branch_main_2\.0", "3_conv", last),
+        (r"branch_main_2\.1", "3_bn", _reversed),
+    )
     rules, number = list(_STEM), 0
     for stage, length in enumerate(units, start=2):
         for unit in range(1, length + 1):
-            rules += [
-                (rf"features\.{number}\.{module}", f"stage{stage}_unit{unit}_{name}", f)
-                for module, name, f in _UNIT
-            ]
+            start, layer = rf"features\.{number}\.", f"stage{stage}_unit{unit}_"
+            rules += [(start + name, layer + ours, f) for name, ours, f in modules]
             number += 1
-    return tuple(
-        (pattern, name, functools.partial(reorder, groups=groups))
-        for pattern, name, reorder in rules
-    )
+    return tuple(rules)
