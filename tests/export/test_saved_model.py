@@ -1,6 +1,7 @@
 """Exported models: what they hold, how they are verified, none half-written."""
 
 import functools
+import importlib.util
 import os
 import subprocess
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import _files, applications, data, export
-from keras_cnns.export import saved_model, upscaler, verification, warmup
+from keras_cnns.export import saved_model, upscaler, verification
 
 NAMES = ("one", "two", "drei mit Umlaut ä")
 FEED = data.Preprocessing(12, 10, 3, **data.CONVENTIONS["caffe"])
@@ -164,7 +165,7 @@ def test_an_output_that_is_no_number_is_found(network, tmp_path, monkeypatch):
 def test_warmup_requests_without_the_extra_are_refused_at_once(
     network, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(warmup.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"keras-cnns\[serving\]"):
         export.export_saved_model(
             network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES
