@@ -58,7 +58,14 @@ from keras_cnns.data.sources import (
     naming_bad_images,
     open_source,
 )
-from keras_cnns.data.stream import evaluation_stream, training_stream
+from keras_cnns.data.stream import (
+    WHOLE,
+    Share,
+    endless,
+    evaluation_stream,
+    split_batches,
+    training_stream,
+)
 from keras_cnns.data.super_resolution import (
     PatchRecipe,
     load_super_resolution_evaluation,
@@ -75,6 +82,7 @@ __all__ = [
     "SHORT_SIDE",
     "UNLABELLED",
     "VALUE_RANGES",
+    "WHOLE",
     "Augmentation",
     "BoxProblem",
     "BoxReport",
@@ -83,12 +91,14 @@ __all__ = [
     "PatchRecipe",
     "Preprocessing",
     "ProposalStore",
+    "Share",
     "Source",
     "augmented_input",
     "balanced",
     "canvas_size",
     "check_boxes",
     "encoded_size",
+    "endless",
     "evaluation_stream",
     "image_scale",
     "irregular_mask",
@@ -118,6 +128,7 @@ __all__ = [
     "resize_bicubic",
     "scaled_image",
     "small_picture",
+    "split_batches",
     "spread",
     "to_bytes",
     "told_counts",

@@ -66,21 +66,39 @@ def random_resized_crop(image, seed, height, width):
     return tf.ensure_shape(crop, [height, width, image.shape[-1]])
 
 
-def mixup(images, labels, seed, alpha):
-    """Blends every example with its neighbour in the batch.
+def mixup_fraction(seed, alpha):
+    """The fraction that an example keeps of itself, drawn from Beta(alpha, alpha).
 
     Args:
-        images: ``(batch, height, width, channels)``.
-        labels: probabilities ``(batch, classes)``.
         seed: two integers.
-        alpha: parameter of the Beta distribution that the fraction is drawn from.
-
-    Source: Zhang et al., arXiv 1710.09412.
+        alpha: parameter of the distribution, > 0.
     """
     seeds = tf.random.experimental.stateless_split(seed, 2)
     first, second = (
         tf.random.stateless_gamma([], seed=seeds[i], alpha=alpha) for i in (0, 1)
     )
-    fraction = first / tf.maximum(first + second, 1e-30)
-    blend = lambda x: fraction * x + (1 - fraction) * tf.roll(x, 1, axis=0)  # noqa: E731
+    return first / tf.maximum(first + second, 1e-30)
+
+
+def mixup(images, labels, fractions):
+    """Blends the two examples of each pair of neighbours: rows 0 and 1, 2 and 3, ....
+
+    Args:
+        images: ``(batch, height, width, channels)``; the last one of an odd number
+            stays as it is.
+        labels: probabilities ``(batch, classes)``.
+        fractions: ``(batch,)``, what an example keeps of itself; a pair takes that of
+            its first.
+
+    Source: Zhang et al., arXiv 1710.09412.
+    """
+    rows = tf.range(tf.shape(images)[0])
+    partners = tf.minimum(tf.bitwise.bitwise_xor(rows, 1), rows[-1])
+    kept = tf.gather(fractions, rows - rows % 2)
+
+    def blend(values):
+        share = tf.reshape(kept, [-1] + [1] * (len(values.shape) - 1))
+        blended = share * values + (1 - share) * tf.gather(values, partners)
+        return tf.ensure_shape(blended, values.shape)
+
     return blend(images), blend(labels)

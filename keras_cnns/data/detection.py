@@ -16,7 +16,7 @@ from keras_cnns.data.box_checks import told_counts, usable_boxes
 from keras_cnns.data.box_sources import name_of_example, pixel_boxes
 from keras_cnns.data.preprocessing import Preprocessing
 from keras_cnns.data.sources import Source
-from keras_cnns.data.stream import evaluation_stream, training_stream
+from keras_cnns.data.stream import WHOLE, Share, evaluation_stream, training_stream
 
 SHORT_SIDE, LONG_SIDE = 600, 1000  # of Fast and Faster R-CNN
 
@@ -34,12 +34,13 @@ def load_detection_training(
     seed: int = 0,
     proposals=None,
     bad_boxes: str = "refuse",
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """The endless stream of training batches, from any step on.
 
     Args:
         source: the training split, of ``open_detection_source``.
-        batch_size, start_step, seed: as ``training_stream`` takes them.
+        batch_size, start_step, seed, share: as ``training_stream`` takes them.
         preprocessing: channels and standardisation of inputs; its size has no effect.
         short_side, long_side: images are scaled so that the short side has the first
             length, or, if that is less, the long side the second one.
@@ -77,7 +78,7 @@ def load_detection_training(
         return image, targets
 
     return training_stream(
-        _numbered(source), batch_size, start_step, transform, seed=seed
+        _numbered(source), batch_size, start_step, transform, seed=seed, share=share
     )
 
 
@@ -91,11 +92,12 @@ def load_detection_evaluation(
     max_objects=None,
     proposals=None,
     bad_boxes: str = "refuse",
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Every image once, in order.
 
     Args:
-        source, batch_size: the last batch may have fewer images.
+        source, batch_size, share: as ``evaluation_stream`` takes them.
         preprocessing, short_side, long_side, max_objects, proposals, bad_boxes: as
             ``load_detection_training`` takes them.
 
@@ -110,9 +112,7 @@ def load_detection_evaluation(
     make = _example_maker(
         source, preprocessing, short_side, long_side, max_objects, proposals, bad_boxes
     )
-    return evaluation_stream(
-        _numbered(source), batch_size, lambda content, target: make(content, target)
-    )
+    return evaluation_stream(_numbered(source), batch_size, make, share)
 
 
 def _numbered(source):

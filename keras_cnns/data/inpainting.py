@@ -21,7 +21,7 @@ from keras_cnns.data.irregular_masks import ALL_RATIOS, irregular_mask
 from keras_cnns.data.pipeline import Augmentation, load_training
 from keras_cnns.data.preprocessing import Preprocessing
 from keras_cnns.data.sources import Source
-from keras_cnns.data.stream import sharded_by_data
+from keras_cnns.data.stream import WHOLE, Share, endless, evaluation_stream
 
 # Fractions of an image's side: holes of 96 to 128 pixels in images of 256, of Iizuka et
 # al., "Globally and Locally Consistent Image Completion", 2017.
@@ -168,6 +168,7 @@ def load_inpainting_training(
     masks: MaskRecipe = MaskRecipe(),
     augmentation: Augmentation = _NO_AUGMENTATION,
     seed: int = 0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """The endless stream of training batches, from any step on.
 
@@ -179,6 +180,7 @@ def load_inpainting_training(
         masks: how masks are made; every image gets a new one every time.
         augmentation: random changes of the images; no mixup or smoothed labels.
         seed: of everything random, >= 0.
+        share: which rows of every batch are read.
 
     Returns:
         Dataset of (images ``(batch, height, width, channels)`` float32, complete;
@@ -201,19 +203,20 @@ def load_inpainting_training(
         preprocessing=preprocessing,
         augmentation=augmentation,
         seed=seed,
+        share=share,
     )
     draw_masks = _batch_drawer(masks, preprocessing, seed, _TRAINING)
+    rows = share.rows_of(batch_size)
+    own = share.index * rows + np.arange(rows)
 
     def add_masks(step, batch):
-        return batch[0], draw_masks(step * batch_size, batch[0])
+        return batch[0], draw_masks(step * batch_size + own)
 
-    return (
-        images.enumerate(start_step)
-        # As in load_training: enumerating made the cardinality finite.
-        .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        .map(add_masks, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return endless(
+        images.enumerate(start_step).map(
+            add_masks, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+    ).prefetch(tf.data.AUTOTUNE)
 
 
 def load_inpainting_evaluation(
@@ -224,6 +227,7 @@ def load_inpainting_evaluation(
     masks: MaskRecipe = MaskRecipe(),
     num_examples: Optional[int] = None,
     seed: int = 0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Every image once, in order, each with its own mask that never changes.
 
@@ -238,6 +242,7 @@ def load_inpainting_evaluation(
         masks: how masks are made.
         num_examples: number of images, from the first on; None for all.
         seed: of the masks, >= 0.
+        share: which rows of every batch are read.
 
     Returns:
         Dataset as ``load_inpainting_training`` gives, of finite length.
@@ -252,36 +257,40 @@ def load_inpainting_evaluation(
             f"{source.name} {source.split}, got {num_examples!r}"
         )
     draw_masks = _batch_drawer(masks, preprocessing, seed, _EVALUATION)
-    images = source.examples.take(num_examples or source.num_examples).map(
-        lambda content, label: preprocessing(source.read(content)),
+    count = num_examples or source.num_examples
+    numbered = tf.data.Dataset.zip(
+        (source.examples.take(count), tf.data.Dataset.range(count))
+    )
+    chosen = dataclasses.replace(
+        source,
+        num_examples=count,
+        examples=numbered.map(lambda example, position: (example[0], position)),
+    )
+    batches = evaluation_stream(
+        chosen,
+        batch_size,
+        lambda content, position: (preprocessing(source.read(content)), position),
+        share,
+    )
+    return batches.map(
+        lambda images, positions: (images, draw_masks(positions)),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
-    )
-    return sharded_by_data(
-        images.batch(batch_size)
-        .enumerate()
-        .map(
-            lambda step, batch: (batch, draw_masks(step * batch_size, batch)),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    ).prefetch(tf.data.AUTOTUNE)
 
 
 def _batch_drawer(recipe, preprocessing, seed, purpose):
-    """Function of a batch's first index and its images that draws its masks."""
+    """Function of the numbers ``(batch,)`` of a batch's images that draws its masks."""
     height, width = preprocessing.height, preprocessing.width
     draw = recipe.drawer(height, width)
 
-    def draw_many(first, count):
-        return np.stack([draw((seed, purpose, int(first) + i)) for i in range(count)])
+    def draw_many(numbers):
+        return np.stack([draw((seed, purpose, int(number))) for number in numbers])
 
-    def masks_of(first, images):
-        arguments = [first, tf.shape(images)[0]]
+    def masks_of(numbers):
         # Stateless: the same masks whenever and wherever it is called.
-        masks = tf.numpy_function(draw_many, arguments, tf.float32, stateful=False)
-        masks.set_shape([images.shape[0], height, width, 1])
+        masks = tf.numpy_function(draw_many, [numbers], tf.float32, stateful=False)
+        masks.set_shape([numbers.shape[0], height, width, 1])
         return masks
 
     return masks_of

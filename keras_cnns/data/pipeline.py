@@ -10,7 +10,7 @@ from keras_cnns._checks import check_count
 from keras_cnns.data import augment
 from keras_cnns.data.preprocessing import Preprocessing
 from keras_cnns.data.sources import Source, open_source
-from keras_cnns.data.stream import evaluation_stream, training_stream
+from keras_cnns.data.stream import WHOLE, Share, evaluation_stream, training_stream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +94,18 @@ def load(
 
 
 def load_evaluation(
-    source: Source, batch_size: int, *, preprocessing: Preprocessing
+    source: Source,
+    batch_size: int,
+    *,
+    preprocessing: Preprocessing,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
-    """``load`` of a source that is open already, whose targets are labels."""
+    """``load`` of a source that is open already, whose targets are labels.
+
+    Args:
+        source, batch_size, share: as ``evaluation_stream`` takes them.
+        preprocessing: how images become inputs.
+    """
     depth = len(source.class_names)
     return evaluation_stream(
         source,
@@ -105,6 +114,7 @@ def load_evaluation(
             preprocessing(source.read(content)),
             tf.one_hot(label, depth),
         ),
+        share,
     )
 
 
@@ -116,12 +126,13 @@ def load_training(
     preprocessing: Preprocessing,
     augmentation: Augmentation = Augmentation(),
     seed: int = 0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """The endless stream of training batches, from any step on.
 
     Args:
         source: the training split, whose targets are labels.
-        batch_size, start_step, seed: as ``training_stream`` takes them.
+        batch_size, start_step, seed, share: as ``training_stream`` takes them.
         preprocessing: how images become inputs.
         augmentation: random changes of them.
 
@@ -129,28 +140,35 @@ def load_training(
         Dataset as of ``load``, of full batches only.
 
     Raises:
-        ValueError: if there are fewer examples than one batch.
+        ValueError: as ``training_stream``; also if mixup would pair examples of two
+            workers.
     """
-    depth = len(source.class_names)
+    depth, alpha = len(source.class_names), augmentation.mixup_alpha
+    smoothing = augmentation.label_smoothing
+    if alpha and share.count > 1 and share.rows_of(batch_size) % 2:
+        raise ValueError(
+            f"mixup blends pairs, which batch_size={batch_size} would part between "
+            f"{share.count} workers; give each an even number of examples"
+        )
 
     def transform(example_seed, content, label):
         image = augmented_input(
             source.read(content), example_seed, preprocessing, augmentation
         )
-        return image, tf.one_hot(label, depth)
-
-    def finish(seeds, images, labels):
-        smoothing = augmentation.label_smoothing
-        labels = labels * (1 - smoothing) + smoothing / depth
-        if augmentation.mixup_alpha:
-            batch_seed = tf.random.experimental.stateless_fold_in(seeds[0], -1)
-            images, labels = augment.mixup(
-                images, labels, batch_seed, augmentation.mixup_alpha
-            )
-        return images, labels
+        example = image, tf.one_hot(label, depth) * (1 - smoothing) + smoothing / depth
+        if not alpha:
+            return example
+        mixup_seed = tf.random.experimental.stateless_fold_in(example_seed, -1)
+        return *example, augment.mixup_fraction(mixup_seed, alpha)
 
     return training_stream(
-        source, batch_size, start_step, transform, finish=finish, seed=seed
+        source,
+        batch_size,
+        start_step,
+        transform,
+        finish=augment.mixup if alpha else None,
+        seed=seed,
+        share=share,
     )
 
 

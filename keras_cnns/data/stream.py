@@ -2,12 +2,69 @@
 
 The stream that starts at step s is the one from step 0 without its first s batches,
 which makes bit-exact resume possible. The caller defines what an example is turned
-into.
+into. Of several workers each reads its own rows of the same batches, and decodes no
+others.
 """
+
+import dataclasses
 
 import tensorflow as tf
 
 from keras_cnns.data.sources import Source
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """The rows of every batch that one worker reads: equal parts, in order.
+
+    Attributes:
+        index: of the worker, from 0.
+        count: number of workers.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def rows_of(self, batch_size: int) -> int:
+        """Rows of a batch that this worker reads.
+
+        Raises:
+            ValueError: if the workers cannot have as many each.
+        """
+        rows, rest = divmod(batch_size, self.count)
+        if rest:
+            raise ValueError(
+                f"batch_size={batch_size} must be a multiple of the number of "
+                f"workers, {self.count}"
+            )
+        return rows
+
+    def most_rows_of(self, batch_size: int) -> int:
+        """The same where the last workers may have fewer, or none; at least 1."""
+        most = -(-batch_size // self.count)
+        return max(1, min(most, batch_size - self.index * most))
+
+    def of(self, numbered, batch_size: int, total: int):
+        """This worker's part of a numbered dataset.
+
+        Args:
+            numbered: dataset of (position in the split, example).
+            batch_size: examples per batch, over all workers; the last one may be
+                smaller, and its parts are, too.
+            total: number of examples.
+        """
+        if self.count == 1:
+            return numbered
+
+        def is_own(position, _):
+            row = position % batch_size
+            rows = tf.minimum(total - position + row, batch_size)
+            return row // -(-rows // self.count) == self.index
+
+        return numbered.filter(is_own)
+
+
+WHOLE = Share()
 
 
 def training_stream(
@@ -18,6 +75,7 @@ def training_stream(
     *,
     finish=None,
     seed: int = 0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """The endless stream of training batches, from any step on.
 
@@ -31,40 +89,74 @@ def training_stream(
         transform: function of a seed (two integers, different for each example and
             epoch), the ``source.read`` input and the target, to a tuple of nested
             tensors of the same shapes for all examples.
-        finish: function of the seeds of a batch ``(batch, 2)`` and the batched
-            components of those tuples to the components to train on; None: unchanged.
+        finish: function of the batched components of those tuples to the components to
+            train on; it sees a worker's rows. None: unchanged.
         seed: of everything random.
+        share: which rows of every batch are read.
 
     Returns:
-        Dataset of full batches, of static shapes.
+        Dataset of the rows of full batches, of static shapes.
 
     Raises:
-        ValueError: if there are fewer examples than one batch.
+        ValueError: if there are fewer examples than one batch, or workers cannot share
+            a batch.
     """
+    rows = share.rows_of(batch_size)
     if source.num_examples < batch_size:
         raise ValueError(
             f"batch_size={batch_size} is larger than the {source.num_examples} "
             f"examples of {source.name} {source.split}"
         )
 
-    def transformed(example_seed, content, target):
-        return example_seed, *transform(example_seed, content, target)
+    batches = (
+        _shuffled_examples(source, batch_size, start_step, seed, share)
+        .map(transform, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .batch(rows, drop_remainder=True)
+    )
+    if finish:
+        batches = batches.map(finish)
+    return endless(batches).prefetch(tf.data.AUTOTUNE)
 
-    def finished(seeds, *batch):
-        return finish(seeds, *batch) if finish else batch
 
-    return sharded_by_data(
-        _shuffled_examples(source, batch_size, start_step, seed)
-        # Only an endless stream keeps static batch sizes under several workers.
-        .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        .map(transformed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
-        .map(finished)
-        .prefetch(tf.data.AUTOTUNE)
+def endless(dataset):
+    """A dataset that is known not to end: only then do batches under several workers
+    have static sizes."""
+    return dataset.apply(
+        tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
     )
 
 
-def evaluation_stream(source: Source, batch_size: int, transform) -> tf.data.Dataset:
+def split_batches(batches, parts: int):
+    """Each batch as several in succession, of its rows in order.
+
+    Args:
+        batches: dataset; its components may have batches of different sizes.
+        parts: how many; the last ones of a batch that is no multiple have fewer rows.
+    """
+    if parts == 1:
+        return batches
+
+    def rows_of(part, values):
+        size, known = -(-tf.shape(values)[0] // parts), values.shape[0]
+        rows = values[part * size : (part + 1) * size]
+        if known and not known % parts:
+            rows = tf.ensure_shape(rows, [known // parts, *values.shape[1:]])
+        return rows
+
+    def split(*batch):
+        whole = batch if len(batch) > 1 else batch[0]
+        return tf.data.Dataset.range(parts, output_type=tf.int32).map(
+            lambda part: tf.nest.map_structure(lambda x: rows_of(part, x), whole)
+        )
+
+    is_endless = batches.cardinality() == tf.data.INFINITE_CARDINALITY
+    batches = batches.flat_map(split)
+    return endless(batches) if is_endless else batches
+
+
+def evaluation_stream(
+    source: Source, batch_size: int, transform, share: Share = WHOLE
+) -> tf.data.Dataset:
     """Every example once, in order.
 
     Args:
@@ -72,21 +164,30 @@ def evaluation_stream(source: Source, batch_size: int, transform) -> tf.data.Dat
         batch_size: examples per batch; the last batch may be smaller.
         transform: function of ``source.read``'s input and the target to any structure
             of tensors, of one shape for all examples.
+        share: which rows of every batch are read.
 
     Returns:
-        Dataset of batches.
+        Dataset of batches. The parts of a last batch that is smaller are, too, and the
+        last workers may have none.
     """
-    return sharded_by_data(
-        source.examples.map(
-            transform, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    numbered, total = source.examples.enumerate(), source.num_examples
+    batches = (
+        share.of(numbered, batch_size, total)
+        .map(
+            lambda _, example: transform(*example),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
         )
-        .batch(batch_size)
-        .prefetch(tf.data.AUTOTUNE)
+        .batch(share.most_rows_of(batch_size))
     )
+    if share == WHOLE:
+        count = -(-total // batch_size)
+        batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _shuffled_examples(source, batch_size, start_step, seed):
-    """(seed, content, target) of all training examples from a step on, in order."""
+def _shuffled_examples(source, batch_size, start_step, seed, share):
+    """(seed, content, target) of a share of the training examples from a step on."""
     steps_per_epoch = source.num_examples // batch_size
     start_epoch, start_batch = divmod(start_step, steps_per_epoch)
     start_epoch, start_batch = tf.constant([start_epoch, start_batch], tf.int64)
@@ -102,7 +203,7 @@ def _shuffled_examples(source, batch_size, start_step, seed):
             [], epoch_seed, maxval=tf.int64.max, dtype=tf.int64
         )
         skipped = tf.where(epoch == start_epoch, start_batch * batch_size, 0)
-        return (
+        numbered = (
             source.examples.shuffle(
                 source.shuffle_buffer,
                 seed=order_seed,
@@ -111,15 +212,9 @@ def _shuffled_examples(source, batch_size, start_step, seed):
             .enumerate()
             .take(used)
             .skip(skipped)
-            .map(lambda i, example: (fold(epoch_seed, i), *example))
+        )
+        return share.of(numbered, batch_size, used).map(
+            lambda i, example: (fold(epoch_seed, i), *example)
         )
 
     return tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(epoch_examples)
-
-
-def sharded_by_data(dataset):
-    """Splits each global batch over the workers, whatever files it came from."""
-    options = tf.data.Options()
-    policy = tf.data.experimental.AutoShardPolicy.DATA
-    options.experimental_distribute.auto_shard_policy = policy
-    return dataset.with_options(options)

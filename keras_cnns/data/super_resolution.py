@@ -19,7 +19,7 @@ from keras_cnns._checks import check_choice, check_count, check_counts, check_fl
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.data.resampling import resize_bicubic
 from keras_cnns.data.sources import Source
-from keras_cnns.data.stream import evaluation_stream, training_stream
+from keras_cnns.data.stream import WHOLE, Share, evaluation_stream, training_stream
 
 # Small pixels beyond a patch that its pixels depend on: two taps to enlarge it, and two
 # to make those pixels.
@@ -104,6 +104,7 @@ def load_super_resolution_training(
     *,
     recipe: PatchRecipe,
     seed: int = 0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """The endless stream of training batches, from any step on.
 
@@ -113,6 +114,7 @@ def load_super_resolution_training(
         start_step: batches to leave out at the beginning of the stream.
         recipe: how patches are made.
         seed: of everything random.
+        share: of the pictures of every batch, as ``training_stream`` takes it.
 
     Returns:
         Dataset of (small patches, or enlarged ones; large patches), float32 ``(batch,
@@ -136,16 +138,27 @@ def load_super_resolution_training(
         pairs = [_patch(picture, one, recipe) for one in tf.unstack(seeds, count)]
         return tuple(tf.stack(patches) for patches in zip(*pairs))
 
-    def finish(_, *batches):
+    def finish(*batches):
         return tuple(tf.reshape(x, [-1, *x.shape[2:]]) for x in batches)
 
     return training_stream(
-        source, batch_size // count, start_step, transform, finish=finish, seed=seed
+        source,
+        batch_size // count,
+        start_step,
+        transform,
+        finish=finish,
+        seed=seed,
+        share=share,
     )
 
 
 def load_super_resolution_evaluation(
-    source: Source, scale: int, *, channels: int = 3, enlarged: bool = False
+    source: Source,
+    scale: int,
+    *,
+    channels: int = 3,
+    enlarged: bool = False,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Every whole picture once, in order, one by one.
 
@@ -153,6 +166,8 @@ def load_super_resolution_evaluation(
         source: the split; labels are ignored.
         scale: what small pictures are enlarged by.
         channels, enlarged: as in ``PatchRecipe``.
+        share: as ``evaluation_stream`` takes it; of batches of one, the first worker
+            has all.
 
     Returns:
         Dataset of batches of one, as ``load_super_resolution_training`` gives; large
@@ -172,7 +187,7 @@ def load_super_resolution_evaluation(
             large = whole_multiple(tf.cast(picture, tf.float32), scale)
         return _pair(small_picture(large, scale), large, scale, channels, enlarged)
 
-    return evaluation_stream(source, 1, transform)
+    return evaluation_stream(source, 1, transform, share)
 
 
 _split = tf.random.experimental.stateless_split

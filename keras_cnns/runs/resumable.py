@@ -20,6 +20,7 @@ def fit_resumable(
     epochs,
     steps_per_epoch,
     validation_data=None,
+    validation_steps=None,
     checkpoint_interval=0,
     patience=0,
     is_chief=True,
@@ -30,12 +31,13 @@ def fit_resumable(
     Args:
         trainer: compiled trainer.
         load_batches: function that returns the endless stream of batches from a step
-            on, which must depend on the step alone.
+            on, which must depend on the step alone; a dataset, or a distributed one.
         run_dir: folder of the run; gets ``checkpoints/``, ``logs/`` (TensorBoard),
             ``metrics.csv`` and the weights of the trainer's ``networks``.
         epochs: epochs of the whole run.
         steps_per_epoch: batches of one epoch.
         validation_data: dataset evaluated after each epoch; None for none.
+        validation_steps: its number of batches; None: until it ends.
         checkpoint_interval: steps between checkpoints; 0 for one per epoch.
         patience: epochs without improvement before early stopping; 0: never.
         is_chief: whether this process writes.
@@ -81,6 +83,7 @@ def fit_resumable(
             epochs=last_epoch,
             steps_per_epoch=steps_per_epoch - first_step % steps_per_epoch,
             validation_data=validation_data,
+            validation_steps=validation_steps,
             callbacks=[*extra, *watchers],
             verbose=0,
         )

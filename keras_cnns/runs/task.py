@@ -134,8 +134,14 @@ class Task(abc.ABC):
             is_new: whether no checkpoint will be restored.
         """
 
-    def load_batches(self, config, start_step: int):
-        """The endless stream of training batches from a step on."""
+    def load_batches(self, config, start_step: int, share=data.WHOLE):
+        """The endless stream of training batches from a step on.
+
+        Args:
+            config: ``RunConfig`` of the run.
+            start_step: batches to leave out at the beginning of the stream.
+            share: ``data.Share`` of the batches that this worker reads.
+        """
         source, minibatches = self.sources[0]
         return data.load_training(
             source,
@@ -144,9 +150,10 @@ class Task(abc.ABC):
             preprocessing=config.preprocessing,
             augmentation=self.augmentation,
             seed=self.options.seed,
+            share=share,
         )
 
-    def load_validation(self, config):
+    def load_validation(self, config, share=data.WHOLE):
         """Dataset to evaluate after each epoch; None for none."""
         return
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 
@@ -59,17 +60,20 @@ def _fit(task, strategy, is_chief):
         run, is_new = _begin(task)
         has_state = list_steps(os.path.join(options.folder, "checkpoints"))
         trainer = task.make_trainer(run.config, not has_state)
-    validation = task.load_validation(run.config)
+    validation, validation_steps = _validation(task, strategy, run.config)
     samples = _samples(task, trainer, run, is_chief)
     if is_chief and is_new:
         write_record(run)
     progress = fit_resumable(
         trainer,
-        lambda step: task.load_batches(run.config, step),
+        lambda step: distribution.worker_batches(
+            strategy, functools.partial(task.load_batches, run.config, step)
+        ),
         run_dir=options.folder,
         epochs=options.epochs,
         steps_per_epoch=task.steps_per_epoch,
         validation_data=validation,
+        validation_steps=validation_steps,
         checkpoint_interval=options.checkpoint_interval,
         patience=task.patience,
         is_chief=is_chief,
@@ -92,6 +96,17 @@ def _begin(task):
         return run, False
     config = dataclasses.replace(task.configure(), facts=facts)
     return Run(options.folder, task.name, options.to_json(), config), True
+
+
+def _validation(task, strategy, config):
+    """(what ``evaluate`` takes, its number of batches); None where there is none."""
+    whole = task.load_validation(config)
+    if whole is None:
+        return None, None
+    batches = distribution.worker_batches(
+        strategy, functools.partial(task.load_validation, config)
+    )
+    return batches, int(whole.cardinality())
 
 
 def _samples(task, trainer, run, is_chief):

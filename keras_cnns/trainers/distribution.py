@@ -8,6 +8,7 @@ import socket
 import tensorflow as tf
 from tensorflow import keras
 
+from keras_cnns import data
 from keras_cnns._graph import copy_network
 
 _ABORTED = "Collective ops is aborted"  # in what TensorFlow raises then
@@ -86,6 +87,29 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def has_workers(strategy: tf.distribute.Strategy) -> bool:
     """Whether several processes train together."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def worker_batches(strategy: tf.distribute.Strategy, load_batches):
+    """Batches as ``fit`` and ``evaluate`` take them; each worker loads its own rows.
+
+    Args:
+        strategy: that of the trainer.
+        load_batches: function of a ``data.Share`` that returns the dataset of a
+            worker's rows of all batches.
+
+    Returns:
+        A ``tf.data.Dataset``; with several workers a distributed one, which does not
+        know its length.
+    """
+    if not has_workers(strategy):
+        return load_batches(data.WHOLE)
+
+    def load(context):
+        workers = context.num_input_pipelines
+        batches = load_batches(data.Share(context.input_pipeline_id, workers))
+        return data.split_batches(batches, context.num_replicas_in_sync // workers)
+
+    return strategy.distribute_datasets_from_function(load)
 
 
 @contextlib.contextmanager

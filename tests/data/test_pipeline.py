@@ -1,5 +1,7 @@
 """Batches: a pure function of seed and step; labels, mixup, smoothing."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -73,16 +75,29 @@ def test_label_smoothing_spreads_its_fraction(data_dir):
     np.testing.assert_allclose(soft, hard * 0.8 + 0.02, rtol=1e-6)
 
 
-def test_mixup_blends_images_and_labels_alike():
-    images = tf.reshape(tf.range(4.0), [4, 1, 1, 1])
-    labels = tf.one_hot([0, 1, 2, 3], 4)
-    mixed, soft = augment.mixup(images, labels, [3, 4], alpha=1.0)
-    fraction = soft.numpy()[1, 1]
-    assert 0 < fraction < 1
-    np.testing.assert_allclose(soft.numpy().sum(axis=1), 1, rtol=1e-6)
-    np.testing.assert_allclose(
-        mixed.numpy()[:, 0, 0, 0], soft.numpy() @ np.arange(4), rtol=1e-5
+def test_mixup_blends_images_and_labels_of_neighbours_alike():
+    """Pairs of rows, each with its first one's fraction; the fifth stays alone."""
+    images = tf.reshape(tf.range(5.0), [5, 1, 1, 1])
+    mixed, soft = augment.mixup(
+        images, tf.eye(5), tf.constant([0.75, 0.1, 1.0, 0.2, 0.3])
     )
+    expected = np.eye(5)
+    expected[:2, :2] = [[0.75, 0.25], [0.25, 0.75]]
+    np.testing.assert_allclose(soft, expected, rtol=1e-6)
+    np.testing.assert_allclose(mixed[:, 0, 0, 0], expected @ np.arange(5), rtol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
+def test_mixup_fractions_have_the_moments_of_their_distribution(alpha):
+    """Beta(a, a): mean 1/2, variance 1 / (4 (2 a + 1)); 4,000 draws."""
+    seeds = tf.stack([tf.range(4000), tf.ones(4000, tf.int32)], axis=1)
+    draw = functools.partial(augment.mixup_fraction, alpha=alpha)
+    seeds = tf.data.Dataset.from_tensor_slices(seeds)
+    drawn = np.array(list(seeds.map(draw).as_numpy_iterator()))
+    variance = 1 / (4 * (2 * alpha + 1))
+    assert abs(drawn.mean() - 0.5) < 4 * (variance / 4000) ** 0.5
+    assert abs(drawn.var() / variance - 1) < 0.1
+    assert drawn.min() >= 0 and drawn.max() <= 1
 
 
 def test_pad_crop_is_a_shift_with_zeros():

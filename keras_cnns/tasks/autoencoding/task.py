@@ -82,9 +82,9 @@ class AutoencodingTask(Task):
         )
         return trainer
 
-    def load_batches(self, config, start_step):
+    def load_batches(self, config, start_step, share=data.WHOLE):
         """Endless stream of (images, labels), with some labels and images without."""
-        batches = super().load_batches(config, start_step)
+        batches = super().load_batches(config, start_step, share)
         if self._labelled is None:
             return batches
         labelled = data.load_training(
@@ -94,16 +94,20 @@ class AutoencodingTask(Task):
             preprocessing=config.preprocessing,
             augmentation=self.augmentation,
             seed=self.options.seed + 1,
+            share=share,
         )
         return tf.data.Dataset.zip((labelled, batches)).map(
             lambda few, many: (*few, many[0])
         )
 
-    def load_validation(self, config):
+    def load_validation(self, config, share=data.WHOLE):
         if self._held_out is None:
             return None
         return data.load_evaluation(
-            self._held_out, self.options.batch_size, preprocessing=config.preprocessing
+            self._held_out,
+            self.options.batch_size,
+            preprocessing=config.preprocessing,
+            share=share,
         )
 
     def sampler(self, trainer, config):

@@ -86,11 +86,14 @@ class ClassificationTask(Task):
         trainer.compile(options.make_optimizer(self.total_steps, self.steps_per_epoch))
         return trainer
 
-    def load_validation(self, config):
+    def load_validation(self, config, share=data.WHOLE):
         if self._held_out is None:
             return None
         return data.load_evaluation(
-            self._held_out, self.options.batch_size, preprocessing=config.preprocessing
+            self._held_out,
+            self.options.batch_size,
+            preprocessing=config.preprocessing,
+            share=share,
         )
 
     def report(self, run, progress):

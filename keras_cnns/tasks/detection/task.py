@@ -212,7 +212,7 @@ class DetectionTask(Task):
     def _optimizer(self, steps):
         return self.options.make_optimizer(steps, self.steps_per_epoch)
 
-    def load_batches(self, config, start_step):
+    def load_batches(self, config, start_step, share=data.WHOLE):
         options = self.options
         return data.load_detection_training(
             self.source,
@@ -225,14 +225,15 @@ class DetectionTask(Task):
             seed=options.seed,
             proposals=self._proposals_of(self.source),
             bad_boxes=options.bad_boxes,
+            share=share,
         )
 
-    def load_validation(self, config):
+    def load_validation(self, config, share=data.WHOLE):
         if self._held_out is None:
             return None
-        return self._evaluation(config, self._held_out)
+        return self._evaluation(config, self._held_out, share)
 
-    def _evaluation(self, config, source):
+    def _evaluation(self, config, source, share=data.WHOLE):
         options = self.options
         return data.load_detection_evaluation(
             source,
@@ -242,6 +243,7 @@ class DetectionTask(Task):
             max_objects=options.max_objects or None,
             proposals=self._proposals_of(source),
             bad_boxes=options.bad_boxes,
+            share=share,
         )
 
     def sampler(self, trainer, config):

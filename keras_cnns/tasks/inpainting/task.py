@@ -109,7 +109,7 @@ class InpaintingTask(Task):
             self.total_steps, self.steps_per_epoch, learning_rate=rate
         )
 
-    def load_batches(self, config, start_step):
+    def load_batches(self, config, start_step, share=data.WHOLE):
         source, minibatches = self.sources[0]
         return data.load_inpainting_training(
             source,
@@ -119,23 +119,26 @@ class InpaintingTask(Task):
             masks=self._recipe,
             augmentation=self.augmentation,
             seed=self.options.seed,
+            share=share,
         )
 
-    def load_validation(self, config):
+    def load_validation(self, config, share=data.WHOLE):
         """Evenly spaced images of the split with their masks, always the same."""
         if self._held_out is None:
             return None
         options, total = self.options, self._held_out.num_examples
         count = min(options.validation_images or total, total)
-        return self._evaluation(config, self._held_out, count, options.batch_size)
+        size = options.batch_size
+        return self._evaluation(config, self._held_out, count, size, share)
 
-    def _evaluation(self, config, source, count, batch_size):
+    def _evaluation(self, config, source, count, batch_size, share=data.WHOLE):
         return data.load_inpainting_evaluation(
             data.spread(source, count),
             batch_size,
             preprocessing=config.preprocessing,
             masks=self._recipe,
             seed=self.options.seed,
+            share=share,
         )
 
     def sampler(self, trainer, config):

@@ -87,16 +87,18 @@ class RefinementTask(Task):
         compile_adversarial(self, trainer)
         return trainer
 
-    def load_batches(self, config, start_step):
+    def load_batches(self, config, start_step, share=data.WHOLE):
         """Endless stream of (simulated images, real ones)."""
         size = self.options.batch_size
         streams = [
-            self._stream(config, source, count * size, number, start_step)
+            self._stream(config, source, count * size, number, start_step, share)
             for number, (source, count) in enumerate(self.sources)
         ]
         return tf.data.Dataset.zip(tuple(streams))
 
-    def _stream(self, config, source, batch_size, number, start_step=0):
+    def _stream(
+        self, config, source, batch_size, number, start_step=0, share=data.WHOLE
+    ):
         """Batches of images without their labels."""
         return data.load_training(
             source,
@@ -105,6 +107,7 @@ class RefinementTask(Task):
             preprocessing=config.preprocessing,
             augmentation=self.augmentation,
             seed=self.options.seed + number,
+            share=share,
         ).map(lambda images, labels: images)
 
     def sampler(self, trainer, config):

@@ -156,24 +156,26 @@ class SuperResolutionTask(Task):
             network = config.build("network", **changes)
         return network
 
-    def load_batches(self, config, start_step):
+    def load_batches(self, config, start_step, share=data.WHOLE):
         return data.load_super_resolution_training(
             self.source,
             self.options.batch_size,
             start_step,
             recipe=self._patches(config),
             seed=self.options.seed,
+            share=share,
         )
 
-    def load_validation(self, config):
+    def load_validation(self, config, share=data.WHOLE):
         """Evenly spaced whole pictures of the split, enlarged by the first factor."""
         if self._held_out is None:
             return None
-        self._bicubic = self._bicubic_psnr(config)
-        logging.info("bicubic interpolation: val_psnr %.4f", self._bicubic)
-        return self._evaluation(config, config.details["enlarged"])
+        if self._bicubic is None:
+            self._bicubic = self._bicubic_psnr(config)
+            logging.info("bicubic interpolation: val_psnr %.4f", self._bicubic)
+        return self._evaluation(config, config.details["enlarged"], share)
 
-    def _evaluation(self, config, enlarged):
+    def _evaluation(self, config, enlarged, share=data.WHOLE):
         total = self._held_out.num_examples
         count = min(self.options.validation_images or total, total)
         return data.load_super_resolution_evaluation(
@@ -181,6 +183,7 @@ class SuperResolutionTask(Task):
             config.details["scales"][0],
             channels=config.preprocessing.channels,
             enlarged=enlarged,
+            share=share,
         )
 
     def _bicubic_psnr(self, config):
