@@ -488,19 +488,29 @@ class _Watch(keras.callbacks.Callback):
         self.steps.append({name: float(value) for name, value in logs.items()})
 
 
-def _streams(row, replicas, data_dir):
-    """(what is trained on, what is evaluated or None)."""
-    if row.batches is None:
+def _digits(strategy, data_dir):
+    """The same of handwritten digits, 360 of which are evaluated."""
+
+    def train(share):
         source = data.open_source("digits", "train", data_dir)
-        return (
-            data.load_training(source, 32, preprocessing=_FEED, seed=1),
-            data.load("digits", "test", 50, preprocessing=_FEED, data_dir=data_dir),
-        )
+        return data.load_training(source, 32, preprocessing=_FEED, seed=1, share=share)
+
+    def test(share):
+        source = data.open_source("digits", "test", data_dir)
+        return data.load_evaluation(source, 50, preprocessing=_FEED, share=share)
+
+    return *(distribution.worker_batches(strategy, load) for load in (train, test)), 8
+
+
+def _streams(row, strategy, data_dir):
+    """(what is trained on, what is evaluated or None, its batches where not known)."""
+    if row.batches is None:
+        return _digits(strategy, data_dir)
     # Elements are whole global batches, which the strategy parts.
     options = tf.data.Options()
     policy = tf.data.experimental.AutoShardPolicy.DATA
     options.experimental_distribute.auto_shard_policy = policy
-    arrays = row.batches(row.steps, replicas)
+    arrays = row.batches(row.steps, strategy.num_replicas_in_sync)
     stream = tf.data.Dataset.from_tensor_slices(arrays).repeat().with_options(options)
     held_out = None
     makers = {
@@ -511,7 +521,7 @@ def _streams(row, replicas, data_dir):
         if issubclass(row.trainer, kind):
             held_out = tf.data.Dataset.from_tensor_slices(make(1, seed=7))
             held_out = held_out.with_options(options)
-    return stream, held_out
+    return stream, held_out, None
 
 
 @functools.lru_cache
@@ -530,11 +540,14 @@ def train(kind, strategy="", data_dir="", devices=1, policy="", **options):
     keras.mixed_precision.set_global_policy(policy or row.policy)
     with strategy.scope():
         trainer = make_trainer(kind, **options)
-    watch, (stream, held_out) = _Watch(), _streams(row, replicas, data_dir)
+    watch = _Watch()
+    stream, held_out, evaluation_steps = _streams(row, strategy, data_dir)
     trainer.fit(stream, steps_per_epoch=row.steps, callbacks=[watch], verbose=0)
     evaluation = {}
     if held_out is not None:
-        evaluation = trainer.evaluate(held_out, return_dict=True, verbose=0)
+        evaluation = trainer.evaluate(
+            held_out, steps=evaluation_steps, return_dict=True, verbose=0
+        )
     weights = {name: network.weights for name, network in trainer.networks.items()}
     weights["averages"] = trainer.average.averages
     return {
