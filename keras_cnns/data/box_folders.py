@@ -43,7 +43,8 @@ def open_box_folder(folder: str, split: str, data_dir=None) -> BoxFiles:
         folder: in one of the layouts of ``voc_folders`` and ``coco_folders``.
         split: its name, or a slice such as ``"train[:90%]"``; images are in the order
             of their names, those of COCO in that of their numbers.
-        data_dir: where copies of images are kept that are neither JPEG nor PNG.
+        data_dir: where copies of images are kept that are neither JPEG nor PNG, and
+            headers of many.
 
     Raises:
         ValueError: if the folder has no such split, a file cannot be used, or the size
@@ -52,7 +53,7 @@ def open_box_folder(folder: str, split: str, data_dir=None) -> BoxFiles:
     """
     images, class_names = _open_slice(folder, split)
     paths = [one.path for one in images]
-    headers = read_headers(paths)
+    headers = read_headers(paths, data_dir)
     sizes = [read_size(path) for path in paths]
     _check_sizes(images, sizes)
     counts, sizes = [len(one.boxes) for one in images], np.array(sizes, np.int32)

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from keras_cnns import _files
-from keras_cnns.data import decoding
+from keras_cnns.data import decoding, header_files
 from keras_cnns.data.decoding import IMAGE_EXTENSIONS
 
 UNLABELLED = "unlabelled"
@@ -75,8 +75,8 @@ def open_folder(folder: str, split: str, labelled: bool, data_dir=None) -> Image
         folder, split: as named.
         labelled: whether classes are needed. If not, and images lie in the split's
             folder itself, or no folders, all are of the class ``UNLABELLED``.
-        data_dir: where converted files are kept, in ``converted_images``; None: where
-            TFDS keeps its data.
+        data_dir: where converted files are kept, in ``converted_images``, and headers
+            of many images; None: where TFDS keeps its data.
 
     Raises:
         ValueError: if the folder has no such split, there are no images, a class has
@@ -103,7 +103,7 @@ def open_folder(folder: str, split: str, labelled: bool, data_dir=None) -> Image
         raise ValueError(f"{top} holds no images{hint}")
     _check_classes(top, by_class, [] if is_flat else loose)
     paths = [path for found in by_class.values() for path in found]
-    headers = read_headers(paths)
+    headers = read_headers(paths, data_dir)
     return ImageFiles(
         paths,
         encoded_files(paths, headers, data_dir),
@@ -147,22 +147,23 @@ def _subfolders(folder):
     ]
 
 
-def read_headers(paths) -> list:
-    """The ``Header`` of each of some image files.
+def read_headers(paths, data_dir=None) -> list:
+    """The ``Header`` of each of some image files; those of many are kept.
+
+    Args:
+        paths: of the files.
+        data_dir: where headers are kept, in ``image_headers``; None: where TFDS keeps
+            its data.
 
     Raises:
         ValueError: naming the first that is no image, and telling how many are not.
     """
-    headers, bad = [], []
-    for path in paths:
-        try:
-            headers.append(decoding.read_header(path))
-        except (ValueError, OSError) as error:
-            bad.append(error)
-    if bad:
-        more = f" ({len(bad)} such files)" if len(bad) > 1 else ""
-        raise ValueError(f"{bad[0]}{more}")
-    return headers
+    return header_files.read_headers(paths, _kept("image_headers", data_dir))
+
+
+def _kept(name, data_dir):
+    folder = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
+    return os.path.join(folder, name)
 
 
 def encoded_files(paths, headers, data_dir) -> list:
@@ -172,8 +173,7 @@ def encoded_files(paths, headers, data_dir) -> list:
         paths, headers: of the files.
         data_dir: where copies are kept, as ``open_folder`` takes it.
     """
-    folder = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
-    folder = os.path.join(folder, "converted_images")
+    folder = _kept("converted_images", data_dir)
     found, encoded = 0, []
     for path, header in zip(paths, headers):
         if not header.is_native:
