@@ -343,6 +343,27 @@ def test_pickles_that_lie(name, write, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["model.pth"]
 
 
+def test_state_dicts_side_by_side(tmp_path):
+    """Of a checkpoint's players; what would grow by it, or be two things, is not."""
+    path, values = tmp_path / "model.pth", {"a": bytes(16)}
+
+    def part(name):
+        return pickled_dict({name: pickled_tensor("a", (4,))})[2:-1]
+
+    for parts, message in (
+        (
+            {"first": part("x.bias"), "other": part("x.bias")},
+            "modules first.x, other.x",
+        ),
+        ({"first": part("x.bias") + b"q\x07", "other": b"h\x07"}, "'first', 'other'"),
+        ({"first" * 100: part("x.bias"), "other": part("x.bias")}, "'firstfirst"),
+        ({"first": part("x.y.bias"), "first.x": part("y.bias")}, "y.bias' twice"),
+        ({"first": part("x.bias"), "step": b"K\x01"}, "'first', 'step'"),
+    ):
+        write_archive(path, pickled_dict(parts), values)
+        assert message in _message(path)
+
+
 def test_archives_that_lie(tmp_path):
     path = tmp_path / "model.pth"
     instructions = pickled_dict({"conv.bias": pickled_tensor("a", (4,))})
