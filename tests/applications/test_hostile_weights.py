@@ -364,6 +364,21 @@ def test_state_dicts_side_by_side(tmp_path):
         assert message in _message(path)
 
 
+@pytest.mark.parametrize("write", [write_archive, write_one_by_one])
+def test_files_of_pytorch_without_an_ending(write, tmp_path):
+    """As some ports save them; what starts otherwise is taken for Keras' format."""
+    network = tiny_network()
+    path = write_state(tmp_path / "model_step100", write)
+    _load(path, network)
+    expected = draw_tensors()["fc.weight"]
+    np.testing.assert_array_equal(network.get_weights()[2].T, expected)
+    path.write_bytes(path.read_bytes()[:50])
+    assert "cannot be read as a PyTorch state dict" in _message(path)
+    for content in (b"", b"text", b"\x89HDF"):
+        path.write_bytes(content)
+        assert "cannot be read as an .h5 weight file" in _message(path)
+
+
 def test_archives_that_lie(tmp_path):
     path = tmp_path / "model.pth"
     instructions = pickled_dict({"conv.bias": pickled_tensor("a", (4,))})

@@ -13,8 +13,7 @@ authors; it also gets the hole's mask. Layers are checked against a public port
 ``global_local_torch`` is that port's form, whose files it reads: batch normalisation
 follows the ReLU, and strides of 2 pad both ends alike. The mean colour of its training
 images is not in these files but in the ``config.json`` beside them, under ``mpv``: give
-it as ``fill_value``. The file that it publishes, ``model_cn``, needs the ending
-``.pth`` to be known as one of PyTorch.
+it as ``fill_value``.
 
 Deviations: the hole is filled with mid-grey, 0.5, unless ``fill_value`` is given, not
 with that mean colour, and images are in [0, 1], where the authors subtract it from
