@@ -56,9 +56,12 @@ from keras_cnns.applications.generative.simgan import *
 from keras_cnns.applications.generative.wgan import *
 from keras_cnns.applications.generative.wgan_gp import *
 from keras_cnns.applications.generative.wgan_gp_resnet import *
+from keras_cnns.applications.generative.wgan_gp_torch import *
 from keras_cnns.applications.generative.wgan_gp_toy import *
 from keras_cnns.applications.inpainting.contextual_attention import *
+from keras_cnns.applications.inpainting.contextual_attention_critics import *
 from keras_cnns.applications.inpainting.global_local import *
+from keras_cnns.applications.inpainting.global_local_discriminator import *
 from keras_cnns.applications.inpainting.lbam import *
 from keras_cnns.applications.inpainting.lbam_discriminator import *
 from keras_cnns.applications.inpainting.partial_convolution import *

@@ -343,6 +343,42 @@ def test_pickles_that_lie(name, write, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["model.pth"]
 
 
+def test_state_dicts_side_by_side(tmp_path):
+    """Of a checkpoint's players; what would grow by it, or be two things, is not."""
+    path, values = tmp_path / "model.pth", {"a": bytes(16)}
+
+    def part(name):
+        return pickled_dict({name: pickled_tensor("a", (4,))})[2:-1]
+
+    for parts, message in (
+        (
+            {"first": part("x.bias"), "other": part("x.bias")},
+            "modules first.x, other.x",
+        ),
+        ({"first": part("x.bias") + b"q\x07", "other": b"h\x07"}, "'first', 'other'"),
+        ({"first" * 100: part("x.bias"), "other": part("x.bias")}, "'firstfirst"),
+        ({"first": part("x.y.bias"), "first.x": part("y.bias")}, "y.bias' twice"),
+        ({"first": part("x.bias"), "step": b"K\x01"}, "'first', 'step'"),
+    ):
+        write_archive(path, pickled_dict(parts), values)
+        assert message in _message(path)
+
+
+@pytest.mark.parametrize("write", [write_archive, write_one_by_one])
+def test_files_of_pytorch_without_an_ending(write, tmp_path):
+    """As some ports save them; what starts otherwise is taken for Keras' format."""
+    network = tiny_network()
+    path = write_state(tmp_path / "model_step100", write)
+    _load(path, network)
+    expected = draw_tensors()["fc.weight"]
+    np.testing.assert_array_equal(network.get_weights()[2].T, expected)
+    path.write_bytes(path.read_bytes()[:50])
+    assert "cannot be read as a PyTorch state dict" in _message(path)
+    for content in (b"", b"text", b"\x89HDF"):
+        path.write_bytes(content)
+        assert "cannot be read as an .h5 weight file" in _message(path)
+
+
 def test_archives_that_lie(tmp_path):
     path = tmp_path / "model.pth"
     instructions = pickled_dict({"conv.bias": pickled_tensor("a", (4,))})

@@ -43,9 +43,17 @@ class Modules:
         conv = _torch().nn.functional.conv2d
         return conv(x, weight, offset, strides, padding, **kwargs)
 
-    def deconv(self, x, filters, name):
+    def deconv(self, x, filters, name, bias=False):
         weight = self.tensor(f"{name}.weight", x.shape[1], filters, 4, 4)
-        return _torch().nn.functional.conv_transpose2d(x, weight, None, 2, 1)
+        offset = self.tensor(f"{name}.bias", filters) if bias else None
+        return _torch().nn.functional.conv_transpose2d(x, weight, offset, 2, 1)
+
+    def linear(self, x, units, name):
+        x = x.flatten(1)
+        weight = self.tensor(f"{name}.weight", units, x.shape[1])
+        return _torch().nn.functional.linear(
+            x, weight, self.tensor(f"{name}.bias", units)
+        )
 
     def norm(self, x, name):
         channels = x.shape[1]
@@ -414,3 +422,152 @@ def test_contextual_attention_against_torch(tmp_path):
     )
     for ours, theirs in zip(network([images, masks]), expected):
         _assert_equal(ours, theirs)
+
+
+def _critic_of_port(modules, x, prefix):
+    for i, width in enumerate((*WIDTHS, WIDTHS[-1]), start=1):
+        name = f"{prefix}dis_conv_module.conv{i}.conv"
+        x = modules.conv(x, width, name, 5, bias=True, padding=2)
+        x = _torch().nn.functional.leaky_relu(x, 0.2)
+    return modules.linear(x, 1, f"{prefix}linear")
+
+
+CRITICS = {"localD.": 32, "globalD.": 64}
+
+
+def _critics(modules):
+    """Scores of images by the critics' keys, and the images."""
+    images = {prefix: _images(size) for prefix, size in CRITICS.items()}
+    scores = {k: _critic_of_port(modules, v[2], k) for k, v in images.items()}
+    return scores, {k: v[0] for k, v in images.items()}
+
+
+def _strided_critic(size, path):
+    return applications.create_model(
+        "contextual_attention_torch_local_discriminator",
+        image_shape=(size, size, 3),
+        filters=(*WIDTHS, WIDTHS[-1]),
+        weights=path,
+    )
+
+
+@pytest.mark.parametrize("kind", ["both", "names", "alone"])
+def test_critics_of_contextual_attention_against_torch(kind, tmp_path):
+    """Of a file of both as the port saves it, of their tensors, of one alone."""
+    torch, modules = _torch(), Modules(scale=0.2)
+    scores, images = _critics(modules)
+    for prefix, size in CRITICS.items():
+        path = str(tmp_path / f"{prefix}pt")
+        parts = {
+            key.removesuffix("."): {
+                name.removeprefix(key): torch.from_numpy(value)
+                for name, value in modules.state.items()
+                if name.startswith(key)
+            }
+            for key in CRITICS
+        }
+        if kind == "both":
+            torch.save(parts, path)
+        elif kind == "names":
+            path = modules.saved(tmp_path)
+        else:
+            torch.save(parts[prefix.removesuffix(".")], path)
+        network = _strided_critic(size, path)
+        _assert_equal(network(images[prefix]), scores[prefix])
+
+
+def test_critics_of_another_size_are_refused(tmp_path):
+    modules = Modules()
+    _critics(modules)
+    path = modules.saved(tmp_path)
+    with pytest.raises(ValueError, match="localD.*and globalD.*both stand for"):
+        _strided_critic(96, path)
+    with pytest.raises(ValueError, match="reads no PyTorch files"):
+        applications.create_model(
+            "contextual_attention_local_discriminator", weights=path
+        )
+
+
+# Global&Local
+
+
+def _relu_then_norm(modules, x, filters, row, number, prefix=""):
+    size, stride, dilation = row
+    name = f"{prefix}conv{number}"
+    padding = dilation * (size // 2)
+    x = modules.conv(
+        x, filters, name, size, stride, True, padding=padding, dilation=dilation
+    )
+    return modules.norm(_torch().relu(x), f"{prefix}bn{number}")
+
+
+def _completion(modules, images, mask, colour):
+    """The port's; its masks are 1 in holes."""
+    torch, (one, two, four) = _torch(), WIDTHS
+    holes = 1 - mask
+    colour = torch.tensor(colour)[:, None, None]
+    x = torch.cat([images - images * holes + colour * holes, holes], 1)
+    widths = (one, two, two, four, *[four] * 8)
+    sizes = (5, *[3] * 11)
+    strides = (1, 2, 1, 2, *[1] * 8)
+    dilations = (*[1] * 6, 2, 4, 8, 16, 1, 1)
+    for i, width in enumerate(widths):
+        row = (sizes[i], strides[i], dilations[i])
+        x = _relu_then_norm(modules, x, width, row, i + 1)
+    for number, width, after in ((13, two, two), (15, one, one // 2)):
+        x = torch.relu(modules.deconv(x, width, f"deconv{number}", bias=True))
+        x = modules.norm(x, f"bn{number}")
+        x = _relu_then_norm(modules, x, after, (3, 1, 1), number + 1)
+    x = modules.conv(x, 3, "conv17", 3, 1, True, padding=1)
+    return torch.sigmoid(x)
+
+
+def test_global_local_against_torch(tmp_path):
+    colour = (0.2, 0.5, 0.9)
+    modules = Modules(scale=0.2)
+    images, masks, *theirs = _images()
+    expected = _completion(modules, *theirs, colour)
+    path = modules.saved(tmp_path)
+    network = applications.create_model(
+        "global_local_torch",
+        image_shape=(None, None, 3),
+        filters=WIDTHS,
+        fill_value=colour,
+        weights=path,
+    )
+    _assert_equal(network([images, masks]), expected)
+    with pytest.raises(ValueError, match="reads no PyTorch files"):
+        applications.CompletionNetwork((32, 32, 3), WIDTHS, weights=path)
+    with pytest.raises(ValueError, match="missing in the file: conv17_bn; conv18"):
+        applications.CompletionNetwork(
+            (32, 32, 3), WIDTHS, (2, 4, 8, 16, 32), torch_form=True, weights=path
+        )
+
+
+@pytest.mark.parametrize("levels", [3, 4], ids=["faces", "places"])
+def test_global_local_discriminator_against_torch(levels, tmp_path):
+    """Without the sigmoid; for places, the image has a convolution more."""
+    torch, modules, columns = _torch(), Modules(scale=0.2), []
+    images, _, x, _ = _images()
+    widths = {"model_ld": WIDTHS, "model_gd": (*WIDTHS, 8)[:levels]}
+    patches = images[:, 3:19, 5:21]
+    for column, seen in (("model_ld", x[:, :, 3:19, 5:21]), ("model_gd", x)):
+        for i, width in enumerate(widths[column], start=1):
+            seen = _relu_then_norm(modules, seen, width, (5, 2, 1), i, f"{column}.")
+        name = f"{column}.linear{len(widths[column]) + 1}"
+        columns.append(torch.relu(modules.linear(seen, 7, name)))
+    expected = modules.linear(torch.cat(columns, 1), 1, "linear1")
+    given = {
+        "image_shape": (32, 32, 3),
+        "local_shape": (16, 16, 3),
+        "global_filters": widths["model_gd"],
+        "local_filters": WIDTHS,
+        "torch_form": True,
+    }
+    path = modules.saved(tmp_path)
+    network = applications.ContextDiscriminator(**given, units=7, weights=path)
+    _assert_equal(network([images, patches]), expected)
+    with pytest.raises(ValueError, match=r"logits \(the file's linear1\): file \[\(14"):
+        applications.ContextDiscriminator(**given, units=6, weights=path)
+    with pytest.raises(ValueError, match="another architecture.*model_ld"):
+        applications.create_model("global_local_torch", weights=path)

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 _HEAD = [0x1950A86A20F9469CFC6C, 1001]  # magic number and version of no archives
 _HOLDERS = ("state_dict", "model_state_dict", "model", "params_ema", "params")
+_LONGEST_KEY = 100  # of a state dict among several
 _VALUES = (
     "BINFLOAT", "BININT", "BININT1", "BININT2", "BINSTRING", "BINUNICODE", "LONG1",
     "SHORT_BINSTRING",
@@ -65,7 +66,8 @@ def read(path: str) -> dict:
         path: of the file; what checkpoints hold beside a ``state_dict``,
             ``model_state_dict`` or ``model``, or BasicSR's averaged ``params_ema`` or
             else ``params``, is left out. A state dict that stands alone may have any
-            key, as ``netG_state_dict``.
+            key, as ``netG_state_dict``; of several, their keys come before the
+            tensors' names, as ``localD.linear.weight``.
 
     Raises:
         Exception: whatever a damaged file leads to; a ValueError if it holds anything
@@ -82,10 +84,33 @@ def read(path: str) -> dict:
         stored = only if isinstance(only, dict) else stored
     if not isinstance(stored, dict):
         raise ValueError(f"it holds a {type(stored).__name__}, not tensors by name")
+    stored = _joined(stored)
     strangers = [k for k, v in stored.items() if not isinstance(v, _Tensor)]
     if strangers:
         raise ValueError(f"it holds {strangers[:5]}, not tensors by name alone")
     return {str(k): _array(str(k), *v, buffers) for k, v in stored.items()}
+
+
+def _joined(stored):
+    """Several state dicts as one, their keys before the names; others as they are.
+
+    None stands there twice, and keys are short: few bytes must not make many.
+    """
+    parts = stored.values()
+    are_state_dicts = all(
+        isinstance(part, dict) and all(isinstance(x, _Tensor) for x in part.values())
+        for part in parts
+    )
+    is_small = len({id(part) for part in parts}) == len(parts) and all(
+        len(str(key)) <= _LONGEST_KEY for key in stored
+    )
+    if not (are_state_dicts and is_small):
+        return stored
+    joined = {}
+    for key, part in stored.items():
+        for name, tensor in part.items():
+            _add(joined, "SETITEM", (f"{key}.{name}", tensor))
+    return joined
 
 
 def _archive(path):

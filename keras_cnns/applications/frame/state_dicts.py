@@ -12,6 +12,7 @@ Keras' order, that reorders them.
 """
 
 import json
+import os
 import re
 
 import numpy as np
@@ -20,6 +21,7 @@ from keras_cnns._files import reading
 from keras_cnns.applications.frame import pickled_tensors
 from keras_cnns.applications.frame.stored_arrays import check_arrays
 
+_STARTS = (b"PK\x03\x04", b"\x80\x02")  # of archives, of what came before them
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 # A module's tensors, in the order of a Keras layer's weights; then those of LBAM's
 # attention maps.
@@ -32,15 +34,19 @@ _SUM = re.compile(r"\{(\d+)\+(\d+)\}")
 
 
 def is_state_dict(path: str) -> bool:
-    """Whether a file is, by its name, a PyTorch state dict."""
-    return path.endswith(SUFFIXES)
+    """Whether a file is a PyTorch state dict: by its ending, or its start if none."""
+    if os.path.splitext(path)[1] or not os.path.isfile(path):
+        return path.endswith(SUFFIXES)
+    with reading(path, "weights"), open(path, "rb") as file:
+        return file.read(4).startswith(_STARTS)
 
 
 def read(path: str, names) -> tuple:
     """Arrays of a state dict under layer names, kernels in Keras' order of axes.
 
     Args:
-        path: ``.safetensors``, ``.pth``, ``.pt``, ``.bin`` or ``.tar`` file.
+        path: ``.safetensors``, ``.pth``, ``.pt``, ``.bin`` or ``.tar`` file, or one of
+            PyTorch without an ending.
         names: rules from module names to layer names, or, where names alone do not
             tell, a function to them from the file's tensors by module and name.
 

@@ -19,6 +19,12 @@ def uniform(limit):
     return keras.initializers.RandomUniform(-limit, limit)
 
 
+def torch_weights(inputs):
+    """Initial weights and biases in +-1 / sqrt(inputs), PyTorch's default."""
+    limit = inputs**-0.5
+    return {"kernel_initializer": uniform(limit), "bias_initializer": uniform(limit)}
+
+
 def maxout(x, units, pieces, limit, name, largest_norm=None):
     """Dense layer of units * pieces outputs, then the largest of each unit's pieces."""
     x = layers.Dense(

@@ -6,7 +6,7 @@
   number.
 - WGAN's code (github.com/martinarjovsky/WassersteinGAN) names stages and channels:
   ``main.initial:100-512:convt``, ``main.pyramid:256:batchnorm``, in later copies with
-  dots. Its dense networks count layers.
+  dots. Its dense networks count layers, as those of the usual port of WGAN-GP do.
 
 In both, all kernels are 4x4 of stride 2, the first and the last ones as large as the
 map, where ours are dense layers.
@@ -39,14 +39,14 @@ def discriminator_names(network):
 
 
 def dense_names(network):
-    """Names of the modules of WGAN's dense networks; images are channel by channel."""
+    """Names of a dense network's modules; images are channel by channel there."""
     *hidden, last = (x.name for x in network.layers if isinstance(x, layers.Dense))
     rules = {2 * place: (name,) for place, name in enumerate((*hidden, last))}
     if len(network.input_shape) == 4:
         rules[0] += (network.input_shape[3],)
-    else:
-        from_channels = functools.partial(_as_images, channels=network.output_shape[3])
-        rules[2 * len(hidden)] += (from_channels,)
+    elif len(network.output_shape) == 4:
+        reordered = functools.partial(from_channels, channels=network.output_shape[3])
+        rules[2 * len(hidden)] += (reordered,)
     return [(rf"main\.{number}", *rule) for number, rule in rules.items()]
 
 
@@ -109,9 +109,16 @@ def _last_as_dense(arrays):
     return [kernel.reshape(-1, kernel.shape[3]), *others]
 
 
-def _as_images(arrays, channels):
-    """Kernel and bias of pixels, from channel by channel to position by position."""
-    if arrays[0].shape[-1] % channels:
-        return arrays  # of another network; shapes will be told
-    order = np.arange(arrays[0].shape[-1]).reshape(channels, -1).T.ravel()
-    return [array[..., order] for array in arrays]
+def from_channels(arrays, channels):
+    """A layer's arrays, units from channel by channel to position by position.
+
+    Of another network may be what has no axis, or no multiple of the channels; it stays
+    as it is, and its shape will be told.
+    """
+    reordered = []
+    for array in arrays:
+        if array.ndim and array.shape[-1] % channels == 0:
+            order = np.arange(array.shape[-1]).reshape(channels, -1).T.ravel()
+            array = array[..., order]
+        reordered.append(array)
+    return reordered

@@ -30,7 +30,7 @@ from keras_cnns.applications.generative._dcgan import (
 from keras_cnns.applications.generative._parts import (
     flat_images,
     logits,
-    uniform,
+    torch_weights,
     variants_of,
 )
 from keras_cnns.applications.generative._torch_names import (
@@ -106,15 +106,10 @@ def WGANCritic(
     )
 
 
-def _limits(x):
-    """Initial weights and biases in +-1 / sqrt(inputs), PyTorch's default."""
-    limit = x.shape[-1] ** -0.5
-    return {"kernel_initializer": uniform(limit), "bias_initializer": uniform(limit)}
-
-
 def _relu_layers(x, units):
     for i, width in enumerate(units, start=1):
-        x = layers.Dense(width, activation="relu", name=f"dense{i}", **_limits(x))(x)
+        weights = torch_weights(x.shape[-1])
+        x = layers.Dense(width, activation="relu", name=f"dense{i}", **weights)(x)
     return x
 
 
@@ -142,7 +137,9 @@ def WGANMLPGenerator(
     latents = keras.Input((latent_size,), name="latents")
     x = _relu_layers(latents, units)
     return keras.Model(
-        latents, flat_images(x, image_shape, "linear", **_limits(x)), name=name
+        latents,
+        flat_images(x, image_shape, "linear", **torch_weights(x.shape[-1])),
+        name=name,
     )
 
 
@@ -164,7 +161,7 @@ def WGANMLPCritic(
     check_image_shape(image_shape)
     images = keras.Input(image_shape, name="images")
     x = _relu_layers(layers.Flatten(name="flatten")(images), units)
-    return keras.Model(images, logits(x, **_limits(x)), name=name)
+    return keras.Model(images, logits(x, **torch_weights(x.shape[-1])), name=name)
 
 
 # fmt: off

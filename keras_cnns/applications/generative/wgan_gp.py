@@ -4,7 +4,8 @@ Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved Training of Wasserste
 GANs", arXiv 1704.00028. Layers and initial weights are those of the authors' code
 (github.com/igul222/improved_wgan_training): ``gan_mnist.py``, ``gan_cifar.py`` and the
 DCGAN pair of ``gan_64x64.py``. Latents are 128 normal numbers. The residual networks
-are in ``wgan_gp_resnet.py``, those for points in ``wgan_gp_toy.py``.
+are in ``wgan_gp_resnet.py``, those for points in ``wgan_gp_toy.py``, those of the usual
+PyTorch port in ``wgan_gp_torch.py``.
 
 The penalty holds each image's gradient apart from the others', so that the critics
 have no batch normalisation; that for 64x64 images has layer normalisation with a gain

@@ -4,6 +4,8 @@ Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved Training of Wasserste
 GANs", arXiv 1704.00028. Layers and initial weights are those of ``gan_toy.py`` of the
 authors' code (github.com/igul222/improved_wgan_training): three ReLU layers of 512
 units and a linear one, from 2 normal latents to a point and from a point to a value.
+Files of the usual PyTorch port, whose layers are the same, are read
+(github.com/caogang/wgan-gp).
 Deviations: none known.
 """
 
@@ -14,9 +16,10 @@ from keras_cnns._checks import check_count, check_counts
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.applications.generative._parts import logits, variants_of
+from keras_cnns.applications.generative._torch_names import dense_names
 
 
-@network_builder
+@network_builder(state_dict_names=dense_names)
 def WGANGPPointGenerator(
     units=(512, 512, 512), latent_size=2, point_size=2, name="wgan_gp_point_generator"
 ):
@@ -40,7 +43,7 @@ def WGANGPPointGenerator(
     return keras.Model(latents, x, name=name)
 
 
-@network_builder
+@network_builder(state_dict_names=dense_names)
 def WGANGPPointCritic(units=(512, 512, 512), point_size=2, name="wgan_gp_point_critic"):
     """General builder of critics of points, for toy distributions.
 

@@ -4,7 +4,7 @@ Yu, Lin, Yang, Shen, Lu, Huang, "Generative Image Inpainting with Contextual Att
 arXiv 1801.07892. A first network fills the hole coarsely. Its filling, set into the
 image, goes through two encoders: dilated convolutions, and convolutions with an
 attention layer that fills the hole with patches of the valid part. One decoder sees
-both. There are two critics: one of the whole image, one of a patch around the hole.
+both. The critics are in ``contextual_attention_critics.py``.
 
 Layers are those of the authors' code (github.com/JiahuiYu/generative_inpainting, first
 version): ELU after every convolution but the last, no normalisation, nearest upsampling
@@ -29,11 +29,9 @@ from keras_cnns._checks import (
     check_count,
     check_counts,
     check_flag,
-    check_image_shape,
 )
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype
-from keras_cnns.applications.generative._parts import logits
 from keras_cnns.applications.inpainting._parts import (
     check_divisible,
     holes,
@@ -42,7 +40,6 @@ from keras_cnns.applications.inpainting._parts import (
 )
 from keras_cnns.layers import ContextualAttention, NearestUpsampling2D
 
-_LEAK = 0.2
 # The level whose width each encoder's six convolutions have.
 _ENCODERS = {
     "coarse": (0, 1, 1, 2, 2, 2),
@@ -218,47 +215,9 @@ def _check(filters, dilation_rates, attention_rate, torch_form):
     check_flag("torch_form", torch_form)
 
 
-@network_builder
-def StridedCritic(
-    image_shape=(256, 256, 3),
-    filters=(64, 128, 256, 256),
-    name="strided_critic",
-):
-    """General builder of the critics of whole images and of patches.
-
-    Without normalisation, so that a gradient penalty sees each example by itself.
-
-    Args:
-        image_shape: ``(height, width, channels)`` of the images or patches.
-        filters: of the 5x5 convolutions of stride 2, with LeakyReLU of 0.2.
-
-    Returns:
-        A ``keras.Model`` from images ``(batch, height, width, channels)`` to scores
-        ``(batch, 1)``, float32, high for real ones.
-    """
-    check_image_shape(image_shape)
-    check_counts("filters", filters)
-    images = keras.Input(tuple(image_shape), name="images")
-    x = images
-    for i, width in enumerate(filters, start=1):
-        x = _conv(x, width, f"conv{i}", size=5, strides=2, activation=None)
-        x = layers.LeakyReLU(_LEAK, name=f"conv{i}_lrelu")(x)
-    x = layers.Flatten(name="flatten")(x)
-    return keras.Model(images, logits(x), name=name)
-
-
 _PAPER = (
     "Contextual Attention, arXiv 1801.07892, section 4; layers of the authors' code"
 )
-_CRITIC = {
-    "paper": _PAPER,
-    "preprocessing": "signed",
-    "masked": False,
-    "min_size": 1,
-    "output_shape": (1,),
-    "stage_ends": tuple(f"conv{i}_lrelu" for i in range(1, 5)),
-}
-
 _GENERATOR = {
     "preprocessing": "signed",
     # Kernels 25*5*32 + 9*(32*64 + 64*64 + 64*128 + 8*128*128 + 128*64 + 64*64 + 64*32
@@ -289,27 +248,9 @@ ContextualAttentionTorchInpainter = register_inpainting(
     paper="Contextual Attention, arXiv 1801.07892; layers of the usual PyTorch port",
     **_GENERATOR,
 )
-ContextualAttentionGlobalDiscriminator = register_inpainting(
-    StridedCritic,
-    "ContextualAttentionGlobalDiscriminator",
-    name="contextual_attention_global_discriminator",
-    params=2_733_441,  # 25*(3*64 + 64*128 + 128*256 + 256*256) + 704 + 16*16*256 + 1
-    **_CRITIC,
-)
-ContextualAttentionLocalDiscriminator = register_inpainting(
-    StridedCritic,
-    "ContextualAttentionLocalDiscriminator",
-    architecture={"image_shape": (128, 128, 3), "filters": (64, 128, 256, 512)},
-    name="contextual_attention_local_discriminator",
-    params=4_339_329,  # 25*(3*64 + 64*128 + 128*256 + 256*512) + 960 + 8*8*512 + 1
-    **_CRITIC,
-)
 
 __all__ = [
     "CoarseToFineNetwork",
-    "StridedCritic",
     "ContextualAttentionInpainter",
     "ContextualAttentionTorchInpainter",
-    "ContextualAttentionGlobalDiscriminator",
-    "ContextualAttentionLocalDiscriminator",
 ]

@@ -2,49 +2,38 @@
 
 Iizuka, Simo-Serra, Ishikawa, "Globally and Locally Consistent Image Completion", ACM
 Transactions on Graphics 36(4), 2017. Dilated convolutions let the completion network
-see far; two halvings only keep it sharp. Of the discriminator one column sees the whole
-image, the other a patch of fixed size around the hole; both end in a vector, and one
-dense layer makes one logit of the two.
+see far; two halvings only keep it sharp. The discriminator is in
+``global_local_discriminator.py``.
 
 Batch normalisation and ReLU follow every convolution but the last. The hole is filled
 with one colour before the network sees it, the mean of the training images with the
 authors; it also gets the hole's mask. Layers are checked against a public port
-(github.com/otenim/GLCIC-PyTorch), which also has the ReLU after the discriminator's
-dense layers.
+(github.com/otenim/GLCIC-PyTorch). It takes images of any size.
 
-The completion network takes images of any size, the discriminator of one size. It
-takes ``[images, patches]``: whoever trains cuts the patches, from the same images.
+``global_local_torch`` is that port's form, whose files it reads: batch normalisation
+follows the ReLU, and strides of 2 pad both ends alike. The mean colour of its training
+images is not in these files but in the ``config.json`` beside them, under ``mpv``: give
+it as ``fill_value``.
 
 Deviations: the hole is filled with mid-grey, 0.5, unless ``fill_value`` is given, not
 with that mean colour, and images are in [0, 1], where the authors subtract it from
-them, so that holes are 0. The discriminator gives logits, the published one ends in a
-sigmoid. Where a stride of 2 leaves one row of padding too many, TensorFlow puts it at
-the end, Torch at the start. Initial weights, which the authors do not name, are
-Glorot's uniform ones.
+them, so that holes are 0. Where a stride of 2 leaves one row of padding too many,
+TensorFlow puts it at the end, Torch at the start. Initial weights, which the authors do
+not name, are Glorot's uniform ones.
 """
 
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns._checks import (
-    check_count,
-    check_counts,
-    check_image_shape,
-    check_within,
-)
+from keras_cnns._checks import check_counts, check_flag, check_within
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.frame.parts import head_dtype, normalised
-from keras_cnns.applications.generative._parts import logits
 from keras_cnns.applications.inpainting._parts import (
     check_divisible,
     holes,
     masked_inputs,
     register_inpainting,
 )
-
-
-def _normalised_relu(x, name):
-    return layers.ReLU(name=f"{name}_relu")(normalised(x, name))
 
 
 def _rows(filters, dilation_rates):
@@ -64,27 +53,51 @@ def _rows(filters, dilation_rates):
     return [*rows, (first, 4, 1 / 2, 1), (max(first // 2, 1), 3, 1, 1)]
 
 
-def _convolution(x, filters, size, stride, dilation_rate, name):
+def _convolution(x, filters, size, stride, dilation_rate, name, torch_form=False):
     if stride < 1:
         return layers.Conv2DTranspose(
             filters, size, strides=round(1 / stride), padding="same", name=name
         )(x)
+    pads_alike = torch_form and stride > 1
+    if pads_alike:
+        x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
     return layers.Conv2D(
         filters,
         size,
         strides=stride,
         dilation_rate=dilation_rate,
-        padding="same",
+        padding="valid" if pads_alike else "same",
         name=name,
     )(x)
 
 
-@network_builder(free=("fill_value",))
+def block(x, row, name, torch_form):
+    """Convolution, batch normalisation and ReLU; the port's order is the other."""
+    x = _convolution(x, *row, name, torch_form)
+    x = x if torch_form else normalised(x, name)
+    x = layers.ReLU(name=f"{name}_relu")(x)
+    return normalised(x, name) if torch_form else x
+
+
+def has_port_s_form(network):
+    """Whether a network was built with ``torch_form=True``; all have strides of 2."""
+    return any(isinstance(x, layers.ZeroPadding2D) for x in network.layers)
+
+
+def _completion_names(network):
+    """The port's modules; none where the form is another."""
+    if not has_port_s_form(network):
+        return ()
+    return ((r"(?:de)?conv(\d+)", r"conv\1"), (r"bn(\d+)", r"conv\1_bn"))
+
+
+@network_builder(free=("fill_value",), state_dict_names=_completion_names)
 def CompletionNetwork(
     image_shape=(256, 256, 3),
     filters=(64, 128, 256),
     dilation_rates=(2, 4, 8, 16),
     fill_value=0.5,
+    torch_form=False,
     name="completion_network",
 ):
     """General builder of the completion networks.
@@ -96,6 +109,8 @@ def CompletionNetwork(
         dilation_rates: of the dilated convolutions at the coarsest level.
         fill_value: value of the hole's pixels at the input, in [0, 1]: a number, or one
             for each channel such as the mean colour of the training images.
+        torch_form: whether batch normalisation follows the ReLU and strides of 2 pad
+            both ends alike, as in the public PyTorch port.
 
     Returns:
         A ``keras.Model`` from images ``(batch, height, width, channels)`` in [0, 1]
@@ -106,6 +121,7 @@ def CompletionNetwork(
     if len(filters) < 2:
         raise ValueError(f"filters must be of two levels or more, got {filters!r}")
     check_counts("dilation_rates", dilation_rates)
+    check_flag("torch_form", torch_form)
     check_divisible(image_shape, 2 ** (len(filters) - 1))
     fill = _fill(fill_value, image_shape[2])
     images, masks, valid = masked_inputs(image_shape)
@@ -115,7 +131,7 @@ def CompletionNetwork(
     x = layers.Concatenate(name="prefilled_and_holes")([x, hole])
     rows = _rows(filters, dilation_rates)
     for i, row in enumerate(rows, start=1):
-        x = _normalised_relu(_convolution(x, *row, f"conv{i}"), f"conv{i}")
+        x = block(x, row, f"conv{i}", torch_form)
     x = _convolution(x, image_shape[2], 3, 1, 1, f"conv{len(rows) + 1}")
     x = layers.Activation("sigmoid", dtype=head_dtype(), name="filled")(x)
     return keras.Model([images, masks], x, name=name)
@@ -135,101 +151,36 @@ def _fill(fill_value, channels):
     return [float(value) for value in values]
 
 
-def _column(x, filters, units, name):
-    """Strided convolutions and a dense layer: what one column sees, as a vector."""
-    for i, width in enumerate(filters, start=1):
-        x = _convolution(x, width, 5, 2, 1, f"{name}_conv{i}")
-        x = _normalised_relu(x, f"{name}_conv{i}")
-    x = layers.Flatten(name=f"{name}_flatten")(x)
-    return layers.Dense(units, activation="relu", name=f"{name}_dense")(x)
-
-
-@network_builder
-def ContextDiscriminator(
-    image_shape=(256, 256, 3),
-    local_shape=None,
-    global_filters=(64, 128, 256, 512, 512, 512),
-    local_filters=(64, 128, 256, 512, 512),
-    units=1024,
-    name="context_discriminator",
-):
-    """General builder of the discriminators with a global and a local column.
-
-    Args:
-        image_shape: ``(height, width, channels)`` of the whole images.
-        local_shape: the same of the patches around the hole, no larger and of as many
-            channels; None: half as high and wide.
-        global_filters: of the 5x5 convolutions of stride 2 on the image.
-        local_filters: of those on the patch.
-        units: of the dense layer that ends each column.
-
-    Returns:
-        A ``keras.Model`` from images ``(batch, height, width, channels)`` and patches
-        ``(batch, local height, local width, channels)``, which the caller cuts from
-        them around the hole, to logits ``(batch, 1)``, float32, high for real images.
-    """
-    check_image_shape(image_shape)
-    local_shape = _local_shape(local_shape, image_shape)
-    check_counts("global_filters", global_filters)
-    check_counts("local_filters", local_filters)
-    check_count("units", units)
-    images = keras.Input(tuple(image_shape), name="images")
-    patches = keras.Input(local_shape, name="patches")
-    columns = [
-        _column(images, global_filters, units, "global"),
-        _column(patches, local_filters, units, "local"),
-    ]
-    x = layers.Concatenate(name="columns")(columns)
-    return keras.Model([images, patches], logits(x), name=name)
-
-
-def _local_shape(local_shape, image_shape):
-    """The patches' shape, checked; half the image's where none is given."""
-    if local_shape is None:
-        height, width, channels = image_shape
-        local_shape = (max(height // 2, 1), max(width // 2, 1), channels)
-    check_image_shape(local_shape, name="local_shape")
-    fits = all(part <= whole for part, whole in zip(local_shape[:2], image_shape[:2]))
-    if not fits or local_shape[2] != image_shape[2]:
-        raise ValueError(
-            f"local_shape={local_shape!r} must be no larger than image_shape="
-            f"{image_shape!r}, with as many channels"
-        )
-    return tuple(local_shape)
-
-
-_PAPER = "Globally and Locally Consistent Image Completion, ACM TOG 36(4), 2017"
+PAPER = "Globally and Locally Consistent Image Completion, ACM TOG 36(4), 2017"
+PORT = f"{PAPER}; layers of the public PyTorch port"
+_COMPLETION = {
+    # 25*4*64 + 9*(64*128 + 128*128 + 128*256 + 8*256*256) + 16*256*128 + 9*128*128
+    # + 16*128*64 + 9*(64*32 + 32*3) = 6_063_200, biases 2_979, gains and shifts 2*2_976
+    "params": 6_072_131,
+    "min_size": 4,
+}
 
 GlobalLocal = register_inpainting(
     CompletionNetwork,
     "GlobalLocal",
     name="global_local",
-    paper=f"{_PAPER}, table 1",
-    # 25*4*64 + 9*(64*128 + 128*128 + 128*256 + 8*256*256) + 16*256*128 + 9*128*128
-    # + 16*128*64 + 9*(64*32 + 32*3) = 6_063_200, biases 2_979, gains and shifts 2*2_976
-    params=6_072_131,
-    min_size=4,
+    paper=f"{PAPER}, table 1",
+    **_COMPLETION,
     stage_ends=("conv1_relu", "conv3_relu", "conv12_relu"),
     published="public retrainings on 256x256 with square holes: 23.15 dB, SSIM 0.862 "
     "on Places, 26.78 dB, 0.904 on CelebA-HQ",
 )
-GlobalLocalDiscriminator = register_inpainting(
-    ContextDiscriminator,
-    "GlobalLocalDiscriminator",
-    name="global_local_discriminator",
-    paper=f"{_PAPER}, table 2",
-    condition_shape=(128, 128, 3),
-    # both: 25*(3*64 + 64*128 + 128*256 + 256*512 + 512*512) + 1_472 biases
-    # + 2*1_472 gains and shifts = 10_863_616; global: 25*512*512 + 3*512 more;
-    # dense: 2*(16*512*1024 + 1024), then 2048 + 1
-    params=45_063_681,
-    min_size=2,
-    output_shape=(1,),
+GlobalLocalTorch = register_inpainting(
+    CompletionNetwork,
+    "GlobalLocalTorch",
+    architecture={"image_shape": (160, 160, 3), "torch_form": True},
+    name="global_local_torch",
+    paper=PORT,
+    **_COMPLETION,
+    stage_ends=("conv1_bn", "conv3_bn", "conv12_bn"),
 )
-
 __all__ = [
     "CompletionNetwork",
-    "ContextDiscriminator",
     "GlobalLocal",
-    "GlobalLocalDiscriminator",
+    "GlobalLocalTorch",
 ]

@@ -23,7 +23,8 @@ first and the last layer (unverified)), (tanh + 1) / 2 at the end instead of |ta
 reverse maps that start from (1.1, 1, 0.5, 0.5) where the paper has (1.1, 2, 1, 1) for
 all (unverified). Masks have as many equal channels as images, three.
 
-The author's PyTorch files are read.
+The author's PyTorch files are read. Those of the Paddle release are not: they are an
+exported program and its parameters in Paddle's own format, without their names.
 """
 
 import functools

@@ -67,6 +67,10 @@ _WGAN_SOURCE = (
 )
 _WGAN_GP_SOURCE = "arXiv 1704.00028, algorithm 1, as its released scripts have it"
 
+_WGAN_GP_TORCH_SOURCE = (
+    "arXiv 1704.00028, algorithm 1, as its usual PyTorch port has it"
+)
+
 
 def _row(name, trainer, latents, options, source, critic="", **changes):
     discriminator = critic or f"{name}_discriminator"
@@ -123,6 +127,10 @@ MODELS = {
     "wgan64_mlp": _wgan("wgan64_mlp"),
     "wgan_gp_mnist": _wgan_gp("wgan_gp_mnist", batch_size=50),
     "wgan_gp_cifar10": _wgan_gp("wgan_gp_cifar10"),
+    "wgan_gp_mnist_torch": _wgan_gp(
+        "wgan_gp_mnist_torch", _WGAN_GP_TORCH_SOURCE, batch_size=50
+    ),
+    "wgan_gp_cifar10_torch": _wgan_gp("wgan_gp_cifar10_torch", _WGAN_GP_TORCH_SOURCE),
     "wgan_gp_cifar10_resnet": _wgan_gp(
         "wgan_gp_cifar10_resnet",
         _WGAN_GP_SOURCE + "; its generator batches are twice as large, and it adds "
