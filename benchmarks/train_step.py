@@ -1,131 +1,91 @@
-"""Training speed with and without XLA, side by side.
+"""Training speed of variants of a step, side by side: XLA, 16 bits, devices.
 
-    python benchmarks/train_step.py --json_file=xla.json
+    python benchmarks/train_step.py --json_file=steps.json
+    python benchmarks/train_step.py --steps=densenet121 \\
+        --variants='[{}, {"mixed_precision": "bfloat16"}]'
+    python benchmarks/train_step.py --device=gpu --json_file=gpu.json
 
-One process, the same batch, steps of both kinds in turn (A B A B ...), medians of the
-rounds after a warm-up. Speeds of the GANs count the images that the discriminator
-sees. Takes some ten minutes on two cores. Needs the extra ``bench``.
+One process, the same kept batch, rounds of all variants in turn (A B A B ...), medians
+of the rounds after a warm-up. A variant is changes of the training's options; ratios
+are to the first. The last command measures everything on a GPU: plain graphs and XLA,
+in 32 and in 16 bits. Speeds count the examples that a step takes.
 """
 
+import json
 import os
 import statistics
-import time
 
-import numpy as np
+import _steps
 import psutil
+import tensorflow as tf
 from absl import app, flags
 
-import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
+from keras_cnns import _files
 
-import tensorflow as tf  # isort: skip
-
-from keras_cnns import _files, applications, trainers
-
-
-def _classifier(model, **builder_args):
-    """Function of ``enable_xla`` that returns a compiled trainer."""
-
-    def make(enable_xla):
-        network = applications.create_model(
-            model, classifier_activation=None, **builder_args
-        )
-        trainer = trainers.ClassificationTrainer(network, enable_xla=enable_xla)
-        trainer.compile(trainers.make_optimizer("sgd", 0.1))
-        return trainer
-
-    return make
-
-
-def _gan(kind, model, discriminator, latent_size):
-    """The same for a GAN, with its paper's number of discriminator steps."""
-
-    def make(enable_xla):
-        trainer = kind(
-            applications.create_model(f"{model}_generator"),
-            applications.create_model(f"{model}_{discriminator}"),
-            latents=latent_size,
-            enable_xla=enable_xla,
-        )
-        trainer.compile(*(trainers.make_optimizer("adam", 1e-4) for _ in range(2)))
-        return trainer
-
-    return make
-
-
-# name: (function that makes the trainer, shape of an image, images per step)
-STEPS = {
-    "DenseNet-BC k=24 28x28x1": (
-        _classifier(
-            "densenet",
-            blocks=(4, 4, 4),
-            growth_rate=24,
-            initial_filters=48,
-            stem="small",
-            stem_strides=2,
-            input_shape=(28, 28, 1),
-            classes=10,
-        ),
-        (28, 28, 1),
-        128,
-    ),
-    "CifarResNet20 32x32x3": (_classifier("cifar_resnet20"), (32, 32, 3), 128),
-    "DCGAN 64x64x3": (
-        _gan(trainers.GAN, "dcgan64", "discriminator", 100),
-        (64, 64, 3),
-        16,
-    ),
-    "WGAN-GP 32x32x3": (
-        _gan(trainers.WassersteinGANGP, "wgan_gp_cifar10", "critic", 128),
-        (32, 32, 3),
-        5 * 16,
-    ),
+_XLA, _HALF = {"enable_xla": True}, {"mixed_precision": "float16"}
+_VARIANTS = {
+    "cpu": [{}, _XLA, {"mixed_precision": "bfloat16"}],
+    "gpu": [{}, _XLA, _HALF, {**_XLA, **_HALF}],
 }
 
-_NETWORKS = flags.DEFINE_list("networks", list(STEPS), "which ones, by their names")
-_ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds of each kind, at least 5")
-_STEPS = flags.DEFINE_integer("steps", 4, "steps per round")
+_STEPS = flags.DEFINE_list("steps", list(_steps.STEPS), "which ones")
+_CHANGES = flags.DEFINE_string(
+    "variants", "", "a JSON list of changes of options; empty: the device's"
+)
+_DEVICE = flags.DEFINE_enum("device", "cpu", ["cpu", "gpu"], "what it must run on")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "where prepared data sets are")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds of each variant", lower_bound=5)
+_COUNT = flags.DEFINE_integer("count", 4, "steps per round", lower_bound=1)
 _JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty: none")
 
 
-def _seconds(trainer, batch, steps):
-    started = time.perf_counter()
-    trainer.fit(batch.repeat(steps), verbose=0)
-    return time.perf_counter() - started
-
-
-def measure(make, image_shape, batch_size, rounds, steps):
-    """Images per second without and with XLA: medians of the rounds."""
-    pair = {kind: make(kind == "xla") for kind in ("graph", "xla")}
-    random = np.random.default_rng(0)
-    labels = np.eye(10, dtype=np.float32)[random.integers(0, 10, batch_size)]
-    images = random.normal(size=(batch_size, *image_shape)).astype(np.float32)
-    batch = tf.data.Dataset.from_tensors((images, labels))
-    speeds = {kind: [] for kind in pair}
-    for trainer in pair.values():
-        _seconds(trainer, batch, 2)
-    for _ in range(rounds):
-        for kind, trainer in pair.items():
-            speeds[kind].append(steps * batch_size / _seconds(trainer, batch, steps))
-    return {kind: statistics.median(values) for kind, values in speeds.items()}
+def measure(name, variants) -> dict:
+    """Examples per second by variant: medians of the rounds."""
+    runs, spent, count = {}, {}, _COUNT.value
+    for changes in variants:
+        label = ", ".join(f"{k}={v}" for k, v in changes.items()) or "as it is"
+        trainer, load, size = _steps.prepare(name, data_dir=_DATA_DIR.value, **changes)
+        batches = iter(load(0).take(1).cache().repeat())
+        step = _steps.step_function(trainer)
+        runs[label] = lambda step=step, batches=batches: step(batches)
+        spent[label] = []
+        _steps.seconds(runs[label], 2)
+    for _ in range(_ROUNDS.value):
+        for label, run in runs.items():
+            spent[label].append(_steps.seconds(run, count))
+    return {
+        label: count * size / statistics.median(values)
+        for label, values in spent.items()
+    }
 
 
 def main(_):
-    if _ROUNDS.value < 5:
-        raise app.UsageError("--rounds must be at least 5 for a median that means much")
-    unknown = set(_NETWORKS.value) - set(STEPS)
+    unknown = set(_STEPS.value) - set(_steps.STEPS)
     if unknown:
-        raise app.UsageError(f"unknown {sorted(unknown)}; there are {list(STEPS)}")
+        raise app.UsageError(f"unknown {sorted(unknown)}; there are {[*_steps.STEPS]}")
+    if _DEVICE.value == "gpu" and not tf.config.list_physical_devices("GPU"):
+        raise app.UsageError("--device=gpu, but TensorFlow sees none")
+    if _DEVICE.value == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    variants = json.loads(_CHANGES.value or json.dumps(_VARIANTS[_DEVICE.value]))
     results = {
+        "tensorflow": tf.__version__,
+        "device": _DEVICE.value,
+        "gpus": [
+            tf.config.experimental.get_device_details(gpu)
+            for gpu in tf.config.list_physical_devices("GPU")
+        ],
         "cpus": os.cpu_count(),
         "cpu_percent_before": psutil.cpu_percent(interval=2),
     }
-    print(f"{'model':50} {'graph':>9} {'xla':>9}  ratio   (images per second)")
-    for name in _NETWORKS.value:
-        make, image_shape, batch_size = STEPS[name]
-        speed = measure(make, image_shape, batch_size, _ROUNDS.value, _STEPS.value)
-        ratio = speed["xla"] / speed["graph"]
-        print(f"{name:50} {speed['graph']:9.1f} {speed['xla']:9.1f}  {ratio:5.2f}")
-        results[name] = {**speed, "ratio": ratio, "batch_size": batch_size}
+    for name in _STEPS.value:
+        results[name] = speeds = measure(name, variants)
+        first = next(iter(speeds.values()))
+        for label, speed in speeds.items():
+            print(
+                f"{name:18} {label:44} {speed:8.2f} examples/s {speed / first:6.2f}",
+                flush=True,
+            )
         tf.keras.backend.clear_session()
     if _JSON.value:
         _files.write_json(_JSON.value, results, indent=2)
