@@ -75,7 +75,9 @@ def _has_ended(number):
     return False
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_a_signal_to_the_whole_group_is_one_request_to_stop(waiting, kind):
     supervisor, number = waiting
     os.killpg(supervisor.pid, kind)
