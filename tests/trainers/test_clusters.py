@@ -1,6 +1,7 @@
 """Clusters that the environment names, and workers that were lost."""
 
 import json
+import os
 import socket
 
 import pytest
@@ -126,3 +127,32 @@ def test_workers_that_have_ended_are_named():
         refused = pytest.raises(tf.errors.InternalError)
         with refused, clusters.naming_lost_workers(resolver):
             raise fault
+
+
+SUM = """
+import keras_cnns
+from keras_cnns import trainers
+import tensorflow as tf
+strategy = trainers.make_strategy("multi_worker")
+number = strategy.cluster_resolver.task_id + 1.0
+total = strategy.run(tf.function(
+    lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.constant(number))
+))
+print(strategy.num_replicas_in_sync, float(total))
+"""
+
+
+def test_two_tasks_of_slurm_train_together(start):
+    """Real processes with the variables that srun sets: 1 and 2 make 3."""
+    variables = {
+        "SLURM_JOB_ID": str(os.getpid()),
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_TASKS_PER_NODE": "2",
+        "SLURMD_NODENAME": "localhost",
+    }
+    tasks = [start("-c", SUM, **variables, SLURM_PROCID=str(i)) for i in range(2)]
+    for task in tasks:
+        output, errors = task.communicate(timeout=300)
+        assert task.returncode == 0, errors[-2000:]
+        assert output.split() == ["2", "3.0"]
