@@ -69,6 +69,8 @@ def train_supervised(train, task_class, options) -> dict:
             try:
                 return supervisor.run(options)
             except (LostWorkerError, LostProcessError) as error:
+                if supervisor.was_stopped:
+                    raise
                 cause = str(error).partition(";")[0]
             print(
                 f"{cause}; going on from the last checkpoint (restart {restart} of "
@@ -109,6 +111,11 @@ class _Supervisor:
             for kind, handler in before.items():
                 signal.signal(kind, handler)
 
+    @property
+    def was_stopped(self):
+        """Whether a signal has asked to stop."""
+        return self._num_stops > 0
+
     def _stop(self, *_):
         self._num_stops += 1
         if self._process is None:
@@ -131,7 +138,7 @@ class _Supervisor:
             if succeeded:
                 return result
             raise result
-        if self._num_stops:
+        if self.was_stopped:
             raise KeyboardInterrupt
         if code < 0:
             raise LostProcessError(
