@@ -95,6 +95,7 @@ def _training_process(supervisor):
 
 
 @pytest.mark.slow  # minutes: each restart imports TensorFlow and traces anew
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("num_kills", [1, 4])
 def test_workers_killed_at_random_end_as_if_left_alone(
     start, cluster, wait_for_step, data_dir, tmp_path, num_kills
@@ -111,7 +112,7 @@ def test_workers_killed_at_random_end_as_if_left_alone(
         return [start(APP, *flags, *places, TF_CONFIG=c) for c in cluster()]
 
     def end(workers):
-        outputs = [worker.communicate(timeout=500)[1] for worker in workers]
+        outputs = [worker.communicate(timeout=1400)[1] for worker in workers]
         assert [worker.returncode for worker in workers] == [0, 0], outputs
         return outputs
 
