@@ -8,6 +8,7 @@ has lost another worker. Whatever else it ends with is the result.
 
 import _thread
 import contextlib
+import ctypes
 import dataclasses
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.trainers.clusters import LostWorkerError
 
 _NAME = "supervised training"
+_PR_SET_PDEATHSIG = 1  # of Linux
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # What a training ends with that is no fault of the program.
 _EXPECTED = (
@@ -183,6 +185,10 @@ def _signals_blocked():
 
 def _train_here(pipe, what, options, levels):
     """What the process does that trains."""
+    if (
+        sys.platform == "linux"
+    ):  # TensorFlow stops all threads while it waits for others
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # where it was ignored
     signal.signal(signal.SIGUSR1, lambda *_: None)
     flags.FLAGS.mark_as_parsed()
