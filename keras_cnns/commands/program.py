@@ -1,6 +1,7 @@
 """From an ``Options`` class to a program: flags, errors in one line, exit codes."""
 
 import dataclasses
+import os
 import sys
 
 from absl import app, flags, logging
@@ -10,8 +11,15 @@ import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 import tensorflow as tf  # isort: skip
 
 from keras_cnns._errors import what_happened
-from keras_cnns.runs import NonFiniteLossError, TrainingInterrupted
+from keras_cnns.runs import (
+    LostProcessError,
+    NonFiniteLossError,
+    TrainingInterrupted,
+)
 from keras_cnns.runs.options import field_help
+from keras_cnns.trainers import LostWorkerError
+
+_TRY_AGAIN = os.EX_TEMPFAIL  # 75
 
 _DEFINE = {  # by type of the option
     str: flags.DEFINE_string,
@@ -42,7 +50,8 @@ def start(text: str, options_class, run) -> None:
     """Turns the command line into a call of ``run``.
 
     A bad run ends with one line on the terminal and exit code 1, an interrupted one
-    with 130.
+    with 130, and one that has lost another worker, or the process that trained, with
+    75: it may be started again, with ``--resume``.
 
     Args:
         text: shown by ``--help``.
@@ -66,6 +75,8 @@ def start(text: str, options_class, run) -> None:
             _end("interrupted", 130)
         except TrainingInterrupted as stop:
             _end(str(stop), 130)
+        except (LostWorkerError, LostProcessError) as error:
+            _end(f"error: {error}", _TRY_AGAIN)
         except tf.errors.OpError as error:
             _end(f"error: {what_happened(error.message)}", 1)
         except MemoryError as error:

@@ -28,6 +28,7 @@ from keras_cnns.runs.record import (
     write_record,
 )
 from keras_cnns.runs.resumable import fit_resumable
+from keras_cnns.runs.supervision import LostProcessError
 from keras_cnns.runs.task import Task
 from keras_cnns.runs.training import train
 
@@ -35,6 +36,7 @@ __all__ = [
     "CheckpointStore",
     "DataOptions",
     "FractionBar",
+    "LostProcessError",
     "NonFiniteLossError",
     "Options",
     "OptimizerOptions",

@@ -69,11 +69,11 @@ class CheckpointStore:
             if self._is_chief:
                 with _files.atomic_folder(path, durable=True) as partial:
                     with _files.plain_path(partial) as folder:
-                        self._objects.write(os.path.join(folder, "state"))
+                        self._write(os.path.join(folder, "state"))
                     _files.write_json(os.path.join(partial, _PROGRESS), progress)
             else:
                 with tempfile.TemporaryDirectory() as folder:
-                    self._objects.write(os.path.join(folder, "state"))
+                    self._write(os.path.join(folder, "state"))
         except (OSError, tf.errors.OpError) as error:
             kept = self.steps()
             last = (
@@ -84,6 +84,16 @@ class CheckpointStore:
                 "resume)"
             ) from error
         self._remove_old()
+
+    def _write(self, path):
+        """Writes the state, and goes on from what is written, as a resumed run would.
+
+        Replicas have statistics and sums of their own, of which the mean or the total
+        is written.
+        """
+        self._objects.write(path)
+        if self._trainer.distribute_strategy.num_replicas_in_sync > 1:
+            self._objects.read(path).assert_existing_objects_matched()
 
     def _remove_old(self):
         for old in self.steps()[: -self._keep] if self._is_chief else ():

@@ -8,6 +8,7 @@ import socket
 from absl import logging
 
 from keras_cnns import _files
+from keras_cnns.runs import supervision
 from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.record import holds_run
 
@@ -43,7 +44,7 @@ def claimed_folder(run_dir: str, resume: bool, is_chief: bool = True):
 
 @contextlib.contextmanager
 def _locked(run_dir):
-    holder = f"process {os.getpid()} on {socket.gethostname()}"
+    holder = f"process {supervision.process_to_signal()} on {socket.gethostname()}"
     lock = _files.locked(os.path.join(run_dir, _LOCK), wait=False, text=holder)
     with contextlib.ExitStack() as stack:
         try:

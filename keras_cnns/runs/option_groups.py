@@ -50,6 +50,13 @@ class RunOptions(Options):
     checkpoint_interval: int = option(
         0, "steps between checkpoints; 0: one per epoch", within="[0, inf)", free=True
     )
+    restarts: int = option(
+        0,
+        "how often to go on from the last checkpoint by itself, after the process that "
+        "trains, or another worker, was lost",
+        within="[0, inf)",
+        free=True,
+    )
     export_dir: str = option(
         "",
         "folder that gets <model>/<version>; empty: no export",

@@ -16,14 +16,18 @@ from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.folder import check_unchanged, claimed_folder
 from keras_cnns.runs.record import Run, holds_run, read_run, write_record
 from keras_cnns.runs.resumable import fit_resumable
-from keras_cnns.trainers import distribution
+from keras_cnns.runs.supervision import train_supervised
+from keras_cnns.trainers import clusters, distribution
 
 _EXPORT = "export.json"  # in the run's folder: which version it was exported as
 
 
-@naming_bad_images()
 def train(task_class, options) -> dict:
     """Trains a new run, or resumes one from its newest checkpoint.
+
+    With ``options.restarts`` it does so in a process of its own, which is started again
+    where it, or another worker, is lost; the module of ``__main__`` must be one that
+    can be imported then, as ``multiprocessing`` wants it.
 
     Args:
         task_class: subclass of ``Task``.
@@ -35,21 +39,31 @@ def train(task_class, options) -> dict:
     Raises:
         ValueError: if an option is bad or does not suit the data.
         OSError: if data cannot be read, or the run's folder cannot be written.
-        ConnectionError: if another worker has ended.
+        LostWorkerError: if another worker has ended.
+        LostProcessError: if the process of its own has ended without telling why.
         NonFiniteLossError, TrainingInterrupted: as ``fit_resumable``.
     """
+    if options.restarts:
+        return train_supervised(_train, task_class, options)
+    return _train(task_class, options)
+
+
+@naming_bad_images()
+def _train(task_class, options):
+    """Trains in this process."""
     if options.deterministic:
         process.make_deterministic()
-    strategy = distribution.make_strategy(options.distribution_strategy)
-    task = task_class(options)
-    task.check(strategy.num_replicas_in_sync)
-    process.set_up(options.seed, options.mixed_precision)
-    is_chief = distribution.is_chief(strategy)
-    with (
-        distribution.naming_lost_workers(strategy),
-        claimed_folder(options.folder, options.resume, is_chief),
-    ):
-        return _fit(task, strategy, is_chief)
+    name, cluster = options.distribution_strategy, None
+    if name == "multi_worker":
+        cluster = clusters.find_cluster()
+    with clusters.naming_lost_workers(cluster):
+        strategy = distribution.make_strategy(name, cluster)
+        task = task_class(options)
+        task.check(strategy.num_replicas_in_sync)
+        process.set_up(options.seed, options.mixed_precision)
+        is_chief = distribution.is_chief(strategy)
+        with claimed_folder(options.folder, options.resume, is_chief):
+            return _fit(task, strategy, is_chief)
 
 
 def _fit(task, strategy, is_chief):
@@ -80,8 +94,11 @@ def _fit(task, strategy, is_chief):
         further_callbacks=samples,
     )
     keras.mixed_precision.set_global_policy("float32")
-    if is_chief:
-        _finish(task, run, progress)
+    try:
+        if is_chief:
+            _finish(task, run, progress)
+    finally:
+        distribution.wait_for_workers(strategy)
     return progress
 
 

@@ -3,6 +3,7 @@
 from keras_cnns.trainers.adversarial import sample_generator
 from keras_cnns.trainers.alternating import AlternatingFasterRCNNTrainer
 from keras_cnns.trainers.classification import ClassificationTrainer
+from keras_cnns.trainers.clusters import LostWorkerError
 from keras_cnns.trainers.contextual_attention import ContextualAttentionTrainer
 from keras_cnns.trainers.distribution import make_strategy
 from keras_cnns.trainers.fast_rcnn import FastRCNNTrainer
@@ -68,6 +69,7 @@ __all__ = [
     "fit_region_classifiers",
     "freeze_up_to",
     "make_optimizer",
+    "LostWorkerError",
     "make_strategy",
     "propose",
     "sample_generator",

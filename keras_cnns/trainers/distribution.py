@@ -1,33 +1,33 @@
 """Training over several devices or machines: strategies and their requirements."""
 
-import contextlib
-import json
 import os
-import socket
 
 import tensorflow as tf
+from absl import logging
 from tensorflow import keras
 
 from keras_cnns import data
 from keras_cnns._graph import copy_network
+from keras_cnns.trainers import clusters
 
-_ABORTED = "Collective ops is aborted"  # in what TensorFlow raises then
-_PATIENCE = 2  # seconds
 STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
 
 
-def make_strategy(name: str = "one_device") -> tf.distribute.Strategy:
+def make_strategy(name: str = "one_device", cluster=None) -> tf.distribute.Strategy:
     """A ``tf.distribute`` strategy by name.
 
     Args:
         name: ``"one_device"`` (the first GPU, else the CPU), ``"mirrored"`` (all
-            GPUs, else all logical CPU devices), ``"multi_worker"`` (the cluster in
-            the environment variable TF_CONFIG; make it before any other TensorFlow
-            call) or ``"tpu"`` (the one in TPU_NAME, or the local one).
+            GPUs, else all logical CPU devices), ``"multi_worker"`` (the cluster of
+            ``clusters.find_cluster``; make it before any other TensorFlow call) or
+            ``"tpu"`` (the one in TPU_NAME, or the local one).
+        cluster: resolver of the cluster of ``"multi_worker"``; None: to be found.
 
     Raises:
-        ValueError: if the name is unknown, TF_CONFIG is not usable, or no TPU is found.
+        ValueError: if the name is unknown, no cluster is found, or no TPU.
     """
+    if name != "tpu":
+        grow_gpu_memory()
     if name in ("one_device", "mirrored"):
         gpus = tf.config.list_logical_devices("GPU")
     if name == "one_device":
@@ -36,8 +36,8 @@ def make_strategy(name: str = "one_device") -> tf.distribute.Strategy:
         devices = gpus or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if name == "multi_worker":
-        _check_tf_config()
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        cluster = cluster or clusters.find_cluster()
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster)
     if name == "tpu":
         try:
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
@@ -51,25 +51,17 @@ def make_strategy(name: str = "one_device") -> tf.distribute.Strategy:
     raise ValueError(f"unknown strategy {name!r}; there are {', '.join(STRATEGIES)}")
 
 
-def _check_tf_config():
-    text = os.environ.get("TF_CONFIG")
-    example = (
-        '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
-        '"task": {"type": "worker", "index": 0}}'
-    )
-    try:
-        config = json.loads(text or "null")
-        workers, task = config["cluster"]["worker"], config["task"]
-        in_range = 0 <= int(task["index"]) < len(workers) or task["type"] != "worker"
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"multi_worker needs TF_CONFIG such as {example}; got {text!r}"
-        ) from error
-    if not in_range:
-        raise ValueError(
-            f"TF_CONFIG names worker {task['index']} of {len(workers)}; workers count "
-            "from 0"
-        )
+def grow_gpu_memory() -> None:
+    """Lets each GPU's memory be taken as it is needed, not as a whole at the start.
+
+    So that others, such as the process that verifies an export, find some. It has no
+    effect on GPUs that this process uses already.
+    """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except (RuntimeError, ValueError) as error:  # initialised, or split up
+            logging.warning("the memory of %s is taken as a whole: %s", gpu.name, error)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -112,46 +104,17 @@ def worker_batches(strategy: tf.distribute.Strategy, load_batches):
     return strategy.distribute_datasets_from_function(load)
 
 
-@contextlib.contextmanager
-def naming_lost_workers(strategy: tf.distribute.Strategy):
-    """Within the block, the end of another worker is an error that names it.
-
-    Raises:
-        ConnectionError: if workers cannot go on together.
-    """
-    try:
-        yield
-    except tf.errors.OpError as error:
-        if not has_workers(strategy) or _ABORTED not in error.message:
-            raise
-        cluster = strategy.cluster_resolver.cluster_spec().as_dict()
-        lost = [
-            f"{kind} {index} ({address})"
-            for kind, addresses in cluster.items()
-            for index, address in enumerate(addresses)
-            if not _answers(address)
-        ]
-        raise ConnectionError(
-            f"{' and '.join(lost) or 'another worker'} of this run has ended or cannot "
-            "be reached, its own output says why; start all workers again, with "
-            "--resume"
-        ) from error
-
-
-def _answers(address):
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE):
-            return True
-    except OSError:
-        return False
-
-
 def any_worker(strategy: tf.distribute.Strategy, value: bool) -> bool:
     """Whether a value is true in any worker; all workers must call it together."""
     one = tf.constant(float(value))
     values = strategy.run(tf.function(tf.identity), args=(one,))
     return bool(strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None) > 0)
+
+
+def wait_for_workers(strategy: tf.distribute.Strategy) -> None:
+    """Waits until all workers have called it, so that none ends before the others."""
+    if has_workers(strategy):
+        any_worker(strategy, False)
 
 
 def is_same_for_all_workers(strategy: tf.distribute.Strategy, value: int) -> bool:
