@@ -3,6 +3,7 @@ own process."""
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 import pytest
 import shapes
+from absl import flags
 
 import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
@@ -440,3 +442,24 @@ def wait_for_step():
             time.sleep(0.005)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def load_benchmark():
+    """Function of a script's name in ``benchmarks`` that returns it as a module.
+
+    Its flags are taken back: scripts have some of the same names.
+    """
+    folder = str(ROOT / "benchmarks")
+
+    def load(name):
+        known = set(flags.FLAGS)
+        sys.path.insert(0, folder)
+        try:
+            return importlib.import_module(name)
+        finally:
+            sys.path.remove(folder)
+            for new in set(flags.FLAGS) - known:
+                delattr(flags.FLAGS, new)
+
+    return load

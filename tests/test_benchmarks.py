@@ -1,21 +1,19 @@
 """What benchmarks compute, by hand: statistics over seeds, where a step's time goes."""
 
-import importlib.util
 import pathlib
-import sys
 
 import pytest
 import tensorflow as tf
 
-_PATH = pathlib.Path(__file__).resolve().parent.parent / "benchmarks" / "_seeds.py"
+
+@pytest.fixture(scope="module")
+def seeds(load_benchmark):
+    return load_benchmark("_seeds")
 
 
 @pytest.fixture(scope="module")
-def seeds():
-    spec = importlib.util.spec_from_file_location("_seeds", _PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def step_profile(load_benchmark):
+    return load_benchmark("step_profile")
 
 
 def test_mean_and_sample_standard_deviation(seeds):
@@ -36,15 +34,6 @@ def test_one_seed_has_no_deviation(seeds):
 def test_what_counts_is_the_last_epoch(seeds, tmp_path):
     (tmp_path / "metrics.csv").write_text("epoch,loss\n1,0.9\n2,0.4\n")
     assert seeds.last_epoch(tmp_path) == {"epoch": "2", "loss": "0.4"}
-
-
-@pytest.fixture(scope="module")
-def step_profile():
-    """The script as a module, beside which others of its folder are found."""
-    folder = str(_PATH.parent)
-    sys.path.insert(0, folder)
-    yield importlib.import_module("step_profile")
-    sys.path.remove(folder)
 
 
 def test_operations_that_overlap_count_once(step_profile):
@@ -88,9 +77,9 @@ def test_floating_point_operations_by_hand(step_profile):
     assert step_profile.flops_of(graph) == convolution + 2 * 2 * 100 * 7
 
 
-def test_a_step_of_a_training_without_a_run(step_profile, data_dir):
+def test_a_step_of_a_training_without_a_run(step_profile, load_benchmark, data_dir):
     """Profiled: its convolutions take time, and the network is trained."""
-    steps = sys.modules["_steps"]
+    steps = load_benchmark("_steps")
     changes = {"data_dir": data_dir, "image_size": 8, "batch_size": 8}
     trainer, load, size = steps.prepare("cifar_resnet20", **changes)
     assert size == 8

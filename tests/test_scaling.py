@@ -1,21 +1,11 @@
 """The model of benchmarks/scaling.py against values computed by hand."""
 
-import importlib.util
-import pathlib
-import sys
-
 import pytest
-
-_PATH = pathlib.Path(__file__).resolve().parent.parent / "benchmarks" / "scaling.py"
 
 
 @pytest.fixture(scope="module")
-def scaling():
-    spec = importlib.util.spec_from_file_location("_scaling", _PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["_scaling"] = module  # where its dataclass is looked up
-    spec.loader.exec_module(module)
-    return module
+def scaling(load_benchmark):
+    return load_benchmark("scaling")
 
 
 def test_time_of_a_ring(scaling):
