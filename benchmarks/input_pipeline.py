@@ -6,10 +6,12 @@ Examples per second of training streams, medians of rounds: JPEG files of photog
 (scikit-image's, 400 to 640 pixels) with each augmentation, and the tasks' own
 pipelines. Then the time of a global batch for one of 1, 2, 4 and 8 workers, each of
 which reads its own rows: it should fall as 1 / workers. Decoding runs on all cores.
+``--images=200000`` opens a folder of so many files, too, for the first time and again.
 """
 
 import functools
 import os
+import shutil
 import statistics
 import tempfile
 
@@ -36,6 +38,7 @@ _WORKERS = (1, 2, 4, 8)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "where prepared data sets are")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds of each", lower_bound=3)
 _COUNT = flags.DEFINE_integer("count", 4, "batches in a round", lower_bound=1)
+_IMAGES = flags.DEFINE_integer("images", 0, "of a folder to open; 0: none")
 _JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty: none")
 
 
@@ -47,6 +50,21 @@ def write_photographs(folder) -> None:
         image = Image.fromarray(getattr(photographs, _NAMES[label])())
         for copy in range(_COPIES):
             image.save(os.path.join(place, f"{copy:03}.jpg"), quality=90)
+
+
+def seconds_to_open(folder, count) -> tuple:
+    """Seconds until a folder of many images is open, for the first time and again."""
+    for label in range(100):
+        place = os.path.join(folder, "train", f"class_{label:02}")
+        os.makedirs(place)
+        image = Image.fromarray(photographs.rocket()).resize((256, 171))
+        first = os.path.join(place, "0.jpg")
+        image.save(first)
+        for copy in range(1, count // 100):
+            shutil.copyfile(first, os.path.join(place, f"{copy}.jpg"))
+    kept = os.path.join(folder, "kept")
+    read = functools.partial(data.open_source, folder, "train", kept)
+    return _steps.seconds(read, 1), _steps.seconds(read, 1)
 
 
 def loaders(folder) -> dict:
@@ -115,6 +133,11 @@ def main(_):
             seconds = seconds_per_batch(load(share=data.Share(count - 1, count)))
             result["seconds_of_a_batch_by_workers"][count] = seconds
             print(f"{count} workers: {1e3 * seconds:8.1f} ms of a batch of {_BATCH}")
+    if _IMAGES.value:
+        with tempfile.TemporaryDirectory() as folder:
+            first, again = seconds_to_open(folder, _IMAGES.value)
+        result["seconds_to_open"] = {"first": first, "again": again}
+        print(f"{_IMAGES.value} images: open after {first:.1f} s, again {again:.1f} s")
     if _JSON.value:
         _files.write_json(_JSON.value, result, indent=1)
 
