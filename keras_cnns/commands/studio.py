@@ -5,8 +5,9 @@
 prints the page's address, ``http://127.0.0.1:7860/``. Runs below ``--runs`` are found
 by themselves; the tabs show their curves, classify pictures and show what the network
 looks at, draw images and walk between them, fill holes that are painted with the mouse
-by all methods side by side, find objects, and enlarge pictures. Ctrl-C ends it and
-deletes the pictures that were dropped.
+by all methods side by side, find objects, enlarge pictures, and start trainings. Ctrl-C
+ends it, deletes the pictures that were dropped, and stops trainings, which can be
+resumed.
 
 It is for one's own machine. With ``--host`` others reach it, unencrypted, by the
 address with the token that is printed. ``docs/studio.md`` has pictures of it.
@@ -20,7 +21,7 @@ import webbrowser
 
 from absl import logging
 
-from keras_cnns import studio
+from keras_cnns import commands, studio, tasks
 from keras_cnns.commands.serve import OPTIONS as ServeOptions
 from keras_cnns.commands.serve import is_loopback
 from keras_cnns.runs import Options, changed, option
@@ -82,6 +83,7 @@ def run(options) -> None:
     }
     with Studio(
         Shelf(options.runs, options.max_networks),
+        {name: commands.verb_of(task) for name, task in tasks.TASKS.items()},
         host=options.host,
         port=options.port,
         token=options.token or ("" if is_alone else new_token()),

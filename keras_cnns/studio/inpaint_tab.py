@@ -51,21 +51,7 @@ def make_inpaint_tab(shelf: Shelf, tab: gr.Tab, progress_of) -> None:
         image, mask = read_painted(painted, side, is_grey)
         if not chosen:
             raise ValueError(f"choose a method: {', '.join(_methods(shelf))}")
-        results, errors = [], []
-        for number, name in enumerate(chosen):
-
-            def show(part, before=number, name=name):
-                progress((before + part) / len(chosen), desc=name)
-
-            show(0.0)
-            try:
-                results.append(_fill(shelf, name, image, mask, show))
-            except ValueError as error:
-                errors.append(f"{name}: {error}")
-        if not results:
-            raise ValueError("; ".join(errors))
-        for message in errors:
-            warn(message)
+        results = _fill_each(shelf, chosen, image, mask, progress)
         return [pair for result in results for pair in result.shown(image, mask)]
 
     connect(tab.select, choices, methods, methods)
@@ -116,6 +102,26 @@ class Filled:
             (shown(self.pixels), text),
             (shown(difference(self.pixels, image)), f"mean error in it {error:.1f}"),
         ]
+
+
+def _fill_each(shelf, methods, image, mask, progress):
+    """The picture filled by each method; those that cannot are told."""
+    results, errors = [], []
+    for number, name in enumerate(methods):
+
+        def show(part, before=number, name=name):
+            progress((before + part) / len(methods), desc=name)
+
+        show(0.0)
+        try:
+            results.append(_fill(shelf, name, image, mask, show))
+        except ValueError as error:
+            errors.append(f"{name}: {error}")
+    if not results:
+        raise ValueError("; ".join(errors))
+    for message in errors:
+        warn(message)
+    return results
 
 
 def _fill(shelf, name, image, mask, show):

@@ -8,9 +8,11 @@ from keras_cnns.studio.generate_tab import make_generate_tab
 from keras_cnns.studio.inpaint_tab import make_inpaint_tab
 from keras_cnns.studio.runs_tab import make_runs_tab
 from keras_cnns.studio.shelf import Shelf
+from keras_cnns.studio.train_tab import make_train_tab
+from keras_cnns.studio.trainings import Trainings
 from keras_cnns.studio.upscale_tab import make_upscale_tab
 
-TABS = ("Runs", "Classify", "Generate", "Inpaint", "Detect", "Upscale")
+TABS = ("Runs", "Classify", "Generate", "Inpaint", "Detect", "Upscale", "Train")
 # Small pictures are as large as their place, with pixels that can be seen.
 STYLE = """
 .whole img {width: 100%; height: 100%; object-fit: contain; image-rendering: pixelated}
@@ -25,11 +27,12 @@ def theme() -> gr.themes.Base:
     return gr.themes.Default(primary_hue="blue", font=sans, font_mono=mono)
 
 
-def make_page(shelf: Shelf) -> gr.Blocks:
+def make_page(shelf: Shelf, trainings: Trainings) -> gr.Blocks:
     """The page, not yet served.
 
     Args:
         shelf: with the runs.
+        trainings: that the page starts.
     """
     page = gr.Blocks(
         title="keras_cnns studio", analytics_enabled=False, delete_cache=_CLEANED
@@ -47,4 +50,6 @@ def make_page(shelf: Shelf) -> gr.Blocks:
             make_detect_tab(shelf, tab)
         with gr.Tab("Upscale") as tab:
             make_upscale_tab(shelf, tab, gr.Progress())
+        with gr.Tab("Train") as tab:
+            make_train_tab(trainings, tab)
     return page.queue(api_open=False, max_size=_WAITING)

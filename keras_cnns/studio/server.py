@@ -1,6 +1,7 @@
 """The studio's server: one process, which keeps pictures for as long as it runs."""
 
 import contextlib
+import logging
 import os
 import socket
 import tempfile
@@ -14,6 +15,7 @@ from PIL import Image
 from keras_cnns.studio.guard import Guard
 from keras_cnns.studio.page import STYLE, make_page, theme
 from keras_cnns.studio.shelf import Shelf
+from keras_cnns.studio.trainings import Trainings
 
 _PICTURES = "GRADIO_TEMP_DIR"  # where the page's library keeps uploaded and made ones
 _PATIENCE = 2  # seconds that open connections get at the end
@@ -27,6 +29,7 @@ class Studio:
 
     Args:
         shelf: with the runs.
+        verbs: of ``keras-cnns`` that train, by the task's name.
         host: address to listen on.
         port: 0: any free one.
         token: that visitors need; empty: none. See ``Guard``.
@@ -44,6 +47,7 @@ class Studio:
     def __init__(
         self,
         shelf: Shelf,
+        verbs: dict,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -52,6 +56,7 @@ class Studio:
         max_pixels: int = 25_000_000,
     ):
         self._shelf, self._host, self._token = shelf, host, token
+        self._trainings = Trainings(shelf.folder, verbs)
         self._max_upload, self._max_pixels = max_upload, max_pixels
         self.port = port
         self._stack = contextlib.ExitStack()
@@ -74,6 +79,7 @@ class Studio:
             folder = tempfile.TemporaryDirectory(prefix="keras_cnns_studio_")
             stack.enter_context(_environment(_PICTURES, stack.enter_context(folder)))
             stack.enter_context(_largest_pictures(self._max_pixels))
+            stack.enter_context(self._trainings)
             stack.enter_context(_serving(self._application(), listening))
             self._stack = stack.pop_all()
         return self
@@ -85,7 +91,7 @@ class Studio:
         app = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         gr.mount_gradio_app(
             app,
-            make_page(self._shelf),
+            make_page(self._shelf, self._trainings),
             path="/",
             server_name=self._host,
             server_port=self.port,
@@ -142,4 +148,17 @@ def _serving(app, listening):
         yield
     finally:
         server.should_exit = True
-        thread.join()
+        with _quiet_server():
+            thread.join()
+
+
+@contextlib.contextmanager
+def _quiet_server():
+    """Pages that are still open when it ends are no error to be printed."""
+    logger = logging.getLogger("uvicorn.error")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -34,9 +34,12 @@ def studio(gradio, shelf):
     """Context of a served page: ``studio(**options)``."""
 
     def serve(**options):
+        from keras_cnns.commands import verb_of
         from keras_cnns.studio.server import Studio
+        from keras_cnns.tasks import TASKS
 
-        return Studio(shelf, **options)
+        verbs = {name: verb_of(task) for name, task in TASKS.items()}
+        return Studio(shelf, verbs, **options)
 
     return serve
 
