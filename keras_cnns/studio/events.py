@@ -6,6 +6,7 @@ import html
 import gradio as gr
 import tensorflow as tf
 from absl import logging
+from PIL import Image
 
 from keras_cnns._errors import what_happened
 from keras_cnns.studio.shelf import Shelf
@@ -14,6 +15,7 @@ from keras_cnns.studio.shelf import Shelf
 _NETWORKS = {"concurrency_id": "networks", "concurrency_limit": 1}
 _LIGHT = {"concurrency_limit": 8}
 _SHOWN_SECONDS = 20
+_EXPECTED = (ValueError, OSError, ImportError)
 
 
 def told(function):
@@ -27,7 +29,7 @@ def told(function):
             message, cause = what_happened(error.message), error
         except MemoryError as error:
             message, cause = f"out of memory: {error}", error
-        except (ValueError, OSError, ImportError) as error:
+        except (*_EXPECTED, Image.DecompressionBombError) as error:
             message, cause = what_happened(str(error)), error
         except gr.Error:
             raise
@@ -38,6 +40,12 @@ def told(function):
         raise shown_error(message) from cause
 
     return answer
+
+
+def reading_told(component):
+    """A component, whose errors of reading what it was given are shown so, too."""
+    component.preprocess = told(component.preprocess)
+    return component
 
 
 def shown_error(message: str) -> gr.Error:

@@ -7,7 +7,7 @@ import gradio as gr
 import numpy as np
 
 from keras_cnns import exemplar, inference, metrics
-from keras_cnns.studio.events import connect, warn
+from keras_cnns.studio.events import connect, reading_told, warn
 from keras_cnns.studio.pictures import check_given, shown, smaller
 from keras_cnns.studio.shelf import Shelf
 
@@ -27,7 +27,7 @@ def make_inpaint_tab(shelf: Shelf, tab: gr.Tab, progress_of) -> None:
     """
     with gr.Row():
         with gr.Column():
-            editor = _editor()
+            editor = make_editor()
             longest = gr.Slider(
                 32, 1024, 256, step=32,
                 label="longer side in pixels; larger pictures are made smaller",
@@ -59,8 +59,9 @@ def make_inpaint_tab(shelf: Shelf, tab: gr.Tab, progress_of) -> None:
     connect(button.click, fill, inputs, filled, heavy=True)
 
 
-def _editor():
-    return gr.ImageEditor(
+def make_editor() -> gr.ImageEditor:
+    """A picture on which a hole is painted."""
+    editor = gr.ImageEditor(
         type="numpy",
         format="png",
         image_mode="RGBA",
@@ -71,6 +72,7 @@ def _editor():
         layers=False,
         height=520,
     )
+    return reading_told(editor)
 
 
 def _methods(shelf):

@@ -8,13 +8,14 @@ import numpy as np
 from PIL import Image
 
 from keras_cnns import data
+from keras_cnns.studio.events import reading_told
 
 _SHOWN_SIDE = 320  # pixels that small pictures are enlarged to, about
 
 
 def picture_input(label: str) -> gr.Image:
     """A place for a picture, whose file is read by the rule of all commands."""
-    return gr.Image(
+    place = gr.Image(
         type="filepath",
         image_mode=None,
         sources=["upload", "clipboard"],
@@ -22,6 +23,7 @@ def picture_input(label: str) -> gr.Image:
         height=280,
         elem_classes="whole",
     )
+    return reading_told(place)
 
 
 def picture_output(label: str) -> gr.Image:

@@ -1,5 +1,6 @@
 """Each tab, used with the mouse in a headless Chromium."""
 
+import contextlib
 import json
 import time
 
@@ -28,11 +29,13 @@ class Visitor:
 
     def wait(self, look):
         """What ``look`` finds, as soon as it finds something."""
+        stale = pytest.importorskip("selenium.common").StaleElementReferenceException
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            found = look()
-            if found:
-                return found
+            with contextlib.suppress(stale):  # the page replaced what was looked at
+                found = look()
+                if found:
+                    return found
             time.sleep(0.2)
         raise AssertionError(f"nothing came; the page shows {self.panel().text!r}")
 
@@ -50,7 +53,9 @@ class Visitor:
         self._click("button", button)
 
     def _click(self, selector, text):
-        one = next(b for b in self.all(selector) if b.text.strip() == text)
+        one = self.wait(
+            lambda: [b for b in self.all(selector) if b.text.strip() == text]
+        )[0]
         self.browser.execute_script("arguments[0].scrollIntoView()", one)
         one.click()
 
@@ -73,7 +78,11 @@ class Visitor:
 
     def message(self):
         """The text of the error or warning that is shown."""
-        return self.wait(lambda: [t.text for t in self.all(".toast-body")])[0]
+        toasts = ".toast-body"
+        text = self.wait(lambda: [t.text for t in self.all(toasts) if t.text])[0]
+        for button in self.all(f"{toasts} button"):
+            button.click()
+        return text
 
     def asked_outside(self):
         """Addresses that the page asked other machines for."""
@@ -146,6 +155,12 @@ def test_a_painted_hole_is_filled(visitor, picture):
     for box in visitor.panel().find_elements("css selector", "input[type=checkbox]"):
         if "run inpainting" in box.find_element("xpath", "..").text:
             box.click()
+    visitor.press("fill the hole")
+    assert "trained with grey images" in visitor.message()
+    visitor.wait(lambda: len(visitor.pictures()) == 4)
+    box = visitor.all("input[type=checkbox]", visitor.panel())[0]
+    assert "in grey" in box.find_element("xpath", "..").text
+    box.click()
     visitor.press("fill the hole")
     visitor.wait(lambda: len(visitor.pictures()) >= 6)
     text = visitor.panel().text

@@ -261,3 +261,32 @@ def test_large_pictures_are_averaged(gradio):
     image = np.array([[0, 100], [50, 250]], np.uint8)[..., None]
     assert smaller(image, 2) is image
     assert smaller(image.repeat(3, 2), 1).tolist() == [[[100, 100, 100]]]
+
+
+def test_places_for_pictures_refuse_too_large_ones_in_one_line(
+    gradio, studio, tmp_path
+):
+    from gradio.components.image_editor import EditorData
+    from gradio.data_classes import FileData, ImageData
+
+    from keras_cnns.studio.inpaint_tab import make_editor
+    from keras_cnns.studio.pictures import picture_input
+
+    large = _picture(tmp_path / "b.png", 100, 101)
+    drawn = EditorData(background=FileData(path=large), layers=[], composite=None)
+    for place, payload in (
+        (picture_input("picture"), ImageData(path=large)),
+        (make_editor(), drawn),
+    ):
+        assert place.preprocess(payload) is not None
+        with studio(max_pixels=10_000), pytest.raises(gradio.Error) as caught:
+            place.preprocess(payload)
+        assert "10100 pixels" in caught.value.message
+
+
+def test_without_the_extra_the_command_says_so(monkeypatch):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"needs gradio, .*keras-cnns\[studio\]"):
+        run_command("studio")
