@@ -1,9 +1,11 @@
 # make demo   trains, evaluates, exports and uses a small DenseNet on real digits
+# make studio uses small runs on a page in the browser; trains them where they are not
 # make test   lint and tests, 12 to 20 minutes on two cores
 # make test-all   the slow tests too
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 DEMO := runs/demo
+STUDIO := runs/studio
 # Networks by themselves, so that no process grows beyond 3 GB; the files with the longest
 # tests first, so that both processes end together. Each file is named once: pytest 8 leaves
 # out all but the first of overlapping folders.
@@ -15,7 +17,7 @@ LONG_REST := $(filter tests/trainers/%,$(TESTS)) $(filter tests/apps/%,$(TESTS))
 OF_NETWORKS := $(LONG_NETWORKS) $(filter-out $(LONG_NETWORKS),$(NETWORKS))
 OF_THE_REST := $(LONG_REST) $(filter-out $(NETWORKS) $(LONG_REST),$(TESTS))
 
-.PHONY: demo test test-all
+.PHONY: demo studio test test-all
 
 $(INSTALLED): setup.cfg pyproject.toml .ci/make_venv
 	@.ci/make_venv
@@ -36,6 +38,26 @@ demo: $(INSTALLED)
 	  --json_file=$(DEMO)/predictions.json
 	@echo "the run is in $(DEMO) (learning_curves.png, confusion_matrix.png," \
 	  "metrics.csv, predictions.json), the exported model in savedmodels/demo"
+
+$(STUDIO)/digits/last.h5: | $(INSTALLED)
+	@$(PYTHON) apps/train_classifier.py --model=cifar_densenet_bc40_k12 \
+	  --dataset=digits --epochs=3 --batch_size=64 --augmentation=pad_crop:1 \
+	  --run_dir=$(@D) --resume
+
+$(STUDIO)/dcgan/generator.h5: | $(INSTALLED)
+	@$(PYTHON) apps/train_gan.py --model=dcgan32 --dataset=digits --image_size=8 \
+	  --builder_args='{"generator": {"filters": [64, 32]}, "discriminator": {"filters": [32, 64]}}' \
+	  --batch_size=32 --epochs=20 --learning_rate=0.001 --run_dir=$(@D) --resume
+
+$(STUDIO)/pconv/last.h5: | $(INSTALLED)
+	@$(PYTHON) apps/train_inpainter.py --model=pconv_unet --dataset=photographs \
+	  --builder_args='{"network": {"filters": [16, 32]}}' --image_size=32 --batch_size=16 \
+	  --perceptual_weight=0 --style_weight=0 --epochs=2 --run_dir=$(@D) --resume
+
+studio: $(STUDIO)/digits/last.h5 $(STUDIO)/dcgan/generator.h5 $(STUDIO)/pconv/last.h5
+	@$(PYTHON) -c "import gradio" 2>/dev/null || \
+	  $(PYTHON) -m uv pip install --quiet --python $(PYTHON) -e '.[dev,serving,onnx,studio]'
+	@$(PYTHON) apps/studio.py --runs=runs --open_browser
 
 test: $(INSTALLED)
 	@.venv/bin/ruff check .

@@ -30,6 +30,7 @@ _SUBPACKAGES = (
     "metrics",
     "runs",
     "serving",
+    "studio",
     "tasks",
     "trainers",
 )

@@ -27,7 +27,8 @@ BELOW = {
     "inference": INFERENCE,
     "inspection": INFERENCE | {"inference"},
     "tasks": INFERENCE | {"inference", "inspection"},
-    "commands": INFERENCE | {"inference", "inspection", "serving", "tasks"},
+    "studio": INFERENCE | {"inference", "inspection", "tasks"},
+    "commands": INFERENCE | {"inference", "inspection", "serving", "studio", "tasks"},
 }
 LONGEST_FUNCTION, FEW_LINES, FEW_LONG = 60, 40, 10
 

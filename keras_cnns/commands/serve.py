@@ -127,13 +127,14 @@ def _announce(server, options):
         f"{host}:{server.grpc_port}; for trying out and small loads",
         flush=True,
     )
-    if not _is_loopback(options.host):
+    if not is_loopback(options.host):
         logging.warning(
             "anybody who reaches %s may ask, unencrypted: put a proxy before it", host
         )
 
 
-def _is_loopback(host):
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,0 +1,100 @@
+"""What happens on the page: errors in one line, and one network at a time."""
+
+import functools
+import html
+
+import gradio as gr
+import tensorflow as tf
+from absl import logging
+from PIL import Image
+
+from keras_cnns._errors import what_happened
+from keras_cnns.studio.shelf import Shelf
+
+# Events that run networks wait for each other: memory is that of one of them.
+_NETWORKS = {"concurrency_id": "networks", "concurrency_limit": 1}
+_LIGHT = {"concurrency_limit": 8}
+_SHOWN_SECONDS = 20
+_EXPECTED = (ValueError, OSError, ImportError)
+
+
+def told(function):
+    """The function, whose errors are shown on the page as the shell has them."""
+
+    @functools.wraps(function)
+    def answer(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except tf.errors.OpError as error:
+            message, cause = what_happened(error.message), error
+        except MemoryError as error:
+            message, cause = f"out of memory: {error}", error
+        except (*_EXPECTED, Image.DecompressionBombError) as error:
+            message, cause = what_happened(str(error)), error
+        except gr.Error:
+            raise
+        except Exception as error:  # a mistake of ours: the terminal tells where
+            logging.exception("the page's user met an unexpected error")
+            message, cause = f"{type(error).__name__}: {error}", error
+        logging.info("the page shows the error: %s", message)
+        raise shown_error(message) from cause
+
+    return answer
+
+
+def reading_told(component):
+    """A component, whose errors of reading what it was given are shown so, too."""
+    component.preprocess = told(component.preprocess)
+    return component
+
+
+def shown_error(message: str) -> gr.Error:
+    """An error for the page, on which texts would be HTML."""
+    return gr.Error(
+        html.escape(message), duration=_SHOWN_SECONDS, print_exception=False
+    )
+
+
+def warn(message: str) -> None:
+    """Shows a warning on the page."""
+    gr.Warning(html.escape(message), duration=_SHOWN_SECONDS)
+
+
+def connect(event, function, inputs=None, outputs=None, *, heavy=False, **options):
+    """Calls a function of components at an event of one.
+
+    Args:
+        event: such as ``button.click``.
+        function: of the inputs' values, to the outputs'.
+        inputs, outputs: components.
+        heavy: whether it runs a network.
+        **options: of the event.
+    """
+    return event(
+        told(function),
+        inputs,
+        outputs,
+        api_visibility="private",
+        show_progress="full" if heavy else "hidden",
+        **(_NETWORKS if heavy else _LIGHT),
+        **options,
+    )
+
+
+def run_choice(shelf: Shelf, tab: gr.Tab, task: str) -> gr.Dropdown:
+    """A choice of the runs of a task, looked for each time the tab is opened."""
+
+    def choices(chosen):
+        names = shelf.names(task)
+        first = names[0] if names else None
+        return gr.Dropdown(names, value=chosen if chosen in names else first)
+
+    names = shelf.names(task)
+    box = gr.Dropdown(names, value=names[0] if names else None, label=f"run of {task}")
+    connect(tab.select, choices, box, box)
+    return box
+
+
+def epoch_choice() -> gr.Radio:
+    """Which weights of a run are used."""
+    return gr.Radio(["last", "best"], value="last", label="epoch")

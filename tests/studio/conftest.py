@@ -1,0 +1,69 @@
+"""A served page, and a browser in front of it."""
+
+import contextlib
+import shutil
+
+import pytest
+
+_FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+    *("--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage"),
+    *("--disable-component-update", "--disable-sync", "--window-size=1300,1250"),
+)
+
+
+@pytest.fixture(scope="session")
+def gradio():
+    """The page's library; tests that need it are skipped without."""
+    reason = "the extra studio is not installed"
+    return pytest.importorskip("gradio", reason=reason)
+
+
+@pytest.fixture
+def shelf(runs_by_task):
+    """The runs of all tasks."""
+    import os
+
+    from keras_cnns.studio.shelf import Shelf
+
+    return Shelf(os.path.dirname(runs_by_task["classification"]))
+
+
+@pytest.fixture
+def studio(gradio, shelf):
+    """Context of a served page: ``studio(**options)``."""
+
+    def serve(**options):
+        from keras_cnns.commands import verb_of
+        from keras_cnns.studio.server import Studio
+        from keras_cnns.tasks import TASKS
+
+        verbs = {name: verb_of(task) for name, task in TASKS.items()}
+        return Studio(shelf, verbs, **options)
+
+    return serve
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A headless Chromium; tests are skipped without it."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium")
+    paths = shutil.which("chromium"), shutil.which("chromedriver")
+    if None in paths:
+        pytest.skip("chromium and chromedriver are not installed")
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = paths[0]
+    for flag in (*_FLAGS, f"--user-data-dir={tmp_path / 'browser'}"):
+        options.add_argument(flag)
+    logs = {"browser": "ALL", "performance": "ALL"}
+    options.set_capability("goog:loggingPrefs", logs)
+    driver = webdriver.Chrome(options, Service(paths[1]))
+    with contextlib.closing(_Closing(driver)):
+        yield driver
+
+
+class _Closing:
+    def __init__(self, driver):
+        self.close = driver.quit
