@@ -55,8 +55,6 @@ $(STUDIO)/pconv/last.h5: | $(INSTALLED)
 	  --perceptual_weight=0 --style_weight=0 --epochs=2 --run_dir=$(@D) --resume
 
 studio: $(STUDIO)/digits/last.h5 $(STUDIO)/dcgan/generator.h5 $(STUDIO)/pconv/last.h5
-	@$(PYTHON) -c "import gradio" 2>/dev/null || \
-	  $(PYTHON) -m uv pip install --quiet --python $(PYTHON) -e '.[dev,serving,onnx,studio]'
 	@$(PYTHON) apps/studio.py --runs=runs --open_browser
 
 test: $(INSTALLED)
