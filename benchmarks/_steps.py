@@ -33,7 +33,8 @@ STEPS = {
     "lbam": (
         "train-inpainter",
         {"dataset": "photographs_128", "model": "lbam", "batch_size": 2}
-        | {"image_size": 128, "validation_split": ""},
+        | {"image_size": 128, "validation_split": ""}
+        | {"perceptual_weight": 0.0, "style_weight": 0.0},
     ),
     "faster_rcnn": (
         "train-detector",
