@@ -144,9 +144,8 @@ def naming_lost_workers(resolver):
     logging.info("%s; starts when all are there", describe(resolver))
     try:
         yield
-    except tf.errors.OpError as error:
-        is_lost = isinstance(error, _LOSSES) or _ABORTED in error.message
-        if not is_lost:
+    except Exception as error:
+        if not _is_loss(error):
             raise
         cluster = resolver.cluster_spec().as_dict()
         lost = [
@@ -160,6 +159,20 @@ def naming_lost_workers(resolver):
             "be reached, its own output says why; start all workers again, with "
             "--resume, or with --restarts=N, which goes on by itself"
         ) from error
+
+
+def _is_loss(error):
+    """Whether an error is the loss of another worker, or was caused by it.
+
+    Saving, too, is done together: its error tells of a checkpoint.
+    """
+    while error is not None:
+        if isinstance(error, tf.errors.OpError) and (
+            isinstance(error, _LOSSES) or _ABORTED in error.message
+        ):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _answers(address):

@@ -123,6 +123,12 @@ def test_workers_that_have_ended_are_named():
             refused = pytest.raises(type(error))
             with refused, clusters.naming_lost_workers(None):  # that is one process
                 raise error
+        refused = pytest.raises(LostWorkerError, match=rf"^worker 1 \({lost}\) of")
+        with refused, clusters.naming_lost_workers(resolver):
+            raise OSError("a checkpoint, which all write together") from errors[0]
+        refused = pytest.raises(OSError, match="full")
+        with refused, clusters.naming_lost_workers(resolver):
+            raise OSError("the disk is full") from ValueError("no space")
         fault = tf.errors.InternalError(None, None, "another fault")
         refused = pytest.raises(tf.errors.InternalError)
         with refused, clusters.naming_lost_workers(resolver):
