@@ -115,7 +115,16 @@ def training_stream(
     )
     if finish:
         batches = batches.map(finish)
-    return endless(batches).prefetch(tf.data.AUTOTUNE)
+    return sharded_by_data(endless(batches).prefetch(tf.data.AUTOTUNE))
+
+
+def sharded_by_data(dataset):
+    """A dataset of which TensorFlow, if it has to spread it over workers, gives each
+    its rows of every batch, and never files of its own."""
+    options = tf.data.Options()
+    policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = policy
+    return dataset.with_options(options)
 
 
 def endless(dataset):
@@ -183,7 +192,7 @@ def evaluation_stream(
     if share == WHOLE:
         count = -(-total // batch_size)
         batches = batches.apply(tf.data.experimental.assert_cardinality(count))
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return sharded_by_data(batches.prefetch(tf.data.AUTOTUNE))
 
 
 def _shuffled_examples(source, batch_size, start_step, seed, share):
