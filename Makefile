@@ -1,6 +1,6 @@
 # make demo   trains, evaluates, exports and uses a small DenseNet on real digits
 # make studio uses small runs on a page in the browser; trains them where they are not
-# make test   lint and tests, 12 to 20 minutes on two cores
+# make test   lint and tests, 12 to 22 minutes on two cores
 # make test-all   the slow tests too
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed

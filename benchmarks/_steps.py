@@ -8,7 +8,6 @@ import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
 
 import tensorflow as tf  # isort: skip
 
-from keras_cnns.commands import find_command, verb_of
 from keras_cnns.runs import process
 from keras_cnns.tasks import TASKS
 from keras_cnns.trainers import distribution
@@ -16,28 +15,28 @@ from keras_cnns.trainers import distribution
 _CLASSIFIER = {"dataset": "digits", "channels": 3, "image_size": 224, "batch_size": 8}
 _SMALL = {"dataset": "digits", "image_size": 28, "batch_size": 64}
 _GAN = {"dataset": "photographs", "batch_size": 16}
-# Steps by name: (verb of the training, its options); the data need no network.
+# Steps by name: (task, its options); the data need no network.
 STEPS = {
-    "densenet121": ("train-classifier", {**_CLASSIFIER, "model": "densenet121"}),
-    "resnet50": ("train-classifier", {**_CLASSIFIER, "model": "resnet50"}),
+    "densenet121": ("classification", {**_CLASSIFIER, "model": "densenet121"}),
+    "resnet50": ("classification", {**_CLASSIFIER, "model": "resnet50"}),
     "densenet_bc40_28": (
-        "train-classifier",
+        "classification",
         {**_SMALL, "model": "cifar_densenet_bc40_k12"},
     ),
-    "cifar_resnet20": ("train-classifier", {**_SMALL, "model": "cifar_resnet20"}),
-    "dcgan64": ("train-gan", {**_GAN, "model": "dcgan64"}),
+    "cifar_resnet20": ("classification", {**_SMALL, "model": "cifar_resnet20"}),
+    "dcgan64": ("generation", {**_GAN, "model": "dcgan64"}),
     "wgan_gp_cifar10": (
-        "train-gan",
+        "generation",
         {**_GAN, "model": "wgan_gp_cifar10", "image_size": 32},
     ),
     "lbam": (
-        "train-inpainter",
+        "inpainting",
         {"dataset": "photographs_128", "model": "lbam", "batch_size": 2}
         | {"image_size": 128, "validation_split": ""}
         | {"perceptual_weight": 0.0, "style_weight": 0.0},
     ),
     "faster_rcnn": (
-        "train-detector",
+        "detection",
         {"dataset": "scenes/items", "model": "faster_rcnn_vgg16", "batch_size": 1}
         | {"validation_split": ""},
     ),
@@ -55,9 +54,8 @@ def prepare(name: str, **changes):
         (compiled trainer, function of a step that returns the stream of batches from it
         on, examples per step).
     """
-    verb, given = STEPS[name]
-    find_command(verb)  # imports what its task needs
-    (task_class,) = (task for task in TASKS.values() if verb_of(task) == verb)
+    task_name, given = STEPS[name]
+    task_class = TASKS[task_name]
     given = {"run_dir": "not_written", **given, **changes}
     options = task_class.options_class.resolve(**given)
     strategy = distribution.make_strategy(options.distribution_strategy)
@@ -91,13 +89,15 @@ def seconds(function, count) -> float:
     return time.perf_counter() - started
 
 
-def parse_changes(text: str) -> dict:
-    """Changes of options given as a JSON object.
+def parse_json(text: str, kind: type):
+    """A flag's value as JSON.
 
     Raises:
-        ValueError: if the text is something else.
+        ValueError: if it is none, or not of the kind, ``dict`` or ``list`` of them.
     """
-    changes = json.loads(text)
-    if not isinstance(changes, dict):
-        raise ValueError(f"changes must be a JSON object, got {text!r}")
-    return changes
+    value = json.loads(text)
+    parts = value if kind is list else [value]
+    if not isinstance(value, kind) or not all(isinstance(x, dict) for x in parts):
+        wanted = "list of objects" if kind is list else "object"
+        raise ValueError(f"changes must be a JSON {wanted}, got {text!r}")
+    return value

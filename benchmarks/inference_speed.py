@@ -17,6 +17,7 @@ import os
 import tempfile
 import time
 
+import _machine
 import numpy as np
 from absl import app, flags
 
@@ -134,19 +135,6 @@ def _times(functions, sizes, batch):
     return {label: float(np.median(seconds)) for label, seconds in spent.items()}
 
 
-def _matrix_product():
-    """GFLOP/s of a product of two matrices, which bounds what a network can reach."""
-    side = 3072
-    matrix = tf.random.normal([side, side])
-    product = tf.function(lambda x: tf.matmul(x, x))
-    spent = []
-    for _ in range(14):
-        started = time.perf_counter()
-        product(matrix).numpy()
-        spent.append(time.perf_counter() - started)
-    return 2e-9 * side**3 / float(np.median(spent[2:]))
-
-
 def _compare(name, functions, sizes, macs=None):
     table = {}
     for batch in map(int, flags.FLAGS.batches):
@@ -175,7 +163,7 @@ def main(_):
                 exported, sizes, macs = _exported(name, folder)
                 functions = {**_of_keras(name, folder), **exported}
                 result[name] = _compare(name, functions, sizes, macs)
-        result["matrix_product_gflops"] = _matrix_product()
+        result["matrix_product_gflops"] = _machine.matrix_product_gflops()
         print(f"a product of matrices {result['matrix_product_gflops']:.0f} GFLOP/s")
     print(json.dumps(result))
     if given.json_file:

@@ -3,7 +3,7 @@
     python benchmarks/input_pipeline.py --json_file=pipeline.json
 
 Examples per second of training streams, medians of rounds: JPEG files of photographs
-(scikit-image's, 400 to 640 pixels) with each augmentation, and the tasks' own
+(scikit-image's, 300 to 640 pixels) with each augmentation, and the tasks' own
 pipelines. Then the time of a global batch for one of 1, 2, 4 and 8 workers, each of
 which reads its own rows: it should fall as 1 / workers. Decoding runs on all cores.
 ``--images=200000`` opens a folder of so many files, too, for the first time and again.
@@ -68,7 +68,7 @@ def seconds_to_open(folder, count) -> tuple:
 
 
 def loaders(folder) -> dict:
-    """By name: (function of a share to a stream, examples per batch)."""
+    """By name, functions of a share to a stream."""
     source = data.open_source(folder, "train")
     inputs = data.Preprocessing.for_range(_SIZE, _SIZE, 3, "signed")
     given = {"preprocessing": inputs, "seed": 1}

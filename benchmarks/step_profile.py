@@ -21,6 +21,7 @@ import json
 import os
 import tempfile
 
+import _machine
 import _steps  # first: sets TensorFlow's log level
 import numpy as np
 import tensorflow as tf
@@ -116,16 +117,8 @@ def flops_of(graph) -> float:
     return total
 
 
-def peak_gflops(side=3072) -> float:
-    """GFLOP/s of a product of two matrices, which bounds what a network can reach."""
-    matrix = tf.random.normal([side, side])
-    product = tf.function(lambda: tf.matmul(matrix, matrix))
-    product()
-    return 2e-9 * side**3 / (_steps.seconds(product, 10) / 10)
-
-
 def main(_):
-    changes, count = _steps.parse_changes(_CHANGES.value), _COUNT.value
+    changes, count = _steps.parse_json(_CHANGES.value, dict), _COUNT.value
     trainer, load, batch = _steps.prepare(_STEP.value, **changes)
     train = _steps.step_function(trainer)
     kept, examples = iter(load(0).take(1).cache().repeat()), iter(load(0))
@@ -149,7 +142,7 @@ def main(_):
         "gflop_per_step": gflops,
         "gflops_of_step": gflops / seconds,
         "gflops_of_products": gflops / sum(kinds[kind] for kind in _PRODUCTS) * 1e3,
-        "gflops_of_matrix_product": peak_gflops(),
+        "gflops_of_matrix_product": _machine.matrix_product_gflops(),
         "pipeline_examples_per_second": batch / reading,
         "waiting_share": waits[_WAITING] / (1e3 * together),
     }

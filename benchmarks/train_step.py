@@ -11,7 +11,6 @@ are to the first. The last command measures everything on a GPU: plain graphs an
 in 32 and in 16 bits. Speeds count the examples that a step takes.
 """
 
-import json
 import os
 import statistics
 
@@ -67,7 +66,9 @@ def main(_):
         raise app.UsageError("--device=gpu, but TensorFlow sees none")
     if _DEVICE.value == "cpu":
         tf.config.set_visible_devices([], "GPU")
-    variants = json.loads(_CHANGES.value or json.dumps(_VARIANTS[_DEVICE.value]))
+    variants = _VARIANTS[_DEVICE.value]
+    if _CHANGES.value:
+        variants = _steps.parse_json(_CHANGES.value, list)
     results = {
         "tensorflow": tf.__version__,
         "device": _DEVICE.value,

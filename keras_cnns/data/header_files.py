@@ -41,8 +41,11 @@ def read_headers(paths, folder: str) -> list:
     }
     new = _read([path for path in paths if path not in headers])
     headers.update(new)
-    if new or len(known) > len(paths):
-        _keep(kept, {path: [*states[path], *headers[path]] for path in paths})
+    others = {path: entry for path, entry in known.items() if path not in states}
+    there = {path: entry for path, entry in others.items() if os.path.exists(path)}
+    if new or len(there) < len(others):
+        own = {path: [*states[path], *headers[path]] for path in paths}
+        _keep(kept, {**there, **own})
     return [headers[path] for path in paths]
 
 

@@ -116,10 +116,10 @@ def _begin(task):
 
 
 def _validation(task, strategy, config):
-    """(what ``evaluate`` takes, its number of batches); None where there is none."""
+    """(what ``evaluate`` takes or None, its number of batches or None: to its end)."""
     whole = task.load_validation(config)
-    if whole is None:
-        return None, None
+    if whole is None or not distribution.has_workers(strategy):
+        return whole, None
     batches = distribution.worker_batches(
         strategy, functools.partial(task.load_validation, config)
     )

@@ -1,6 +1,7 @@
 """Headers of large folders are read once, and again where files have changed."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -72,10 +73,24 @@ def test_files_that_are_gone_are_forgotten(images, read, tmp_path):
     _colour(tmp_path / "images" / "one.png")
     one = str(tmp_path / "images" / "one.png")
     read([*images, one])
+    (tmp_path / "images" / "one.png").unlink()
     _, seen = read(images)
     assert not seen
     (kept,) = (tmp_path / "kept").iterdir()
     assert set(json.loads(kept.read_text())) == set(images)
+
+
+def test_splits_of_one_folder_keep_each_others(images, read, tmp_path):
+    """As in Pascal VOC's layout: all images lie in one folder."""
+    (tmp_path / "images" / "more").mkdir()
+    others = [str(tmp_path / "images" / "more" / f"{i}.png") for i in range(1000)]
+    for path in others:
+        shutil.copyfile(images[0], path)
+    whole = [*images[:500], *others[:500]], [*images[500:], *others[500:]]
+    for split in whole:
+        assert read(split)[1] == split
+    for split in whole:
+        assert read(split)[1] == []
 
 
 @pytest.mark.parametrize(
