@@ -29,6 +29,12 @@ STEPS = {
         "generation",
         {**_GAN, "model": "wgan_gp_cifar10", "image_size": 32},
     ),
+    "simgan": (
+        "refinement",
+        {"dataset": "rendered_digits", "real_dataset": "digits", "model": "simgan_eye"}
+        | {"image_size": 35, "batch_size": 16}
+        | {"refiner_pretraining": 0, "discriminator_pretraining": 0},
+    ),
     "lbam": (
         "inpainting",
         {"dataset": "photographs_128", "model": "lbam", "batch_size": 2}

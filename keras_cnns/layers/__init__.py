@@ -22,6 +22,7 @@ from keras_cnns.layers.local_response_normalization import LocalResponseNormaliz
 from keras_cnns.layers.mask_renormalization import MaskRenormalization
 from keras_cnns.layers.mask_update import MaskUpdate
 from keras_cnns.layers.masked_concatenate import MaskedConcatenate
+from keras_cnns.layers.matrix_convolution import MatrixConv2D, MatrixConv2DTranspose
 from keras_cnns.layers.max_unpooling import MaxPoolWithSwitches2D, MaxUnpool2D
 from keras_cnns.layers.nearest_upsampling import NearestUpsampling2D
 from keras_cnns.layers.partial_conv import PartialConv2D
@@ -59,6 +60,8 @@ __all__ = [
     "MaskRenormalization",
     "MaskUpdate",
     "MaskedConcatenate",
+    "MatrixConv2D",
+    "MatrixConv2DTranspose",
     "MaxPoolWithSwitches2D",
     "MaxUnpool2D",
     "NearestUpsampling2D",

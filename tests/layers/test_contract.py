@@ -314,6 +314,21 @@ CASES = {
         [(2, 4, 3, 2), (2, 4, 3, 2), (2, 4, 3, 2)],
         lambda *tensors: sum(tensors) / 3,
     ),
+    # Sums of what windows of 2x2 see, and what such windows add up to.
+    "MatrixConv2D": (
+        {"filters": 2, "kernel_size": 2, "strides": 2, "kernel_initializer": "ones"},
+        (2, 4, 6, 3),
+        lambda x: np.repeat(
+            x.reshape(2, 2, 2, 3, 2, 3).sum((2, 4, 5), keepdims=True)[:, :, 0, :, 0],
+            2,
+            axis=-1,
+        ),
+    ),
+    "MatrixConv2DTranspose": (
+        {"filters": 2, "kernel_size": 2, "strides": 2, "kernel_initializer": "ones"},
+        (2, 2, 3, 3),
+        lambda x: x.sum(-1, keepdims=True).repeat(2, 1).repeat(2, 2).repeat(2, 3),
+    ),
     # At a zero kernel only the shortcut of the first half of the channels is left.
     "DualStreamConv2D": (
         {"filters": 4, "kernel_initializer": "zeros"},

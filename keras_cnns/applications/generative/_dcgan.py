@@ -14,6 +14,7 @@ from keras_cnns._checks import (
     check_within,
 )
 from keras_cnns.applications.frame.parts import MOMENTUM, normalised
+from keras_cnns.layers import MatrixConv2DTranspose
 
 LEAK = 0.2
 
@@ -92,7 +93,7 @@ def dense(x, units, name):
 
 def deconvolution(x, filters, kernel_size, stride, size, name):
     """Deconvolution to a map of the given size."""
-    x = layers.Conv2DTranspose(
+    x = MatrixConv2DTranspose(
         filters,
         kernel_size,
         strides=stride,

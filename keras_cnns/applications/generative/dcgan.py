@@ -59,6 +59,7 @@ from keras_cnns.applications.generative._torch_names import (
     discriminator_names,
     generator_names,
 )
+from keras_cnns.layers import MatrixConv2D
 
 
 @network_builder(free=("batch_norm_momentum",), state_dict_names=generator_names)
@@ -164,7 +165,7 @@ def DCGANDiscriminator(
     labels = keras.Input((classes,), name="labels") if classes else None
     x = images
     for i, (width, stride) in enumerate(zip(filters, strides), start=1):
-        x = layers.Conv2D(
+        x = MatrixConv2D(
             width,
             kernel_size,
             strides=stride,

@@ -43,6 +43,7 @@ from keras_cnns.applications.generative._parts import (
     uniform,
     variants_of,
 )
+from keras_cnns.layers import MatrixConv2D, MatrixConv2DTranspose
 
 _KERNEL_SIZE = 5
 _EPSILON = 1e-5
@@ -130,7 +131,7 @@ def _check(filters, image_shape, weight_stddev):
 
 
 def _deconvolution(x, filters, stddev, name):
-    return layers.Conv2DTranspose(
+    return MatrixConv2DTranspose(
         filters,
         _KERNEL_SIZE,
         strides=2,
@@ -168,7 +169,7 @@ def WGANGPCritic(
     x = images
     for i, width in enumerate(filters, start=1):
         limit = _strided_limit(x.shape[-1], width, weight_stddev)
-        x = layers.Conv2D(
+        x = MatrixConv2D(
             width,
             _KERNEL_SIZE,
             strides=2,

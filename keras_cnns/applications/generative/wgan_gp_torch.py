@@ -41,6 +41,7 @@ from keras_cnns.applications.generative._parts import (
     variants_of,
 )
 from keras_cnns.applications.generative._torch_names import from_channels
+from keras_cnns.layers import MatrixConv2D, MatrixConv2DTranspose
 
 
 def _sizes(size, kernel_sizes, strides):
@@ -115,7 +116,7 @@ def WGANGPTorchGenerator(
     widths = (*filters[1:], image_shape[2])
     rows = zip(widths, kernel_sizes, strides, sizes)
     for i, (width, kernel_size, stride, size) in enumerate(rows, start=1):
-        x = layers.Conv2DTranspose(
+        x = MatrixConv2DTranspose(
             width,
             kernel_size,
             strides=stride,
@@ -181,7 +182,7 @@ def WGANGPTorchCritic(
     for i, width in enumerate(filters, start=1):
         weights = torch_weights(x.shape[-1] * kernel_size**2)
         x = layers.ZeroPadding2D(kernel_size // 2, name=f"conv{i}_pad")(x)
-        x = layers.Conv2D(width, kernel_size, strides=2, name=f"conv{i}", **weights)(x)
+        x = MatrixConv2D(width, kernel_size, strides=2, name=f"conv{i}", **weights)(x)
         x = layers.ReLU(negative_slope=leak, name=f"conv{i}_relu")(x)
     x = layers.Flatten(name="flatten")(x)
     return keras.Model(images, logits(x, **torch_weights(x.shape[-1])), name=name)

@@ -26,6 +26,7 @@ from keras_cnns._checks import check_counts, check_flag, check_image_shape
 from keras_cnns.applications.frame.builder import network_builder
 from keras_cnns.applications.generative._parts import logits
 from keras_cnns.applications.inpainting._parts import register_inpainting
+from keras_cnns.layers import MatrixConv2D
 
 _SIZE, _LEAK = 5, 0.2
 
@@ -87,7 +88,7 @@ def StridedCritic(
     for i, width in enumerate(filters, start=1):
         if torch_form:
             x = layers.ZeroPadding2D(_SIZE // 2, name=f"conv{i}_pad")(x)
-        x = layers.Conv2D(width, _SIZE, 2, padding=padding, name=f"conv{i}")(x)
+        x = MatrixConv2D(width, _SIZE, 2, padding=padding, name=f"conv{i}")(x)
         x = layers.LeakyReLU(_LEAK, name=f"conv{i}_lrelu")(x)
     x = layers.Flatten(name="flatten")(x)
     return keras.Model(images, logits(x), name=name)

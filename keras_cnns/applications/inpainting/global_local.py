@@ -34,6 +34,7 @@ from keras_cnns.applications.inpainting._parts import (
     masked_inputs,
     register_inpainting,
 )
+from keras_cnns.layers import MatrixConv2D
 
 
 def _rows(filters, dilation_rates):
@@ -61,7 +62,7 @@ def _convolution(x, filters, size, stride, dilation_rate, name, torch_form=False
     pads_alike = torch_form and stride > 1
     if pads_alike:
         x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
-    return layers.Conv2D(
+    return MatrixConv2D(
         filters,
         size,
         strides=stride,

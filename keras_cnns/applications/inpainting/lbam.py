@@ -47,6 +47,8 @@ from keras_cnns.layers import (
     LearnableMaskActivation,
     MaskRenormalization,
     MaskUpdate,
+    MatrixConv2D,
+    MatrixConv2DTranspose,
 )
 
 _ACTIVATIONS = ("asymmetric_gaussian", "sigmoid", "relu", "leaky_relu", "conv3x3")
@@ -70,8 +72,8 @@ def _strided(convolution, x, filters, name, dtype=None):
 
 
 # To half the size, and to twice the size.
-_down = functools.partial(_strided, layers.Conv2D)
-_up = functools.partial(_strided, layers.Conv2DTranspose)
+_down = functools.partial(_strided, MatrixConv2D)
+_up = functools.partial(_strided, MatrixConv2DTranspose)
 
 
 def _activate(x, batch_norm, name):

@@ -24,6 +24,7 @@ from keras_cnns.applications.inpainting._parts import (
     holes,
     register_inpainting,
 )
+from keras_cnns.layers import MatrixConv2D
 
 
 def _state_dict_names(network):
@@ -69,7 +70,7 @@ def TwoColumnDiscriminator(
         x = layers.Multiply(name=f"{column}_pixels")([images, seen])
         for level, width in enumerate(filters, start=1):
             step = f"{column}{level}"
-            x = layers.Conv2D(
+            x = MatrixConv2D(
                 width,
                 4,
                 strides=2,

@@ -1,0 +1,165 @@
+"""Networks in PyTorch, made of functional Keras models with the same weights.
+
+Maps are mirrored, up and down and across: where a stride of 2 leaves one row of padding
+too many, TensorFlow has it at the end of a map, PyTorch's layers at the start.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class TorchNetwork(nn.Module):
+    """A functional Keras model of one input and one output, in PyTorch.
+
+    Args:
+        model: of layers that ``_LAYERS`` names.
+        order: of maps in memory, ``"channels_last"`` or ``"contiguous_format"``.
+
+    Raises:
+        ValueError: if there is another kind of layer, which it names.
+    """
+
+    def __init__(self, model, order):
+        super().__init__()
+        self.parts = nn.ModuleList()
+        self._plan = []
+        for layer in model.layers:
+            kind = type(layer).__name__.removeprefix("Matrix")
+            if kind == "InputLayer":
+                self._input = layer.output.name
+                continue
+            if kind not in _LAYERS:
+                raise ValueError(f"no PyTorch form of {kind}, which {layer.name} is")
+            inputs = layer.input if isinstance(layer.input, list) else [layer.input]
+            self.parts.append(_LAYERS[kind](layer))
+            self._plan.append((layer.output.name, [x.name for x in inputs]))
+        self._output = model.output.name
+        self._order = getattr(torch, order)
+        self.to(memory_format=self._order)
+
+    def forward(self, x):
+        """Vectors, or mirrored maps, to either."""
+        known = {self._input: self._ordered(x)}
+        for part, (output, inputs) in zip(self.parts, self._plan):
+            known[output] = self._ordered(part(*(known[name] for name in inputs)))
+        return known[self._output]
+
+    def _ordered(self, x):
+        return x.contiguous(memory_format=self._order) if x.ndim == 4 else x
+
+
+def to_torch(maps):
+    """Maps ``(batch, height, width, channels)``, NumPy, as a mirrored tensor."""
+    tensor = torch.from_numpy(maps[:, ::-1, ::-1].copy())
+    return tensor.permute(0, 3, 1, 2)
+
+
+def from_torch(maps):
+    """The inverse of ``to_torch``."""
+    return maps.detach().permute(0, 2, 3, 1).numpy()[:, ::-1, ::-1]
+
+
+class _Function(nn.Module):
+    """A function of tensors."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs):
+        return self.function(*inputs)
+
+
+def _activation(name):
+    """The module of Keras' activation of a name."""
+    made = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+    return nn.Identity() if name == "linear" else made[name]()
+
+
+def _with_weights(module, layer, order):
+    """The module with a layer's weights, then the layer's activation."""
+    kernel, *bias = layer.get_weights()
+    kernel = np.ascontiguousarray(kernel.transpose(order))
+    if kernel.ndim == 4:
+        kernel = kernel[:, :, ::-1, ::-1].copy()
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(kernel))
+        if bias:
+            module.bias.copy_(torch.from_numpy(bias[0]))
+    return nn.Sequential(module, _activation(layer.activation.__name__))
+
+
+def _margins(layer):
+    """Rows of padding of 'same', as PyTorch has them: the same before and after."""
+    lengths = zip(layer.input_shape[1:3], layer.kernel_size, layer.strides)
+    missing = [max((math.ceil(n / s) - 1) * s + k - n, 0) for n, k, s in lengths]
+    return [math.ceil(margin / 2) for margin in missing]
+
+
+def _convolution(layer):
+    _, _, channels, filters = layer.kernel.shape
+    margins = _margins(layer) if layer.padding == "same" else 0
+    shape = (channels, filters, layer.kernel_size, layer.strides, margins)
+    return _with_weights(
+        nn.Conv2d(*shape, bias=layer.use_bias), layer, order=(3, 2, 0, 1)
+    )
+
+
+def _transposed_convolution(layer):
+    """Of 'same', where maps become as many times larger as the stride is."""
+    _, _, filters, channels = layer.kernel.shape
+    sides = list(zip(layer.kernel_size, layer.strides))
+    margins = [math.ceil((k - s) / 2) for k, s in sides]
+    ends = [s + 2 * m - k for (k, s), m in zip(sides, margins)]
+    shape = (channels, filters, layer.kernel_size, layer.strides, margins, ends)
+    return _with_weights(
+        nn.ConvTranspose2d(*shape, bias=layer.use_bias), layer, order=(3, 2, 0, 1)
+    )
+
+
+def _dense(layer):
+    made = nn.Linear(*layer.kernel.shape, bias=layer.use_bias)
+    return _with_weights(made, layer, order=(1, 0))
+
+
+def _normalisation(layer):
+    kind = nn.BatchNorm2d if len(layer.input_shape) == 4 else nn.BatchNorm1d
+    channels = layer.input_shape[-1]
+    made = kind(channels, eps=layer.epsilon, momentum=1 - layer.momentum)
+    with torch.no_grad():
+        names = {"weight": "gamma", "bias": "beta"}
+        names |= {"running_mean": "moving_mean", "running_var": "moving_variance"}
+        for theirs, ours in names.items():
+            getattr(made, theirs).copy_(torch.from_numpy(getattr(layer, ours).numpy()))
+    return made
+
+
+def _reshape(layer):
+    """Vectors, in Keras' order, to mirrored maps."""
+    shape = layer.output_shape[1:]
+    return _Function(lambda x: x.reshape(-1, *shape).flip(1, 2).permute(0, 3, 1, 2))
+
+
+def _flatten(layer):
+    """The inverse of ``_reshape``."""
+    return _Function(lambda x: x.permute(0, 2, 3, 1).flip(1, 2).flatten(1))
+
+
+_LAYERS = {
+    "Activation": lambda layer: _activation(layer.activation.__name__),
+    "Add": lambda layer: _Function(lambda x, y: x + y),
+    "BatchNormalization": _normalisation,
+    "Conv2D": _convolution,
+    "Conv2DTranspose": _transposed_convolution,
+    "Dense": _dense,
+    "Flatten": _flatten,
+    "LeakyReLU": lambda layer: nn.LeakyReLU(float(layer.alpha)),
+    "MaxPooling2D": lambda layer: nn.MaxPool2d(
+        layer.pool_size, layer.strides, [size // 2 for size in layer.pool_size]
+    ),
+    "ReLU": lambda layer: nn.ReLU(),
+    "Reshape": _reshape,
+}

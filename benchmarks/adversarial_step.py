@@ -1,0 +1,203 @@
+"""Adversarial training steps beside plain PyTorch loops of the same networks.
+
+    python benchmarks/adversarial_step.py --json_file=adversarial.json
+
+needs PyTorch (extra ``reference``). For each step of ``_LOOPS``: a trainer of this
+package as ``_steps.STEPS`` has it, compiled as a graph; and the same algorithm written
+in PyTorch with the same networks, weights included, and PyTorch's own optimizers, with
+either order of maps in memory. One process; rounds of all in turn (A B C A B C ...)
+after a pause, as threads spin for a while; medians of the rounds, and how many times as
+fast as the faster loop in PyTorch ours is. Before anything is timed, both sides'
+networks must give the same outputs.
+"""
+
+import functools
+import statistics
+import time
+
+import _steps  # first: sets TensorFlow's log level
+import _torch_networks
+import numpy as np
+import tensorflow as tf
+import torch
+from absl import app, flags
+from torch.nn import functional as F
+
+from keras_cnns import _files
+
+_STEPS = flags.DEFINE_list("steps", ["dcgan64", "wgan_gp_cifar10", "simgan"], "which")
+_ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds of each side", lower_bound=3)
+_COUNT = flags.DEFINE_integer("count", 2, "steps per round", lower_bound=1)
+_JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty: none")
+_PAUSE = 0.05  # seconds
+_ORDERS = ("channels_last", "contiguous_format")
+
+
+def _optimizer(network, like):
+    """PyTorch's form of a Keras optimizer, Adam or plain SGD."""
+    rate = float(like.learning_rate)
+    if type(like).__name__ == "SGD":
+        return torch.optim.SGD(network.parameters(), rate, float(like.momentum))
+    betas = float(like.beta_1), float(like.beta_2)
+    return torch.optim.Adam(network.parameters(), rate, betas, like.epsilon)
+
+
+class _Loop:
+    """What loops in PyTorch share: both networks and their optimizers."""
+
+    def __init__(self, trainer, order):
+        self.generator = _torch_networks.TorchNetwork(trainer.generator, order)
+        self.critic = _torch_networks.TorchNetwork(trainer.discriminator, order)
+        self.of_generator = _optimizer(self.generator, trainer.generator_optimizer)
+        self.of_critic = _optimizer(self.critic, trainer.discriminator_optimizer)
+        self.trainer = trainer
+
+    @staticmethod
+    def update(optimizer, loss):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    def sample(self, count):
+        """Images of new latents; their range makes no difference to the speed."""
+        return self.generator(
+            torch.randn(count, self.generator.parts[0][0].in_features)
+        )
+
+
+class _GANLoop(_Loop):
+    """One update of the discriminator, one of the generator, each with own images."""
+
+    def step(self, images):
+        with torch.no_grad():
+            fakes = self.sample(len(images))
+        loss = F.softplus(-self.critic(images)).mean()
+        self.update(self.of_critic, loss + F.softplus(self.critic(fakes)).mean())
+        fakes = self.sample(len(images))
+        loss = F.softplus(-self.critic(fakes)).mean()
+        self.update(self.of_generator, loss)
+
+
+class _WassersteinLoop(_Loop):
+    """Updates of the critic with the penalty of its gradient, then of the generator."""
+
+    def step(self, images):
+        minibatches = images.chunk(self.trainer.discriminator_steps)
+        for real in minibatches:
+            with torch.no_grad():
+                fakes = self.sample(len(real))
+            between = torch.lerp(real, fakes, torch.rand(len(real), 1, 1, 1))
+            between.requires_grad_()
+            score = self.critic(between).sum()
+            (slope,) = torch.autograd.grad(score, between, create_graph=True)
+            penalty = ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+            distance = self.critic(fakes).mean() - self.critic(real).mean()
+            self.update(self.of_critic, distance + 10 * penalty)
+        self.update(self.of_generator, -self.critic(self.sample(len(real))).mean())
+
+
+class _RefinerLoop(_Loop):
+    """SimGAN's algorithm 1, with half of the discriminator's images from the past."""
+
+    def __init__(self, trainer, order):
+        super().__init__(trainer, order)
+        self.past = None
+
+    def step(self, simulated, real):
+        *minibatches, last = simulated.chunk(self.trainer.generator_steps + 1)
+        for images in minibatches:
+            refined = self.generator(images)
+            kept = (refined - images).abs().sum((1, 2, 3)).mean()
+            loss = self._loss(refined, 1) + 0.5 * kept
+            self.update(self.of_generator, loss)
+        with torch.no_grad():
+            refined = self.generator(last)
+        new, others = refined[::2], refined[1::2]
+        if self.past is None:
+            self.past = others.repeat(100, 1, 1, 1)
+        places = torch.randint(len(self.past), (len(others),))
+        seen = torch.cat([new, self.past[places]])
+        self.past[places] = others
+        self.update(self.of_critic, self._loss(seen, 0) + self._loss(real, 1))
+
+    def _loss(self, images, label):
+        logits = self.critic(images)
+        labels = torch.full_like(logits[:, 0], label, dtype=torch.long)
+        each = F.cross_entropy(logits, labels, reduction="none")
+        return each.sum((1, 2)).mean()
+
+
+_LOOPS = {
+    "dcgan64": _GANLoop,
+    "wgan_gp_cifar10": _WassersteinLoop,
+    "simgan": _RefinerLoop,
+}
+
+
+def check_networks(loop):
+    """Raises ``AssertionError`` unless both sides compute the same."""
+    pairs = [
+        (loop.trainer.generator, loop.generator),
+        (loop.trainer.discriminator, loop.critic),
+    ]
+    for ours, theirs in pairs:
+        shape = (2, *ours.input_shape[1:])
+        x = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+        given = _torch_networks.to_torch(x) if x.ndim == 4 else torch.from_numpy(x)
+        found = theirs.eval()(given)
+        theirs.train()
+        found = (
+            _torch_networks.from_torch(found)
+            if found.ndim == 4
+            else found.detach().numpy()
+        )
+        np.testing.assert_allclose(found, ours(x, training=False), atol=1e-4)
+
+
+def measure(name) -> dict:
+    """Examples per second by side: medians of the rounds."""
+    trainer, load, size = _steps.prepare(name)
+    batches = iter(load(0).take(1).cache().repeat())
+    step = _steps.step_function(trainer)
+    images = [x.numpy() for x in tf.nest.flatten(next(batches)) if len(x.shape) == 4]
+    tensors = [_torch_networks.to_torch(x) for x in images]
+    sides = {"keras_cnns": lambda: _steps.seconds(lambda: step(batches), _COUNT.value)}
+    for order in _ORDERS:
+        loop = _LOOPS[name](trainer, order)
+        check_networks(loop)
+        sides[f"PyTorch, {order}"] = functools.partial(_seconds, loop, tensors)
+    spent = {side: [] for side in sides}
+    for number in range(1 + _ROUNDS.value):
+        for side, run in sides.items():
+            time.sleep(_PAUSE)
+            seconds = run()
+            if number:  # the first ones trace
+                spent[side].append(seconds)
+    return {
+        side: _COUNT.value * size / statistics.median(values)
+        for side, values in spent.items()
+    }
+
+
+def _seconds(loop, tensors) -> float:
+    """Seconds of some steps in PyTorch."""
+    started = time.perf_counter()
+    for _ in range(_COUNT.value):
+        loop.step(*tensors)
+    return time.perf_counter() - started
+
+
+def main(_):
+    results = {"tensorflow": tf.__version__, "torch": torch.__version__}
+    for name in _STEPS.value:
+        results[name] = speeds = measure(name)
+        ours, *theirs = speeds.values()
+        shown = ", ".join(f"{side} {speed:.2f}" for side, speed in speeds.items())
+        print(f"{name}: {shown} examples/s; {ours / max(theirs):.2f}", flush=True)
+        tf.keras.backend.clear_session()
+    if _JSON.value:
+        _files.write_json(_JSON.value, results, indent=2)
+
+
+if __name__ == "__main__":
+    app.run(main)
