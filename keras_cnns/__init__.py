@@ -2,7 +2,8 @@
 
 Sub-packages load on first use, so ``import keras_cnns`` costs nothing:
 ``keras_cnns.applications.DenseNet121()`` builds a network, and
-``keras_cnns.open_run(folder)`` opens a finished training.
+``keras_cnns.open_run(folder)`` opens a finished training. Within
+``with keras_cnns.show_progress():`` work that takes long shows how far it is.
 
 TensorFlow's start-up messages are kept off the terminal; set the environment
 variable ``TF_CPP_MIN_LOG_LEVEL`` yourself (0 shows everything) to have them back.
@@ -39,10 +40,12 @@ _SUBPACKAGES = (
 def __getattr__(name):
     if name == "open_run":
         return importlib.import_module(f"{__name__}.tasks").open_run
+    if name == "show_progress":
+        return importlib.import_module(f"{__name__}._progress").shown
     if name in _SUBPACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted([*globals(), *_SUBPACKAGES, "open_run"])
+    return sorted([*globals(), *_SUBPACKAGES, "open_run", "show_progress"])

@@ -6,9 +6,7 @@ import os
 import urllib.error
 import urllib.request
 
-from tensorflow import keras
-
-from keras_cnns import _files
+from keras_cnns import _files, _progress
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
@@ -81,13 +79,15 @@ def _download(url, partial) -> str:
             start = 0
         missing = int(response.headers.get("Content-Length", 0))
         total = start + missing if missing else None
-        bar = keras.utils.Progbar(total, unit_name="byte", interval=1)
-        with open(partial, "wb", opener=_open_unlinked) as file:
+        bar = _progress.bar(
+            desc=os.path.basename(url), total=total, initial=start, always=True,
+            unit="B", unit_scale=True, unit_divisor=1024,
+        )  # fmt: skip
+        with bar, open(partial, "wb", opener=_open_unlinked) as file:
             file.truncate(start)
             file.seek(start)
             while chunk := response.read(_CHUNK):
-                file.write(chunk)
-                bar.update(file.tell())
+                bar.update(file.write(chunk))
         if missing and os.path.getsize(partial) < start + missing:
             raise OSError(f"it broke off after {os.path.getsize(partial)} bytes")
         return redirections.digest or _hub_digest(response.headers)

@@ -10,6 +10,8 @@ import functools
 import importlib
 import sys
 
+from keras_cnns import _progress
+
 # Verb: (what it does, package of a task, or module with ``OPTIONS`` and ``run``).
 VERBS = {
     "train-classifier": ("train an image classifier", "tasks.classification"),
@@ -86,7 +88,20 @@ def find_command(verb: str):
         return module.__doc__, task.options_class, functools.partial(tasks.train, task)
     # The data were imported with it; listing the verbs must not load them.
     sources = importlib.import_module("keras_cnns.data.sources")
-    return module.__doc__, module.OPTIONS, sources.naming_bad_images()(module.run)
+    run = sources.naming_bad_images()(_reported(module.run))
+    return module.__doc__, module.OPTIONS, run
+
+
+def _reported(run):
+    """A command's function that shows progress, unless its options are quiet."""
+
+    @functools.wraps(run)
+    def reported(options):
+        # Of those that take no time, quiet is no option.
+        with _progress.shown(getattr(options, "quiet", False)):
+            return run(options)
+
+    return reported
 
 
 def verb_of(task) -> str:

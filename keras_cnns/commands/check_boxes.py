@@ -13,12 +13,12 @@ from typing import Optional
 
 from keras_cnns import _files, data
 from keras_cnns.commands import predict
-from keras_cnns.commands.groups import Split
+from keras_cnns.commands.groups import Quiet, Split
 from keras_cnns.runs import changed, required
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Split):
+class OPTIONS(Quiet, Split):
     """What ``check-boxes`` takes."""
 
     dataset: Optional[str] = required(

@@ -25,10 +25,11 @@ import dataclasses
 import os
 import platform
 
-from keras_cnns import _files, data, inference, metrics
+from keras_cnns import _files, _progress, data, inference, metrics
 from keras_cnns.commands.groups import (
     Counted,
     Epoch,
+    Quiet,
     Seeded,
     Split,
     Written,
@@ -36,7 +37,6 @@ from keras_cnns.commands.groups import (
 )
 from keras_cnns.runs import (
     DataOptions,
-    FractionBar,
     any_of,
     changed,
     holds_run,
@@ -47,7 +47,7 @@ _OF_RUNS = any_of("has_run", shown="methods", hint="the folder of a run")
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Split, Counted, Written, Seeded):
+class OPTIONS(Quiet, Split, Counted, Written, Seeded):
     """What ``compare-inpainting`` takes."""
 
     methods: tuple = required(
@@ -78,7 +78,7 @@ def run(options):
         for label, method in labelled_methods(options.methods).items()
     }
     shape = _image_shape(inpainters, source, options.image_size, options.channels)
-    with FractionBar() as bar:
+    with _progress.fractions("images") as show:
         result = inference.compare_inpainters(
             inpainters,
             source,
@@ -86,7 +86,7 @@ def run(options):
             num_images=options.num_images,
             batch_size=options.batch_size,
             seed=options.seed,
-            progress=bar.show,
+            progress=show,
         )
     _write(result, _protocol(options, source, shape, inpainters, result), options)
     return result

@@ -26,21 +26,22 @@ import os
 import platform
 from typing import Optional
 
-from keras_cnns import _files, data, inference, metrics
+from keras_cnns import _files, _progress, data, inference, metrics
 from keras_cnns.commands.groups import (
     Counted,
     Epoch,
+    Quiet,
     Split,
     Written,
     labelled_methods,
 )
-from keras_cnns.runs import FractionBar, changed, option, required
+from keras_cnns.runs import changed, option, required
 
 _BICUBIC = inference.BicubicUpscaler.name
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Split, Counted, Written, Epoch):
+class OPTIONS(Quiet, Split, Counted, Written, Epoch):
     """What ``compare-super-resolution`` takes."""
 
     methods: tuple = required(
@@ -79,7 +80,7 @@ def run(options):
     source = data.open_source(
         options.dataset, options.split, options.data_dir, labelled=False
     )
-    with FractionBar() as bar:
+    with _progress.fractions("pictures") as show:
         result = inference.compare_upscalers(
             upscalers,
             source,
@@ -87,7 +88,7 @@ def run(options):
             shave=options.shave,
             num_images=options.num_images,
             others=others.values(),
-            progress=bar.show,
+            progress=show,
         )
     _write(result, others, methods, options)
     return result

@@ -14,13 +14,12 @@ import dataclasses
 import io
 import os
 
-import tqdm
-
-from keras_cnns import _files, data, figures, inference
+from keras_cnns import _files, _progress, data, figures, inference
 from keras_cnns.commands.groups import (
     Detecting,
     Epoch,
     OneRun,
+    Quiet,
     Written,
     named_images,
     picture_files,
@@ -31,7 +30,7 @@ _COLUMNS = ("image", "class", "score", "y1", "x1", "y2", "x2")
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun, Epoch, Detecting, Written):
+class OPTIONS(Quiet, OneRun, Epoch, Detecting, Written):
     """What ``detect`` takes."""
 
     images: tuple = required("image files or folders, comma-separated")
@@ -45,7 +44,7 @@ def run(options) -> list:
     paths = named_images(options.images)
     targets = picture_files(paths, options.output_dir)
     results = []
-    for path, target in zip(tqdm.tqdm(paths, disable=None), targets):
+    for path, target in zip(_progress.track(paths, "images"), targets):
         image = data.read_image(path, channels=detector.preprocessing.channels)
         found = detector(image)
         drawn = figures.draw_boxes(

@@ -12,7 +12,7 @@ import dataclasses
 import os
 
 from keras_cnns import _files, data, figures, inference
-from keras_cnns.commands.groups import Epoch, OneRun, Split, Written
+from keras_cnns.commands.groups import Epoch, OneRun, Quiet, Split, Written
 from keras_cnns.runs import any_of, changed
 from keras_cnns.tasks.autoencoding import AutoencodingOptions
 
@@ -20,7 +20,7 @@ _GRID_ROWS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun, Epoch, Split):
+class OPTIONS(Quiet, OneRun, Epoch, Split):
     """What ``evaluate-autoencoder`` takes."""
 
     output_dir: str = changed(Written, "output_dir", "", required=False)

@@ -21,8 +21,8 @@ import os
 
 import numpy as np
 
-from keras_cnns import _files, data, figures, inference, metrics
-from keras_cnns.commands.groups import Epoch, Exported, SomeRuns, Split, Written
+from keras_cnns import _files, _progress, data, figures, inference, metrics
+from keras_cnns.commands.groups import Epoch, Exported, Quiet, SomeRuns, Split, Written
 from keras_cnns.data import crops, sources
 from keras_cnns.runs import (
     DataOptions,
@@ -34,7 +34,7 @@ from keras_cnns.runs import (
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(SomeRuns, Epoch, Exported, Split):
+class OPTIONS(Quiet, SomeRuns, Epoch, Exported, Split):
     """What ``evaluate-classifier`` takes."""
 
     protocol: str = option(
@@ -94,7 +94,9 @@ def _measure(options, predictor):
     source = data.open_source(options.dataset, options.split, options.data_dir)
     outputs = _outputs_of(source, predictor.class_names)
     probabilities, labels = [], []
-    for contents, numbers in source.examples.batch(options.batch_size):
+    batches = source.examples.batch(options.batch_size)
+    count = -(-source.num_examples // options.batch_size)
+    for contents, numbers in _progress.track(batches, "evaluation", count):
         encoded = [source.read(content).numpy() for content in contents]
         probabilities.append(predictor(encoded))
         labels.append(outputs[numbers.numpy()])

@@ -13,14 +13,14 @@ that counts, of the best 10, 50 and 300 of each image.
 import dataclasses
 
 from keras_cnns import data, inference
-from keras_cnns.commands.groups import Detecting, Epoch, OneRun, Split, Written
+from keras_cnns.commands.groups import Detecting, Epoch, OneRun, Quiet, Split, Written
 from keras_cnns.metrics import INTERPOLATIONS
 from keras_cnns.runs import changed, option
 from keras_cnns.tasks.detection import DetectionOptions
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun, Epoch, Detecting, Split):
+class OPTIONS(Quiet, OneRun, Epoch, Detecting, Split):
     """What ``evaluate-detector`` takes."""
 
     interpolation: str = option(

@@ -25,12 +25,12 @@ import numpy as np
 from tensorflow import keras
 
 from keras_cnns import _files, data, inference, metrics, trainers
-from keras_cnns.commands.groups import Counted, OneRun, Seeded, Split, Written
+from keras_cnns.commands.groups import Counted, OneRun, Quiet, Seeded, Split, Written
 from keras_cnns.runs import any_of, changed, option, required
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun, Split, Written, Seeded):
+class OPTIONS(Quiet, OneRun, Split, Written, Seeded):
     """What ``evaluate-gan`` takes."""
 
     embedding: Optional[str] = required(

@@ -13,7 +13,7 @@ pictures, or a refiner. ``savedmodels/README.md`` describes the files.
 import dataclasses
 
 from keras_cnns import export, tasks
-from keras_cnns.commands.groups import Epoch, OneRun
+from keras_cnns.commands.groups import Epoch, OneRun, Quiet
 from keras_cnns.runs import RunOptions, changed, one_of, option, read_run
 from keras_cnns.tasks.classification import ClassificationOptions
 
@@ -32,7 +32,7 @@ _INT8 = one_of("format", "onnx_int8", "tflite_int8")
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun):
+class OPTIONS(Quiet, OneRun):
     """What ``export-model`` takes."""
 
     export_dir: str = changed(

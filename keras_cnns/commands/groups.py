@@ -6,13 +6,13 @@ import sys
 from typing import Optional
 
 import tensorflow as tf
+import tqdm
 
-from keras_cnns import data
+from keras_cnns import _progress, data
 from keras_cnns.data.decoding import IMAGE_EXTENSIONS
 from keras_cnns.data.folders import check_images
 from keras_cnns.runs import (
     DataOptions,
-    FractionBar,
     Options,
     RunOptions,
     any_of,
@@ -68,6 +68,13 @@ class Seeded(Options):
     """The seed."""
 
     seed: int = changed(RunOptions, "seed", 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Quiet(Options):
+    """Whether what takes long is silent."""
+
+    quiet: bool = changed(RunOptions, "quiet", False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,11 +260,11 @@ def write_pictures(jobs, make, kind, done) -> list:
             with the reason.
     """
     written, errors = [], []
-    with FractionBar(len(jobs)) as bar:
+    with _progress.fractions(kind, len(jobs)) as show_done:
         for number, (source, target) in enumerate(jobs):
 
             def show(fraction, before=number):
-                bar.show(before + fraction)
+                show_done(before + fraction)
 
             try:
                 data.write_image(target, make(number, show))
@@ -266,7 +273,7 @@ def write_pictures(jobs, make, kind, done) -> list:
                 text = str(error).splitlines()[0]
                 errors.append(text if source in text else f"{source}: {text}")
                 if len(jobs) > 1:
-                    bar.write(f"error: {errors[-1]}", file=sys.stderr)
+                    tqdm.tqdm.write(f"error: {errors[-1]}", file=sys.stderr)
     if errors and len(jobs) == 1:
         raise ValueError(errors[0])
     print(f"{len(written)} {done} {kind} in {os.path.dirname(jobs[0][1]) or '.'}")

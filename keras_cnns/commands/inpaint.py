@@ -26,6 +26,7 @@ from absl import logging
 from keras_cnns import data, exemplar, inference
 from keras_cnns.commands.groups import (
     Epoch,
+    Quiet,
     Seeded,
     images_by_name,
     png_targets,
@@ -38,7 +39,7 @@ _OF_NETWORKS = any_of("is_network", shown="method", hint="a network")
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Seeded):
+class OPTIONS(Quiet, Seeded):
     """What ``inpaint`` takes."""
 
     input: Optional[str] = required("image to fill, or a folder of them")

@@ -18,11 +18,11 @@ import os
 from typing import Optional
 
 import numpy as np
-import tqdm
 
-from keras_cnns import _files, data, figures, inspection
+from keras_cnns import _files, _progress, data, figures, inspection
 from keras_cnns.commands.groups import (
     Epoch,
+    Quiet,
     Seeded,
     Written,
     named_images,
@@ -48,7 +48,7 @@ _OF_CLASS_MODELS = any_of("has_class_models", shown="methods", hint="class_model
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Seeded, Written):
+class OPTIONS(Quiet, Seeded, Written):
     """What ``inspect-classifier`` takes."""
 
     images: tuple = required("image files or folders, comma-separated")
@@ -144,7 +144,8 @@ def run(options) -> dict:
     targets = picture_files(paths, options.output_dir)
     methods = [name for name in options.methods if name in inspection.METHODS]
     results = []
-    for start in tqdm.trange(0, len(paths), options.batch_size, disable=None):
+    starts = range(0, len(paths), options.batch_size)
+    for start in _progress.track(starts, "batches of images"):
         part = slice(start, start + options.batch_size)
         results += _explain(inspected, methods, paths[part], targets[part])
     record = {
@@ -165,7 +166,7 @@ def run(options) -> dict:
                 f"{os.path.splitext(target)[0]}_dream.png",
                 options.seed,
             )
-            for path, target in zip(paths, targets)
+            for path, target in zip(_progress.track(paths, "dreams"), targets)
         ]
     path = os.path.join(options.output_dir, "inspection.json")
     _files.write_json(path, record, indent=1)

@@ -18,15 +18,16 @@ import os
 
 from tensorflow import keras
 
-from keras_cnns import _files, applications, commands
+from keras_cnns import _files, _progress, applications, commands
 from keras_cnns.applications.frame import catalogue
-from keras_cnns.runs import Options, option
+from keras_cnns.commands.groups import Quiet
+from keras_cnns.runs import any_of, changed, option
 from keras_cnns.tasks import TASKS
 from keras_cnns.tasks.classification import RECIPES
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Options):
+class OPTIONS(Quiet):
     """What ``list-models`` takes."""
 
     task: str = option("", "show models of this task only")
@@ -35,6 +36,7 @@ class OPTIONS(Options):
     markdown_file: str = option(
         "", "file that gets the models as a Markdown table", writes="file"
     )
+    quiet: bool = changed(Quiet, "quiet", False, needs=any_of("markdown_file"))
 
     def check(self):
         super().check()
@@ -111,7 +113,7 @@ def _write_catalogue(names, path):
         with open(measurements, encoding="utf-8") as file:
             measured = json.load(file)
     rows = []
-    for name in names:
+    for name in _progress.track(names, "models"):
         keras.backend.clear_session()
         info, model = applications.model_info(name), applications.create_model(name)
         rows.append(catalogue.markdown_row(info, model, measured))

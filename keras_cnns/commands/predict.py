@@ -12,13 +12,13 @@ import dataclasses
 
 import numpy as np
 
-from keras_cnns import _files, data, inference
-from keras_cnns.commands.groups import Epoch, Exported, SomeRuns, named_images
+from keras_cnns import _files, _progress, data, inference
+from keras_cnns.commands.groups import Epoch, Exported, Quiet, SomeRuns, named_images
 from keras_cnns.runs import DataOptions, changed, option, required
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(SomeRuns, Epoch, Exported):
+class OPTIONS(Quiet, SomeRuns, Epoch, Exported):
     """What ``predict`` takes."""
 
     images: tuple = required("image files or folders, comma-separated")
@@ -39,7 +39,8 @@ def run(options) -> list:
     )
     paths = named_images(options.images)
     results = []
-    for start in range(0, len(paths), options.batch_size):
+    starts = range(0, len(paths), options.batch_size)
+    for start in _progress.track(starts, "batches of images"):
         chunk = paths[start : start + options.batch_size]
         contents = [data.read_encoded(path) for path in chunk]
         for path, row in zip(chunk, predictor(contents)):

@@ -17,8 +17,8 @@ from typing import Optional
 
 import numpy as np
 
-from keras_cnns import data, figures, inference
-from keras_cnns.commands.groups import Counted, Seeded, Written
+from keras_cnns import _progress, data, figures, inference
+from keras_cnns.commands.groups import Counted, Quiet, Seeded, Written
 from keras_cnns.data.sources import folder_name
 from keras_cnns.runs import (
     RunOptions,
@@ -33,7 +33,7 @@ from keras_cnns.tasks.generation import MODELS
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Written, Seeded):
+class OPTIONS(Quiet, Written, Seeded):
     """What ``sample-gan`` takes."""
 
     run_dir: Optional[str] = changed(
@@ -73,7 +73,7 @@ def run(options) -> list:
     made = sampler(options.num_images, seed=options.seed, labels=labels)
     images = data.to_bytes(made, sampler.value_range)
     paths = []
-    for i, image in enumerate(images):
+    for i, image in enumerate(_progress.track(images, "files")):
         folder = folder_name(names[labels[i]]) if labels else ""
         paths.append(os.path.join(options.output_dir, folder, f"{i:06d}.png"))
         data.write_image(paths[-1], image)

@@ -10,13 +10,13 @@ folder is itself a data set for every command. Images without labels, those of
 import dataclasses
 import os
 
-from keras_cnns import _files, data
-from keras_cnns.commands.groups import Counted, Split, Written
+from keras_cnns import _files, _progress, data
+from keras_cnns.commands.groups import Counted, Quiet, Split, Written
 from keras_cnns.data.sources import folder_name
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Split, Counted, Written):
+class OPTIONS(Quiet, Split, Counted, Written):
     """What ``save-images`` takes."""
 
 
@@ -27,7 +27,9 @@ def run(options) -> list:
     )
     is_labelled = source.class_names != (data.UNLABELLED,)
     paths = []
-    for content, label in source.examples.take(options.num_images or -1):
+    count = min(options.num_images or source.num_examples, source.num_examples)
+    examples = source.examples.take(count)
+    for content, label in _progress.track(examples, "images", count):
         encoded = source.read(content).numpy()
         extension = "png" if encoded.startswith(b"\x89PNG") else "jpg"
         folder = options.split.partition("[")[0]

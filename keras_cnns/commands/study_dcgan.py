@@ -34,7 +34,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import _files, data, inference, inspection
-from keras_cnns.commands.groups import Counted, OneRun, Seeded, Split, Written
+from keras_cnns.commands.groups import Counted, OneRun, Quiet, Seeded, Split, Written
 from keras_cnns.inspection import dcgan_studies
 from keras_cnns.runs import DataOptions, any_of, changed, option, parse_numbers
 
@@ -48,7 +48,7 @@ def _with(study):
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(OneRun, Written, Seeded):
+class OPTIONS(Quiet, OneRun, Written, Seeded):
     """What ``study-dcgan`` takes."""
 
     studies: tuple = option(

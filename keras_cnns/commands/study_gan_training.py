@@ -19,6 +19,7 @@ to see the gradients vanish. ``--num_images`` limits the images of the fresh
 discriminators.
 """
 
+import contextlib
 import dataclasses
 import operator
 import os
@@ -27,8 +28,16 @@ from typing import Optional
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import _files, applications, data, figures, inspection, trainers
-from keras_cnns.commands.groups import Counted, Seeded, Written
+from keras_cnns import (
+    _files,
+    _progress,
+    applications,
+    data,
+    figures,
+    inspection,
+    trainers,
+)
+from keras_cnns.commands.groups import Counted, Quiet, Seeded, Written
 from keras_cnns.runs import (
     DataOptions,
     OptimizerOptions,
@@ -36,6 +45,7 @@ from keras_cnns.runs import (
     option,
     parse_numbers,
 )
+from keras_cnns.runs.callbacks import ProgressBar
 from keras_cnns.tasks.adversarial import AdversarialOptions
 from keras_cnns.tasks.generation import GenerationOptions
 
@@ -81,7 +91,7 @@ _LINE = (
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Written, Seeded):
+class OPTIONS(Quiet, Written, Seeded):
     """What ``study-gan-training`` takes."""
 
     dataset: str = changed(DataOptions, "dataset", "digits", required=False)
@@ -136,7 +146,8 @@ def run(options) -> dict:
     _plot_probes(probes, os.path.join(folder, "probes.png"))
     spreads = inspection.ratio_spreads(_AVERAGED, seed=options.seed)
     _plot_ratios(spreads, os.path.join(folder, "ratios.png"))
-    lines = [_estimate(options, width) for width in options.widths()]
+    widths = _progress.track(options.widths(), "parallel lines")
+    lines = [_estimate(options, width) for width in widths]
     if lines:
         _plot_lines(lines, os.path.join(folder, "lines.png"))
     results = {
@@ -178,13 +189,7 @@ def _probes(options, epochs):
     steps = [step for step in _MEASURED if step < options.probe_steps]
     probes, done = {}, 0
     for epoch in epochs:
-        gan.fit(
-            batches,
-            initial_epoch=done,
-            epochs=epoch,
-            steps_per_epoch=source.num_examples // options.batch_size,
-            verbose=0,
-        )
+        _train(gan, batches, epoch - done, source.num_examples // options.batch_size)
         done = epoch
         figures.image_grid(
             gan.sample(_GRID**2, seed=options.seed),
@@ -206,6 +211,19 @@ def _probes(options, epochs):
             )
             logging.info("probed epoch %d with noise %g", epoch, noise)
     return probes
+
+
+def _train(gan, batches, epochs, steps_per_epoch):
+    """Trains some epochs more."""
+    bar = ProgressBar(epochs * steps_per_epoch)
+    with contextlib.closing(bar):
+        gan.fit(
+            batches,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            verbose=0,
+            callbacks=[bar],
+        )
 
 
 def _preprocessing(options, source):

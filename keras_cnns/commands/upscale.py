@@ -24,6 +24,7 @@ from typing import Optional
 from keras_cnns import data, inference
 from keras_cnns.commands.groups import (
     Epoch,
+    Quiet,
     images_by_name,
     png_targets,
     write_pictures,
@@ -35,7 +36,7 @@ _OF_NETWORKS = any_of("is_network", shown="method", hint="a network")
 
 
 @dataclasses.dataclass(frozen=True)
-class OPTIONS(Epoch):
+class OPTIONS(Quiet, Epoch):
     """What ``upscale`` takes."""
 
     input: Optional[str] = required("picture to enlarge, or a folder of them")

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from keras_cnns import _progress
 from keras_cnns._checks import check_choice
 from keras_cnns.data.box_sources import name_of_example, pixel_boxes
 from keras_cnns.data.decoding import encoded_size
@@ -104,7 +105,10 @@ def check_boxes(source: Source) -> BoxReport:
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    for index, (size, labels, boxes) in enumerate(examples.as_numpy_iterator()):
+    boxes_of = _progress.track(
+        examples.as_numpy_iterator(), "boxes", source.num_examples
+    )
+    for index, (size, labels, boxes) in enumerate(boxes_of):
         classes.update(labels.tolist())
         counts.append(len(labels))
         for position, kind in _problems(boxes, labels, size):

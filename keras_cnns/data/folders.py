@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow_datasets as tfds
 from absl import logging
 
-from keras_cnns import _files
+from keras_cnns import _files, _progress
 from keras_cnns.data import decoding, header_files
 from keras_cnns.data.decoding import IMAGE_EXTENSIONS
 
@@ -175,7 +175,7 @@ def encoded_files(paths, headers, data_dir) -> list:
     """
     folder = _kept("converted_images", data_dir)
     found, encoded = 0, []
-    for path, header in zip(paths, headers):
+    for path, header in zip(_progress.track(paths, "conversion"), headers):
         if not header.is_native:
             path, found = _convert(path, folder), found + 1
         encoded.append(path)
@@ -202,5 +202,5 @@ def check_images(paths) -> None:
     Raises:
         ValueError, OSError: of the first that is no image.
     """
-    for path in paths:
+    for path in _progress.track(paths, "images read"):
         decoding.read_image(path)

@@ -7,10 +7,9 @@ import hashlib
 import json
 import os
 
-import tqdm
 from absl import logging
 
-from keras_cnns import _files
+from keras_cnns import _files, _progress
 from keras_cnns.data import decoding
 
 _LEAST = 1000  # images in a folder whose headers are kept
@@ -87,8 +86,7 @@ def _keep(kept, entries):
 
 def _read(paths) -> dict:
     headers, bad = {}, []
-    is_quiet = None if len(paths) >= _LEAST else True  # None: unless on a terminal
-    for path in tqdm.tqdm(paths, desc="image headers", leave=False, disable=is_quiet):
+    for path in _progress.track(paths, "image headers"):
         try:
             headers[path] = decoding.read_header(path)
         except (ValueError, OSError) as error:

@@ -6,11 +6,14 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
+from keras_cnns import _progress
 from keras_cnns._checks import check_count
 from keras_cnns.data import augment
 from keras_cnns.data.preprocessing import Preprocessing
 from keras_cnns.data.sources import Source, open_source
 from keras_cnns.data.stream import WHOLE, Share, evaluation_stream, training_stream
+
+_READ = 256  # images of a batch where all are read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,7 +225,10 @@ def read_images(source: Source, preprocessing: Preprocessing, count: int = 0) ->
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    batches = list(examples.batch(256).as_numpy_iterator())
+    num_images = min(count or source.num_examples, source.num_examples)
+    batches = _progress.track(
+        examples.batch(_READ).as_numpy_iterator(), "images", -(-num_images // _READ)
+    )
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 

@@ -7,7 +7,7 @@ import io
 import logging as py_logging
 import os
 import re
-import sys
+import types
 import weakref
 from collections.abc import Callable
 from typing import Optional
@@ -15,7 +15,9 @@ from typing import Optional
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
+from tensorflow_datasets.core.utils import tqdm_utils
 
+from keras_cnns import _progress
 from keras_cnns.data import builders, folders
 from keras_cnns.data.builders import fashion_mnist_idx, scenes
 
@@ -305,11 +307,10 @@ def _label_layout(name, labelled, info):
 
 def _prepare(name, builder, manual_dir, hint):
     # Shown in spite of _quiet(): preparing a large set takes time.
-    print(f"preparing data set {name} in {builder.data_dir}", file=sys.stderr)
+    _progress.announce(f"preparing data set {name} in {builder.data_dir}")
     config = tfds.download.DownloadConfig(manual_dir=manual_dir)
-    tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), _bars_of_tfds():
             builder.download_and_prepare(download_config=config)
     except ValueError:
         raise
@@ -319,6 +320,19 @@ def _prepare(name, builder, manual_dir, hint):
             f"{type(error).__name__}: {error}. Prepare it where there is a network and "
             f"pass that folder as data_dir{hint}"
         ) from error
+
+
+@contextlib.contextmanager
+def _bars_of_tfds():
+    """Within the block, TFDS shows its progress as everything here does."""
+    before = tqdm_utils.tqdm_lib
+    make_bar = functools.partial(_progress.bar, always=True)
+    tqdm_utils.tqdm_lib = types.SimpleNamespace(tqdm=make_bar)
+    tfds.enable_progress_bar()
+    try:
+        yield
+    finally:
+        tqdm_utils.tqdm_lib = before
 
 
 def _folder_source(name, split, labelled, data_dir):

@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from keras_cnns import _files
+from keras_cnns import _files, _progress
 from keras_cnns._checks import check_installed
 
 OPSET = 17
@@ -66,7 +66,7 @@ def _quantize(path, name, calibration):
         """Hands out an image at a time."""
 
         def __init__(self):
-            self._images = iter(calibration)
+            self._images = _progress.track(calibration, "calibration")
 
         def get_next(self):
             image = next(self._images, None)

@@ -11,7 +11,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_cnns import _files
+from keras_cnns import _files, _progress
 from keras_cnns.data import Preprocessing
 from keras_cnns.export import forms, trust, verification, warmup
 
@@ -211,10 +211,13 @@ def write_version(
     folder = os.path.join(export_dir, form.folder(name))
     try:
         with _files.partial_folder(folder) as new:
-            with _files.plain_path(new) as path:
+            stages = _progress.stages("writing", "verification")
+            with _files.plain_path(new) as path, stages as begin_next:
+                begin_next()
                 stored = form.write(served, path, signatures, about or {})
                 if add_files:
                     add_files(path)
+                begin_next()
                 cases = [case for case in cases if case.signature in stored]
                 if form.quantized:
                     difference, cases = verification.rounded(path, cases)

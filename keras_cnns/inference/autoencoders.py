@@ -6,7 +6,7 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-from keras_cnns import applications, data, metrics
+from keras_cnns import _progress, applications, data, metrics
 from keras_cnns.runs import read_run
 
 _BATCH = 100  # images at a time
@@ -156,7 +156,8 @@ def evaluate_autoencoder(autoencoder, source) -> AutoencoderEvaluation:
     batches = data.load_evaluation(
         source, _BATCH, preprocessing=autoencoder.preprocessing
     )
-    for images, labels in batches:
+    count = -(-source.num_examples // _BATCH)
+    for images, labels in _progress.track(batches, "evaluation", count):
         made, *logits = tf.nest.flatten(network(images, training=False))
         errors.append(tf.reduce_mean((made - images) ** 2, [1, 2, 3]).numpy())
         clipped = tf.clip_by_value(made, 0, 1)

@@ -6,9 +6,8 @@ from typing import Optional
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
-from keras_cnns import _files, applications, data, exemplar, figures, metrics
+from keras_cnns import _files, _progress, applications, data, exemplar, figures, metrics
 from keras_cnns.data.box_checks import usable_boxes
 from keras_cnns.data.sources import folder_name
 from keras_cnns.inference.detectors import RPN_CLASSES
@@ -32,8 +31,8 @@ def stored_proposals(source, folder: str, settings: dict):
         ValueError: if the folder holds proposals of other data or settings.
         OSError: if it cannot be written.
     """
-    with tqdm.tqdm(
-        total=source.num_examples, desc=f"proposals of {source.split}", disable=None
+    with _progress.bar(
+        desc=f"proposals of {source.split}", total=source.num_examples
     ) as bar:
         return data.write_proposals(
             os.path.join(folder, folder_name(source.split)),
@@ -251,9 +250,7 @@ def _run(detector, source, proposals, bad_boxes):
     """Objects, detections and seconds (all, proposals) of each image."""
     _, dropped = usable_boxes(source, bad_boxes)
     truths, found, times = [], [], []
-    examples = tqdm.tqdm(
-        source.examples, total=source.num_examples, desc="images", disable=None
-    )
+    examples = _progress.track(source.examples, "evaluation", source.num_examples)
     for index, (content, target) in enumerate(examples):
         image = detector.preprocessing.decode(source.read(content)).numpy()
         truths.append(truth_of(target, image, [k for i, k in dropped if i == index]))

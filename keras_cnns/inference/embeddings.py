@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import applications
+from keras_cnns import _progress, applications
 from keras_cnns.data import CONVENTIONS, Preprocessing
 from keras_cnns.inference.classifiers import describe_classifier, load_classifier
 from keras_cnns.metrics import GenerativeReport, Protocol, evaluate_features
@@ -89,7 +89,8 @@ class Embedding:
                 f"{images.shape[-1]}"
             )
         parts = []
-        for start in range(0, len(images), batch_size):
+        starts = range(0, len(images), batch_size)
+        for start in _progress.track(starts, "features"):
             batch = images[start : start + batch_size]
             if batch.shape[-1] != channels:
                 batch = np.repeat(batch, channels, axis=-1)

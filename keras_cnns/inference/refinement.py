@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from keras_cnns import _files, data
+from keras_cnns import _files, _progress, data
 from keras_cnns.data.sources import folder_name
 from keras_cnns.runs import read_run
 
@@ -66,7 +66,9 @@ def refine_source(refiner, preprocessing, source, folder) -> int:
     with _files.atomic_folder(folder) as partial:
         for name in names:
             os.makedirs(os.path.join(partial, name), exist_ok=True)
-        for images, labels in examples.batch(_BATCH).as_numpy_iterator():
+        batches = examples.batch(_BATCH).as_numpy_iterator()
+        count = -(-source.num_examples // _BATCH)
+        for images, labels in _progress.track(batches, "refinement", count):
             refined = data.to_bytes(refiner(images, training=False))
             for image, label in zip(refined, labels):
                 path = os.path.join(partial, names[label], f"{number:06d}.png")

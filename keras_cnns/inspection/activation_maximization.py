@@ -7,6 +7,7 @@ import tensorflow as tf
 from scipy import ndimage
 from tensorflow import keras
 
+from keras_cnns import _progress
 from keras_cnns._checks import (
     check_choice,
     check_count,
@@ -116,7 +117,7 @@ def maximize(
     check_positive("step_size", step_size)
     random = np.random.default_rng(seed)
     images = np.zeros((len(ascent.units), *image_shape), np.float32)
-    for step in range(1, num_steps + 1):
+    for step in _progress.track(range(1, num_steps + 1), "steps"):
         shift = ascent.draw_shift(random)
         moved = np.roll(images, shift, (1, 2))
         gradients = ascent.gradients(moved)

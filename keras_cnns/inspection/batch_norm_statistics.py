@@ -3,6 +3,7 @@
 import numpy as np
 from tensorflow import keras
 
+from keras_cnns import _progress
 from keras_cnns._graph import copy_network, tensor_before
 
 
@@ -42,7 +43,7 @@ def remeasure_batch_norm(network, batches) -> keras.Model:
             f"times, got {batches!r}"
         )
     copy = copy_network(network)
-    for layer in _normalizations(copy):
+    for layer in _progress.track(_normalizations(copy), "normalisations"):
         part = keras.Model(copy.inputs, tensor_before(layer))
         mean, variance = _mean_and_variance(part, batches, _channel_axis(layer))
         layer.moving_mean.assign(mean)

@@ -10,6 +10,7 @@ import os
 import numpy as np
 from tensorflow import keras
 
+from keras_cnns import _progress
 from keras_cnns._graph import convolution_activations
 from keras_cnns.data import VALUE_RANGES
 from keras_cnns.figures.grids import around_grey, image_grid
@@ -130,7 +131,7 @@ def study_features(study, labels, test_images, test_labels, penalties=()) -> dic
     for name, network in study.discriminators().items():
         models[name] = discriminator_features(network)
     results = {"num_train": len(study.images), "num_test": len(test_images)}
-    for name, model in models.items():
+    for name, model in _progress.track(models.items(), "features"):
         train, test = (
             model.predict(images, batch_size=128, verbose=0)
             for images in (study.images, test_images)
@@ -181,7 +182,8 @@ def study_filters(study) -> dict:
     units = range(min(_NUM_FILTERS, num_maps))
     count = min(_NUM_EXAMPLES, len(study.images))
     results = {"layer": layer}
-    for name, network in study.discriminators().items():
+    networks = study.discriminators().items()
+    for name, network in _progress.track(networks, "networks"):
         order, responses = maximal_responses(network, study.images, layer, units, count)
         guided = guided_copy(network)
         rows = []

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from keras_cnns import losses
+from keras_cnns import _progress, losses
 from keras_cnns._checks import check_count, check_counts, check_positive
 from keras_cnns.inspection.frozen_generator import (
     DiscriminatorTraining,
@@ -188,10 +188,12 @@ def probe_discriminator(
         trainer, images, noise_std, (num_minibatches, batch_size), seed
     )
     records, done = [], 0
-    for step in record_steps:
-        training.advance(step - done)
-        done = step
-        records.append(measure(step))
+    with _progress.bar(desc="discriminator", total=record_steps[-1]) as bar:
+        for step in record_steps:
+            training.advance(step - done)
+            bar.update(step - done)
+            done = step
+            records.append(measure(step))
     return tuple(records)
 
 

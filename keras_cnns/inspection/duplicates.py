@@ -11,6 +11,7 @@ and on the length of training: measure both (``collision_rates``) before images 
 removed.
 """
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -19,6 +20,7 @@ from tensorflow import keras
 
 from keras_cnns._checks import check_count, check_positive
 from keras_cnns.applications import DeduplicationAutoencoder
+from keras_cnns.runs.callbacks import ProgressBar
 
 _CODE = "code"
 
@@ -99,9 +101,16 @@ def train_deduplicator(
     check_positive("learning_rate", learning_rate)
     autoencoder = DeduplicationAutoencoder(image_shape=images.shape[1:], **architecture)
     autoencoder.compile(keras.optimizers.Adam(learning_rate), "mse")
-    autoencoder.fit(
-        images, images, batch_size=batch_size, epochs=epochs, verbose=verbose
-    )
+    bar = ProgressBar(epochs * -(-len(images) // batch_size), description="hashes")
+    with contextlib.closing(bar):
+        autoencoder.fit(
+            images,
+            images,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=[bar],
+        )
     return autoencoder
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn import model_selection
 from sklearn.svm import LinearSVC
 
+from keras_cnns import _progress
 from keras_cnns._checks import check_each_count, check_positive, check_within
 
 # Of the public code for SVHN.
@@ -90,7 +91,8 @@ def svm_accuracy(
         random_state=seed,
     )
     part, validation = _take(train, kept), _take(train, held_out)
-    accuracies = {c: _accuracy(part, validation, c, seed) for c in sorted(c_values)}
+    penalties = _progress.track(sorted(c_values), "penalties of the SVM")
+    accuracies = {c: _accuracy(part, validation, c, seed) for c in penalties}
     best = max(accuracies, key=accuracies.get)
     return SvmResult(_accuracy(train, test, best, seed), best, accuracies)
 
@@ -143,17 +145,16 @@ def few_label_accuracy(
         for _ in range(number):
             yield _take(train, _draw(train[1], num_labels_per_class, generator))
 
-    chosen_by = list(draws(num_selection_draws))
-    means = {
-        c: float(np.mean([_accuracy(draw, validation, c, seed) for draw in chosen_by]))
-        for c in sorted(c_values)
-    }
+    chosen_by, means = list(draws(num_selection_draws)), {}
+    for c in _progress.track(sorted(c_values), "penalties of the SVM"):
+        found = [_accuracy(draw, validation, c, seed) for draw in chosen_by]
+        means[c] = float(np.mean(found))
     best = max(means, key=means.get)
-    accuracies = [_accuracy(draw, test, best, seed) for draw in draws(num_draws)]
+    accuracies = tuple(_accuracy(draw, test, best, seed) for draw in draws(num_draws))
     return FewLabelResult(
         accuracy=float(np.mean(accuracies)),
         interval=float(1.96 * np.std(accuracies)),
-        accuracies=tuple(accuracies),
+        accuracies=accuracies,
         c=best,
         validation_accuracies=means,
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_cnns import _progress
 from keras_cnns._checks import check_choice, check_count, check_within
 from keras_cnns.metrics.detection import INTERPOLATIONS, mean_of_known
 
@@ -43,7 +44,8 @@ def bootstrap_interval(
     random = np.random.default_rng(seed)
     num_images = len(matches[0].num_objects) if matches else 0
     values = []
-    for _ in range(num_resamples if num_images else 0):
+    draws = range(num_resamples if num_images else 0)
+    for _ in _progress.track(draws, "bootstrap"):
         drawn = random.integers(num_images, size=num_images)
         weights = np.bincount(drawn, minlength=num_images)
         values.append(

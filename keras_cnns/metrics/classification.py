@@ -8,6 +8,8 @@ from typing import Optional
 import numpy as np
 from sklearn import metrics as sk_metrics
 
+from keras_cnns import _progress
+
 
 @dataclasses.dataclass(frozen=True)
 class ClassificationReport:
@@ -141,7 +143,7 @@ def evaluate_classifier(network, dataset, class_names) -> ClassificationReport:
     """
     predict = getattr(network, "predict_on_batch", network)
     probabilities, labels = [], []
-    for images, one_hot in dataset:
+    for images, one_hot in _progress.track(dataset, "evaluation"):
         probabilities.append(np.asarray(predict(images)))
         labels.append(one_hot.numpy().argmax(axis=1))
     if not labels:

@@ -8,6 +8,7 @@ from typing import Optional
 
 import numpy as np
 
+from keras_cnns import _progress
 from keras_cnns._checks import check_count
 from keras_cnns.metrics._vectors import (
     ROUNDING,
@@ -78,7 +79,7 @@ def kernel_distance(
         )
     random = np.random.default_rng(seed)
     values = []
-    for _ in range(num_subsets):
+    for _ in _progress.track(range(num_subsets), "kernel distance"):
         subsets = [
             features[random.choice(len(features), subset_size, replace=False)]
             for features in pair

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 from absl import logging
 
+from keras_cnns import _progress
 from keras_cnns._checks import check_count
 from keras_cnns.metrics._vectors import (
     centred,
@@ -157,7 +158,8 @@ def _log_likelihoods(samples, points, sigmas, batch_size):
     norms = squared_norms(samples)
     dimension = samples.shape[1]
     values = np.empty((len(sigmas), len(points)))
-    for start in range(0, len(points), batch_size):
+    starts = range(0, len(points), batch_size)
+    for start in _progress.track(starts, "Parzen windows"):
         chosen = slice(start, start + batch_size)
         distances = squared_distances(points[chosen], samples, norms)
         # The nearest sample's term is taken out of the sum, which is then >= 1.

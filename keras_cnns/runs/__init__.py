@@ -1,6 +1,5 @@
 """Runs: options, record, training, checkpoints and resume."""
 
-from keras_cnns.runs.bars import FractionBar
 from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.runs.checkpoints import CheckpointStore, list_steps
 from keras_cnns.runs.models import PaperModel, find_model, parse_arguments
@@ -35,7 +34,6 @@ from keras_cnns.runs.training import train
 __all__ = [
     "CheckpointStore",
     "DataOptions",
-    "FractionBar",
     "LostProcessError",
     "NonFiniteLossError",
     "Options",

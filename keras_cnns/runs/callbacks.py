@@ -11,11 +11,10 @@ import threading
 import time
 
 import tensorflow as tf
-import tqdm
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import _files, applications
+from keras_cnns import _files, _progress, applications
 from keras_cnns.trainers import distribution
 
 
@@ -62,23 +61,24 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """One bar over the whole run with the time left, and one line per epoch.
+    """Shows how far a training is, and while it validates how far that is.
 
     Args:
         total_steps: steps of the whole run.
-        start_step: step that the run starts or resumes from.
-        is_chief: whether this process shows it, if it is on a terminal.
+        start_step: step that it starts or resumes from.
+        description: what is done.
     """
 
-    def __init__(self, total_steps, start_step, is_chief=True):
+    def __init__(self, total_steps, start_step=0, description="training"):
         super().__init__()
-        self._bar = tqdm.tqdm(
+        self._validation, self._validation_steps = None, None
+        self._bar = _progress.bar(
+            desc=description,
             total=total_steps,
             initial=start_step,
             unit="step",
-            dynamic_ncols=True,
             mininterval=0.5,
-            disable=None if is_chief else True,  # None: off unless on a terminal
+            leave=True,
         )
 
     def on_train_batch_end(self, batch, logs=None):
@@ -87,8 +87,21 @@ class ProgressBar(keras.callbacks.Callback):
             values = {name: f"{value:.4f}" for name, value in logs.items()}
             self._bar.set_postfix(values, refresh=False)
 
+    def on_test_begin(self, logs=None):
+        total = self._validation_steps  # known from the epoch before
+        self._validation = _progress.bar(desc="validation", total=total, unit="step")
+
+    def on_test_batch_end(self, batch, logs=None):
+        self._validation.update()
+
+    def on_test_end(self, logs=None):
+        self._validation_steps = self._validation.n
+        self._validation.close()
+
     def close(self):
-        self._bar.close()
+        for bar in (self._validation, self._bar):
+            if bar is not None:
+                bar.close()
 
 
 class EpochRecorder(keras.callbacks.Callback):
@@ -165,7 +178,7 @@ class EpochRecorder(keras.callbacks.Callback):
         hidden = ("epoch", "step", "learning_rate", "seconds")
         values = "  ".join(f"{k} {v:.4f}" for k, v in row.items() if k not in hidden)
         seconds = f"{row['seconds']:.0f} s"
-        tqdm.tqdm.write(f"epoch {row['epoch']}/{self._epochs}  {values}  {seconds}")
+        _progress.note(f"epoch {row['epoch']}/{self._epochs}  {values}  {seconds}")
 
 
 def write_csv(path, rows):

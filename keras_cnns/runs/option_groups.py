@@ -63,6 +63,7 @@ class RunOptions(Options):
         writes="folder",
         free=True,
     )
+    quiet: bool = option(False, "show neither progress nor notes", free=True)
 
     @property
     def folder(self):

@@ -58,7 +58,7 @@ def fit_resumable(
     progress = _restore(store, trainer, run_dir, steps_per_epoch)
     step = trainer.steps_done
     stop_request = callbacks.StopRequest()
-    bar = callbacks.ProgressBar(epochs * steps_per_epoch, step, is_chief)
+    bar = callbacks.ProgressBar(epochs * steps_per_epoch, step)
     recorder = callbacks.EpochRecorder(
         run_dir, epochs=epochs, progress=progress, patience=patience, is_chief=is_chief
     )

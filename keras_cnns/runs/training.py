@@ -9,7 +9,7 @@ import os
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import _files
+from keras_cnns import _files, _progress
 from keras_cnns.data import naming_bad_images
 from keras_cnns.runs import callbacks, process
 from keras_cnns.runs.checkpoints import list_steps
@@ -56,13 +56,14 @@ def _train(task_class, options):
     name, cluster = options.distribution_strategy, None
     if name == "multi_worker":
         cluster = clusters.find_cluster()
-    with clusters.naming_lost_workers(cluster):
+    with _progress.shown(options.quiet), clusters.naming_lost_workers(cluster):
         strategy = distribution.make_strategy(name, cluster)
         task = task_class(options)
         task.check(strategy.num_replicas_in_sync)
         process.set_up(options.seed, options.mixed_precision)
         is_chief = distribution.is_chief(strategy)
-        with claimed_folder(options.folder, options.resume, is_chief):
+        shown = contextlib.nullcontext() if is_chief else _progress.hidden()
+        with shown, claimed_folder(options.folder, options.resume, is_chief):
             return _fit(task, strategy, is_chief)
 
 

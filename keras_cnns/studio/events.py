@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl import logging
 from PIL import Image
 
+from keras_cnns import _progress
 from keras_cnns._errors import what_happened
 from keras_cnns.studio.shelf import Shelf
 
@@ -60,6 +61,18 @@ def warn(message: str) -> None:
     gr.Warning(html.escape(message), duration=_SHOWN_SECONDS)
 
 
+def progress_told(function):
+    """The function, whose long work is shown on the page."""
+
+    @functools.wraps(function)
+    def answer(*args):
+        shown = gr.Progress()
+        with _progress.told_to(lambda part, what: shown(part, desc=what)):
+            return function(*args)
+
+    return answer
+
+
 def connect(event, function, inputs=None, outputs=None, *, heavy=False, **options):
     """Calls a function of components at an event of one.
 
@@ -67,11 +80,11 @@ def connect(event, function, inputs=None, outputs=None, *, heavy=False, **option
         event: such as ``button.click``.
         function: of the inputs' values, to the outputs'.
         inputs, outputs: components.
-        heavy: whether it runs a network.
+        heavy: whether it runs a network; then the page shows how far it is.
         **options: of the event.
     """
     return event(
-        told(function),
+        told(progress_told(function) if heavy else function),
         inputs,
         outputs,
         api_visibility="private",

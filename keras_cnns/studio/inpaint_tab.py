@@ -6,7 +6,7 @@ import time
 import gradio as gr
 import numpy as np
 
-from keras_cnns import exemplar, inference, metrics
+from keras_cnns import _progress, exemplar, inference, metrics
 from keras_cnns.studio.events import connect, reading_told, warn
 from keras_cnns.studio.pictures import check_given, shown, smaller
 from keras_cnns.studio.shelf import Shelf
@@ -17,13 +17,12 @@ _PAINT = "#ff3b6b"
 _FIRST = ("nearest", "patch_match")
 
 
-def make_inpaint_tab(shelf: Shelf, tab: gr.Tab, progress_of) -> None:
+def make_inpaint_tab(shelf: Shelf, tab: gr.Tab) -> None:
     """Makes the content of the tab.
 
     Args:
         shelf: with the runs.
         tab: which it is the content of.
-        progress_of: ``gr.Progress``, or what stands for it.
     """
     with gr.Row():
         with gr.Column():
@@ -47,11 +46,11 @@ def make_inpaint_tab(shelf: Shelf, tab: gr.Tab, progress_of) -> None:
         known = _methods(shelf)
         return gr.CheckboxGroup(known, value=[one for one in chosen if one in known])
 
-    def fill(painted, side, is_grey, chosen, progress=progress_of):
+    def fill(painted, side, is_grey, chosen):
         image, mask = read_painted(painted, side, is_grey)
         if not chosen:
             raise ValueError(f"choose a method: {', '.join(_methods(shelf))}")
-        results = _fill_each(shelf, chosen, image, mask, progress)
+        results = _fill_each(shelf, chosen, image, mask)
         return [pair for result in results for pair in result.shown(image, mask)]
 
     connect(tab.select, choices, methods, methods)
@@ -106,17 +105,13 @@ class Filled:
         ]
 
 
-def _fill_each(shelf, methods, image, mask, progress):
+def _fill_each(shelf, methods, image, mask):
     """The picture filled by each method; those that cannot are told."""
     results, errors = [], []
-    for number, name in enumerate(methods):
-
-        def show(part, before=number, name=name):
-            progress((before + part) / len(methods), desc=name)
-
-        show(0.0)
+    for number, name in enumerate(methods, 1):
         try:
-            results.append(_fill(shelf, name, image, mask, show))
+            with _progress.fractions(f"{name}, {number} of {len(methods)}") as show:
+                results.append(_fill(shelf, name, image, mask, show))
         except ValueError as error:
             errors.append(f"{name}: {error}")
     if not results:

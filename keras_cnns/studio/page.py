@@ -45,11 +45,11 @@ def make_page(shelf: Shelf, trainings: Trainings) -> gr.Blocks:
         with gr.Tab("Generate") as tab:
             make_generate_tab(shelf, tab)
         with gr.Tab("Inpaint") as tab:
-            make_inpaint_tab(shelf, tab, gr.Progress())
+            make_inpaint_tab(shelf, tab)
         with gr.Tab("Detect") as tab:
             make_detect_tab(shelf, tab)
         with gr.Tab("Upscale") as tab:
-            make_upscale_tab(shelf, tab, gr.Progress())
+            make_upscale_tab(shelf, tab)
         with gr.Tab("Train") as tab:
             make_train_tab(trainings, tab)
     return page.queue(api_open=False, max_size=_WAITING)

@@ -82,12 +82,12 @@ def _make_form(task, trainings, name, start, outputs):
 def form_fields(options_class) -> list:
     """Fields of a task's options that a form has, the usual ones first.
 
-    Left out are those that write elsewhere, and what resumes.
+    Left out are those that write elsewhere, what resumes, and what is silent.
     """
     fields = [
         field
         for field in dataclasses.fields(options_class)
-        if not field.metadata["writes"] and field.name != "resume"
+        if not field.metadata["writes"] and field.name not in ("resume", "quiet")
     ]
     usual = {name: place for place, name in enumerate(_FIRST)}
     return sorted(fields, key=lambda field: usual.get(field.name, len(usual)))

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from keras_cnns import inference
+from keras_cnns import _progress, inference
 from keras_cnns.studio.events import connect
 from keras_cnns.studio.pictures import picture_input, read_picture
 from keras_cnns.studio.shelf import Shelf
@@ -15,7 +15,7 @@ _RUNS_OWN = "the run's"
 _BEFORE = ("pixels", "bicubic")
 
 
-def make_upscale_tab(shelf: Shelf, tab: gr.Tab, progress_of) -> None:
+def make_upscale_tab(shelf: Shelf, tab: gr.Tab) -> None:
     """Makes the content of the tab; arguments as of ``make_inpaint_tab``."""
     with gr.Row():
         with gr.Column():
@@ -37,7 +37,7 @@ def make_upscale_tab(shelf: Shelf, tab: gr.Tab, progress_of) -> None:
         known = _methods(shelf)
         return gr.Dropdown(known, value=chosen if chosen in known else known[0])
 
-    def enlarge(name, factor, left, path, progress=progress_of):
+    def enlarge(name, factor, left, path):
         image = read_picture(path)
         if max(image.shape[:2]) > _LARGEST_SIDE:
             raise ValueError(
@@ -45,7 +45,8 @@ def make_upscale_tab(shelf: Shelf, tab: gr.Tab, progress_of) -> None:
                 f"at most {_LARGEST_SIDE} pixels on a side are enlarged here"
             )
         upscaler = _open(shelf, name, 0 if factor == _RUNS_OWN else int(factor))
-        large = upscaler(image, progress=lambda part: progress(part, desc=name))
+        with _progress.fractions(name) as show:
+            large = upscaler(image, progress=show)
         return compare_with(left, image, large, upscaler.scale)
 
     connect(tab.select, choices, method, method)

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_cnns import _progress
 from keras_cnns._checks import check_at_least
 from keras_cnns.trainers import distribution, optimizers
 from keras_cnns.trainers.step_noise import Latents
@@ -250,7 +251,7 @@ def sample_generator(generator, latents, count, *, seed=0, labels=None, batch_si
     if is_conditional:
         inputs.append(tf.one_hot(labels, generator.inputs[1].shape[-1]))
     images = []
-    for first in range(0, count, batch_size):
+    for first in _progress.track(range(0, count, batch_size), "samples"):
         batch = [values[first : first + batch_size] for values in inputs]
         images.append(generator(batch if is_conditional else batch[0], training=False))
     return tf.concat(images, 0).numpy()

@@ -5,11 +5,18 @@ import os
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import applications, data, export, figures, inference, trainers
+from keras_cnns import (
+    _progress,
+    applications,
+    data,
+    export,
+    figures,
+    inference,
+    trainers,
+)
 from keras_cnns.applications import DetectionFunction, load_backbone, region_features
 from keras_cnns.data import scaling
 from keras_cnns.runs import (
-    FractionBar,
     RunConfig,
     Task,
     parse_numbers,
@@ -277,13 +284,13 @@ class DetectionTask(Task):
             return
         network = run.load("network")
         batches = self._evaluation(run.config, self.source)
-        with FractionBar(description="region classifiers") as bar:
+        with _progress.fractions("region classifiers") as show:
             fitted = trainers.fit_region_classifiers(
                 inference.region_examples(region_features(network), batches),
                 len(run.config.class_names),
                 method=self.options.row.trainer,
                 seed=self.options.seed,
-                progress=bar.show,
+                progress=show,
             )
         fitted.save(os.path.join(run.folder, inference.CLASSIFIERS))
 
