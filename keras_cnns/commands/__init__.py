@@ -57,6 +57,7 @@ VERBS = {
     ),
     "export-model": ("export a run for TF Serving", "commands.export_model"),
     "serve": ("answer requests by exported models", "commands.serve"),
+    "serve-data": ("make batches for other machines", "commands.serve_data"),
     "studio": ("use runs on a page in the browser", "commands.studio"),
     "study-dcgan": ("inspect the networks of a GAN", "commands.study_dcgan"),
     "study-gan-training": (

@@ -63,6 +63,12 @@ class RunOptions(Options):
         writes="folder",
         free=True,
     )
+    data_service: tuple = option(
+        (),
+        "addresses grpc://host:port of machines that make the batches, started by "
+        "serve-data, comma-separated; empty: this one",
+        free=True,
+    )
     quiet: bool = option(False, "show neither progress nor notes", free=True)
 
     @property

@@ -11,6 +11,7 @@ from tensorflow import keras
 
 from keras_cnns import _files, _progress
 from keras_cnns.data import naming_bad_images
+from keras_cnns.data.data_servers import load_from_servers
 from keras_cnns.runs import callbacks, process
 from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.folder import check_unchanged, claimed_folder
@@ -82,7 +83,7 @@ def _fit(task, strategy, is_chief):
     progress = fit_resumable(
         trainer,
         lambda step: distribution.worker_batches(
-            strategy, functools.partial(task.load_batches, run.config, step)
+            strategy, _batches_of(task, run.config, step)
         ),
         run_dir=options.folder,
         epochs=options.epochs,
@@ -101,6 +102,17 @@ def _fit(task, strategy, is_chief):
     finally:
         distribution.wait_for_workers(strategy)
     return progress
+
+
+def _batches_of(task, config, step):
+    """Function of a share to its rows of the batches from a step on."""
+    load = functools.partial(task.load_batches, config, step)
+    addresses = task.options.data_service
+    if not addresses:
+        return load
+    return functools.partial(
+        load_from_servers, lambda share: load(share=share), addresses
+    )
 
 
 def _begin(task):

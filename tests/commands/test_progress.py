@@ -9,7 +9,7 @@ from keras_cnns.tasks import TASKS
 
 _SMALLEST = "gan_mnist_generator"
 # They answer at once, or until they are stopped.
-WITHOUT = {"list-options", "serve", "studio"}
+WITHOUT = {"list-options", "serve", "serve-data", "studio"}
 
 
 @pytest.fixture
