@@ -6,16 +6,19 @@ Examples per second of training streams, medians of rounds: JPEG files of photog
 (scikit-image's, 300 to 640 pixels) with each augmentation, and the tasks' own
 pipelines. Then the time of a global batch for one of 1, 2, 4 and 8 workers, each of
 which reads its own rows: it should fall as 1 / workers. Decoding runs on all cores.
-``--images=200000`` opens a folder of so many files, too, for the first time and again.
+``--images=200000`` opens a folder of so many files, too, for the first time and again,
+and tells by how much the memory's peak grows as the names of so many are shuffled.
 """
 
 import functools
 import os
+import resource
 import shutil
 import statistics
 import tempfile
 
 import _steps
+import tensorflow as tf
 from absl import app, flags
 from PIL import Image
 from skimage import data as photographs
@@ -65,6 +68,31 @@ def seconds_to_open(folder, count) -> tuple:
     kept = os.path.join(folder, "kept")
     read = functools.partial(data.open_source, folder, "train", kept)
     return _steps.seconds(read, 1), _steps.seconds(read, 1)
+
+
+def shuffle_megabytes(count) -> float:
+    """By how much the peak of this process grows as an epoch of a folder begins."""
+    names = [f"photographs/train/n01440764/n01440764_{i:07}.JPEG" for i in range(count)]
+    source = data.Source(
+        name="photographs",
+        split="train",
+        num_examples=count,
+        class_names=("one",),
+        image_shape=(None, None, 3),
+        examples=tf.data.Dataset.from_tensor_slices((names, [0] * count)),
+        read=tf.io.read_file,
+        shuffle_buffer=count,
+    )
+    stream = data.training_stream(
+        source, _BATCH, 0, lambda seed, content, label: (seed, label)
+    )
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    before = peak()
+    next(iter(stream))
+    return peak() - before
 
 
 def loaders(folder) -> dict:
@@ -118,6 +146,7 @@ def seconds_per_batch(stream) -> float:
 
 
 def main(_):
+    memory = shuffle_megabytes(_IMAGES.value) if _IMAGES.value else None  # the first
     with tempfile.TemporaryDirectory() as folder:
         write_photographs(folder)
         pipelines = loaders(folder)
@@ -137,6 +166,8 @@ def main(_):
         with tempfile.TemporaryDirectory() as folder:
             first, again = seconds_to_open(folder, _IMAGES.value)
         result["seconds_to_open"] = {"first": first, "again": again}
+        result["megabytes_of_a_shuffle"] = memory
+        print(f"a shuffle of so many names: {memory:.0f} MB more")
         print(f"{_IMAGES.value} images: open after {first:.1f} s, again {again:.1f} s")
     if _JSON.value:
         _files.write_json(_JSON.value, result, indent=1)
