@@ -12,9 +12,11 @@ from keras_cnns import commands
 from keras_cnns.commands import program
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "Makefile"]
-DOCUMENTS += [f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md"))]
+MARKDOWN = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "savedmodels/README.md"]
+MARKDOWN += [f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*MARKDOWN, "Makefile"]
 _COMMAND = re.compile(r"(?:apps/(\w+)\.py|keras-cnns ([\w-]+))(?:\s+--?\w.*|$)")
+_LINK = re.compile(r'\]\(([^)\s]+)\)|\b(?:src|href)="([^"]+)"')
 _VARIABLE = re.compile(r'^\s*(\w+)=("[^"]*"|\'[^\']*\')$')
 
 
@@ -121,3 +123,44 @@ def test_scripts_and_tests_that_documents_name_are_there(name):
     text = (ROOT / name).read_text()
     named = re.findall(r"\b(?:tests|benchmarks|apps|keras_cnns)/[\w/]+\.py", text)
     assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def _anchors(path):
+    """The anchors that GitHub gives the headings of a Markdown file."""
+    found = []
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
+    for heading in re.findall(r"^#+ (.*)$", text, re.M):
+        heading = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        repeated = found.count(anchor)
+        found += [anchor, f"{anchor}-{repeated}"] if repeated else [anchor]
+    return found
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_links_lead_to_files_and_headings_that_are_there(name):
+    for link in map("".join, _LINK.findall((ROOT / name).read_text())):
+        target, _, anchor = link.partition("#")
+        if re.match(r"\w+:", target):  # another site, which a test does not ask
+            continue
+        path = (ROOT / name).parent / target if target else ROOT / name
+        assert path.exists(), f"{name} links to {link}"
+        assert not anchor or anchor in _anchors(path), f"{name} links to {link}"
+
+
+def test_every_page_is_linked_and_every_picture_shown():
+    texts = {name: (ROOT / name).read_text() for name in MARKDOWN}
+    linked = {
+        ((ROOT / name).parent / "".join(link).partition("#")[0]).resolve()
+        for name, text in texts.items()
+        for link in _LINK.findall(text)
+    }
+    pages = {path for path in (ROOT / "docs").rglob("*") if path.is_file()}
+    assert not pages - linked, sorted(str(path) for path in pages - linked)
+
+
+def test_anchors_are_those_of_github():
+    """By hand: punctuation goes, each space is a hyphen."""
+    anchors = _anchors(ROOT / "docs" / "results.md")
+    assert "fashion-mnist-densenet-bc-with-401146-parameters" in anchors
+    assert "handwritten-digits-densenet-bc-l40-k12" in anchors
