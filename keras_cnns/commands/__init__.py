@@ -36,7 +36,7 @@ VERBS = {
     "evaluate-detector": ("evaluate a detector", "commands.evaluate_detector"),
     "predict": ("classify images", "commands.predict"),
     "prune-classifier": (
-        "leave out most weights of a classifier",
+        "set most weights of a classifier to zero",
         "commands.prune_classifier",
     ),
     "inspect-classifier": (

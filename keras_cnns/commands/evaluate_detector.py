@@ -24,7 +24,9 @@ class OPTIONS(Quiet, OneRun, Epoch, Detecting, Split):
     """What ``evaluate-detector`` takes."""
 
     interpolation: str = option(
-        "all-point", "of the precision-recall curve", choices=INTERPOLATIONS
+        "all-point",
+        "interpolation of the precision-recall curve",
+        choices=INTERPOLATIONS,
     )
     num_images: int = option(
         0, "images, evenly spaced over the split; 0: all", within="[0, inf)"

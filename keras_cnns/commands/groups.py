@@ -104,19 +104,19 @@ class Detecting(Options):
 
     min_score: Optional[float] = option(
         None,
-        "least score; without, 0.05 of probabilities, -1 of support vector machines, 0 "
+        "least score; default: 0.05 of probabilities, -1 of support vector machines, 0 "
         "of proposals alone",
         within="(-inf, inf)",
     )
     iou_threshold: Optional[float] = option(
         None,
-        "overlap above which the worse of two boxes of a class is left out; without, "
+        "IoU above which the lower-scored of two boxes of a class is dropped; default: "
         "0.3, and 1 of proposals alone",
         within="[0, 1]",
     )
     max_detections: Optional[int] = option(
         None,
-        "largest number in an image; without, 100, and 300 of proposals alone",
+        "largest number in an image; default: 100, and 300 of proposals alone",
         within="[1, 10000]",
     )
 

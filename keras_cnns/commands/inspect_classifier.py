@@ -106,7 +106,7 @@ class OPTIONS(Quiet, Seeded, Written):
     )
     regularization: str = option(
         "smooth",
-        "what keeps the class model like an image",
+        "regularisation that keeps the class model natural",
         choices=tuple(inspection.REGULARIZATIONS),
         needs=_OF_CLASS_MODELS,
     )

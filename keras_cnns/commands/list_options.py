@@ -15,8 +15,8 @@ _HEADER = """\
 
 Every flag of every command, made from the options in the code by
 `keras-cnns list-options --markdown_file=docs/options.md`. Square brackets name what a
-flag needs to have an effect; without it, the flag is refused. A resumed run takes what
-is not given from its start; flags in italics may be given otherwise then.
+flag needs to have an effect; without it, the flag is refused. A resumed run keeps the
+values that it was started with; only flags in italics may be changed then.
 """
 
 

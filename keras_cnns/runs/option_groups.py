@@ -52,8 +52,8 @@ class RunOptions(Options):
     )
     restarts: int = option(
         0,
-        "how often to go on from the last checkpoint by itself, after the process that "
-        "trains, or another worker, was lost",
+        "how often to continue by itself from the last checkpoint, after the training "
+        "process or another worker was lost",
         within="[0, inf)",
         free=True,
     )
@@ -121,19 +121,19 @@ class OptimizerOptions(Options):
     )
     rho: float = option(
         0.9,
-        "fraction of the old mean square that is kept",
+        "decay rate of the mean square of gradients",
         within="[0, 1)",
         needs=_taken("rho"),
     )
     beta_1: float = option(
         0.9,
-        "fraction of the old mean that adam's kind keeps",
+        "decay rate of the first moment of adam and its variants",
         within="[0, 1)",
         needs=_taken("beta_1"),
     )
     beta_2: float = option(
         0.999,
-        "fraction of the old mean square that it keeps",
+        "decay rate of their second moment",
         within="[0, 1)",
         needs=_taken("beta_2"),
     )
@@ -145,7 +145,7 @@ class OptimizerOptions(Options):
     )
     initial_mean_square: float = option(
         0.0,
-        "what the mean square of rmsprop starts at; 1 in TensorFlow 1",
+        "initial mean square of rmsprop; 1 in TensorFlow 1",
         within="[0, inf)",
         needs=_taken("initial_mean_square"),
     )
@@ -160,8 +160,8 @@ class OptimizerOptions(Options):
     )
     rate_factors: str = option(
         "",
-        "factors of the learning rate of some of the network's weights, by pattern of "
-        "layer/weight, such as conv3/*:0.1,*/bias:2",
+        "multipliers of the learning rate, by pattern of layer/weight, such as "
+        "conv3/*:0.1,*/bias:2",
         needs=one_of(
             "optimizer", *(n for n in optimizers.OPTIMIZERS if n != "lookahead")
         ),
@@ -188,7 +188,9 @@ class OptimizerOptions(Options):
     )
     warmup_epochs: float = option(0.0, "linear warm-up, in epochs", within="[0, inf)")
     ema_decay: float = option(
-        0.0, "decay of the weight average in use; 0: none", within="[0, 1)"
+        0.0,
+        "decay of the moving average of weights, which is then used; 0: none",
+        within="[0, 1)",
     )
 
     def check(self):

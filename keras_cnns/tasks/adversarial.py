@@ -20,7 +20,7 @@ class AdversarialOptions(TrainingOptions):
     )
     instance_noise: float = option(
         0.0,
-        "initial standard deviation of noise on the discriminator's images; 0: none",
+        "initial standard deviation of noise on the discriminator's inputs; 0: none",
         within="[0, inf)",
     )
     instance_noise_epochs: float = option(

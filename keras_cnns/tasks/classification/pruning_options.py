@@ -57,7 +57,7 @@ class PruningOptions(RunOptions, OptimizerOptions):
         8, "number of different patterns", within="[1, 56]", needs=_OF_NATURAL
     )
     connectivity: float = option(
-        3.6, "3x3 kernels for each one that is kept; 1: all are", within="[1, inf)"
+        3.6, "one of so many 3x3 kernels is kept; 1: all are", within="[1, inf)"
     )
     other_connectivity: float = option(
         3.6, "the same of kernels of other sizes", within="[1, inf)"

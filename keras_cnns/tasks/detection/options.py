@@ -76,20 +76,29 @@ class DetectionOptions(TrainingOptions):
         64, "regions sampled of each image", within="[1, inf)", needs=_REGIONS
     )
     foreground_fraction: float = option(
-        0.25, "largest fraction with an object", within="[0, 1]", needs=_REGIONS
+        0.25,
+        "largest fraction of regions that show an object",
+        within="[0, 1]",
+        needs=_REGIONS,
     )
     foreground_iou: float = option(
-        0.5, "least overlap with it", within="(0, 1]", needs=_REGIONS
+        0.5,
+        "least IoU of such a region with its object",
+        within="(0, 1]",
+        needs=_REGIONS,
     )
     background_iou: float = option(
-        0.1, "least overlap of regions without", within="[0, 1)", needs=_REGIONS
+        0.1,
+        "least IoU of background regions with an object",
+        within="[0, 1)",
+        needs=_REGIONS,
     )
     anchors_per_image: int = option(
         256, "anchors sampled of each image", within="[1, inf)", needs=_ANCHORED
     )
     anchor_border: float = option(
         0.0,
-        "pixels that an anchor may reach out of the image",
+        "pixels that an anchor may extend beyond the image",
         within="[0, inf)",
         needs=_ANCHORED,
     )

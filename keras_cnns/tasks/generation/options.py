@@ -26,7 +26,10 @@ class GenerationOptions(AdversarialOptions):
         choices=("non_saturating", "minimax"),
     )
     clip_value: float = option(
-        0.01, "bound of the critic's weights", within="(0, inf)", needs=_BY("wgan")
+        0.01,
+        "largest absolute value of the critic's weights",
+        within="(0, inf)",
+        needs=_BY("wgan"),
     )
     critic_warm_up: bool = option(
         False, "100 critic updates for each early generator update", needs=_BY("wgan")
