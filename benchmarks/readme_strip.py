@@ -116,7 +116,7 @@ def _enlarged(run_dir):
 def _explained(run_dir, path):
     subject = inspection.Subject.of_run(run_dir)
     prepare = subject.preprocessing
-    image = data.read_image(path, prepare.channels)
+    image = data.read_image(path, channels=prepare.channels)
     inputs = prepare.standardize(prepare.resize(image)[None]).numpy()
     explainer = inspection.Explainer(subject.model)
     classes = explainer.classifier("gradient").classes_of(inputs)
