@@ -60,6 +60,7 @@ def execute(path) -> dict:
 
 
 if __name__ == "__main__":
-    for each in sys.argv[1:]:
-        _files.write_json(each, execute(each), indent=1)
-        print(each)
+    # Made absolute first: notebooks change the working folder.
+    for path in [pathlib.Path(name).resolve() for name in sys.argv[1:]]:
+        _files.write_json(str(path), execute(path), indent=1)
+        print(path.name)
