@@ -1,14 +1,19 @@
 """The picture at the top of README.md: what trained networks of five tasks do.
 
-    python benchmarks/readme_strip.py --gan=runs/dcgan --detector=runs/faster_rcnn \\
-        --upscaler=runs/edsr --classifier=runs/resnet --image=pasted/test/Bag/3.png
+    python benchmarks/readme_strip.py --gan=runs/dcgan --upscaler=runs/edsr \\
+        --classifier=runs/resnet --image=pasted/test/Bag/13.png
 
-The runs are as docs/results.md trains them: a DCGAN of Fashion-MNIST, a detector of
-``scenes/items``, an EDSR of ``photographs/128``, and a classifier of the images that
-``pointing_game.py`` writes, one of which is ``--image``. The photograph is filled by
-``--inpainter``, a method or a run. Writes ``--output``: a column for each task, what is
-given above what comes of it; of the GAN samples, and a walk between two latents.
-Photographs are held out from training; seeds and parts were chosen for the eye.
+The runs are like those of docs/results.md: a DCGAN of Fashion-MNIST (the one in README
+has half the filters, by ``--builder_args='{"generator": {"filters": [128, 64, 32]},
+"discriminator": {"filters": [32, 64, 128]}}'``, and three epochs), an ``edsr_small_x3`` of
+``photographs/128``, and a ResNet of the images that ``pointing_game.py`` writes, one of
+which is ``--image``. ``--inpainter``, a method or a run, fills a photograph. Detections
+are two images of ``--detections``; or ``--detector``, a run, which takes an hour to train,
+finds the objects of a scene.
+
+Writes ``--output``: a column for each task, what is given above what comes of it; of the
+GAN samples, and a walk between two latents. Photographs are held out from training; seeds
+and parts were chosen for the eye.
 """
 
 import os
@@ -24,7 +29,12 @@ from keras_cnns import _files, data, figures, inference, inspection
 from keras_cnns.data.builders.photographs import read_pictures
 
 flags.DEFINE_string("gan", None, "folder of a run of a GAN", required=True)
-flags.DEFINE_string("detector", None, "folder of a run of a detector", required=True)
+flags.DEFINE_string("detector", "", "folder of a run of a detector; empty: none")
+flags.DEFINE_string(
+    "detections",
+    "docs/images/detections.jpg",
+    "grid of evaluate-detector that is shown without --detector",
+)
 flags.DEFINE_string("upscaler", None, "run that enlarges pictures", required=True)
 flags.DEFINE_string(
     "classifier", None, "folder of a run of a classifier", required=True
@@ -38,6 +48,7 @@ flags.DEFINE_string("output", "docs/images/strip.jpg", "JPEG file to write")
 _SIDE, _GAP, _TITLE = 256, 6, 26  # pixels
 # Parts of held-out photographs: name, upper edge, left edge.
 _FILLED, _ENLARGED = ("china", 120, 200), ("chelsea", 40, 110)
+_GRID_GAP, _DETECTIONS = 4, ((0, 1), (2, 0))  # rows and columns
 _STROKES = [(20, 60), (120, 90), (60, 200)]
 _SPOT = (150, 120, 200, 170)
 _SAMPLES, _WALK_ENDS = (2, 6, 11, 15, 21, 34, 26, 33, 39), (15, 26)  # seeds
@@ -105,6 +116,13 @@ def _detected(run_dir, dataset, number):
     return image, figures.draw_boxes(image, **found, class_names=names, scale=scale)
 
 
+def _parts_of_grid(path):
+    """Two images of a grid of detections, which are as large as a cell."""
+    grid, step = data.read_image(path), _SIDE + _GRID_GAP
+    places = ((row * step, column * step) for row, column in _DETECTIONS)
+    return [grid[top : top + _SIDE, left : left + _SIDE] for top, left in places]
+
+
 def _enlarged(run_dir):
     upscaler = keras_cnns.open_run(run_dir).inferencer()
     picture = _part(*_ENLARGED, _SIDE // upscaler.scale * upscaler.scale)
@@ -146,10 +164,14 @@ def _compose(columns):
 
 def main(_):
     given = flags.FLAGS
+    if given.detector:
+        detections = _detected(given.detector, given.boxes, given.scene)
+    else:
+        detections = _parts_of_grid(given.detections)
     columns = [
         ("generate", _generated(given.gan)),
         ("inpaint", _filled(given.inpainter)),
-        ("detect", _detected(given.detector, given.boxes, given.scene)),
+        ("detect", detections),
         ("upscale", _enlarged(given.upscaler)),
         ("inspect", _explained(given.classifier, given.image)),
     ]

@@ -1,9 +1,13 @@
 """The picture of README.md: a column for each task, of runs of any size."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
 from keras_cnns import data
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +22,7 @@ def test_every_task_has_a_column(strip, runs_by_task, boxes_dir, pictures_dir):
         ("generate", strip._generated(runs_by_task["generation"])),
         ("inpaint", strip._filled("nearest")),
         ("detect", strip._detected(runs_by_task["detection"], boxes_dir, 1)),
+        ("detect", strip._parts_of_grid(f"{ROOT}/docs/images/detections.jpg")),
         ("upscale", strip._enlarged(runs_by_task["super_resolution"])),
         ("inspect", strip._explained(runs_by_task["classification"], explained)),
     ]
@@ -28,7 +33,7 @@ def test_every_task_has_a_column(strip, runs_by_task, boxes_dir, pictures_dir):
     assert large.shape == tuple(2 * side for side in small.shape[:2]) + (3,)
     assert images["inspect"][0].shape[:2] == data.read_image(explained).shape[:2]
     picture = strip._compose(columns)
-    assert picture.size == (5 * 262 - 6, 26 + 2 * 262 - 6)
+    assert picture.size == (6 * 262 - 6, 26 + 2 * 262 - 6)
 
 
 def test_small_images_are_enlarged_by_whole_pixels_and_centred(strip):
