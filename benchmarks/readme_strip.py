@@ -3,17 +3,17 @@
     python benchmarks/readme_strip.py --gan=runs/dcgan --upscaler=runs/edsr \\
         --classifier=runs/resnet --image=pasted/test/Bag/13.png
 
-The runs are like those of docs/results.md: a DCGAN of Fashion-MNIST (the one in README
-has half the filters, by ``--builder_args='{"generator": {"filters": [128, 64, 32]},
-"discriminator": {"filters": [32, 64, 128]}}'``, and three epochs), an ``edsr_small_x3`` of
-``photographs/128``, and a ResNet of the images that ``pointing_game.py`` writes, one of
-which is ``--image``. ``--inpainter``, a method or a run, fills a photograph. Detections
-are two images of ``--detections``; or ``--detector``, a run, which takes an hour to train,
-finds the objects of a scene.
+The runs are like those of docs/results.md: a DCGAN of Fashion-MNIST (the one in
+README has half the filters, by ``--builder_args='{"generator": {"filters": [128, 64,
+32]}, "discriminator": {"filters": [32, 64, 128]}}'``, and three epochs), an
+``edsr_small_x3`` of ``photographs/128``, and a ResNet of the images that
+``pointing_game.py`` writes, one of which is ``--image``. ``--inpainter``, a method or
+a run, fills a photograph. Detections are two images of ``--detections``; or
+``--detector``, a run, which takes an hour to train, finds the objects of a scene.
 
-Writes ``--output``: a column for each task, what is given above what comes of it; of the
-GAN samples, and a walk between two latents. Photographs are held out from training; seeds
-and parts were chosen for the eye.
+Writes ``--output``: a column for each task, what is given above what comes of it; of
+the GAN samples, and a walk between two latents. Photographs are held out from
+training; seeds and parts were chosen for the eye.
 """
 
 import os

@@ -91,8 +91,8 @@ class DataOptions(Options):
     train_split: str = option("train", "split to train on")
     image_size: int = option(
         0,
-        "height and width of the images; 0: the data set's, for generators and "
-        "inpainting networks the model's",
+        "height and width of the images; 0: the data set's; for image folders, "
+        "generators and inpainting networks the model's",
         within="[0, 16384]",
     )
     channels: int = option(0, "1 (grey) or 3; 0: the data set's", choices=(0, 1, 3))
