@@ -7,14 +7,18 @@ Sub-packages load on first use, so ``import keras_cnns`` costs nothing:
 
 TensorFlow's start-up messages are kept off the terminal; set the environment
 variable ``TF_CPP_MIN_LOG_LEVEL`` yourself (0 shows everything) to have them back.
+On Python 3.12 and later, import it before TensorFlow: it makes ``tf.keras`` Keras 2.
 """
 
 import importlib
 import os
 
+from keras_cnns import _versions
+
 __version__ = "0.1.0"
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+_versions.choose_keras()
 
 _SUBPACKAGES = (
     "applications",

@@ -6,9 +6,10 @@ import sys
 
 from absl import app, flags, logging
 
-import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
+from keras_cnns import _versions
 
-import tensorflow as tf  # isort: skip
+with _versions.quiet_import():
+    import tensorflow as tf
 
 from keras_cnns._errors import what_happened
 from keras_cnns.runs import (

@@ -7,12 +7,11 @@ import platform
 import subprocess
 import sys
 import time
-from importlib import metadata
 
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import _files, applications
+from keras_cnns import _files, _versions, applications
 from keras_cnns._checks import check_choice, is_whole
 from keras_cnns.data import Preprocessing
 
@@ -28,10 +27,6 @@ _UNREADABLE = (
     ValueError,
 )
 _LARGEST = 2**20  # whole number in a network's arguments
-_PACKAGES = (
-    *("keras-cnns", "tensorflow", "keras", "tensorflow-addons", "tensorflow-datasets"),
-    "numpy",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +173,7 @@ def write_record(run: Run) -> None:
         "task": run.task,
         "options": run.options,
         "config": dataclasses.asdict(run.config),
-        "versions": {name: _version(name) for name in _PACKAGES},
+        "versions": _versions.installed(),
         "python": sys.version.split()[0],
         "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
         "git_revision": _git_revision(),
@@ -186,13 +181,6 @@ def write_record(run: Run) -> None:
     }
     path = os.path.join(run.folder, RECORD)
     _files.write_json(path, record, indent=2, durable=True)
-
-
-def _version(package):
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _git_revision():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_addons as tfa
 
 from keras_cnns import layers
 
@@ -148,7 +147,7 @@ def test_the_first_of_equal_values_counts():
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_hard_pooling_against_tensorflow_and_addons(size, padding):
+def test_hard_pooling_against_tensorflow(size, padding):
     """Values, places, unpooled maps and gradients to the bit; small integers tie."""
     random = np.random.default_rng(size)
     shape = (2, 9, 7, 3)
@@ -161,7 +160,6 @@ def test_hard_pooling_against_tensorflow_and_addons(size, padding):
             x, size, size, padding.upper(), include_batch_in_index=True
         )
         made = layers.MaxUnpool2D(**arguments)([what, where, x])
-        whole = layers.MaxUnpool2D(**arguments)([what, where])
     np.testing.assert_array_equal(what, values)
     flat = _flat_places(where.numpy(), shape, size, padding)
     np.testing.assert_array_equal(flat, indices)
@@ -169,11 +167,19 @@ def test_hard_pooling_against_tensorflow_and_addons(size, padding):
     expected = tf.scatter_nd(tf.reshape(indices, [-1, 1]), tf.reshape(values, [-1]),
                              [x.shape.num_elements()])  # fmt: skip
     np.testing.assert_array_equal(made, tf.reshape(expected, shape))
-    if padding == "valid":
-        covered = x[:, : whole.shape[1], : whole.shape[2]]
-        values, indices = tf.nn.max_pool_with_argmax(covered, size, size, "VALID")
-        addons = tfa.layers.MaxUnpooling2D(size, size)(values, indices)
-        np.testing.assert_array_equal(whole, addons)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_unpooled_maps_against_addons(size):
+    """To the bit; small integers tie."""
+    tfa = pytest.importorskip("tensorflow_addons")
+    x = np.random.default_rng(size).integers(-3, 3, (2, 9, 7, 3)).astype(np.float32)
+    what, where = layers.MaxPoolWithSwitches2D(size)(x)
+    whole = layers.MaxUnpool2D(size)([what, where])
+    covered = x[:, : whole.shape[1], : whole.shape[2]]
+    values, indices = tf.nn.max_pool_with_argmax(covered, size, size, "VALID")
+    expected = tfa.layers.MaxUnpooling2D(size, size)(values, indices)
+    np.testing.assert_array_equal(whole, expected)
 
 
 def test_unpooled_maps_pool_to_the_same_positive_values():

@@ -1,0 +1,84 @@
+"""Which Keras runs: in fresh processes, whose imports stand in some order."""
+
+import os
+import sys
+
+import pytest
+
+from keras_cnns import _versions
+
+on_new = pytest.mark.skipif(
+    _versions.HAS_ADDONS, reason="TensorFlow has no other Keras for this Python"
+)
+SHOWS = """
+from tensorflow.keras import layers
+import tensorflow as tf
+from keras_cnns.layers import FractalDropPath
+assert issubclass(FractalDropPath, layers.Layer)
+assert layers.Layer is tf.keras.layers.Layer
+print(layers.Layer.__module__.split(".")[0])
+"""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import keras_cnns",
+        "import keras_cnns, tensorflow",
+        "import tensorflow; import keras_cnns",
+        "from tensorflow import keras; import keras_cnns",
+    ],
+)
+def test_layers_are_those_of_keras_2(first, finish):
+    code, output, errors = finish("-c", f"{first}{SHOWS}", TF_USE_LEGACY_KERAS="")
+    assert code == 0, errors
+    assert output.strip() == ("keras" if _versions.HAS_ADDONS else "tf_keras")
+
+
+@on_new
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import tensorflow as tf; tf.keras.layers.Layer",
+        "from tensorflow.keras import layers",
+    ],
+)
+def test_keras_3_is_told_in_one_line(first, finish):
+    program = f"{first}\nimport keras_cnns"
+    code, _, errors = finish("-c", program, TF_USE_LEGACY_KERAS="")
+    assert code == 1
+    assert errors.splitlines()[-1] == (
+        "ImportError: tf.keras is Keras 3 here already; keras_cnns needs Keras 2 as "
+        "tf.keras: import keras_cnns before TensorFlow, or set the environment "
+        "variable TF_USE_LEGACY_KERAS=1"
+    )
+
+
+@on_new
+def test_an_environment_that_wants_keras_3_is_told(finish):
+    code, _, errors = finish("-c", "import keras_cnns", TF_USE_LEGACY_KERAS="0")
+    assert code == 1
+    assert "TF_USE_LEGACY_KERAS is '0' here" in errors.splitlines()[-1]
+
+
+def test_versions_name_what_runs():
+    found = _versions.installed()
+    assert {"keras-cnns", "tensorflow", "numpy"} < set(found)
+    assert all(found.values()), found
+    import tensorflow as tf
+
+    assert found["tensorflow"] == tf.__version__
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert f"python {python}, tensorflow {tf.__version__}" in _versions.describe()
+
+
+@pytest.mark.parametrize(("level", "is_shown"), [("3", False), ("0", True)])
+def test_messages_of_the_import_are_shown_where_they_are_wanted(
+    level, is_shown, capfd, monkeypatch
+):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    with _versions.quiet_import():
+        os.write(2, b"from C++")
+    os.write(2, b" and after")
+    shown = "from C++" if is_shown or _versions.HAS_ADDONS else ""
+    assert capfd.readouterr().err == f"{shown} and after"
