@@ -15,7 +15,7 @@ import os
 
 from keras_cnns import _versions
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _versions.choose_keras()

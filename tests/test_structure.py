@@ -72,6 +72,17 @@ def test_every_room_is_found_from_the_package():
         assert getattr(keras_cnns, room).__name__ == f"keras_cnns.{room}"
 
 
+def test_type_checkers_see_what_is_loaded_on_first_use():
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text())
+    seen = {
+        alias.asname
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == {*BELOW, "open_run"}
+
+
 @pytest.mark.parametrize("room", sorted({_room(p) for p in PACKAGE.glob("*/*.py")}))
 def test_imports_run_one_way(room):
     for path, tree in _sources(PACKAGE / room):
@@ -122,6 +133,19 @@ def test_only_one_door_to_addons():
     for path in PACKAGE.rglob("*.py"):
         if path.name != "_addons.py":
             assert "tensorflow_addons" not in path.read_text(), path
+
+
+def test_keras_is_that_of_tensorflow():
+    """Which is Keras 2 everywhere; a bare one is Keras 3 on newer Pythons."""
+    for path, tree in _sources():
+        for node in ast.walk(tree):
+            names = [getattr(node, "module", None) or ""] * isinstance(
+                node, ast.ImportFrom
+            )
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            roots = {name.partition(".")[0] for name in names}
+            assert not roots & {"keras", "tf_keras"}, f"{path}:{node.lineno}"
 
 
 def test_matplotlib_draws_in_figures_only():

@@ -13,7 +13,7 @@ RPN_FORMS = ("code", "paper")
 _SAMPLED, _LOCATIONS, _BALANCE = 256, 2400, 10.0
 
 
-def smooth_l1(residuals, sigma=1.0):
+def smooth_l1(residuals, sigma=1.0) -> tf.Tensor:
     """Squares near zero, absolute values beyond ``1 / sigma ** 2``.
 
     Args:
@@ -35,7 +35,7 @@ def smooth_l1(residuals, sigma=1.0):
     return near * near / (2 * bend) + (size - near)
 
 
-def rpn_losses(objectness, deltas, labels, targets, form="code"):
+def rpn_losses(objectness, deltas, labels, targets, form="code") -> tuple:
     """The class term and the box term of a region proposal network.
 
     Args:
@@ -68,7 +68,7 @@ def rpn_losses(objectness, deltas, labels, targets, form="code"):
     )
 
 
-def region_losses(class_logits, box_deltas, labels, targets):
+def region_losses(class_logits, box_deltas, labels, targets) -> tuple:
     """The class term and the box term of a network that classifies regions.
 
     Both are divided by the image's number of sampled regions, not of objects among

@@ -9,7 +9,7 @@ import tensorflow as tf
 DISTANCES = ("axis", "euclidean")
 
 
-def composite(output, images, masks):
+def composite(output, images, masks) -> tf.Tensor:
     """Valid pixels from the image, the hole from a network's output.
 
     Args:
@@ -24,7 +24,7 @@ def composite(output, images, masks):
     return masks * images + (1 - masks) * output
 
 
-def valid_l1(output, images, masks):
+def valid_l1(output, images, masks) -> tf.Tensor:
     """Absolute differences on valid pixels, ``(batch,)``; arguments of ``composite``.
 
     They are averaged over all values of an image, including the hole.
@@ -34,7 +34,7 @@ def valid_l1(output, images, masks):
     return _mean(_float32(masks) * _distance(output, images))
 
 
-def hole_l1(output, images, masks):
+def hole_l1(output, images, masks) -> tf.Tensor:
     """Absolute differences in the hole, ``(batch,)``, averaged over all values.
 
     Source: Liu et al., arXiv 1804.07723, section 3.3, L_hole.
@@ -42,7 +42,7 @@ def hole_l1(output, images, masks):
     return _mean((1 - _float32(masks)) * _distance(output, images))
 
 
-def hole_mean_squared_error(output, images, masks):
+def hole_mean_squared_error(output, images, masks) -> tf.Tensor:
     """Squared differences in the hole, ``(batch,)``, averaged over all values.
 
     Source: Iizuka et al., SIGGRAPH 2017, equation 2, which has the sum of squares; the
@@ -53,7 +53,7 @@ def hole_mean_squared_error(output, images, masks):
     return _mean((1 - _float32(masks)) * difference**2)
 
 
-def valid_mean_l1(output, images, masks):
+def valid_mean_l1(output, images, masks) -> tf.Tensor:
     """Mean absolute difference over valid pixels alone, ``(batch,)``; 0 without any.
 
     Source: released code of Yu et al., arXiv 1801.07892, ``ae_loss``; the code divides
@@ -62,7 +62,7 @@ def valid_mean_l1(output, images, masks):
     return _weighted_mean(_distance(output, images), _float32(masks))
 
 
-def discounted_l1(output, images, masks, discount=0.9, distance="axis"):
+def discounted_l1(output, images, masks, discount=0.9, distance="axis") -> tf.Tensor:
     """Absolute differences in the hole, weighted less far from valid pixels.
 
     Each value has the weight ``discount ** d``, d the distance in pixels from the
@@ -104,7 +104,7 @@ def check_discount(discount, distance) -> None:
         raise ValueError(f"distance must be one of {choices}, got {distance!r}")
 
 
-def distance_to_valid(masks, distance="axis"):
+def distance_to_valid(masks, distance="axis") -> tf.Tensor:
     """Distance of each pixel from the nearest valid one, in pixels.
 
     Args:
@@ -167,7 +167,7 @@ def _euclidean(columns):
     return tf.sqrt(tf.foldl(nearer, (squares, places[:, 0]), start))
 
 
-def perceptual(features, targets):
+def perceptual(features, targets) -> tf.Tensor:
     """Mean absolute difference of feature maps, summed over the layers.
 
     Args:
@@ -182,7 +182,7 @@ def perceptual(features, targets):
     return tf.add_n([_mean(_distance(f, t)) for f, t in zip(features, targets)])
 
 
-def gram_matrix(features):
+def gram_matrix(features) -> tf.Tensor:
     """F F^T / (C H W) of feature maps.
 
     Args:
@@ -201,7 +201,7 @@ def gram_matrix(features):
     return tf.matmul(flat, flat, transpose_a=True)
 
 
-def style(features, targets):
+def style(features, targets) -> tf.Tensor:
     """Mean absolute difference of Gram matrices, summed over the layers.
 
     Args:
@@ -221,7 +221,7 @@ def style(features, targets):
     )
 
 
-def total_variation(composites, masks):
+def total_variation(composites, masks) -> tf.Tensor:
     """Absolute differences of neighbours in the hole and one pixel around it.
 
     Args:

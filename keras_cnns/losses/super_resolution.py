@@ -6,7 +6,7 @@ import tensorflow as tf
 VGG_FEATURE_SCALE = 1 / 12.75
 
 
-def content(features, targets, feature_scale=VGG_FEATURE_SCALE):
+def content(features, targets, feature_scale=VGG_FEATURE_SCALE) -> tf.Tensor:
     """Mean squared differences of features times a scale, summed over layers.
 
     Args:

@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras_cnns._checks import check_positive
 
 
-def triplet_hinge(anchor, positive, negative, margin=1.0):
+def triplet_hinge(anchor, positive, negative, margin=1.0) -> tf.Tensor:
     """How far a pair is from being nearer than a pair of strangers, by a margin.
 
     Args:

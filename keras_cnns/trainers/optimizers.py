@@ -187,7 +187,7 @@ def make_schedule(
     boundaries: tuple = (0.5, 0.75),
     decay_rate: float = 0.1,
     decay_steps: int = 1,
-):
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """A learning-rate schedule by name.
 
     Args:

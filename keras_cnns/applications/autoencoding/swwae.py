@@ -172,7 +172,7 @@ def SWWAE(
     dropout_rate=0.0,
     include_top=True,
     name="swwae",
-):
+) -> keras.Model:
     """General builder of what-where auto-encoders.
 
     Args:

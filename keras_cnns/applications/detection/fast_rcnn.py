@@ -60,7 +60,7 @@ def FastRCNN(
     image_shape=(None, None, 3),
     classes=20,
     name="fast_rcnn",
-):
+) -> keras.Model:
     """General builder of Fast R-CNN's network.
 
     Args:

@@ -103,7 +103,7 @@ def RegionProposalNetwork(
     proposals=None,
     image_shape=(None, None, 3),
     name="rpn",
-):
+) -> keras.Model:
     """General builder of the network that proposes regions.
 
     Args:
@@ -145,7 +145,7 @@ def FasterRCNN(
     image_shape=(None, None, 3),
     classes=20,
     name="faster_rcnn",
-):
+) -> keras.Model:
     """General builder of Faster R-CNN's network.
 
     Args:

@@ -38,7 +38,7 @@ def RegionCNN(
     image_shape=(None, None, 3),
     classes=20,
     name="region_cnn",
-):
+) -> keras.Model:
     """General builder of R-CNN's network.
 
     Args:

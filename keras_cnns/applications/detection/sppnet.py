@@ -39,7 +39,7 @@ def SPPNet(
     image_shape=(None, None, 3),
     classes=20,
     name="sppnet",
-):
+) -> keras.Model:
     """General builder of SPPnet's network.
 
     Args:

@@ -38,7 +38,7 @@ def CGANGenerator(
     classes=10,
     dropout_rate=0.5,
     name="cgan_generator",
-):
+) -> keras.Model:
     """General builder of the generator of images of a class.
 
     Args:
@@ -87,7 +87,7 @@ def CGANDiscriminator(
     classes=10,
     dropout_rate=0.5,
     name="cgan_discriminator",
-):
+) -> keras.Model:
     """General builder of the discriminator of images of a class.
 
     Args:

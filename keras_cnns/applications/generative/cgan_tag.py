@@ -34,7 +34,7 @@ def CGANWordGenerator(
     latent_size=100,
     dropout_rate=0.5,
     name="cgan_word_generator",
-):
+) -> keras.Model:
     """General builder of the generator of word vectors for an image.
 
     Args:
@@ -79,7 +79,7 @@ def CGANWordDiscriminator(
     code_size=4096,
     dropout_rate=0.5,
     name="cgan_word_discriminator",
-):
+) -> keras.Model:
     """General builder of the discriminator of word vectors for an image.
 
     Args:

@@ -76,7 +76,7 @@ def DCGANGenerator(
     batch_norm_affine=True,
     batch_norm_momentum=MOMENTUM,
     name="dcgan_generator",
-):
+) -> keras.Model:
     """General builder of the generators.
 
     Args:
@@ -136,7 +136,7 @@ def DCGANDiscriminator(
     batch_norm_affine=True,
     batch_norm_momentum=MOMENTUM,
     name="dcgan_discriminator",
-):
+) -> keras.Model:
     """General builder of the discriminators.
 
     Activations are in the layers ``conv1_lrelu``, ``conv2_lrelu`` and so on.

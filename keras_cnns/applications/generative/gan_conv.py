@@ -46,7 +46,7 @@ def GANConvGenerator(
     strides=3,
     latent_size=100,
     name="gan_conv_generator",
-):
+) -> keras.Model:
     """General builder of the generator that ends in one deconvolution.
 
     Args:
@@ -90,7 +90,7 @@ def GANConvDiscriminator(
     input_dropout_rate=0.2,
     dropout_rate=0.5,
     name="gan_conv_discriminator",
-):
+) -> keras.Model:
     """General builder of the convolutional maxout discriminator.
 
     Args:

@@ -61,7 +61,7 @@ def GANGenerator(
     largest_norm=None,
     pixel_means=None,
     name="gan_generator",
-):
+) -> keras.Model:
     """General builder of the dense generators.
 
     Args:
@@ -160,7 +160,7 @@ def GANDiscriminator(
     input_dropout_rate=0.2,
     dropout_rate=0.5,
     name="gan_discriminator",
-):
+) -> keras.Model:
     """General builder of the dense maxout discriminators.
 
     Args:

@@ -57,7 +57,7 @@ def SimGANRefiner(
     filters=64,
     kernel_size=3,
     name="simgan_refiner",
-):
+) -> keras.Model:
     """General builder of the refiners.
 
     Args:
@@ -90,7 +90,7 @@ def SimGANDiscriminator(
     strides=(2, 2, 1, 1),
     pool_strides=1,
     name="simgan_discriminator",
-):
+) -> keras.Model:
     """General builder of the discriminators.
 
     A 3x3 maximum follows the second convolution, or the only one.

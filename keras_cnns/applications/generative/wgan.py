@@ -51,7 +51,7 @@ def WGANGenerator(
     batch_norm=True,
     batch_norm_momentum=MOMENTUM,
     name="wgan_generator",
-):
+) -> keras.Model:
     """General builder of the convolutional generators: DCGAN's with 4x4 kernels.
 
     Args:
@@ -83,7 +83,7 @@ def WGANCritic(
     batch_norm=True,
     batch_norm_momentum=MOMENTUM,
     name="wgan_critic",
-):
+) -> keras.Model:
     """General builder of the convolutional critics: DCGAN's with 4x4 kernels.
 
     Args:
@@ -119,7 +119,7 @@ def WGANMLPGenerator(
     image_shape=(64, 64, 3),
     latent_size=100,
     name="wgan_mlp_generator",
-):
+) -> keras.Model:
     """General builder of the dense generator.
 
     Args:
@@ -146,7 +146,7 @@ def WGANMLPGenerator(
 @network_builder(state_dict_names=dense_names)
 def WGANMLPCritic(
     units=(512, 512, 512), image_shape=(64, 64, 3), name="wgan_mlp_critic"
-):
+) -> keras.Model:
     """General builder of the dense critic.
 
     Args:

@@ -78,7 +78,7 @@ def WGANGPGenerator(
     weight_stddev=None,
     batch_norm_momentum=MOMENTUM,
     name="wgan_gp_generator",
-):
+) -> keras.Model:
     """General builder of the generators without residual blocks.
 
     Args:
@@ -148,7 +148,7 @@ def WGANGPCritic(
     layer_norm=False,
     weight_stddev=None,
     name="wgan_gp_critic",
-):
+) -> keras.Model:
     """General builder of the critics without residual blocks.
 
     Args:

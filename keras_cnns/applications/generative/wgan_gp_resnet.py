@@ -105,7 +105,7 @@ def WGANGPResNetGenerator(
     he_output=True,
     batch_norm_momentum=0.9,
     name="wgan_gp_resnet_generator",
-):
+) -> keras.Model:
     """General builder of the residual generators.
 
     Args:
@@ -143,7 +143,7 @@ def WGANGPResNetCritic(
     filters=(64, 128, 256, 512, 512),
     image_shape=(64, 64, 3),
     name="wgan_gp_resnet_critic",
-):
+) -> keras.Model:
     """General builder of the residual critic that normalises each image.
 
     Args:
@@ -170,7 +170,7 @@ def WGANGPPooledResNetCritic(
     filters=128,
     image_shape=(32, 32, 3),
     name="wgan_gp_pooled_resnet_critic",
-):
+) -> keras.Model:
     """General builder of the residual critic without normalisation.
 
     Two blocks halve the map, two keep it; a ReLU and the mean of each map follow.

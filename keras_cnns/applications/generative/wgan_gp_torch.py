@@ -81,7 +81,7 @@ def WGANGPTorchGenerator(
     batch_norm=True,
     batch_norm_momentum=MOMENTUM,
     name="wgan_gp_torch_generator",
-):
+) -> keras.Model:
     """General builder of the port's generators.
 
     Args:
@@ -158,7 +158,7 @@ def WGANGPTorchCritic(
     kernel_size=3,
     leak=0.01,
     name="wgan_gp_torch_critic",
-):
+) -> keras.Model:
     """General builder of the port's critics.
 
     Args:

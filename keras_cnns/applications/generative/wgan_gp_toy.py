@@ -22,7 +22,7 @@ from keras_cnns.applications.generative._torch_names import dense_names
 @network_builder(state_dict_names=dense_names)
 def WGANGPPointGenerator(
     units=(512, 512, 512), latent_size=2, point_size=2, name="wgan_gp_point_generator"
-):
+) -> keras.Model:
     """General builder of generators of points, for toy distributions.
 
     Args:
@@ -44,7 +44,9 @@ def WGANGPPointGenerator(
 
 
 @network_builder(state_dict_names=dense_names)
-def WGANGPPointCritic(units=(512, 512, 512), point_size=2, name="wgan_gp_point_critic"):
+def WGANGPPointCritic(
+    units=(512, 512, 512), point_size=2, name="wgan_gp_point_critic"
+) -> keras.Model:
     """General builder of critics of points, for toy distributions.
 
     Args:

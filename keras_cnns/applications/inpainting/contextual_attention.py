@@ -151,7 +151,7 @@ def CoarseToFineNetwork(
     masked_scores="zero",
     mask_sampling="nearest",
     name="coarse_to_fine_network",
-):
+) -> keras.Model:
     """General builder of the two-stage networks with contextual attention.
 
     Args:

@@ -65,7 +65,7 @@ def StridedCritic(
     filters=(64, 128, 256, 256),
     torch_form=False,
     name="strided_critic",
-):
+) -> keras.Model:
     """General builder of the critics of whole images and of patches.
 
     Without normalisation, so that a gradient penalty sees each example by itself.

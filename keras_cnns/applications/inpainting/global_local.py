@@ -100,7 +100,7 @@ def CompletionNetwork(
     fill_value=0.5,
     torch_form=False,
     name="completion_network",
-):
+) -> keras.Model:
     """General builder of the completion networks.
 
     Args:

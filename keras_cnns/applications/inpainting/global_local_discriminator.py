@@ -80,7 +80,7 @@ def ContextDiscriminator(
     units=1024,
     torch_form=False,
     name="context_discriminator",
-):
+) -> keras.Model:
     """General builder of the discriminators with a global and a local column.
 
     Args:

@@ -208,7 +208,7 @@ def LearnableAttentionUNet(
     activation="asymmetric_gaussian",
     batch_norm=False,
     name="learnable_attention_unet",
-):
+) -> keras.Model:
     """General builder of LBAM and its ablations.
 
     Args:

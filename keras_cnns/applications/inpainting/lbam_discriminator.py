@@ -46,7 +46,7 @@ def TwoColumnDiscriminator(
     filters=(64, 128, 256, 512, 512, 512),
     batch_norm=False,
     name="two_column_discriminator",
-):
+) -> keras.Model:
     """General builder of the discriminators.
 
     Args:

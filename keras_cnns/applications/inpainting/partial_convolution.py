@@ -200,7 +200,7 @@ def PartialConvUNet(
     torch_form=False,
     batch_norm_momentum=MOMENTUM,
     name="partial_conv_unet",
-):
+) -> keras.Model:
     """General builder of the U-Nets of partial convolutions and of their plain twins.
 
     Args:

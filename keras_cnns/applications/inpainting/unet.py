@@ -112,7 +112,7 @@ def UNet(
     dropout_rate=0.5,
     skips=True,
     name="unet",
-):
+) -> keras.Model:
     """General builder of the U-Nets that label pixels.
 
     Args:

@@ -56,7 +56,7 @@ def DeeplyRecursiveNetwork(
     recursions=16,
     supervised=False,
     name="deeply_recursive_network",
-):
+) -> keras.Model:
     """General builder of DRCN and smaller ones.
 
     Args:

@@ -60,7 +60,7 @@ def EDSR(
     upsampling="depth_to_space",
     weights=None,
     name="edsr",
-):
+) -> keras.Model:
     """General builder of the EDSRs.
 
     Args:

@@ -31,7 +31,7 @@ def ESPCN(
     image_shape=(None, None, 1),
     upsampling="depth_to_space",
     name="espcn",
-):
+) -> keras.Model:
     """General builder of the ESPCNs.
 
     Args:

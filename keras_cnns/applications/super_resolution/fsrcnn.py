@@ -43,7 +43,7 @@ def FSRCNN(
     image_shape=(None, None, 1),
     upsampling="deconvolution",
     name="fsrcnn",
-):
+) -> keras.Model:
     """General builder of the FSRCNNs.
 
     Args:

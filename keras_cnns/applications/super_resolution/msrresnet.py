@@ -49,7 +49,7 @@ def MSRResNet(
     upsampling="depth_to_space",
     weights=None,
     name="msrresnet",
-):
+) -> keras.Model:
     """General builder of the MSRResNets.
 
     Args:

@@ -63,7 +63,7 @@ def RDN(
     upsampling="depth_to_space",
     weights=None,
     name="rdn",
-):
+) -> keras.Model:
     """General builder of the RDNs.
 
     Args:

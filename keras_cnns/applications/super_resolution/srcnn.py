@@ -32,7 +32,7 @@ def SRCNN(
     kernel_sizes=(9, 1, 5),
     padding="same",
     name="srcnn",
-):
+) -> keras.Model:
     """General builder of the SRCNNs.
 
     Args:

@@ -38,7 +38,7 @@ def SRDenseNet(
     image_shape=(None, None, 1),
     upsampling="deconvolution",
     name="srdensenet",
-):
+) -> keras.Model:
     """General builder of the SRDenseNets.
 
     Args:

@@ -29,7 +29,7 @@ def SuperResolutionDiscriminator(
     filters=(64, 128, 256, 512),
     units=1024,
     name="super_resolution_discriminator",
-):
+) -> keras.Model:
     """General builder of the discriminators.
 
     Args:

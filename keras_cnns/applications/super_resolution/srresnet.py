@@ -37,7 +37,7 @@ def SRResNet(
     image_shape=(None, None, 3),
     upsampling="depth_to_space",
     name="srresnet",
-):
+) -> keras.Model:
     """General builder of the SRResNets.
 
     Args:

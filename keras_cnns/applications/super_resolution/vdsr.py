@@ -28,7 +28,7 @@ def VeryDeepSuperResolution(
     filters=64,
     depth=20,
     name="very_deep_super_resolution",
-):
+) -> keras.Model:
     """General builder of VDSR and shallower ones.
 
     Args:
