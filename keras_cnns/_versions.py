@@ -5,13 +5,12 @@
   since ``tf.keras`` became Keras 3. tensorflow-addons has no release there;
   ``_stand_ins`` has what is needed of it.
 
-``tf.keras`` is Keras 2 in both, and the project uses no other.
+``tf.keras`` is Keras 2 in both, and the project uses no other. The process that
+verifies exports has few modules when it comes here: this file needs no further ones.
 """
 
-import contextlib
 import os
 import sys
-from importlib import metadata
 
 HAS_ADDONS = sys.version_info < (3, 12)
 PACKAGES = (
@@ -49,44 +48,3 @@ def choose_keras() -> None:
     for keras in (tensorflow.keras, imported):
         if not keras.Model.__module__.startswith("tf_keras."):
             raise ImportError(f"tf.keras is Keras 3 here already; {_ADVICE}")
-
-
-def installed() -> dict:
-    """The version of each of ``PACKAGES``; None for one that is not installed."""
-    return {name: _version(name) for name in PACKAGES}
-
-
-def _version(package):
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def describe() -> str:
-    """What runs here, in one line: Python, TensorFlow and Keras with versions."""
-    keras = "keras" if HAS_ADDONS else "tf-keras"
-    python = ".".join(map(str, sys.version_info[:3]))
-    named = (f"{name} {_version(name)}" for name in ("tensorflow", keras))
-    return f"python {python}, {', '.join(named)}"
-
-
-@contextlib.contextmanager
-def quiet_import():
-    """Keeps what TensorFlow writes while it is imported off the terminal.
-
-    TensorFlow 2.21 writes some before it looks at TF_CPP_MIN_LOG_LEVEL; where that is
-    set to show messages, they are shown.
-    """
-    if HAS_ADDONS or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") < "3":
-        yield
-        return
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

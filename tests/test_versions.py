@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
+import keras_cnns
 from keras_cnns import _versions
+from keras_cnns._quiet import quiet_import
 
 on_new = pytest.mark.skipif(
     _versions.HAS_ADDONS, reason="TensorFlow has no other Keras for this Python"
@@ -61,15 +63,20 @@ def test_an_environment_that_wants_keras_3_is_told(finish):
     assert "TF_USE_LEGACY_KERAS is '0' here" in errors.splitlines()[-1]
 
 
-def test_versions_name_what_runs():
-    found = _versions.installed()
-    assert {"keras-cnns", "tensorflow", "numpy"} < set(found)
-    assert all(found.values()), found
+def test_runs_name_the_versions():
     import tensorflow as tf
 
+    from keras_cnns.runs import record
+
+    found = record.installed_versions()
+    assert {"keras-cnns", "tensorflow", "numpy"} < set(found)
+    assert all(found.values()), found
     assert found["tensorflow"] == tf.__version__
     python = ".".join(map(str, sys.version_info[:3]))
-    assert f"python {python}, tensorflow {tf.__version__}" in _versions.describe()
+    keras = "keras" if _versions.HAS_ADDONS else "tf-keras"
+    assert record.describe_versions() == (
+        f"python {python}, tensorflow {tf.__version__}, {keras} {found[keras]}"
+    )
 
 
 @pytest.mark.parametrize(("level", "is_shown"), [("3", False), ("0", True)])
@@ -77,8 +84,15 @@ def test_messages_of_the_import_are_shown_where_they_are_wanted(
     level, is_shown, capfd, monkeypatch
 ):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
-    with _versions.quiet_import():
+    with quiet_import():
         os.write(2, b"from C++")
     os.write(2, b" and after")
-    shown = "from C++" if is_shown or _versions.HAS_ADDONS else ""
-    assert capfd.readouterr().err == f"{shown} and after"
+    assert capfd.readouterr().err == f"{'from C++' * is_shown} and after"
+
+
+def test_the_package_needs_no_module_that_is_not_loaded_at_the_start(finish):
+    """As the process that verifies exports imports it: without a path to others."""
+    program = "import json, sys; sys.path[:] = [sys.argv[1]]; import keras_cnns"
+    root = os.path.dirname(os.path.dirname(keras_cnns.__file__))
+    code, _, errors = finish("-I", "-c", program, root)
+    assert code == 0, errors

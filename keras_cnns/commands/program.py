@@ -6,9 +6,9 @@ import sys
 
 from absl import app, flags, logging
 
-from keras_cnns import _versions
+from keras_cnns._quiet import quiet_import
 
-with _versions.quiet_import():
+with quiet_import():
     import tensorflow as tf
 
 from keras_cnns._errors import what_happened

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import time
+from importlib import metadata
 
 import tensorflow as tf
 from tensorflow import keras
@@ -173,7 +174,7 @@ def write_record(run: Run) -> None:
         "task": run.task,
         "options": run.options,
         "config": dataclasses.asdict(run.config),
-        "versions": _versions.installed(),
+        "versions": installed_versions(),
         "python": sys.version.split()[0],
         "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
         "git_revision": _git_revision(),
@@ -181,6 +182,24 @@ def write_record(run: Run) -> None:
     }
     path = os.path.join(run.folder, RECORD)
     _files.write_json(path, record, indent=2, durable=True)
+
+
+def installed_versions() -> dict:
+    """The version of each package that results depend on; None where it is missing."""
+    versions = {}
+    for name in _versions.PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def describe_versions() -> str:
+    """Python, TensorFlow and Keras with their versions, in one line."""
+    versions = installed_versions()
+    named = (f"{name} {versions[name]}" for name in _versions.PACKAGES[1:3])
+    return f"python {sys.version.split()[0]}, {', '.join(named)}"
 
 
 def _git_revision():

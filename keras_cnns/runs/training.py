@@ -9,13 +9,19 @@ import os
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import _files, _progress, _versions
+from keras_cnns import _files, _progress
 from keras_cnns.data import naming_bad_images
 from keras_cnns.data.data_servers import load_from_servers
 from keras_cnns.runs import callbacks, process
 from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.folder import check_unchanged, claimed_folder
-from keras_cnns.runs.record import Run, holds_run, read_run, write_record
+from keras_cnns.runs.record import (
+    Run,
+    describe_versions,
+    holds_run,
+    read_run,
+    write_record,
+)
 from keras_cnns.runs.resumable import fit_resumable
 from keras_cnns.runs.supervision import train_supervised
 from keras_cnns.trainers import clusters, distribution
@@ -119,7 +125,7 @@ def _begin(task):
     """(the run, whether it is new)."""
     options, facts = task.options, json.loads(json.dumps(task.facts()))
     source, steps = task.source, task.steps_per_epoch
-    logging.info("%s", _versions.describe())
+    logging.info("%s", describe_versions())
     logging.info("%d examples, %d steps per epoch", source.num_examples, steps)
     if options.resume and holds_run(options.folder):
         run = read_run(options.folder, task.name)
