@@ -214,6 +214,7 @@ def _seconds_of(function):
 def work(batch_size, rounds, steps):
     """What one of the processes does; all of them, the same."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     strategy = trainers.make_strategy("multi_worker")
     with strategy.scope():
         network = applications.create_model(
@@ -234,16 +235,26 @@ def work(batch_size, rounds, steps):
         return strategy.run(all_reduce)
 
     def train():
-        trainer.fit(batch.repeat(steps), steps_per_epoch=steps, verbose=0)
+        """Seconds of a step, without what ``fit`` does before the first one."""
+        ends = []
+        clock = tf.keras.callbacks.LambdaCallback(
+            on_batch_end=lambda *_, **__: ends.append(time.perf_counter())
+        )
+        data = batch.repeat(steps + 1)
+        trainer.fit(data, steps_per_epoch=steps + 1, callbacks=[clock], verbose=0)
+        return (ends[-1] - ends[0]) / steps
 
     def reduce():
+        """Seconds of an all-reduce."""
+        started = time.perf_counter()
         for _ in range(steps):
             strategy.experimental_local_results(exchange())[0][0].numpy()
+        return (time.perf_counter() - started) / steps
 
     found = {}
     for name, function in (("step", train), ("all_reduce", reduce)):
         function()
-        times = [_seconds_of(function) / steps for _ in range(rounds)]
+        times = [function() for _ in range(rounds)]
         found[f"{name}_seconds"] = statistics.median(times)
     size = sum(4 * int(np.prod(g.shape)) for g in gradients)
     return {**found, "gradient_bytes": size, "batch_size": batch_size}
