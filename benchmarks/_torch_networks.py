@@ -4,6 +4,7 @@ Maps are mirrored, up and down and across: where a stride of 2 leaves one row of
 too many, TensorFlow has it at the end of a map, PyTorch's layers at the start.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -51,15 +52,18 @@ class TorchNetwork(nn.Module):
         return x.contiguous(memory_format=self._order) if x.ndim == 4 else x
 
 
-def to_torch(maps):
-    """Maps ``(batch, height, width, channels)``, NumPy, as a mirrored tensor."""
-    tensor = torch.from_numpy(maps[:, ::-1, ::-1].copy())
-    return tensor.permute(0, 3, 1, 2)
+def to_torch(values):
+    """NumPy maps ``(batch, height, width, channels)``, mirrored; others as they are."""
+    if values.ndim < 4:
+        return torch.from_numpy(values)
+    return torch.from_numpy(values[:, ::-1, ::-1].copy()).permute(0, 3, 1, 2)
 
 
-def from_torch(maps):
+def from_torch(values):
     """The inverse of ``to_torch``."""
-    return maps.detach().permute(0, 2, 3, 1).numpy()[:, ::-1, ::-1]
+    if values.ndim < 4:
+        return values.detach().numpy()
+    return values.detach().permute(0, 2, 3, 1).numpy()[:, ::-1, ::-1]
 
 
 class _Function(nn.Module):
@@ -99,13 +103,29 @@ def _margins(layer):
     return [math.ceil(margin / 2) for margin in missing]
 
 
+def _without_rest(layer, size, made):
+    """The module after a cut of rows that windows without padding do not reach."""
+    lengths = zip(layer.input_shape[1:3], size, layer.strides)
+    down, across = ((n - k) % s for n, k, s in lengths)
+    if layer.padding == "same" or not (down or across):
+        return made
+    return nn.Sequential(nn.ZeroPad2d((-across, 0, -down, 0)), made)
+
+
 def _convolution(layer):
     _, _, channels, filters = layer.kernel.shape
     margins = _margins(layer) if layer.padding == "same" else 0
     shape = (channels, filters, layer.kernel_size, layer.strides, margins)
-    return _with_weights(
-        nn.Conv2d(*shape, bias=layer.use_bias), layer, order=(3, 2, 0, 1)
-    )
+    made = nn.Conv2d(*shape, bias=layer.use_bias)
+    made = _with_weights(made, layer, order=(3, 2, 0, 1))
+    return _without_rest(layer, layer.kernel_size, made)
+
+
+def _pooling(kind, layer, **options):
+    same = layer.padding == "same"
+    margins = [size // 2 if same else 0 for size in layer.pool_size]
+    made = kind(layer.pool_size, layer.strides, margins, **options)
+    return _without_rest(layer, layer.pool_size, made)
 
 
 def _transposed_convolution(layer):
@@ -137,6 +157,11 @@ def _normalisation(layer):
     return made
 
 
+def _zero_padding(layer):
+    (top, bottom), (left, right) = layer.padding
+    return nn.ZeroPad2d((right, left, bottom, top))
+
+
 def _reshape(layer):
     """Vectors, in Keras' order, to mirrored maps."""
     shape = layer.output_shape[1:]
@@ -151,15 +176,19 @@ def _flatten(layer):
 _LAYERS = {
     "Activation": lambda layer: _activation(layer.activation.__name__),
     "Add": lambda layer: _Function(lambda x, y: x + y),
+    "AveragePooling2D": functools.partial(
+        _pooling, nn.AvgPool2d, count_include_pad=False
+    ),
     "BatchNormalization": _normalisation,
+    "Concatenate": lambda layer: _Function(lambda *maps: torch.cat(maps, 1)),
     "Conv2D": _convolution,
     "Conv2DTranspose": _transposed_convolution,
     "Dense": _dense,
     "Flatten": _flatten,
+    "GlobalAveragePooling2D": lambda layer: _Function(lambda x: x.mean((2, 3))),
     "LeakyReLU": lambda layer: nn.LeakyReLU(float(layer.alpha)),
-    "MaxPooling2D": lambda layer: nn.MaxPool2d(
-        layer.pool_size, layer.strides, [size // 2 for size in layer.pool_size]
-    ),
+    "MaxPooling2D": functools.partial(_pooling, nn.MaxPool2d),
     "ReLU": lambda layer: nn.ReLU(),
     "Reshape": _reshape,
+    "ZeroPadding2D": _zero_padding,
 }

@@ -1,6 +1,6 @@
-"""Adversarial training steps beside plain PyTorch loops of the same networks.
+"""Training steps beside plain PyTorch loops of the same networks.
 
-    python benchmarks/adversarial_step.py --json_file=adversarial.json
+    python benchmarks/torch_step.py --json_file=steps.json
 
 needs PyTorch (extra ``reference``). For each step of ``_LOOPS``: a trainer of this
 package as ``_steps.STEPS`` has it, compiled as a graph; and the same algorithm written
@@ -12,6 +12,7 @@ networks must give the same outputs.
 """
 
 import functools
+import inspect
 import statistics
 import time
 
@@ -25,7 +26,6 @@ from torch.nn import functional as F
 
 from keras_cnns import _files
 
-_STEPS = flags.DEFINE_list("steps", ["dcgan64", "wgan_gp_cifar10", "simgan"], "which")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds of each side", lower_bound=3)
 _COUNT = flags.DEFINE_integer("count", 2, "steps per round", lower_bound=1)
 _JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty: none")
@@ -34,23 +34,33 @@ _ORDERS = ("channels_last", "contiguous_format")
 
 
 def _optimizer(network, like):
-    """PyTorch's form of a Keras optimizer, Adam or plain SGD."""
+    """PyTorch's form of a Keras optimizer, Adam or SGD."""
     rate = float(like.learning_rate)
     if type(like).__name__ == "SGD":
-        return torch.optim.SGD(network.parameters(), rate, float(like.momentum))
+        options = {"momentum": float(like.momentum), "nesterov": like.nesterov}
+        return torch.optim.SGD(network.parameters(), rate, **options)
     betas = float(like.beta_1), float(like.beta_2)
     return torch.optim.Adam(network.parameters(), rate, betas, like.epsilon)
 
 
 class _Loop:
-    """What loops in PyTorch share: both networks and their optimizers."""
+    """What loops in PyTorch share: a trainer's networks and their optimizers.
+
+    ``networks`` has pairs of the trainer's network and the one in PyTorch.
+    """
+
+    parts = {"generator": "generator", "critic": "discriminator"}
 
     def __init__(self, trainer, order):
-        self.generator = _torch_networks.TorchNetwork(trainer.generator, order)
-        self.critic = _torch_networks.TorchNetwork(trainer.discriminator, order)
-        self.of_generator = _optimizer(self.generator, trainer.generator_optimizer)
-        self.of_critic = _optimizer(self.critic, trainer.discriminator_optimizer)
-        self.trainer = trainer
+        self.trainer, self.networks = trainer, []
+        for ours, theirs in self.parts.items():
+            network = getattr(trainer, theirs)
+            made = _torch_networks.TorchNetwork(network, order)
+            prefix = "" if theirs == "network" else f"{theirs}_"
+            like = getattr(trainer, f"{prefix}optimizer")
+            setattr(self, ours, made)
+            setattr(self, f"of_{ours}", _optimizer(made, like))
+            self.networks.append((network, made))
 
     @staticmethod
     def update(optimizer, loss):
@@ -63,6 +73,15 @@ class _Loop:
         return self.generator(
             torch.randn(count, self.generator.parts[0][0].in_features)
         )
+
+
+class _ClassifierLoop(_Loop):
+    """Cross-entropy of one batch; ours has weight decay besides."""
+
+    parts = {"network": "network"}
+
+    def step(self, images, labels):
+        self.update(self.of_network, F.cross_entropy(self.network(images), labels))
 
 
 class _GANLoop(_Loop):
@@ -128,6 +147,9 @@ class _RefinerLoop(_Loop):
 
 
 _LOOPS = {
+    "densenet121": _ClassifierLoop,
+    "densenet_bc40_28": _ClassifierLoop,
+    "resnet50": _ClassifierLoop,
     "dcgan64": _GANLoop,
     "wgan_gp_cifar10": _WassersteinLoop,
     "simgan": _RefinerLoop,
@@ -136,22 +158,13 @@ _LOOPS = {
 
 def check_networks(loop):
     """Raises ``AssertionError`` unless both sides compute the same."""
-    pairs = [
-        (loop.trainer.generator, loop.generator),
-        (loop.trainer.discriminator, loop.critic),
-    ]
-    for ours, theirs in pairs:
+    for ours, theirs in loop.networks:
         shape = (2, *ours.input_shape[1:])
         x = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-        given = _torch_networks.to_torch(x) if x.ndim == 4 else torch.from_numpy(x)
-        found = theirs.eval()(given)
+        found = _torch_networks.from_torch(theirs.eval()(_torch_networks.to_torch(x)))
         theirs.train()
-        found = (
-            _torch_networks.from_torch(found)
-            if found.ndim == 4
-            else found.detach().numpy()
-        )
-        np.testing.assert_allclose(found, ours(x, training=False), atol=1e-4)
+        expected = ours(x, training=False).numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-4 * abs(expected).max())
 
 
 def measure(name) -> dict:
@@ -159,8 +172,9 @@ def measure(name) -> dict:
     trainer, load, size = _steps.prepare(name)
     batches = iter(load(0).take(1).cache().repeat())
     step = _steps.step_function(trainer)
-    images = [x.numpy() for x in tf.nest.flatten(next(batches)) if len(x.shape) == 4]
-    tensors = [_torch_networks.to_torch(x) for x in images]
+    batch = [x.numpy() for x in tf.nest.flatten(next(batches))]
+    takes = inspect.signature(_LOOPS[name].step).parameters
+    tensors = list(map(_torch_networks.to_torch, batch))[: len(takes) - 1]
     sides = {"keras_cnns": lambda: _steps.seconds(lambda: step(batches), _COUNT.value)}
     for order in _ORDERS:
         loop = _LOOPS[name](trainer, order)
@@ -185,6 +199,9 @@ def _seconds(loop, tensors) -> float:
     for _ in range(_COUNT.value):
         loop.step(*tensors)
     return time.perf_counter() - started
+
+
+_STEPS = flags.DEFINE_list("steps", list(_LOOPS), "which ones")
 
 
 def main(_):
