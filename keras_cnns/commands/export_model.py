@@ -61,7 +61,7 @@ class OPTIONS(Quiet, OneRun):
         within="[1, inf)",
     )
     warmup_requests: int = changed(
-        ClassificationOptions, "warmup_requests", 1, needs=(_CLASSIFIER, _SAVED_MODEL)
+        ClassificationOptions, "warmup_requests", -1, needs=(_CLASSIFIER, _SAVED_MODEL)
     )
 
     @classmethod

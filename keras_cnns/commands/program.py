@@ -4,12 +4,8 @@ import dataclasses
 import os
 import sys
 
+import tensorflow as tf
 from absl import app, flags, logging
-
-from keras_cnns._quiet import quiet_import
-
-with quiet_import():
-    import tensorflow as tf
 
 from keras_cnns._errors import what_happened
 from keras_cnns.runs import (

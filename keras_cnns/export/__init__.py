@@ -16,8 +16,8 @@ from keras_cnns.export.saved_model import (
 )
 from keras_cnns.export.trust import check_graph
 from keras_cnns.export.upscaler import enlarge_colours, export_upscaler
+from keras_cnns.export.warmup import IF_INSTALLED, read_warmup_requests
 from keras_cnns.export.warmup import check_available as check_warmup_available
-from keras_cnns.export.warmup import read_warmup_requests
 
 __all__ = [
     "FORMATS",
@@ -25,6 +25,7 @@ __all__ = [
     "FrozenNetwork",
     "SAVED_MODEL",
     "check_graph",
+    "IF_INSTALLED",
     "check_warmup_available",
     "enlarge_colours",
     "export_autoencoder",

@@ -105,7 +105,7 @@ def export_saved_model(
     *,
     preprocessing,
     class_names,
-    warmup_requests: int = 1,
+    warmup_requests: int = warmup.IF_INSTALLED,
     form: forms.Form = SAVED_MODEL,
 ):
     """Exports a classifier and verifies it in a fresh process.
@@ -120,23 +120,23 @@ def export_saved_model(
         preprocessing: ``Preprocessing`` of the network.
         class_names: names by output; stored as an asset.
         warmup_requests: requests of rising batch size stored for TF Serving to run
-            on loading; 0 for none. Needs the extra ``serving``. Of SavedModels only.
+            on loading; 0 for none; -1 for one where the extra ``serving``, which it
+            needs, is installed, else none. Of SavedModels only.
         form: how it is stored.
 
     Returns:
         (the version's folder, largest relative difference of an output on reloading).
 
     Raises:
-        ValueError: if the numbers of classes differ, ``warmup_requests`` is negative,
-            or the outputs of the reloaded model are not the network's.
+        ValueError: if the numbers of classes differ, ``warmup_requests`` is less than
+            -1, or the outputs of the reloaded model are not the network's.
         OSError: if it cannot be written.
         ImportError: if an extra is not installed: ``serving`` for warm-up requests,
             ``onnx`` for that format.
     """
     _check_export(network, class_names, warmup_requests)
-    requests = warmup_requests if form.format == "saved_model" else 0
-    if requests:
-        warmup.check_available()
+    is_saved_model = form.format == "saved_model"
+    requests = warmup.count_to_write(warmup_requests) if is_saved_model else 0
     with _files.scratch_folder(export_dir) as scratch:
         served = _ServedClassifier(
             form.prepared(network),
@@ -169,8 +169,8 @@ def _check_export(network, class_names, warmup_requests):
         raise ValueError(
             f"{len(class_names)} class names for {network.output_shape[-1]} outputs"
         )
-    if warmup_requests < 0:
-        raise ValueError(f"warmup_requests must be >= 0, got {warmup_requests}")
+    if warmup_requests < warmup.IF_INSTALLED:
+        raise ValueError(f"warmup_requests must be >= -1, got {warmup_requests}")
 
 
 def write_version(

@@ -1,5 +1,6 @@
 """Warm-up requests, which a server runs on loading a model."""
 
+import importlib.util
 import os
 
 import numpy as np
@@ -10,6 +11,8 @@ from keras_cnns._checks import check_installed
 
 _FOLDER, _FILE = "assets.extra", "tf_serving_warmup_requests"
 _MOST = 1000  # that TF Serving runs
+_NEEDED = "tensorflow_serving"
+IF_INSTALLED = -1  # one request, where it can be written
 
 
 def check_available() -> None:
@@ -20,10 +23,26 @@ def check_available() -> None:
     """
     check_installed(
         "a warm-up request",
-        ["tensorflow_serving"],
+        [_NEEDED],
         "serving",
         ", or ask for none with --warmup_requests=0",
     )
+
+
+def count_to_write(wanted: int) -> int:
+    """How many requests an export gets.
+
+    Args:
+        wanted: number, or ``IF_INSTALLED``.
+
+    Raises:
+        ImportError: if some are wanted and the extra ``serving`` is not installed.
+    """
+    if wanted == IF_INSTALLED:
+        return int(importlib.util.find_spec(_NEEDED) is not None)
+    if wanted:
+        check_available()
+    return wanted
 
 
 def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> None:

@@ -166,11 +166,27 @@ def test_warmup_requests_without_the_extra_are_refused_at_once(
     network, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    given = {"preprocessing": FEED, "class_names": NAMES}
     with pytest.raises(ImportError, match=r"keras-cnns\[serving\]"):
         export.export_saved_model(
-            network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES
+            network, str(tmp_path), "tiny", **given, warmup_requests=1
         )
     assert os.listdir(tmp_path) == []
+
+
+def test_without_the_extra_there_are_none_unless_asked_for(
+    network, tmp_path, monkeypatch
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "tensorflow_serving" else find(name),
+    )
+    path, _ = export.export_saved_model(
+        network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES
+    )
+    assert not os.path.exists(os.path.join(path, "assets.extra"))
 
 
 def test_errors(network, tmp_path):

@@ -39,9 +39,9 @@ class ClassificationOptions(TrainingOptions):
         0, "epochs without improvement before stopping; 0: never", within="[0, inf)"
     )
     warmup_requests: int = option(
-        1,
-        "warm-up requests for TF Serving; 0: none",
-        within="[0, inf)",
+        -1,
+        "warm-up requests for TF Serving; 0: none; -1: one, if serving is installed",
+        within="[-1, inf)",
         free=True,
         needs=_EXPORT,
     )

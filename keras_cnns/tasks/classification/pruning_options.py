@@ -94,7 +94,7 @@ class PruningOptions(RunOptions, OptimizerOptions):
     auxiliary_weight: float = _of_run("auxiliary_weight", 0.0)
     learning_rate: float = changed(OptimizerOptions, "learning_rate", 1e-3)
     schedule: str = changed(OptimizerOptions, "schedule", "cosine")
-    warmup_requests: int = changed(ClassificationOptions, "warmup_requests", 1)
+    warmup_requests: int = changed(ClassificationOptions, "warmup_requests", -1)
 
     def check(self):
         super().check()

@@ -40,7 +40,7 @@ class ClassificationTask(Task):
 
     def check(self, num_replicas):
         super().check(num_replicas)
-        if self.options.export_dir and self.options.warmup_requests:
+        if self.options.export_dir and self.options.warmup_requests > 0:
             export.check_warmup_available()
 
     def open(self):
@@ -152,7 +152,7 @@ class ClassificationTask(Task):
         name="",
         *,
         which="last",
-        warmup_requests=1,
+        warmup_requests=export.IF_INSTALLED,
         form=export.SAVED_MODEL,
     ):
         network, _ = inference.load_classifier(run, which)
