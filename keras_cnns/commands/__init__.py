@@ -82,8 +82,9 @@ def find_command(verb: str):
         near = difflib.get_close_matches(verb, VERBS, n=1)
         hint = f"; did you mean {near[0]}?" if near else "."
         raise ValueError(f"unknown verb {verb!r}{hint} There are {', '.join(VERBS)}")
-    with quiet_import():
-        importlib.import_module("tensorflow")
+    if "tensorflow" not in sys.modules:
+        with quiet_import():
+            importlib.import_module("tensorflow")
     package, _, name = VERBS[verb][1].partition(".")
     module = importlib.import_module(f"keras_cnns.{package}.{name}")
     if package == "tasks":

@@ -63,6 +63,8 @@ OTHER_HELP = {
     "scales": {"evaluate-classifier": "sides in pixels; of pictures factors"},
     "input": {"upscale": "a picture is enlarged, nothing is filled"},
     "method": {"upscale": "these enlarge"},
+    "host": {"serve-data": "others reach it there; servers listen there"},
+    "port": {"studio": "its pages are not for other programs"},
     "tile_size": {"upscale": "it has a default, and bicubic has tiles too"},
     "run_dir": {
         "evaluate-classifier": "several runs are an ensemble",
