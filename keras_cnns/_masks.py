@@ -63,7 +63,7 @@ def _refuse_other_values(name, array):
     is_other = (array != 0) & (array != 1)
     if is_other.any():
         raise ValueError(
-            f"{name} must hold 1 (valid) and 0 (hole) only, got {array[is_other][0]!r}"
+            f"{name} must hold 1 (valid) and 0 (hole) only, got {array[is_other][0]}"
         )
 
 

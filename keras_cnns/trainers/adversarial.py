@@ -245,7 +245,7 @@ def sample_generator(generator, latents, count, *, seed=0, labels=None, batch_si
         wrong = [label for label in labels if not 0 <= label < classes]
         if wrong:
             raise ValueError(
-                f"class numbers must be from 0 to {classes - 1}, got {wrong[0]!r}"
+                f"class numbers must be from 0 to {classes - 1}, got {wrong[0]}"
             )
     inputs = [latents.draw(count, tf.constant([seed, -1], tf.int64))]
     if is_conditional:
