@@ -1,6 +1,9 @@
 """For type checkers: what ``__init__.py`` loads on first use."""
 
 from keras_cnns import (
+    _progress,
+)
+from keras_cnns import (
     applications as applications,
 )
 from keras_cnns import (
@@ -54,3 +57,4 @@ from keras_cnns import (
 from keras_cnns.tasks import open_run as open_run
 
 __version__: str
+show_progress = _progress.shown

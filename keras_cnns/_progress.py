@@ -25,7 +25,7 @@ _DRAWN_PARTS = "{l_bar}{bar}| {elapsed}<{remaining}"
 
 
 class _Plain(tqdm.tqdm):
-    """Counts as tqdm does, but draws no bar: ``tell`` has what there is to know."""
+    """Counts as tqdm does, but draws no bar: it is shown by ``tell`` of subclasses."""
 
     def __init__(self, *args, **options):
         options = {**options, "miniters": 0, "mininterval": 0.2}
@@ -36,10 +36,6 @@ class _Plain(tqdm.tqdm):
 
     def clear(self, *_, **__):
         """Nothing is drawn that could be cleared."""
-
-    def tell(self):
-        """Shows how far it is."""
-        raise NotImplementedError
 
 
 class _Lines(_Plain):

@@ -1,11 +1,10 @@
-"""TensorFlow's import without its messages."""
+"""The standard error without what TensorFlow's C++ code writes past all logging."""
 
 import contextlib
 import os
 import sys
 
 
-@contextlib.contextmanager
 def quiet_import():
     """Keeps what TensorFlow writes while it is imported off the terminal.
 
@@ -13,8 +12,13 @@ def quiet_import():
     set to show messages, they are shown.
     """
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] < "3":
-        yield
-        return
+        return contextlib.nullcontext()
+    return errors_unseen()
+
+
+@contextlib.contextmanager
+def errors_unseen():
+    """Within the block, what the process writes to its standard error is lost."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

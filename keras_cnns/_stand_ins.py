@@ -77,6 +77,9 @@ def cutout(images, mask_size, offset):
 class _MomentOptimizer(keras.optimizers.legacy.Optimizer):
     """Keeps mean and mean square of gradients, as Adam, and decays weights apart.
 
+    Subclasses have ``_direction``, which makes the change before decay of both, once
+    they are corrected.
+
     Args:
         learning_rate: number or schedule.
         beta_1, beta_2: fractions of the old mean and mean square that are kept.
@@ -127,10 +130,6 @@ class _MomentOptimizer(keras.optimizers.legacy.Optimizer):
         change = direction + self._get_hyper("weight_decay", dtype) * var
         rate = apply_state[(var.device, dtype)]["lr_t"]
         return var.assign_sub(rate * self._scale(var, change) * change)
-
-    def _direction(self, mean, square, step, beta_2):
-        """The change before decay, from the corrected moments."""
-        raise NotImplementedError
 
     def _scale(self, var, change):
         """Factor of the learning rate."""

@@ -1,13 +1,12 @@
 """Functions as TensorFlow Lite files, in 32 or 8 bits, and how they are called."""
 
-import contextlib
 import os
 import re
-import sys
 
 import tensorflow as tf
 
 from keras_cnns import _files
+from keras_cnns._quiet import errors_unseen
 
 _SIGNATURE = "serving_default"  # the converter's own name for the only one
 
@@ -32,7 +31,7 @@ def write(function, path: str, calibration=None) -> None:
             {name: image[None]} for image in calibration
         )
     try:
-        with _errors_unseen():
+        with errors_unseen():  # the converter counts operations there
             content = converter.convert()
     except Exception as error:  # its own class is not public
         operations = sorted(set(re.findall(r"'(tf\.\w+)' op", str(error))))
@@ -42,20 +41,6 @@ def write(function, path: str, calibration=None) -> None:
         ) from error
     with _files.atomic_file(path) as file:
         file.write(content)
-
-
-@contextlib.contextmanager
-def _errors_unseen():
-    """Hides what the converter counts on the standard error, past all logging."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def open_file(path: str):
