@@ -9,12 +9,11 @@ from absl import app, flags, logging
 
 from keras_cnns._errors import what_happened
 from keras_cnns.runs import (
-    LostProcessError,
+    LOSSES,
     NonFiniteLossError,
     TrainingInterrupted,
 )
 from keras_cnns.runs.options import field_help
-from keras_cnns.trainers import LostWorkerError
 
 _TRY_AGAIN = os.EX_TEMPFAIL  # 75
 
@@ -72,7 +71,7 @@ def start(text: str, options_class, run) -> None:
             _end("interrupted", 130)
         except TrainingInterrupted as stop:
             _end(str(stop), 130)
-        except (LostWorkerError, LostProcessError) as error:
+        except LOSSES as error:
             _end(f"error: {error}", _TRY_AGAIN)
         except tf.errors.OpError as error:
             _end(f"error: {what_happened(error.message)}", 1)

@@ -6,7 +6,7 @@ and, where the accelerators are, any training with
 ``--data_service=grpc://10.0.0.7:5050``; of several addresses each makes equal parts of
 every batch. Batches are those that the training would make itself, to the bit. Image
 folders and prepared data sets must have the same paths on all machines. Ctrl-C ends it;
-a training that it serves then waits for it.
+a training that it serves then waits, and ends, with exit code 75, once it is back.
 
 There is no encryption, and anybody who reaches its ports, this one and a further one
 that is free, may run graphs here, which read and write files: start it in networks

@@ -6,6 +6,7 @@ of several workers would, so that order, augmentation and resuming stay as they 
 servers that share a dispatcher would send batches in the order in which they are done.
 """
 
+import contextlib
 import socket
 import urllib.parse
 
@@ -15,7 +16,12 @@ from keras_cnns.data.stream import WHOLE, Share, endless
 
 _PATIENCE = 10  # seconds until a server must answer
 _OF_PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
+_NOT_KNOWN = "Unknown iteration client id"  # says a dispatcher that was started again
 service = tf.data.experimental.service
+
+
+class LostServerError(ConnectionError):
+    """A data server was started again in the middle of a training."""
 
 
 def load_from_servers(load, addresses, share: Share = WHOLE) -> tf.data.Dataset:
@@ -49,6 +55,30 @@ def load_from_servers(load, addresses, share: Share = WHOLE) -> tf.data.Dataset:
         return endless(parts[0])
     batches = tf.data.Dataset.zip(tuple(parts)).map(_joined)
     return endless(batches).prefetch(tf.data.AUTOTUNE)
+
+
+@contextlib.contextmanager
+def naming_lost_servers(addresses):
+    """Within the block, a server that was started again is an error that says so.
+
+    TensorFlow waits for one that has ended, with a warning every second.
+
+    Args:
+        addresses: of the servers, maybe none.
+
+    Raises:
+        LostServerError: if one of them no longer knows the training.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if _NOT_KNOWN not in error.message:
+            raise
+        raise LostServerError(
+            f"a data server ({', '.join(addresses)}) was started again and does not "
+            "know this training; start the training again, with --resume, or with "
+            "--restarts=N, which goes on by itself"
+        ) from error
 
 
 def _joined(*parts):
@@ -98,6 +128,8 @@ def _check_free(port):
     """Refuses a port that is taken, which TensorFlow would share."""
     try:
         with socket.socket() as one:
+            # Not those of connections that have ended, which linger for a minute.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind(("", port))
     except OSError as error:
         raise OSError(f"cannot listen on port {port}: {error}") from error

@@ -27,13 +27,14 @@ from keras_cnns.runs.record import (
     write_record,
 )
 from keras_cnns.runs.resumable import fit_resumable
-from keras_cnns.runs.supervision import LostProcessError
+from keras_cnns.runs.supervision import LOSSES, LostProcessError
 from keras_cnns.runs.task import Task
 from keras_cnns.runs.training import train
 
 __all__ = [
     "CheckpointStore",
     "DataOptions",
+    "LOSSES",
     "LostProcessError",
     "NonFiniteLossError",
     "Options",

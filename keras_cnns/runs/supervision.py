@@ -21,6 +21,7 @@ from multiprocessing import resource_tracker
 import tensorflow as tf
 from absl import flags, logging
 
+from keras_cnns.data.data_servers import LostServerError
 from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.trainers.clusters import LostWorkerError
 
@@ -44,6 +45,10 @@ class LostProcessError(OSError):
     """The process that trains was ended by a signal."""
 
 
+# What another try from the last checkpoint may get over.
+LOSSES = (LostProcessError, LostServerError, LostWorkerError)
+
+
 def train_supervised(train, task_class, options) -> dict:
     """Trains in a process of its own, and goes on in another if that one is lost.
 
@@ -59,7 +64,8 @@ def train_supervised(train, task_class, options) -> dict:
         What ``train`` returns.
 
     Raises:
-        LostWorkerError: if another worker is lost after the last restart.
+        LostWorkerError, LostServerError: if another worker, or a data server, is lost
+            after the last restart.
         LostProcessError: if the process itself is.
         KeyboardInterrupt: if it was stopped before it could save anything.
         RuntimeError: if it ended by a fault of the program, which it has printed.
@@ -70,7 +76,7 @@ def train_supervised(train, task_class, options) -> dict:
         for restart in range(1, options.restarts + 1):
             try:
                 return supervisor.run(options)
-            except (LostWorkerError, LostProcessError) as error:
+            except LOSSES as error:
                 if supervisor.was_stopped:
                     raise
                 cause = str(error).partition(";")[0]

@@ -11,7 +11,7 @@ from tensorflow import keras
 
 from keras_cnns import _files, _progress
 from keras_cnns.data import naming_bad_images
-from keras_cnns.data.data_servers import load_from_servers
+from keras_cnns.data.data_servers import load_from_servers, naming_lost_servers
 from keras_cnns.runs import callbacks, process
 from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.folder import check_unchanged, claimed_folder
@@ -47,6 +47,7 @@ def train(task_class, options) -> dict:
         ValueError: if an option is bad or does not suit the data.
         OSError: if data cannot be read, or the run's folder cannot be written.
         LostWorkerError: if another worker has ended.
+        LostServerError: if a data server was started again.
         LostProcessError: if the process of its own has ended without telling why.
         NonFiniteLossError, TrainingInterrupted: as ``fit_resumable``.
     """
@@ -63,7 +64,9 @@ def _train(task_class, options):
     name, cluster = options.distribution_strategy, None
     if name == "multi_worker":
         cluster = clusters.find_cluster()
-    with _progress.shown(options.quiet), clusters.naming_lost_workers(cluster):
+    lost_workers = clusters.naming_lost_workers(cluster)
+    lost_servers = naming_lost_servers(options.data_service)
+    with _progress.shown(options.quiet), lost_workers, lost_servers:
         strategy = distribution.make_strategy(name, cluster)
         task = task_class(options)
         task.check(strategy.num_replicas_in_sync)

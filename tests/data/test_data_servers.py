@@ -1,12 +1,19 @@
 """Data servers: real ones on this machine make the same batches, to the bit."""
 
+import gc
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_cnns import data
 from keras_cnns.commands import run_command
-from keras_cnns.data.data_servers import DataServer, load_from_servers
+from keras_cnns.data.data_servers import (
+    DataServer,
+    LostServerError,
+    load_from_servers,
+    naming_lost_servers,
+)
 
 NUM_STEPS, BATCH = 60, 32  # of the digits, 44 steps in an epoch
 
@@ -65,6 +72,25 @@ def test_workers_get_their_rows(servers, load):
         rows = slice(index * BATCH // 2, (index + 1) * BATCH // 2)
         stream = load_from_servers(load, servers, data.Share(index, 2))
         _assert_same(_read(stream, 5), [[x[rows] for x in b] for b in expected])
+
+
+def test_a_server_that_was_started_again_is_named(load):
+    """On the same port, at once: connections that ended do not keep it."""
+    server = DataServer()
+    address, port = server.address, int(server.address.rpartition(":")[2])
+    batches = iter(load_from_servers(load, [address]))
+    next(batches)
+    del server
+    gc.collect()
+    again = DataServer(port)
+    assert again.address == address
+    lost = pytest.raises(LostServerError, match=f"{address}.*--restarts=N")
+    with lost, naming_lost_servers([address]):
+        for _ in range(10_000):
+            next(batches)
+    other = pytest.raises(tf.errors.NotFoundError, match="another")
+    with other, naming_lost_servers([address]):
+        raise tf.errors.NotFoundError(None, None, "another")
 
 
 def test_a_run_is_the_same(servers, small_options, tmp_path):
