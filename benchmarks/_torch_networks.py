@@ -13,7 +13,7 @@ from torch import nn
 
 
 class TorchNetwork(nn.Module):
-    """A functional Keras model of one input and one output, in PyTorch.
+    """A functional Keras model of one output, in PyTorch.
 
     Args:
         model: of layers that ``_LAYERS`` names.
@@ -27,10 +27,10 @@ class TorchNetwork(nn.Module):
         super().__init__()
         self.parts = nn.ModuleList()
         self._plan = []
+        self._inputs = [x.name for x in model.inputs]
         for layer in model.layers:
             kind = type(layer).__name__.removeprefix("Matrix")
             if kind == "InputLayer":
-                self._input = layer.output.name
                 continue
             if kind not in _LAYERS:
                 raise ValueError(f"no PyTorch form of {kind}, which {layer.name} is")
@@ -41,9 +41,9 @@ class TorchNetwork(nn.Module):
         self._order = getattr(torch, order)
         self.to(memory_format=self._order)
 
-    def forward(self, x):
+    def forward(self, *inputs):
         """Vectors, or mirrored maps, to either."""
-        known = {self._input: self._ordered(x)}
+        known = dict(zip(self._inputs, map(self._ordered, inputs)))
         for part, (output, inputs) in zip(self.parts, self._plan):
             known[output] = self._ordered(part(*(known[name] for name in inputs)))
         return known[self._output]
@@ -157,6 +157,40 @@ def _normalisation(layer):
     return made
 
 
+class _MaskActivation(nn.Module):
+    """The asymmetric Gaussian of ``keras_cnns.layers.LearnableMaskActivation``."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.limits = layer.LIMITS
+        for name in self.limits:
+            value = torch.tensor(float(getattr(layer, name)))
+            setattr(self, name, nn.Parameter(value))
+
+    def forward(self, x):
+        squares = (x - self.mu) ** 2
+        left = self.a * torch.exp(-self.gamma_left * squares)
+        right = 1 + (self.a - 1) * torch.exp(-self.gamma_right * squares)
+        return torch.where(x < self.mu, left, right)
+
+    @torch.no_grad()
+    def clip(self):
+        """Brings the parameters back between their limits, after an update."""
+        for name, ends in self.limits.items():
+            getattr(self, name).clamp_(*ends)
+
+
+def _mask_update(layer):
+    def update(x):
+        return torch.where(x > 0, x.clamp(min=1e-6) ** layer.exponent, 0.0)
+
+    return _Function(update)
+
+
+def _valid_pixels(images, masks):
+    return torch.where(masks > 0, images * masks, 0.0)
+
+
 def _zero_padding(layer):
     (top, bottom), (left, right) = layer.padding
     return nn.ZeroPad2d((right, left, bottom, top))
@@ -187,8 +221,13 @@ _LAYERS = {
     "Flatten": _flatten,
     "GlobalAveragePooling2D": lambda layer: _Function(lambda x: x.mean((2, 3))),
     "LeakyReLU": lambda layer: nn.LeakyReLU(float(layer.alpha)),
+    "LearnableMaskActivation": _MaskActivation,
+    "MaskUpdate": _mask_update,
     "MaxPooling2D": functools.partial(_pooling, nn.MaxPool2d),
+    "Multiply": lambda layer: _Function(lambda x, y: x * y),
     "ReLU": lambda layer: nn.ReLU(),
+    "Rescaling": lambda layer: _Function(lambda x: x * layer.scale + layer.offset),
     "Reshape": _reshape,
+    "ValidPixels": lambda layer: _Function(_valid_pixels),
     "ZeroPadding2D": _zero_padding,
 }

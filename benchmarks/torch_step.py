@@ -97,6 +97,14 @@ class _GANLoop(_Loop):
         self.update(self.of_generator, loss)
 
 
+def _penalized_loss(score, real, fakes):
+    """A critic's loss with the penalty of its gradient, of weight 10."""
+    between = torch.lerp(real, fakes, torch.rand(len(real), 1, 1, 1)).requires_grad_()
+    (slope,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
+    penalty = ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+    return score(fakes).mean() - score(real).mean() + 10 * penalty
+
+
 class _WassersteinLoop(_Loop):
     """Updates of the critic with the penalty of its gradient, then of the generator."""
 
@@ -105,14 +113,28 @@ class _WassersteinLoop(_Loop):
         for real in minibatches:
             with torch.no_grad():
                 fakes = self.sample(len(real))
-            between = torch.lerp(real, fakes, torch.rand(len(real), 1, 1, 1))
-            between.requires_grad_()
-            score = self.critic(between).sum()
-            (slope,) = torch.autograd.grad(score, between, create_graph=True)
-            penalty = ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
-            distance = self.critic(fakes).mean() - self.critic(real).mean()
-            self.update(self.of_critic, distance + 10 * penalty)
+            self.update(self.of_critic, _penalized_loss(self.critic, real, fakes))
         self.update(self.of_generator, -self.critic(self.sample(len(real))).mean())
+
+
+class _AttentionMapsLoop(_Loop):
+    """LBAM: an update of the critic, then of the network; without features."""
+
+    parts = {"generator": "network", "critic": "discriminator"}
+
+    def step(self, images, masks):
+        with torch.no_grad():
+            fakes = self.generator(images, masks)
+        loss = _penalized_loss(lambda x: self.critic(x, masks), images, fakes)
+        self.update(self.of_critic, loss)
+        output = self.generator(images, masks)
+        error = (output - images).abs()
+        loss = (masks * error).mean() + ((1 - masks) * error).mean()
+        loss -= 0.1 * self.critic(output, masks).mean()
+        self.update(self.of_generator, loss)
+        for part in self.generator.parts:
+            if hasattr(part, "clip"):
+                part.clip()
 
 
 class _RefinerLoop(_Loop):
@@ -153,17 +175,20 @@ _LOOPS = {
     "dcgan64": _GANLoop,
     "wgan_gp_cifar10": _WassersteinLoop,
     "simgan": _RefinerLoop,
+    "lbam": _AttentionMapsLoop,
 }
 
 
 def check_networks(loop):
     """Raises ``AssertionError`` unless both sides compute the same."""
     for ours, theirs in loop.networks:
-        shape = (2, *ours.input_shape[1:])
-        x = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-        found = _torch_networks.from_torch(theirs.eval()(_torch_networks.to_torch(x)))
+        rng = np.random.default_rng(0)
+        shapes = [(2, *x.shape[1:]) for x in ours.inputs]
+        given = [rng.uniform(-1, 1, shape).astype(np.float32) for shape in shapes]
+        found = theirs.eval()(*map(_torch_networks.to_torch, given))
         theirs.train()
-        expected = ours(x, training=False).numpy()
+        found = _torch_networks.from_torch(found)
+        expected = ours(given, training=False).numpy()
         np.testing.assert_allclose(found, expected, atol=1e-4 * abs(expected).max())
 
 
