@@ -22,6 +22,7 @@ from keras_cnns.layers.local_response_normalization import LocalResponseNormaliz
 from keras_cnns.layers.mask_renormalization import MaskRenormalization
 from keras_cnns.layers.mask_update import MaskUpdate
 from keras_cnns.layers.masked_concatenate import MaskedConcatenate
+from keras_cnns.layers.matrix_batch_normalization import MatrixBatchNormalization
 from keras_cnns.layers.matrix_convolution import MatrixConv2D, MatrixConv2DTranspose
 from keras_cnns.layers.max_unpooling import MaxPoolWithSwitches2D, MaxUnpool2D
 from keras_cnns.layers.nearest_upsampling import NearestUpsampling2D
@@ -60,6 +61,7 @@ __all__ = [
     "MaskRenormalization",
     "MaskUpdate",
     "MaskedConcatenate",
+    "MatrixBatchNormalization",
     "MatrixConv2D",
     "MatrixConv2DTranspose",
     "MaxPoolWithSwitches2D",

@@ -314,6 +314,12 @@ CASES = {
         [(2, 4, 3, 2), (2, 4, 3, 2), (2, 4, 3, 2)],
         lambda *tensors: sum(tensors) / 3,
     ),
+    # By the initial running statistics, mean 0 and variance 1.
+    "MatrixBatchNormalization": (
+        {"epsilon": 0.21},
+        (2, 4, 3, 2),
+        lambda x: x / 1.1,
+    ),
     # Sums of what windows of 2x2 see, and what such windows add up to.
     "MatrixConv2D": (
         {"filters": 2, "kernel_size": 2, "strides": 2, "kernel_initializer": "ones"},

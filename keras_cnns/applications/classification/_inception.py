@@ -12,6 +12,7 @@ from tensorflow.keras import layers
 
 from keras_cnns.applications.frame.parts import classifier, scaled_width
 from keras_cnns.applications.frame.weight_files import HEAD_NAME
+from keras_cnns.layers import MatrixBatchNormalization
 
 AVERAGE, MAX = "average", "max"
 DEFAULT_SHAPE = (299, 299, 3)
@@ -116,7 +117,7 @@ class Cells:
             kernel_initializer=self._form["initializer"],
             name=self.name("conv2d", f"{name}_conv"),
         )(x)
-        x = layers.BatchNormalization(
+        x = MatrixBatchNormalization(
             scale=self._form["scale"],
             momentum=self._form["momentum"],
             epsilon=1e-3,

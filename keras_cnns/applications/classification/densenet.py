@@ -30,6 +30,7 @@ from keras_cnns.applications.frame.registry import register
 from keras_cnns.layers import (
     BatchNormalizationFromMoments,
     ChannelMoments,
+    MatrixBatchNormalization,
     RecomputingConv2D,
 )
 
@@ -135,7 +136,7 @@ def _convolution(x, filters, size, dropout_rate, name, kind=layers.Conv2D, **kwa
 
 
 def _norm_relu(x, norm, name):
-    x = layers.BatchNormalization(**norm, name=f"{name}bn")(x)
+    x = MatrixBatchNormalization(**norm, name=f"{name}bn")(x)
     return layers.Activation("relu", name=f"{name}relu")(x)
 
 

@@ -26,7 +26,7 @@ from keras_cnns.applications.frame.parts import (
 )
 from keras_cnns.applications.frame.public_files import hub_file
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.layers import GroupedConv2D
+from keras_cnns.layers import GroupedConv2D, MatrixBatchNormalization
 
 # The builder's first arguments: units, increments, filters and groups of the 3x3
 # convolutions, channels of the residual path, filters and size of the first one. Then
@@ -77,7 +77,7 @@ _WINDOW = 7
 
 
 def _norm_relu(x, name):
-    x = layers.BatchNormalization(**_NORM, name=f"{name}bn")(x)
+    x = MatrixBatchNormalization(**_NORM, name=f"{name}bn")(x)
     return layers.Activation("relu", name=f"{name}relu")(x)
 
 

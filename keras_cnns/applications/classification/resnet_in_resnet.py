@@ -29,7 +29,7 @@ from keras_cnns.applications.frame.parts import (
     normalised,
 )
 from keras_cnns.applications.frame.registry import register
-from keras_cnns.layers import DualStreamConv2D
+from keras_cnns.layers import DualStreamConv2D, MatrixBatchNormalization
 
 _UNITS = (4, 6, 6)
 
@@ -71,7 +71,7 @@ def _classifier(x, classes, activation):
         name="predictions",
         **full,
     )(x)
-    x = layers.BatchNormalization(
+    x = MatrixBatchNormalization(
         momentum=0.9, epsilon=1e-5, name="bn_predictions", **full
     )(x)
     x = layers.GlobalAveragePooling2D(name="avg_pool", **full)(x)

@@ -5,6 +5,7 @@ from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice
 from keras_cnns.applications.frame import weight_files
+from keras_cnns.layers import MatrixBatchNormalization
 
 # Of batch normalisation, the fraction of running statistics that Torch keeps in a step.
 MOMENTUM = 0.9
@@ -32,7 +33,7 @@ def xavier_initializer():
 
 def normalised(x, name, momentum=MOMENTUM, epsilon=1e-5, **kwargs):
     """Batch normalisation, with Torch's momentum and epsilon unless given others."""
-    return layers.BatchNormalization(
+    return MatrixBatchNormalization(
         momentum=momentum, epsilon=epsilon, name=f"{name}_bn", **kwargs
     )(x)
 
