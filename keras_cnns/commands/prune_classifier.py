@@ -5,10 +5,10 @@
 keeps four of nine weights of each 3x3 kernel, and one of 3.6 kernels: 8.1 times fewer.
 ``--output_dir`` is a run like any other then: ``evaluate-classifier``, ``predict``,
 ``inspect-classifier`` and ``export-model`` take it. Beside what a classifier's training
-leaves, it holds ``masks.npz`` (which weights are left) and ``pruning.csv`` and
+leaves, it holds ``masks.npz`` (which weights are left), ``pruning.csv`` and
 ``pruning.json`` (what is left of each layer; accuracy before, right after pruning, and
-trained). ``--resume`` goes on. Data, augmentation and optimizer are the run's, unless
-others are given.
+trained) and ``kernels.png`` (some kernels before and after). ``--resume`` goes on.
+Data, augmentation and optimizer are the run's, unless others are given.
 
 ``--admm_rounds=6`` first pulls the weights towards what pruning would leave, which
 costs less accuracy where there is little time to train afterwards. ``docs/pruning.md``

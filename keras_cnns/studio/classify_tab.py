@@ -79,7 +79,8 @@ def make_classify_tab(shelf: Shelf, tab: gr.Tab) -> None:
     connect(run.change, classes, run, explained)
     inputs = [run, which, picture, top_k, method, explained, strength]
     connect(button.click, answer, inputs, [bars, seen, overlay], heavy=True)
-    connect(strength.release, blend, [seen, strength], overlay)
+    moved = {"trigger_mode": "always_last"}
+    connect(strength.input, blend, [seen, strength], overlay, **moved)
 
 
 @dataclasses.dataclass(frozen=True)

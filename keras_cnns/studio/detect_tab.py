@@ -8,7 +8,7 @@ from keras_cnns.studio.pictures import picture_input, picture_output, read_pictu
 from keras_cnns.studio.shelf import Shelf
 
 _TASK = "detection"
-_COLUMNS = ["class", "score", "y1", "x1", "y2", "x2"]
+_COLUMNS = ["class", "score", "y1", "x1", "y2", "x2"]  # edges in pixels
 _SHOWN_SIDE = 480  # pixels that small pictures are enlarged to, about
 _LARGEST_SIDE = 2048
 
@@ -22,7 +22,7 @@ def make_detect_tab(shelf: Shelf, tab: gr.Tab) -> None:
             picture = picture_input("picture")
             button = gr.Button("detect", variant="primary")
         with gr.Column():
-            score = gr.Slider(-1, 1, 0.5, step=0.01, label="least score shown")
+            score = gr.Slider(0, 1, 0.5, step=0.01, label="minimum score shown")
             boxes = picture_output("objects")
             table = gr.Dataframe(
                 headers=_COLUMNS, datatype="str", interactive=False, label="objects"
@@ -36,11 +36,36 @@ def make_detect_tab(shelf: Shelf, tab: gr.Tab) -> None:
         channels = detector.preprocessing.channels
         image = read_picture(path, channels, _LARGEST_SIDE)
         seen = (image, detector(image), detector.class_names)
-        return seen, *show_detections(seen, least)
+        lowest = detector.protocol["min_score"]
+        least = max(least, lowest)
+        slider = gr.Slider(minimum=lowest, value=least)
+        return seen, slider, *_shown(seen, least)
 
     inputs = [run, which, picture, score]
-    connect(button.click, answer, inputs, [seen, boxes, table], heavy=True)
-    connect(score.release, show_detections, [seen, score], [boxes, table])
+    connect(button.click, answer, inputs, [seen, score, boxes, table], heavy=True)
+    moved = {"trigger_mode": "always_last"}
+    connect(score.input, _shown, [seen, score], [boxes, table], **moved)
+
+
+def _shown(seen, least):
+    drawn, rows = show_detections(seen, least)
+    return drawn, gr.Dataframe(rows, label=count_shown(seen, len(rows)))
+
+
+def count_shown(seen, count: int) -> str:
+    """How many objects are shown, and the highest score if none is.
+
+    Args:
+        seen: as ``show_detections`` takes it.
+        count: of those shown.
+    """
+    if seen is None:
+        return "objects"
+    scores = seen[1]["scores"]
+    if not len(scores):
+        return "objects: none found"
+    text = f"objects: {count} of {len(scores)} shown"
+    return text if count else f"{text}; the highest score is {max(scores):.2f}"
 
 
 def show_detections(seen, least: float) -> tuple:

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import keras_cnns
 from keras_cnns import _files
@@ -43,6 +44,16 @@ def _stored(folder, name="last"):
     with h5py.File(folder / f"{name}.h5") as file:
         file.visititems(note)
     return found
+
+
+def _drawn(folder):
+    """Colours of ``kernels.png``: before and after, kernels, their rows and columns."""
+    with Image.open(folder / "kernels.png") as image:
+        pixels = np.asarray(image.convert("RGB"))
+    step, count = 3 * 12 + 2, 20  # twelve pixels a weight, a line beside each kernel
+    middles = np.add.outer(np.arange(count) * step, np.arange(3) * 12 + 6)
+    lefts = middles + pixels.shape[1] - (count * step - 2)  # beside the labels
+    return pixels[middles[:2, None, :, None], lefts[None, :, None, :]]
 
 
 def _digit(data_dir):
@@ -101,6 +112,24 @@ def test_a_pruned_run_is_a_run(
     assert run.task == "classification" and run.config.networks == dense.config.networks
     assert describe_classifier(run, "best") == ("resnet, best epoch on digits train")
     assert len(run.inferencer()([_digit(data_dir)])[0]) == 10
+
+
+def test_the_figure_shows_what_is_left_of_kernels(prune, classifier_run, tmp_path):
+    """White where a weight is 0, red above, blue below; the first of the last layer."""
+    prune()
+    drawn = _drawn(tmp_path / "pruned")
+    with np.load(tmp_path / "pruned" / "masks.npz") as masks:
+        name = [one for one, mask in masks.items() if mask.shape[:2] == (3, 3)][-1]
+    for colours, folder in zip(drawn, (classifier_run.run_dir, tmp_path / "pruned")):
+        kernels = _stored(folder)[name].reshape(3, 3, -1)[..., :20].transpose(2, 0, 1)
+        largest = np.abs(kernels).max(axis=(1, 2), keepdims=True)
+        parts = np.divide(
+            kernels, largest, where=largest > 0, out=np.zeros_like(kernels)
+        )
+        red, green, blue = np.moveaxis(colours / 255, -1, 0)
+        np.testing.assert_allclose(red - blue, parts, atol=1 / 255)
+        np.testing.assert_allclose(green, 1 - np.abs(parts), atol=1 / 255)
+    assert (drawn[1] == 255).all((-1, -2, -3)).any()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import tempfile
 
 import pytest
 
@@ -45,25 +46,32 @@ def studio(gradio, shelf):
 
 
 @pytest.fixture
-def browser(tmp_path):
-    """A headless Chromium; tests are skipped without it."""
+def open_browser(tmp_path):
+    """Opens a headless Chromium of its own at each call; skipped without it."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium")
     paths = shutil.which("chromium"), shutil.which("chromedriver")
     if None in paths:
         pytest.skip("chromium and chromedriver are not installed")
     from selenium.webdriver.chrome.service import Service
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = paths[0]
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path / 'browser'}"):
-        options.add_argument(flag)
-    logs = {"browser": "ALL", "performance": "ALL"}
-    options.set_capability("goog:loggingPrefs", logs)
-    driver = webdriver.Chrome(options, Service(paths[1]))
-    with contextlib.closing(_Closing(driver)):
-        yield driver
+    with contextlib.ExitStack() as stack:
+
+        def start():
+            profile = tempfile.mkdtemp(dir=tmp_path)
+            options = webdriver.ChromeOptions()
+            options.binary_location = paths[0]
+            for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+                options.add_argument(flag)
+            logs = {"browser": "ALL", "performance": "ALL"}
+            options.set_capability("goog:loggingPrefs", logs)
+            driver = webdriver.Chrome(options, Service(paths[1]))
+            stack.callback(driver.quit)
+            return driver
+
+        yield start
 
 
-class _Closing:
-    def __init__(self, driver):
-        self.close = driver.quit
+@pytest.fixture
+def browser(open_browser):
+    """A headless Chromium; tests are skipped without it."""
+    return open_browser()

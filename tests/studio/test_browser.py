@@ -2,12 +2,16 @@
 
 import contextlib
 import json
+import re
 import time
+import urllib.request
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from keras_cnns import data
+from keras_cnns import data, exemplar
+from keras_cnns.commands import run_command
 
 pytestmark = pytest.mark.slow
 PATIENCE = 120  # seconds: the first use of a network loads it
@@ -76,6 +80,50 @@ class Visitor:
         """Pictures that the open tab shows."""
         return self.all("img", self.panel())
 
+    def pixels(self):
+        """Those of the pictures that the open tab shows."""
+        addresses = [one.get_attribute("src") for one in self.pictures()]
+        return [_read(address) for address in addresses]
+
+    def paint(self):
+        """Draws a stroke over the middle of the picture that was dropped."""
+        from selenium.webdriver import ActionChains
+
+        (canvas,) = self.all("canvas", self.panel())
+        mouse = ActionChains(self.browser)
+        mouse.move_to_element_with_offset(canvas, -60, 0).click_and_hold()
+        for _ in range(12):
+            mouse.move_by_offset(10, 3)
+        mouse.release().perform()
+        time.sleep(2)  # the page sends what was painted
+
+    def slide(self, part):
+        """Clicks the slider of the open tab, from 0 at its left to 1."""
+        from selenium.webdriver import ActionChains
+
+        (slider,) = self.all("input[type=range]", self.panel())
+        offset = round((part - 0.5) * (slider.size["width"] - 4))
+        mouse = ActionChains(self.browser)
+        mouse.move_to_element_with_offset(slider, offset, 0).click().perform()
+
+    def box(self, label):
+        """The box of a label, to be ticked."""
+        boxes = self.panel().find_elements("css selector", "input[type=checkbox]")
+        texts = [one.find_element("xpath", "..").text for one in boxes]
+        return next(one for one, text in zip(boxes, texts) if label in text)
+
+    def choose(self, methods):
+        """Ticks these methods and no others."""
+        for name in exemplar.METHODS:
+            box = self.box(name)
+            if box.is_selected() != (name in methods):
+                box.click()
+
+    def wait_for(self, methods):
+        """Until the results of these methods are shown, and no others."""
+        shown = re.compile(r"(\S+): PSNR")
+        self.wait(lambda: sorted(shown.findall(self.panel().text)) == sorted(methods))
+
     def message(self):
         """The text of the error or warning that is shown."""
         toasts = ".toast-body"
@@ -93,6 +141,17 @@ class Visitor:
                 if not address.startswith(INSIDE):
                     yield address
 
+    def check_quiet(self):
+        """Nothing went wrong in the page, and nothing outside was asked for."""
+        log = self.browser.get_log("browser")
+        assert not [entry for entry in log if entry["level"] == "SEVERE"]
+        assert not list(self.asked_outside())
+
+
+def _read(address):
+    with urllib.request.urlopen(address, timeout=PATIENCE) as response:
+        return np.asarray(Image.open(response).convert("RGB"))
+
 
 @pytest.fixture
 def visitor(studio, browser):
@@ -100,9 +159,7 @@ def visitor(studio, browser):
     with studio() as page:
         one = Visitor(browser, page.address)
         yield one
-        bad = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
-        assert not bad
-        assert not list(one.asked_outside())
+        one.check_quiet()
 
 
 @pytest.fixture
@@ -139,39 +196,84 @@ def test_images_are_drawn_and_walked_between(visitor):
 
 
 def test_a_painted_hole_is_filled(visitor, picture):
-    from selenium.webdriver import ActionChains
-
     visitor.open("Inpaint")
     visitor.drop(picture)
     visitor.press("fill the hole")
     assert "there is no hole" in visitor.message()
-    (canvas,) = visitor.all("canvas", visitor.panel())
-    mouse = ActionChains(visitor.browser)
-    mouse.move_to_element_with_offset(canvas, -60, 0).click_and_hold()
-    for _ in range(12):
-        mouse.move_by_offset(10, 3)
-    mouse.release().perform()
-    time.sleep(2)  # the page sends what was painted
-    for box in visitor.panel().find_elements("css selector", "input[type=checkbox]"):
-        if "run inpainting" in box.find_element("xpath", "..").text:
-            box.click()
+    visitor.paint()
+    visitor.box("run inpainting").click()
     visitor.press("fill the hole")
     assert "trained with grey images" in visitor.message()
     visitor.wait(lambda: len(visitor.pictures()) == 4)
-    box = visitor.all("input[type=checkbox]", visitor.panel())[0]
-    assert "in grey" in box.find_element("xpath", "..").text
-    box.click()
+    visitor.box("in grey").click()
     visitor.press("fill the hole")
     visitor.wait(lambda: len(visitor.pictures()) >= 6)
     text = visitor.panel().text
     assert all(f"{name}: PSNR" in text for name in ("nearest", "run inpainting"))
 
 
-def test_objects_are_found(visitor, picture):
+def test_two_users_who_compare_at_once_get_their_own(studio, open_browser, tmp_path):
+    """Each has a picture of one colour, of which all that is shown must be."""
+    methods = (("biharmonic", "nearest"), ("mean", "nearest", "patch_match"))
+    noise = np.random.default_rng(0)
+    given = [noise.integers(100, 256, (side, side), np.uint8) for side in (96, 64)]
+    with studio() as page:
+        users = [Visitor(open_browser(), page.address) for _ in given]
+        for colour, (user, levels) in enumerate(zip(users, given)):
+            path = str(tmp_path / f"{colour}.png")
+            data.write_image(
+                path, np.eye(3, dtype=np.uint8)[colour] * levels[..., None]
+            )
+            user.open("Inpaint")
+            user.drop(path)
+            user.paint()
+        for chosen in (methods, methods[::-1]):
+            for user, names in zip(users, chosen):
+                user.choose(names)
+            for user in users:
+                user.press("fill the hole")
+            for colour, (user, names) in enumerate(zip(users, chosen)):
+                user.wait_for(names)
+                assert len(user.pixels()) == 2 * len(names)
+                _check_colour(user.pixels(), colour, given[colour])
+        for user in users:
+            user.check_quiet()
+
+
+def _check_colour(pictures, colour, levels):
+    """Filled pictures of a colour, and each one's difference around a middle grey."""
+    others = [channel for channel in range(3) if channel != colour]
+    for filled, difference in zip(pictures[::2], pictures[1::2]):
+        times = len(filled) // len(levels)
+        assert (filled[..., others] == 0).all()
+        assert (difference[..., others] == 128).all()
+        kept = filled[::times, ::times, colour] == levels
+        assert 0.1 < kept.mean() < 1  # by chance one of 156 is the same
+        assert (difference[::times, ::times, colour][kept] == 128).all()
+
+
+def test_objects_are_found(visitor, picture, runs_by_task, tmp_path):
+    """No object of an untrained network has a score of 0.5; the slider shows them."""
+    run_dir, found = runs_by_task["detection"], tmp_path / "found"
+    (told,) = run_command(
+        "detect", run_dir=run_dir, images=str(picture), output_dir=str(found)
+    )
+    objects = told["detections"]
+    assert len(objects) > 1 and all(0.05 <= one["score"] < 0.5 for one in objects)
     visitor.open("Detect")
     visitor.drop(picture)
     visitor.press("detect")
-    visitor.wait(lambda: len(visitor.pictures()) == 2)
+    best = objects[0]
+    edges = [f"{edge:.1f}" for edge in best["box"]]
+    row = "\n".join([best["class"], f"{best['score']:.3f}", *edges])
+    none = f"0 of {len(objects)} shown; the highest score is {best['score']:.2f}"
+    visitor.wait(lambda: none in visitor.panel().text)
+    assert len(visitor.pictures()) == 2 and row not in visitor.panel().text
+    plain = visitor.pixels()[1]
+    visitor.slide(0)
+    whole = f"{len(objects)} of {len(objects)} shown"
+    visitor.wait(lambda: whole in visitor.panel().text and row in visitor.panel().text)
+    visitor.wait(lambda: (visitor.pixels()[1] != plain).any())
 
 
 def test_a_picture_is_enlarged(visitor, picture):

@@ -217,7 +217,7 @@ def test_differences_are_around_grey(gradio):
 
 
 def test_only_objects_of_the_score_are_listed(gradio):
-    from keras_cnns.studio.detect_tab import show_detections
+    from keras_cnns.studio.detect_tab import count_shown, show_detections
 
     found = {
         "boxes": np.array([[1, 2, 5, 6], [0, 0, 3, 3]], np.float32),
@@ -230,6 +230,12 @@ def test_only_objects_of_the_score_are_listed(gradio):
     assert drawn.shape == (240, 480, 3)
     assert len(show_detections(seen, 0.4 - 1e-6)[1]) == 2
     assert show_detections(None, 0.5) == (None, [])
+    assert count_shown(None, 0) == "objects"
+    assert count_shown(seen, 1) == "objects: 1 of 2 shown"
+    told = "objects: 0 of 2 shown; the highest score is 0.90"
+    assert count_shown(seen, 0) == told
+    empty = (seen[0], {"scores": np.zeros(0)}, seen[2])
+    assert count_shown(empty, 0) == "objects: none found"
 
 
 def test_before_and_after_have_one_size(gradio):

@@ -8,17 +8,19 @@ of, so that all that takes a classifier's run takes it. What it has besides is i
 import dataclasses
 import os
 
+import numpy as np
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import _arrays, _files, compression, metrics, trainers
+from keras_cnns import _arrays, _files, compression, figures, metrics, trainers
 from keras_cnns.runs import holds_run, read_run
 from keras_cnns.runs.callbacks import write_csv
 from keras_cnns.tasks.classification.pruning_options import PruningOptions
 from keras_cnns.tasks.classification.task import ClassificationTask
 from keras_cnns.trainers.optimizers import ConstantFirst
 
-_MASKS, _REPORT = "masks.npz", "pruning"
+_MASKS, _REPORT, _FIGURE = "masks.npz", "pruning", "kernels.png"
+_DRAWN, _SCALE = 20, 12  # kernels of the figure; its pixels for each weight
 
 
 class PruningTask(ClassificationTask):
@@ -119,7 +121,28 @@ class PruningTask(ClassificationTask):
         patterns = run.config.details["patterns"]
         record = {**progress["pruning"], "patterns": [list(kept) for kept in patterns]}
         _files.write_json(os.path.join(run.folder, f"{_REPORT}.json"), record, indent=2)
+        if holds_run(self.options.run_dir):
+            self._draw_kernels(run)
         _show(rows, accuracy)
+
+    def _draw_kernels(self, run):
+        """The first 3x3 kernels of the last layer that has such, with what is left."""
+        kernels = []
+        for one, which in ((self._dense(), self.options.which), (run, "last")):
+            rules = self._rules(one.load("network", which), run.config)
+            found = [rule for rule in rules if rule.variable.shape[:2] == (3, 3)]
+            if not found:
+                return
+            values = found[-1].variable.numpy().reshape(3, 3, 1, -1)
+            kernels.append(np.moveaxis(values[..., :_DRAWN], 3, 0))
+        figures.image_grid(
+            figures.signed_heat(np.concatenate(kernels)),
+            os.path.join(run.folder, _FIGURE),
+            len(kernels[0]),
+            value_range="unit",
+            row_labels=("before", "after"),
+            scale=_SCALE,
+        )
 
     def _accuracies(self, run, progress):
         """Accuracy before pruning, right after it, and trained; none held out: none.
