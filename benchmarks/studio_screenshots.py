@@ -5,9 +5,9 @@
 
 ``--runs`` holds a run for each tab: those of ``make studio``, of docs/detection.md and
 of docs/super_resolution.md; of several the newest is used. What is dropped on the
-page is held out from these trainings, and chosen for the eye. The Train tab trains a small classifier, the run
-``screenshots`` below ``--runs``, which must not be there yet. Writes
-``studio_<tab>.png`` for each tab into ``--output_dir``; takes some minutes.
+page is held out from these trainings, and chosen for the eye. The Train tab trains a
+small classifier, the run ``screenshots`` below ``--runs``, which must not be there yet.
+Writes ``studio_<tab>.png`` for each tab into ``--output_dir``; takes some minutes.
 """
 
 import contextlib
