@@ -36,9 +36,16 @@ flags.DEFINE_string("runs", "runs", "folder below which the runs are")
 flags.DEFINE_string("output_dir", "docs/images", "folder for the pictures")
 
 _FLAGS = ("--headless", "--no-sandbox", "--disable-dev-shm-usage")
-_VIEW, _WIDTH, _COLOURS = (1300, 1250), 860, 128  # of the page; of the pictures
+_VIEW, _WIDTH, _COLOURS = (1300, 1400), 860, 128  # of the page; of the pictures
 _PATIENCE, _SETTLED = 180, 2  # seconds to wait for results; in which the page draws
-_NEW_RUN = ("screenshots", "cifar_resnet20", "digits", "6")  # name, model, data, epochs
+_NEW_RUN = {
+    "name of the run": "screenshots",
+    "model": "cifar_resnet20",
+    "dataset": "digits",
+    "epochs": "6",
+}
+_LABEL = "//span[@data-testid='block-info' and normalize-space()='{}']"
+_PLACE = f"{_LABEL}/following::*[self::input or self::textarea][1]"
 # By tab: the button that is pressed, and how many images there are then.
 _TABS = {
     "Runs": (None, 1),
@@ -103,12 +110,13 @@ def _use(browser, tab, pictures):
     if tab in pictures:
         _drop(browser, pictures[tab])
     if tab == "Runs":
-        _find(browser, "td", "detection")[0].click()
+        _find(browser, "td span, div span", "classification")[0].click()
     if tab == "Inpaint":
         _paint(browser)
         _find(browser, "label", "run ")[0].click()
     if tab == "Train":
-        for place, text in zip(_find(browser, "input", count=5)[1:], _NEW_RUN):
+        for label, text in _NEW_RUN.items():
+            place = browser.find_element("xpath", _PLACE.format(label))
             place.send_keys(text, Keys.ENTER)
     if button:
         _find(browser, "button:not([role=tab])", button)[0].click()
