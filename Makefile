@@ -20,7 +20,7 @@ OF_THE_REST := $(LONG_REST) $(filter-out $(NETWORKS) $(LONG_REST),$(TESTS))
 
 .PHONY: demo studio test test-all
 ifdef PYTHON
-ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(RUN) -V 2>&1))
+ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(RUN) -V 2>&1 || :))
 .PHONY: $(INSTALLED)
 endif
 endif

@@ -19,6 +19,13 @@ PACKAGES = (
     *(("keras", "tensorflow-addons") if HAS_ADDONS else ("tf-keras",)),
     *("tensorflow-datasets", "numpy"),
 )
+# What protobuf's JSON writer calls the option to write fields that hold their default:
+# it was renamed in protobuf 5, and TensorFlow 2.15 takes none from 5 on.
+JSON_WITH_DEFAULTS = (
+    "including_default_value_fields"
+    if HAS_ADDONS
+    else "always_print_fields_with_no_presence"
+)
 _SWITCH = "TF_USE_LEGACY_KERAS"
 _ADVICE = (
     "keras_cnns needs Keras 2 as tf.keras: import keras_cnns before TensorFlow, or set "

@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from tensorflow_serving.apis import get_model_metadata_pb2
 
+from keras_cnns import _versions
 from keras_cnns.serving import json_tensors
 from keras_cnns.serving.service import ModelSpec
 from keras_cnns.serving.status import RequestError, invalid, too_large
@@ -141,5 +142,7 @@ async def _tell(service, found, spec):
 
 def _to_json(message):
     return json_format.MessageToJson(
-        message, preserving_proto_field_name=True, including_default_value_fields=True
+        message,
+        preserving_proto_field_name=True,
+        **{_versions.JSON_WITH_DEFAULTS: True},
     )

@@ -18,5 +18,5 @@ def check_available() -> None:
     Raises:
         ImportError: if the extra ``studio`` is not installed.
     """
-    needs = ". It is for Python 3.10 and 3.11"
+    needs = ". It is for Python 3.10 and later"
     check_installed("the studio", ("gradio", "uvicorn"), "studio", needs)
