@@ -100,7 +100,10 @@ class Batcher:
                     if queue[0].due <= now or self._closed or self._is_full(queue)
                 ]
                 if ready:
-                    tasks = self._pop(min(ready)[2])
+                    key = min(ready)[2]
+                    if self._drops_cancelled(key):
+                        continue  # without them it may not be ready
+                    tasks = self._pop(key)
                     self._changed.notify()  # another batch may be ready
                     return tasks
                 if self._closed:
@@ -110,6 +113,14 @@ class Batcher:
 
     def _is_full(self, queue):
         return sum(task.rows for task in queue) >= self._most
+
+    def _drops_cancelled(self, key):
+        """Takes out those that nobody waits for any longer; whether some were."""
+        queue = self._queues.pop(key)
+        waiting = [task for task in queue if not task.future.cancelled()]
+        if waiting:
+            self._queues[key] = collections.deque(waiting)
+        return len(waiting) < len(queue)
 
     def _pop(self, key):
         queue = self._queues[key]
@@ -123,7 +134,7 @@ class Batcher:
         return tasks
 
     def _run(self, tasks):
-        # Those whose client has gone, or does not wait any longer, are left out.
+        # One may have been cancelled since it was taken.
         tasks = [t for t in tasks if t.future.set_running_or_notify_cancel()]
         if len(tasks) > 1:
             try:

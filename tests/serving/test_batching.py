@@ -135,6 +135,16 @@ def test_what_nobody_waits_for_is_left_out(make_batcher):
     assert signature.calls == [1, 2]
 
 
+def test_what_nobody_waits_for_fills_no_batch(make_batcher):
+    batcher, signature = make_batcher(max_batch_size=3, batch_timeout=30), _Doubling()
+    signature.go.set()
+    _, futures = _submit(batcher, signature, [2])
+    assert futures[0].cancel()
+    arrays, futures = _submit(batcher, signature, [1, 2])  # the second makes it full
+    _check(arrays, futures)
+    assert signature.calls == [3]
+
+
 def test_closing_finishes_what_waits():
     batcher = Batcher(8, 30, 2, Metrics())
     signature = _Doubling()
