@@ -96,3 +96,25 @@ def test_the_package_needs_no_module_that_is_not_loaded_at_the_start(finish):
     root = os.path.dirname(os.path.dirname(keras_cnns.__file__))
     code, _, errors = finish("-I", "-c", program, root)
     assert code == 0, errors
+
+
+@pytest.mark.parametrize(("level", "is_shown"), [("3", False), ("0", True)])
+def test_the_log_leaves_out_what_tensorflow_tells_of_itself(level, is_shown, finish):
+    """Its own lines stand in as code whose file lies where TensorFlow's does."""
+    program = """
+import os
+from absl import flags, logging
+import keras_cnns
+from keras_cnns._quiet import start_log
+flags.FLAGS.mark_as_parsed()
+start_log(logging.INFO)
+logging.info("ours")
+inside = os.path.join("", "site-packages", "tensorflow", "python", "saver.py")
+text = "logging.info('told'); logging.warning('warned')"
+exec(compile(text, inside, "exec"))
+"""
+    code, _, errors = finish("-c", program, TF_CPP_MIN_LOG_LEVEL=level)
+    assert code == 0, errors
+    told = ["told"] * is_shown
+    found = [line.split("] ")[-1] for line in errors.splitlines()]
+    assert found == ["ours", *told, "warned"]

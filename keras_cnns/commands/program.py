@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from keras_cnns._errors import what_happened
+from keras_cnns._quiet import start_log
 from keras_cnns.runs import (
     LOSSES,
     NonFiniteLossError,
@@ -82,8 +83,7 @@ def start(text: str, options_class, run) -> None:
 
     sys.modules["__main__"].__doc__ = text
     tf.get_logger().setLevel("ERROR")
-    logging.set_verbosity(logging.INFO)
-    logging.use_absl_handler()
+    start_log(logging.INFO)
     sys.stdout.reconfigure(errors="backslashreplace")  # for names that are no UTF-8
     app.run(main)
 

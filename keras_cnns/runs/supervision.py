@@ -21,6 +21,7 @@ from multiprocessing import resource_tracker
 import tensorflow as tf
 from absl import flags, logging
 
+from keras_cnns._quiet import start_log
 from keras_cnns.data.data_servers import LostServerError
 from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.trainers.clusters import LostWorkerError
@@ -197,8 +198,7 @@ def _train_here(pipe, what, options, levels):
     signal.signal(signal.SIGINT, signal.default_int_handler)  # where it was ignored
     signal.signal(signal.SIGUSR1, lambda *_: None)
     flags.FLAGS.mark_as_parsed()
-    logging.use_absl_handler()
-    logging.set_verbosity(levels[0])
+    start_log(levels[0])
     tf.get_logger().setLevel(levels[1])
     sys.stdout.reconfigure(errors="backslashreplace")
     threading.Thread(target=_obey, args=(pipe,), daemon=True).start()
