@@ -112,6 +112,18 @@ class Visitor:
         texts = [one.find_element("xpath", "..").text for one in boxes]
         return next(one for one, text in zip(boxes, texts) if label in text)
 
+    def field(self, label):
+        """The input of a label of the open tab; choices have the label as a name."""
+        below = f"ancestor::label[.//span[normalize-space()='{label}']]"
+        path = f".//*[self::input or self::textarea][@aria-label='{label}' or {below}]"
+        return self.wait(lambda: self.panel().find_elements("xpath", path))[0]
+
+    def fill(self, label, text):
+        """Types a text, or the name of a choice, into the input of a label."""
+        from selenium.webdriver import Keys
+
+        self.field(label).send_keys(text, Keys.ENTER)
+
     def choose(self, methods):
         """Ticks these methods and no others."""
         for name in exemplar.METHODS:
@@ -281,3 +293,19 @@ def test_a_picture_is_enlarged(visitor, picture):
     visitor.drop(picture)
     visitor.press("enlarge")
     visitor.wait(lambda: len(visitor.pictures()) == 3)
+
+
+def test_a_training_is_started_watched_and_stopped(visitor):
+    """Long enough that it is stopped before its end."""
+    visitor.open("Train")
+    visitor.fill("name of the run", "by_hand")
+    visitor.fill("dataset", "digits")
+    visitor.fill("epochs", "500")
+    visitor.fill("model", "cifar_resnet20")
+    visitor.press("train")
+    printed = visitor.field("what it prints")
+    visitor.wait(lambda: "epoch 1/500" in printed.get_property("value"))
+    visitor.wait(visitor.pictures)
+    visitor.press("stop")
+    visitor.wait(lambda: "(ended)" in printed.get_property("value"))
+    assert "state saved" in printed.get_property("value")
