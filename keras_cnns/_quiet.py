@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import sys
 
 from absl import logging
@@ -36,6 +37,18 @@ def quiet_import():
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] < "3":
         return contextlib.nullcontext()
     return errors_unseen()
+
+
+def call_pickled(packed, *arguments):
+    """Where a new process of this package begins: TensorFlow is imported quietly.
+
+    Args:
+        packed: pickle of a function and its last arguments, whose modules import it.
+        *arguments: its first ones.
+    """
+    with quiet_import():
+        function, *others = pickle.loads(packed)
+    return function(*arguments, *others)
 
 
 @contextlib.contextmanager

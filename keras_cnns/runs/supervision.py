@@ -21,7 +21,7 @@ from multiprocessing import resource_tracker
 import tensorflow as tf
 from absl import flags, logging
 
-from keras_cnns._quiet import start_log
+from keras_cnns._quiet import call_pickled, start_log
 from keras_cnns.data.data_servers import LostServerError
 from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.trainers.clusters import LostWorkerError
@@ -160,8 +160,9 @@ class _Supervisor:
         """(whether it succeeded, result or error); None if it ended without any."""
         self._pipe, pipe = self._context.Pipe()
         levels = logging.get_verbosity(), tf.get_logger().level
+        packed = pickle.dumps((_train_here, self._what, options, levels))
         process = self._context.Process(
-            target=_train_here, args=(pipe, self._what, options, levels), name=_NAME
+            target=call_pickled, args=(packed, pipe), name=_NAME
         )
         with self._pipe:
             with _signals_blocked(), pipe:
