@@ -16,6 +16,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from keras_cnns._errors import what_happened
+
 # fmt: off
 IMAGE_EXTENSIONS = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff",
@@ -294,7 +296,7 @@ def read_image(path, kind: str = "image", channels: int = 0) -> np.ndarray:
 def _reason(error):
     """What a decoding error says, without the names of graph nodes."""
     line = str(getattr(error, "message", error) or type(error).__name__)
-    return re.sub(r"\{\{.*?\}\} ?|\[Op:.*", "", line.splitlines()[0]).strip()
+    return re.sub(r"\{\{.*?\}\} ?|\[Op:.*", "", what_happened(line)).strip()
 
 
 def _read(path, kind):

@@ -378,7 +378,7 @@ def folder_name(class_name: str) -> str:
 def naming_bad_images():
     """Within the block, an error of decoding names the file.
 
-    The image folders that are open are searched for it.
+    The image folders that are open are searched for it, the one opened last first.
 
     Raises:
         ValueError: naming the image that cannot be decoded.
@@ -388,6 +388,7 @@ def naming_bad_images():
         yield
     except tf.errors.OpError as error:
         if _OF_IMAGES.search(error.message):
-            for source in filter(None, (reference() for reference in _OPENED)):
+            opened = (reference() for reference in reversed(_OPENED))
+            for source in filter(None, opened):
                 folders.check_images(source.files)
         raise

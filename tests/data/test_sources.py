@@ -1,6 +1,7 @@
 """Data sets: ours, local files, image folders, and what cannot be had."""
 
 import gzip
+import re
 import struct
 
 import numpy as np
@@ -233,6 +234,22 @@ def test_an_image_cut_short_is_named_without_classes(tmp_path):
         data.naming_bad_images(),
     ):
         _pixels(source, 3)
+
+
+def test_of_damaged_images_one_of_the_folder_opened_last_is_named(tmp_path):
+    sources = []
+    for name in ("earlier", "later"):
+        (tmp_path / name / "train").mkdir(parents=True)
+        path = tmp_path / name / "train" / "0.png"
+        noise = np.random.default_rng(0).integers(256, size=(12, 12, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+        path.write_bytes(path.read_bytes()[:120])
+        folder = str(tmp_path / name)
+        sources.append(data.open_source(folder, "train", labelled=False))
+    with pytest.raises(ValueError) as caught, data.naming_bad_images():
+        _pixels(sources[1], 1)
+    pattern = r"image \S+later/train/0\.png cannot be read: Invalid PNG data, size \d+"
+    assert re.fullmatch(pattern, str(caught.value))
 
 
 def test_empty_folder(tmp_path):
