@@ -24,6 +24,7 @@ from PIL import Image, ImageChops
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 from keras_cnns import _files, data
 from keras_cnns.commands import verb_of
@@ -121,6 +122,12 @@ def _use(browser, tab, pictures):
     if button:
         _find(browser, "button:not([role=tab])", button)[0].click()
     _find(browser, "img", count=images)
+    if tab == "Train":
+        printed = browser.find_element("xpath", _PLACE.format("what it prints"))
+        last = f"epoch {_NEW_RUN['epochs']}/"
+        WebDriverWait(browser, _PATIENCE).until(
+            lambda _: last in printed.get_property("value")
+        )
     if tab == "Generate":
         _find(browser, "button", "walk")[0].click()
         _find(browser, "img", count=images + 1)

@@ -47,46 +47,54 @@ def plot_learning_curves(history, path) -> None:
         path: PNG file to write.
     """
     figure = Figure(figsize=(9, 3.6))
-    epochs = [row["epoch"] for row in history]
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy")):
-        for key, label, colour in (
-            (name, "training", _BLUE),
-            (f"val_{name}", "validation", _ORANGE),
-        ):
-            if history and key in history[0]:
-                values = [row[key] for row in history]
-                axes.plot(epochs, values, marker=".", label=label, color=colour)
+        _draw_measure(axes, history, name)
         axes.set_xlabel("epoch")
-        axes.set_ylabel(name)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.legend()
     _save(figure, path)
+
+
+def _draw_measure(axes, history, name):
+    """Values by epoch, of the training and of the validation, as far as known."""
+    epochs = [row["epoch"] for row in history]
+    for key, label, colour in (
+        (name, "training", _BLUE),
+        (f"{_VALIDATION}{name}", "validation", _ORANGE),
+    ):
+        values = [row.get(key, np.nan) for row in history]
+        if not np.isnan(values).all():
+            axes.plot(epochs, values, marker=".", label=label, color=colour)
+    axes.set_ylabel(name.replace("_", " "))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
 
 
 # What an epoch's row holds besides losses and metrics.
 _NOT_MEASURED = ("epoch", "step", "learning_rate", "seconds")
+_VALIDATION = "val_"
+_MOST_IN_A_COLUMN = 5
 
 
 def plot_training_curves(history, path) -> None:
-    """Every loss and metric by epoch, one below the other.
+    """Every loss and metric by epoch, training beside validation.
 
     Args:
         history: dicts with ``epoch`` and further names; not every row need have all.
         path: PNG file to write.
     """
-    names = dict.fromkeys(name for row in history for name in row)
-    names = [name for name in names if name not in _NOT_MEASURED]
-    figure = Figure(figsize=(7, 2.2 * len(names)))
-    epochs = [row["epoch"] for row in history]
-    below = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, name in zip(below, names):
-        values = [row.get(name, np.nan) for row in history]
-        axes.plot(epochs, values, marker=".", color=_BLUE)
-        axes.set_ylabel(name.replace("_", " "))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-    axes.set_xlabel("epoch")
+    names = (name for row in history for name in row if name not in _NOT_MEASURED)
+    names = list(dict.fromkeys(name.removeprefix(_VALIDATION) for name in names))
+    columns = 1 if len(names) <= _MOST_IN_A_COLUMN else 2
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(7 * columns, 2.2 * rows), layout="constrained")
+    places = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    for axes, name in zip(places, names):
+        _draw_measure(axes, history, name)
+    for axes in places[len(names) :]:
+        axes.axis("off")
+    for axes in places[: len(names)][-columns:]:  # the last of each column
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("epoch")
     _save(figure, path)
 
 

@@ -15,6 +15,10 @@ from keras_cnns.tasks import TASKS
 
 _FIRST = ("model", "dataset", "epochs", "batch_size", "learning_rate", "image_size")
 _SECONDS = 3  # between looks at a training
+_TO_THE_LAST_LINE = """() => {
+    const lines = document.querySelector("#printed textarea");
+    lines.scrollTop = lines.scrollHeight;
+}"""
 _YES_NO = {"": None, "yes": True, "no": False}
 
 
@@ -34,7 +38,9 @@ def make_train_tab(trainings: Trainings, tab: gr.Tab) -> None:
         with gr.Column():
             chosen = gr.Dropdown([], label="training")
             stop = gr.Button("stop")
-            printed = gr.Textbox(label="what it prints", lines=12, max_lines=12)
+            printed = gr.Textbox(
+                label="what it prints", lines=12, max_lines=12, elem_id="printed"
+            )
             curve = picture_output("curves")
 
     def known(current):
@@ -60,6 +66,7 @@ def make_train_tab(trainings: Trainings, tab: gr.Tab) -> None:
     connect(timer.tick, look, chosen, shown)
     connect(chosen.change, look, chosen, shown)
     connect(stop.click, trainings.stop, chosen)
+    printed.change(None, js=_TO_THE_LAST_LINE)
 
 
 def _make_form(task, trainings, name, start, outputs):

@@ -304,8 +304,18 @@ def test_a_training_is_started_watched_and_stopped(visitor):
     visitor.fill("model", "cifar_resnet20")
     visitor.press("train")
     printed = visitor.field("what it prints")
-    visitor.wait(lambda: "epoch 1/500" in printed.get_property("value"))
+    visitor.wait(lambda: "epoch 2/500" in printed.get_property("value"))
     visitor.wait(visitor.pictures)
+    visitor.wait(lambda: _is_at_its_end(printed))
     visitor.press("stop")
     visitor.wait(lambda: "(ended)" in printed.get_property("value"))
     assert "state saved" in printed.get_property("value")
+    visitor.wait(lambda: _is_at_its_end(printed))
+
+
+def _is_at_its_end(box):
+    """Whether the last line of a text is seen, and the first is not."""
+    above, seen, whole = (
+        box.get_property(name) for name in ("scrollTop", "clientHeight", "scrollHeight")
+    )
+    return above > 0 and above + seen > whole - 5
