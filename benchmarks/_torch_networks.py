@@ -44,8 +44,8 @@ class TorchNetwork(nn.Module):
     def forward(self, *inputs):
         """Vectors, or mirrored maps, to either."""
         known = dict(zip(self._inputs, map(self._ordered, inputs)))
-        for part, (output, inputs) in zip(self.parts, self._plan):
-            known[output] = self._ordered(part(*(known[name] for name in inputs)))
+        for part, (output, names) in zip(self.parts, self._plan):
+            known[output] = self._ordered(part(*(known[name] for name in names)))
         return known[self._output]
 
     def _ordered(self, x):
