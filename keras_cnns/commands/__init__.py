@@ -10,7 +10,7 @@ import functools
 import importlib
 import sys
 
-from keras_cnns import _progress
+from keras_cnns import _processor, _progress
 from keras_cnns._quiet import quiet_import
 
 # Verb: (what it does, package of a task, or module with ``OPTIONS`` and ``run``).
@@ -82,10 +82,12 @@ def find_command(verb: str):
         near = difflib.get_close_matches(verb, VERBS, n=1)
         hint = f"; did you mean {near[0]}?" if near else "."
         raise ValueError(f"unknown verb {verb!r}{hint} There are {', '.join(VERBS)}")
+    package, _, name = VERBS[verb][1].partition(".")
     if "tensorflow" not in sys.modules:
+        if package == "tasks":
+            _processor.use_onednn()
         with quiet_import():
             importlib.import_module("tensorflow")
-    package, _, name = VERBS[verb][1].partition(".")
     module = importlib.import_module(f"keras_cnns.{package}.{name}")
     if package == "tasks":
         tasks = importlib.import_module("keras_cnns.tasks")

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from keras_cnns import _files
+from keras_cnns import _files, _processor
 from keras_cnns._checks import check_choice
 from keras_cnns.export import onnx_files, tflite_files
 from keras_cnns.export.frozen_network import FrozenNetwork
@@ -66,7 +66,10 @@ class Form:
     def prepared(self, network):
         """What takes the network's place in the functions that are stored."""
         plain = self.format == "saved_model" and not self.optimize
-        return network if plain else FrozenNetwork(network)
+        if plain:
+            return network
+        with _processor.any_processor():
+            return FrozenNetwork(network)
 
     def write(self, served, path: str, signatures, about: dict) -> tuple:
         """Writes functions into a folder.
@@ -85,7 +88,7 @@ class Form:
             ImportError: if an extra is not installed.
         """
         functions = {name: getattr(served, name) for name in signatures}
-        with _quiet():
+        with _quiet(), _processor.any_processor():
             if self.format == "saved_model":
                 tf.saved_model.save(served, path, signatures=functions)
                 return tuple(signatures)

@@ -3,29 +3,34 @@
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns.layers._instructions import is_limited_to_avx2
+from keras_cnns._processor import is_limited_to_avx2
 from keras_cnns.layers.batch_normalization_from_moments import is_inference
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
 class MatrixBatchNormalization(keras.layers.BatchNormalization):
-    """``BatchNormalization`` that trains faster on CPUs without AVX-512.
+    """``BatchNormalization`` that is faster on CPUs without AVX-512.
 
     Same arguments, same weights, same values within rounding as
     ``keras.layers.BatchNormalization``. On CPUs with AVX2 alone the forward pass of
-    TensorFlow's fused operation takes three times as long as means by the product with
-    a row of ones, and an elementwise scale and offset. Those are used in training, on
-    such CPUs, for float32; everything else, exported networks and the backward pass
-    too, is the fused operation.
+    oneDNN's fused operation takes three times as long as means by the product with a
+    row of ones, and an elementwise scale and offset. Those are used on such CPUs, for
+    float32. The gradient in training, exported networks and everything else have the
+    fused operation.
 
     Input and output shape: ``(batch, height, width, channels)``, same dtype.
     """
 
     def call(self, inputs, training=None):
-        if not self._pays(inputs, training):
+        inference = not self.trainable or is_inference(training)
+        known = inference or isinstance(training, (bool, int))
+        if not (known and self._pays(inputs)):
             return super().call(inputs, training=training)
         gamma = self.gamma if self.scale else tf.ones_like(self.moving_mean)
         beta = self.beta if self.center else tf.zeros_like(self.moving_mean)
+        if inference:
+            moments = self.moving_mean, self.moving_variance
+            return _affine(inputs, *moments, gamma, beta, self.epsilon)
         normalized, mean, variance = _normalize(self.epsilon)(inputs, gamma, beta)
         count = tf.cast(tf.size(inputs) / inputs.shape[-1], variance.dtype)
         unbiased = variance * count / tf.maximum(count - 1, 1)
@@ -34,19 +39,22 @@ class MatrixBatchNormalization(keras.layers.BatchNormalization):
             variable.assign_sub((variable - value) * (1 - self.momentum))
         return normalized
 
-    def _pays(self, inputs, training) -> bool:
-        """Whether to multiply matrices."""
+    def _pays(self, inputs) -> bool:
+        """Whether to do without the fused operation."""
         return (
             is_limited_to_avx2()
             and bool(self.fused)
             and list(self.axis) == [3]
             and inputs.dtype == tf.float32
-            and self.trainable
-            and isinstance(training, (bool, int))
-            and not is_inference(training)
             and not getattr(self, "synchronized", False)
             and not tf.config.list_logical_devices("GPU")
         )
+
+
+def _affine(maps, mean, variance, gamma, beta, epsilon):
+    """Maps normalised by given moments: one scale and one offset of each channel."""
+    scale = gamma * tf.math.rsqrt(variance + epsilon)
+    return maps * scale + (beta - mean * scale)
 
 
 def _normalize(epsilon):
@@ -56,7 +64,6 @@ def _normalize(epsilon):
     def normalize(maps, gamma, beta):
         mean = _channel_means(maps)
         variance = _channel_means(tf.math.squared_difference(maps, mean))
-        scale = gamma * tf.math.rsqrt(variance + epsilon)
 
         def gradient(upstream, *_):  # running statistics have none
             return tf.raw_ops.FusedBatchNormGradV3(
@@ -70,7 +77,8 @@ def _normalize(epsilon):
                 is_training=True,
             )[:3]
 
-        return (maps * scale + (beta - mean * scale), mean, variance), gradient
+        normalized = _affine(maps, mean, variance, gamma, beta, epsilon)
+        return (normalized, mean, variance), gradient
 
     return normalize
 

@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns import applications, layers
-from keras_cnns.layers import _instructions
+from keras_cnns import _processor, applications, data, export, layers
 
 LIST = "flags\t\t: fpu sse4_2 avx avx2 fma"
 SHAPE = (3, 4, 5, 6)
@@ -16,9 +15,9 @@ SHAPE = (3, 4, 5, 6)
 def narrow(monkeypatch):
     """A processor that is limited to AVX2, as far as layers ask."""
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    _instructions.is_limited_to_avx2.cache_clear()
+    _processor._is_limited_to_avx2.cache_clear()
     yield
-    _instructions.is_limited_to_avx2.cache_clear()
+    _processor._is_limited_to_avx2.cache_clear()
 
 
 @pytest.fixture
@@ -86,23 +85,64 @@ def test_gradients_are_those_of_float64(narrow, maps):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * size)
 
 
-def test_products_are_used_in_training_on_such_processors_alone(narrow, maps):
+def test_inference_is_that_of_the_formula(narrow, maps):
+    layer = layers.MatrixBatchNormalization(epsilon=0.01)
+    layer.build(SHAPE)
+    _random_weights(layer)
+    gamma, beta, mean, variance = (w.numpy().astype("float64") for w in layer.weights)
+    expected = (maps - mean) / np.sqrt(variance + 0.01) * gamma + beta
+    np.testing.assert_allclose(layer(maps), expected, rtol=0, atol=1e-5)
+    layer.trainable = False
+    np.testing.assert_allclose(layer(maps, training=True), expected, rtol=0, atol=1e-5)
+
+
+def test_what_is_used_on_such_processors(narrow, maps):
     layer = layers.MatrixBatchNormalization()
+    frozen = layers.MatrixBatchNormalization(trainable=False)
     used = _operations(layer, maps, training=True)
     assert "MatMul" in used and "FusedBatchNormV3" not in used
-    frozen = layers.MatrixBatchNormalization(trainable=False)
-    half = layers.MatrixBatchNormalization(dtype="mixed_float16")
-    for kind, training in [(layer, False), (frozen, True), (half, True)]:
+    for kind, training in [(layer, False), (frozen, True)]:
         used = _operations(kind, maps, training=training)
+        assert "Mul" in used and not used & {"MatMul", "FusedBatchNormV3"}
+    half = layers.MatrixBatchNormalization(dtype="mixed_float16")
+    for training in (False, True):
+        used = _operations(half, maps, training=training)
         assert "FusedBatchNormV3" in used and "MatMul" not in used
 
 
+@pytest.mark.parametrize("form", [export.SAVED_MODEL, export.Form(optimize=True)])
+def test_exports_have_the_fused_operation(narrow, tmp_path, form):
+    """They may run anywhere; and what optimises them looks for it."""
+    inputs = keras.Input((8, 8, 3))
+    maps = layers.MatrixBatchNormalization()(inputs)  # behind no convolution
+    x = keras.layers.Conv2D(4, 3)(tf.nn.relu(maps))
+    x = layers.MatrixBatchNormalization()(x)  # can be folded
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    network = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x))
+    path, _ = export.export_saved_model(
+        network,
+        str(tmp_path),
+        "net",
+        preprocessing=data.Preprocessing(8, 8, 3, (0.5,) * 3, (0.25,) * 3),
+        class_names=["a", "b"],
+        form=form,
+    )
+    graph = tf.saved_model.load(path).signatures["serving_default"].graph
+    definition = graph.as_graph_def()
+    nodes = [
+        *definition.node,
+        *(n for f in definition.library.function for n in f.node_def),
+    ]
+    found = sum(node.op == "FusedBatchNormV3" for node in nodes)
+    assert found == (1 if form.optimize else 2)
+
+
 def test_wide_processors_have_the_fused_operation(monkeypatch, maps):
-    monkeypatch.setattr(_instructions, "_FLAGS", "there_is_no_such_file")
+    monkeypatch.setattr(_processor, "_FLAGS", "there_is_no_such_file")
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
-    _instructions.is_limited_to_avx2.cache_clear()
+    _processor._is_limited_to_avx2.cache_clear()
     used = _operations(layers.MatrixBatchNormalization(), maps, training=True)
-    _instructions.is_limited_to_avx2.cache_clear()
+    _processor._is_limited_to_avx2.cache_clear()
     assert "FusedBatchNormV3" in used and "MatMul" not in used
 
 
@@ -119,11 +159,11 @@ def test_wide_processors_have_the_fused_operation(monkeypatch, maps):
 )
 def test_processors_are_told_apart(monkeypatch, tmp_path, text, limit, expected):
     (tmp_path / "cpuinfo").write_text(text)
-    monkeypatch.setattr(_instructions, "_FLAGS", str(tmp_path / "cpuinfo"))
+    monkeypatch.setattr(_processor, "_FLAGS", str(tmp_path / "cpuinfo"))
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     if limit:
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-    assert _instructions.is_limited_to_avx2.__wrapped__() is expected
+    assert _processor._is_limited_to_avx2.__wrapped__() is expected
 
 
 def test_networks_train_as_with_keras_layer(narrow):
