@@ -298,8 +298,7 @@ def test_one_channel(name, by_shapes):
 
 @on_network(_slow(lambda name: name not in QUICK_BY_XLA, SMALLEST))
 def test_xla_gives_the_same(network, assert_same_by_xla):
-    atol = 1e-4 if applications.model_info(network.name).task == "inpainting" else 1e-5
-    assert_same_by_xla(network, _inputs(network), atol)
+    assert_same_by_xla(network, _inputs(network))
 
 
 @on_network(FILLERS)

@@ -167,7 +167,7 @@ def test_processors_are_told_apart(monkeypatch, tmp_path, text, limit, expected)
 
 
 def test_networks_train_as_with_keras_layer(narrow):
-    """Losses of ten steps of a small DenseNet."""
+    """Losses of fifty steps of a small DenseNet."""
     arguments = {"blocks": [2, 2], "growth_rate": 8, "initial_filters": 8}
     arguments |= {"stem": "small", "input_shape": (8, 8, 1), "classes": 3}
     ours = applications.create_model("densenet", **arguments)
@@ -184,7 +184,7 @@ def test_networks_train_as_with_keras_layer(narrow):
     losses = []
     for network in (ours, theirs):
         network.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
-        fitted = network.fit(x, y, epochs=10, batch_size=16, shuffle=False, verbose=0)
+        fitted = network.fit(x, y, epochs=50, batch_size=16, shuffle=False, verbose=0)
         losses.append(fitted.history["loss"])
     np.testing.assert_allclose(*losses, rtol=1e-4)
     for found, expected in zip(ours.get_weights(), theirs.get_weights()):
