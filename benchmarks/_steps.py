@@ -1,10 +1,14 @@
 """Training steps of real tasks, without a run: what the benchmarks of speed measure."""
 
+# ruff: noqa: E402
+
 import dataclasses
 import json
 import time
 
-import keras_cnns  # noqa: F401  sets TensorFlow's log level before it is loaded
+from keras_cnns import _processor
+
+_processor.use_onednn()  # as commands that train do, before TensorFlow is loaded
 
 import tensorflow as tf  # isort: skip
 

@@ -11,7 +11,7 @@ the large.
 
 import statistics
 
-import _steps  # first: sets TensorFlow's log level
+import _steps  # first: sets how TensorFlow is loaded
 import numpy as np
 import tensorflow as tf
 from absl import app, flags

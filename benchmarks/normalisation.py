@@ -19,7 +19,7 @@ import statistics
 import time
 from unittest import mock
 
-import _steps  # first: sets TensorFlow's log level
+import _steps  # first: sets how TensorFlow is loaded
 import tensorflow as tf
 from absl import app, flags
 

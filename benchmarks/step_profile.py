@@ -21,8 +21,8 @@ import json
 import os
 import tempfile
 
+import _steps  # isort: skip  first: sets how TensorFlow is loaded
 import _machine
-import _steps  # first: sets TensorFlow's log level
 import numpy as np
 import tensorflow as tf
 from absl import app, flags

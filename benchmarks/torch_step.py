@@ -16,7 +16,7 @@ import inspect
 import statistics
 import time
 
-import _steps  # first: sets TensorFlow's log level
+import _steps  # first: sets how TensorFlow is loaded
 import _torch_networks
 import numpy as np
 import tensorflow as tf

@@ -32,7 +32,8 @@ def test_onednn_is_used_on_x86(monkeypatch, machine, given, expected):
 
 
 @pytest.mark.parametrize(
-    "verb, expected", [("train-classifier", "1"), ("list-models", "None")]
+    "verb, expected",
+    [("train-classifier", "1"), ("prune-classifier", "1"), ("list-models", "None")],
 )
 def test_trainings_use_onednn(verb, expected):
     code = (

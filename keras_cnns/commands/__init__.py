@@ -70,6 +70,8 @@ VERBS = {
     "check-boxes": ("look for bad boxes in a data set", "commands.check_boxes"),
     "save-images": ("write a data set as image files", "commands.save_images"),
 }
+# What else trains networks than tasks do.
+_ALSO_TRAIN = ("prune-classifier", "study-gan-training")
 
 
 def find_command(verb: str):
@@ -84,7 +86,7 @@ def find_command(verb: str):
         raise ValueError(f"unknown verb {verb!r}{hint} There are {', '.join(VERBS)}")
     package, _, name = VERBS[verb][1].partition(".")
     if "tensorflow" not in sys.modules:
-        if package == "tasks":
+        if package == "tasks" or verb in _ALSO_TRAIN:
             _processor.use_onednn()
         with quiet_import():
             importlib.import_module("tensorflow")

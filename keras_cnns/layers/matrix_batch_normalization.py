@@ -9,14 +9,15 @@ from keras_cnns.layers.batch_normalization_from_moments import is_inference
 
 @keras.saving.register_keras_serializable("keras_cnns")
 class MatrixBatchNormalization(keras.layers.BatchNormalization):
-    """``BatchNormalization`` that is faster on CPUs without AVX-512.
+    """``BatchNormalization`` that is faster with oneDNN on CPUs without AVX-512.
 
     Same arguments, same weights, same values within rounding as
     ``keras.layers.BatchNormalization``. On CPUs with AVX2 alone the forward pass of
     oneDNN's fused operation takes three times as long as means by the product with a
-    row of ones, and an elementwise scale and offset. Those are used on such CPUs, for
-    float32. The gradient in training, exported networks and everything else have the
-    fused operation.
+    row of ones, and an elementwise scale and offset; where TensorFlow does without
+    oneDNN, both are about as fast. Those are used on such CPUs, for float32. The
+    gradient in training, exported networks and everything else have the fused
+    operation.
 
     Input and output shape: ``(batch, height, width, channels)``, same dtype.
     """
