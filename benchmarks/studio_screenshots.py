@@ -45,13 +45,14 @@ _NEW_RUN = {
     "dataset": "digits",
     "epochs": "6",
 }
+_CLICKED = (0, 9)  # of the generated pictures
 _LABEL = "//span[@data-testid='block-info' and normalize-space()='{}']"
 _PLACE = f"{_LABEL}/following::*[self::input or self::textarea][1]"
 # By tab: the button that is pressed, and how many images there are then.
 _TABS = {
     "Runs": (None, 1),
     "Classify": ("classify", 2),
-    "Generate": ("draw", 1),
+    "Generate": ("draw", 17),
     "Inpaint": ("fill the hole", 6),
     "Detect": ("detect", 2),
     "Upscale": ("enlarge", 3),
@@ -103,6 +104,19 @@ def _paint(browser):
     time.sleep(_SETTLED)
 
 
+def _walk(browser, images):
+    """From the picture that is clicked first to the other, and beyond by a slider."""
+    for number in _CLICKED:
+        _find(browser, ".thumbnail-item")[number].click()
+        time.sleep(_SETTLED)
+    _find(browser, "button", "walk")[0].click()
+    _find(browser, "img", count=images + 1)
+    slider = _find(browser, "input[type=range]")[-1]
+    mouse = ActionChains(browser).move_to_element_with_offset(slider, 60, 0)
+    mouse.click().perform()
+    time.sleep(_SETTLED)
+
+
 def _use(browser, tab, pictures):
     """Uses a tab as somebody would, until it shows what was asked for."""
     button, images = _TABS[tab]
@@ -129,8 +143,7 @@ def _use(browser, tab, pictures):
             lambda _: last in printed.get_property("value")
         )
     if tab == "Generate":
-        _find(browser, "button", "walk")[0].click()
-        _find(browser, "img", count=images + 1)
+        _walk(browser, images)
     time.sleep(2 * _SETTLED)
 
 

@@ -5,7 +5,7 @@ from tensorflow import keras
 
 from keras_cnns import applications
 from keras_cnns.runs import read_run
-from keras_cnns.trainers import Latents, sample_generator
+from keras_cnns.trainers import Latents, draw_inputs, generate
 
 
 class GeneratorSampler:
@@ -47,9 +47,33 @@ class GeneratorSampler:
         Raises:
             ValueError: if labels are missing, superfluous or of another length.
         """
-        return sample_generator(
+        return self.generate(self.draw_inputs(count, seed=seed, labels=labels))
+
+    def draw_inputs(self, count, *, seed=0, labels=None) -> list:
+        """What the generator is given for the images of these arguments.
+
+        Returns:
+            List of the latents ``(count, size)`` and, of conditional generators,
+            one-hot labels ``(count, classes)``; float32 arrays.
+
+        Raises:
+            ValueError: as calling it.
+        """
+        drawn = draw_inputs(
             self.generator, self.latents, count, seed=seed, labels=labels
         )
+        return [values.numpy() for values in drawn]
+
+    def generate(self, inputs) -> np.ndarray:
+        """Images of inputs.
+
+        Args:
+            inputs: as ``draw_inputs`` returns them; labels need not be one-hot.
+
+        Returns:
+            ``(count, height, width, channels)`` float32 in ``value_range``.
+        """
+        return generate(self.generator, inputs)
 
 
 class Sampler(GeneratorSampler):

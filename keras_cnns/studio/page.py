@@ -16,6 +16,7 @@ TABS = ("Runs", "Classify", "Generate", "Inpaint", "Detect", "Upscale", "Train")
 # Small pictures are as large as their place, with pixels that can be seen.
 STYLE = """
 .whole img {width: 100%; height: 100%; object-fit: contain; image-rendering: pixelated}
+.whole .grid-wrap {overflow-y: auto}
 """
 _CLEANED = (600, 3600)  # seconds between looks, and of age: pictures older than it go
 _WAITING = 32  # events that may wait; more are refused

@@ -1,6 +1,5 @@
 """Trainers: ``keras.Model`` subclasses that receive networks and train them."""
 
-from keras_cnns.trainers.adversarial import sample_generator
 from keras_cnns.trainers.alternating import AlternatingFasterRCNNTrainer
 from keras_cnns.trainers.classification import ClassificationTrainer
 from keras_cnns.trainers.clusters import LostWorkerError
@@ -26,6 +25,7 @@ from keras_cnns.trainers.region_classifiers import (
     RegionClassifiers,
     fit_region_classifiers,
 )
+from keras_cnns.trainers.sampling import draw_inputs, generate, sample_generator
 from keras_cnns.trainers.simgan import SimGAN
 from keras_cnns.trainers.srgan import SRGANTrainer
 from keras_cnns.trainers.step_noise import InstanceNoise, Latents
@@ -72,6 +72,8 @@ __all__ = [
     "LostWorkerError",
     "make_strategy",
     "propose",
+    "draw_inputs",
+    "generate",
     "sample_generator",
     "two_stage_rate",
     "vgg16_features",

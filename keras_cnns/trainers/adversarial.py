@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from keras_cnns import _progress
 from keras_cnns._checks import check_at_least
 from keras_cnns.trainers import distribution, optimizers
+from keras_cnns.trainers.sampling import sample_generator
 from keras_cnns.trainers.step_noise import Latents
 from keras_cnns.trainers.stepwise import StepwiseTrainer, loss_scaled
 
@@ -228,33 +228,6 @@ class LatentTrainer(AdversarialTrainer):
                 labels=labels,
                 batch_size=batch_size,
             )
-
-
-def sample_generator(generator, latents, count, *, seed=0, labels=None, batch_size=100):
-    """Images of a generator; the arguments are those of ``LatentTrainer.sample``."""
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count!r}")
-    is_conditional = len(generator.inputs) > 1
-    number = None if labels is None else len(labels)
-    if number != (count if is_conditional else None):
-        wanted = f"{count} class numbers" if is_conditional else "no labels"
-        given = "none" if number is None else f"{number} of them"
-        raise ValueError(f"{generator.name} takes {wanted}, got {given}")
-    if is_conditional:
-        classes = generator.inputs[1].shape[-1]
-        wrong = [label for label in labels if not 0 <= label < classes]
-        if wrong:
-            raise ValueError(
-                f"class numbers must be from 0 to {classes - 1}, got {wrong[0]}"
-            )
-    inputs = [latents.draw(count, tf.constant([seed, -1], tf.int64))]
-    if is_conditional:
-        inputs.append(tf.one_hot(labels, generator.inputs[1].shape[-1]))
-    images = []
-    for first in _progress.track(range(0, count, batch_size), "samples"):
-        batch = [values[first : first + batch_size] for values in inputs]
-        images.append(generator(batch if is_conditional else batch[0], training=False))
-    return tf.concat(images, 0).numpy()
 
 
 def split_batch(data, parts) -> list:

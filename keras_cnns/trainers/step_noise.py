@@ -37,6 +37,11 @@ class Latents:
         if self.size < 1:
             raise ValueError(f"size of latents must be positive, got {self.size!r}")
 
+    @property
+    def bounds(self) -> tuple:
+        """Values between which all are, or of the normal ones all but 0.3 %."""
+        return _KINDS[self.kind] or (-3.0, 3.0)
+
     def draw(self, count, seed) -> tf.Tensor:
         """Latents ``(count, size)``, float32, a function of a seed of two integers."""
         shape = [count, self.size]

@@ -80,6 +80,17 @@ class Visitor:
         """Pictures that the open tab shows."""
         return self.all("img", self.panel())
 
+    def click_picture(self, number):
+        """Clicks a picture of the open tab's gallery."""
+        one = self.all(".thumbnail-item", self.panel())[number]
+        self.browser.execute_script("arguments[0].scrollIntoView()", one)
+        one.click()
+
+    def captions(self):
+        """Those of the gallery's pictures that have one: their numbers by text."""
+        items = self.all(".thumbnail-item", self.panel())
+        return {one.text: number for number, one in enumerate(items) if one.text}
+
     def pixels(self):
         """Those of the pictures that the open tab shows."""
         addresses = [one.get_attribute("src") for one in self.pictures()]
@@ -97,11 +108,13 @@ class Visitor:
         mouse.release().perform()
         time.sleep(2)  # the page sends what was painted
 
-    def slide(self, part):
-        """Clicks the slider of the open tab, from 0 at its left to 1."""
+    def slide(self, part, label):
+        """Clicks the slider of a label of the open tab, from 0 at its left to 1."""
         from selenium.webdriver import ActionChains
 
-        (slider,) = self.all("input[type=range]", self.panel())
+        selector = f"input[type=range][aria-label='range slider for {label}']"
+        (slider,) = self.all(selector, self.panel())
+        self.browser.execute_script("arguments[0].scrollIntoView()", slider)
         offset = round((part - 0.5) * (slider.size["width"] - 4))
         mouse = ActionChains(self.browser)
         mouse.move_to_element_with_offset(slider, offset, 0).click().perform()
@@ -201,10 +214,34 @@ def test_a_picture_is_classified_and_explained(visitor, picture):
 
 def test_images_are_drawn_and_walked_between(visitor):
     visitor.open("Generate")
-    visitor.press("draw")
-    visitor.wait(lambda: len(visitor.pictures()) == 1)
     visitor.press("walk")
-    visitor.wait(lambda: len(visitor.pictures()) == 2)
+    assert "there is no picture yet" in visitor.message()
+    visitor.press("draw")
+    visitor.wait(lambda: len(visitor.pictures()) == 17)
+    *drawn, moved = visitor.pixels()
+    assert visitor.captions() == {"from": 0, "to": 1}
+    assert _shows(moved, drawn[1])
+    for number, chosen in ((4, {"from": 1, "to": 4}), (2, {"from": 4, "to": 2})):
+        visitor.click_picture(number)
+        visitor.wait(lambda chosen=chosen: visitor.captions() == chosen)
+    visitor.wait(lambda: _shows(visitor.pixels()[-1], drawn[2]))
+    visitor.press("walk")
+    visitor.wait(lambda: len(visitor.pictures()) == 18)
+    *_, way, moved = visitor.pixels()
+    side = (way.shape[0] - 2) // 2  # two rows of six, with lines of two pixels
+    assert way.shape[1] == 6 * side + 10
+    assert _shows(way[:side, :side], drawn[4])
+    assert _shows(way[-side:, -side:], drawn[2])
+    visitor.slide(0.98, "latent 3")
+    visitor.wait(lambda: (visitor.pixels()[-1] != moved).any())
+    visitor.click_picture(2)
+    visitor.wait(lambda: (visitor.pixels()[-1] == moved).all())
+
+
+def _shows(enlarged, picture):
+    """Whether pixels are those of a picture, each repeated."""
+    times = len(enlarged) // len(picture)
+    return (enlarged == picture.repeat(times, 0).repeat(times, 1)).all()
 
 
 def test_a_painted_hole_is_filled(visitor, picture):
@@ -282,7 +319,7 @@ def test_objects_are_found(visitor, picture, runs_by_task, tmp_path):
     visitor.wait(lambda: none in visitor.panel().text)
     assert len(visitor.pictures()) == 2 and row not in visitor.panel().text
     plain = visitor.pixels()[1]
-    visitor.slide(0)
+    visitor.slide(0, "minimum score shown")
     whole = f"{len(objects)} of {len(objects)} shown"
     visitor.wait(lambda: whole in visitor.panel().text and row in visitor.panel().text)
     visitor.wait(lambda: (visitor.pixels()[1] != plain).any())

@@ -8,6 +8,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from keras_cnns import data, inference
@@ -153,15 +154,79 @@ def test_probabilities_are_those_of_predict(gradio, shelf, runs_by_task, tmp_pat
         classify(inspected, path, "saliency", "x")
 
 
-@pytest.mark.parametrize("path", ["straight", "spherical"])
-def test_a_walk_begins_and_ends_with_the_images_of_its_seeds(gradio, shelf, path):
-    from keras_cnns.studio.generate_tab import walk_images
+def _drawing(shelf):
+    from keras_cnns.studio.drawing import Drawing
 
     sampler = inference.Sampler(shelf.run("generation"))
-    images = walk_images(sampler, 3, 4, 5, path, None)
-    assert len(images) == 5
-    for image, seed in ((images[0], 3), (images[-1], 4)):
-        np.testing.assert_allclose(image, sampler(1, seed=seed)[0], atol=1e-5)
+    return sampler, Drawing.of_run("generation", sampler, 6, 3, None)
+
+
+def test_a_walk_begins_and_ends_with_the_chosen_images(gradio, shelf):
+    sampler, drawing = _drawing(shelf)
+    drawn = data.to_bytes(sampler(6, seed=3), sampler.value_range)
+    latents = sampler.latents.draw(6, tf.constant([3, -1], tf.int64)).numpy()
+    assert drawing.chosen == (0, 1)
+    drawing = drawing.choose(4).choose(2)
+    assert drawing.chosen == (4, 2)
+    assert drawing.choose(4).chosen == (2, 4)
+    for path in ("straight", "spherical"):
+        images = drawing.walk(sampler, 3, path)
+        assert (images[[0, -1]] == drawn[[4, 2]]).all()
+        # The middle of a great circle is the mean over the cosine of half the angle.
+        middle = latents[[4, 2]].mean(0)
+        if path == "spherical":
+            first, last = np.linalg.norm(latents[[4, 2]], axis=1)
+            cosine = latents[4] @ latents[2] / (first * last)
+            middle /= np.sqrt((1 + cosine) / 2)
+        expected = data.to_bytes(
+            sampler.generator(middle[None]).numpy(), sampler.value_range
+        )
+        assert len(images) == 5 and images[2:3] == pytest.approx(expected, abs=1)
+
+
+def test_a_walk_between_two_classes_mixes_their_labels(gradio):
+    from keras_cnns.applications.generative.cgan import CGANGenerator
+    from keras_cnns.studio.drawing import Drawing
+
+    generator = CGANGenerator(
+        latent_units=5, label_units=5, joint_units=9, image_shape=(4, 4, 1), classes=3
+    )
+    for weight in generator.weights:
+        weight.assign(
+            weight * 20
+        )  # the first ones give images that are grey throughout
+    sampler = inference.GeneratorSampler(generator, "unit_uniform", "abc", "unit")
+    drawing = Drawing.of_run("run", sampler, 3, 0, [0, 1, 2]).choose(0).choose(2)
+    assert drawing.bounds == (0, 1)
+    images = drawing.walk(sampler, 1, "straight")
+    latents = sampler.latents.draw(3, tf.constant([0, -1], tf.int64)).numpy()
+    labels = np.eye(3, dtype=np.float32)
+    for image, one, label in (
+        (images[0], latents[0], labels[0]),
+        (images[1], (latents[0] + latents[2]) / 2, (labels[0] + labels[2]) / 2),
+        (images[2], latents[2], labels[2]),
+        (drawing.moved_pixels(sampler), latents[2], labels[2]),
+    ):
+        expected = generator([one[None], label[None]]).numpy()[0] * 255
+        assert image == pytest.approx(expected, abs=1)
+    assert (images[0] != images[1]).any() and (images[1] != images[2]).any()
+
+
+def test_a_slider_moves_its_latent_alone(gradio, shelf):
+    sampler, drawing = _drawing(shelf)
+    drawing = drawing.choose(5)
+    latents = sampler.latents.draw(6, tf.constant([3, -1], tf.int64)).numpy()
+    assert (drawing.moved_pixels(sampler) == drawing.pixels[5]).all()
+    moved = drawing.move(1, 2.5).move(0, -0.5)
+    expected = latents[5].copy()
+    expected[:2] = -0.5, 2.5
+    assert (moved.moved == expected).all()
+    image = sampler.generator(expected[None]).numpy()
+    unlike = data.to_bytes(image, sampler.value_range)[0]
+    assert (unlike != drawing.pixels[5]).any()
+    assert moved.moved_pixels(sampler) == pytest.approx(unlike, abs=1)
+    assert (moved.choose(5).moved == latents[5]).all()
+    assert (drawing.moved == latents[5]).all()
 
 
 def _painted(alpha, size=(4, 6)):
