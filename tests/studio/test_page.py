@@ -192,9 +192,7 @@ def test_a_walk_between_two_classes_mixes_their_labels(gradio):
         latent_units=5, label_units=5, joint_units=9, image_shape=(4, 4, 1), classes=3
     )
     for weight in generator.weights:
-        weight.assign(
-            weight * 20
-        )  # the first ones give images that are grey throughout
+        weight.assign(weight * 20)  # with smaller ones all images are grey
     sampler = inference.GeneratorSampler(generator, "unit_uniform", "abc", "unit")
     drawing = Drawing.of_run("run", sampler, 3, 0, [0, 1, 2]).choose(0).choose(2)
     assert drawing.bounds == (0, 1)
