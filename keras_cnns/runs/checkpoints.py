@@ -136,7 +136,7 @@ class CheckpointStore:
         return progress
 
     def _path(self, step):
-        return os.path.join(self.directory, f"{_PREFIX}{step:08d}")
+        return os.path.join(self.directory, _name(step))
 
 
 def list_steps(directory: str) -> list:
@@ -148,6 +148,22 @@ def list_steps(directory: str) -> list:
         for name in os.listdir(directory)
         if name.startswith(_PREFIX) and name[len(_PREFIX) :].isdecimal()
     )
+
+
+def newest_progress(directory: str):
+    """Progress in the newest complete checkpoint of a folder; None without any.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
+    steps = list_steps(directory)
+    if not steps:
+        return None
+    return read_progress(os.path.join(directory, _name(steps[-1]), _PROGRESS))
+
+
+def _name(step):
+    return f"{_PREFIX}{step:08d}"
 
 
 def _random_generators(networks):

@@ -56,7 +56,7 @@ class Studio:
         max_pixels: int = 25_000_000,
     ):
         self._shelf, self._host, self._token = shelf, host, token
-        self._trainings = Trainings(shelf.folder, verbs)
+        self._trainings = Trainings(shelf, verbs)
         self._max_upload, self._max_pixels = max_upload, max_pixels
         self.port = port
         self._stack = contextlib.ExitStack()

@@ -1,4 +1,4 @@
-"""The tab that starts a training: a form made from a task's options, and its curve."""
+"""The tab that trains: a form made from a task's options, and a training's curves."""
 
 import dataclasses
 import os
@@ -26,7 +26,7 @@ def make_train_tab(trainings: Trainings, tab: gr.Tab) -> None:
     """Makes the content of the tab.
 
     Args:
-        trainings: that it starts and stops.
+        trainings: that it starts, stops and resumes.
         tab: which it is the content of.
     """
     timer = gr.Timer(_SECONDS, active=False)
@@ -37,7 +37,8 @@ def make_train_tab(trainings: Trainings, tab: gr.Tab) -> None:
             place = gr.Column()
         with gr.Column():
             chosen = gr.Dropdown([], label="training")
-            stop = gr.Button("stop")
+            with gr.Row():
+                stop, resume = gr.Button("stop"), gr.Button("resume")
             printed = gr.Textbox(
                 label="what it prints", lines=12, max_lines=12, elem_id="printed"
             )
@@ -52,12 +53,16 @@ def make_train_tab(trainings: Trainings, tab: gr.Tab) -> None:
         if not current:
             return "", None, gr.Timer(active=False)
         found = trainings.look(current)
-        text = found.printed if found.is_running else f"{found.printed}\n(ended)"
-        return text, draw_curves(found.folder), gr.Timer(active=found.is_running)
+        curves = draw_curves(found.folder)
+        return found.printed, curves, gr.Timer(active=found.is_running)
 
     def start(run, kind, given):
         trainings.start(run, kind, given)
         return known(run)
+
+    def go_on(current):
+        trainings.resume(current)
+        return known(current)
 
     with place:
         _make_form(task, trainings, name, start, [chosen, timer])
@@ -66,6 +71,7 @@ def make_train_tab(trainings: Trainings, tab: gr.Tab) -> None:
     connect(timer.tick, look, chosen, shown)
     connect(chosen.change, look, chosen, shown)
     connect(stop.click, trainings.stop, chosen)
+    connect(resume.click, go_on, chosen, [chosen, timer])
     printed.change(None, js=_TO_THE_LAST_LINE)
 
 

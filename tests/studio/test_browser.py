@@ -2,7 +2,10 @@
 
 import contextlib
 import json
+import os
+import pathlib
 import re
+import signal
 import time
 import urllib.request
 
@@ -332,7 +335,7 @@ def test_a_picture_is_enlarged(visitor, picture):
     visitor.wait(lambda: len(visitor.pictures()) == 3)
 
 
-def test_a_training_is_started_watched_and_stopped(visitor):
+def test_a_training_is_started_killed_resumed_and_stopped(visitor, shelf):
     """Long enough that it is stopped before its end."""
     visitor.open("Train")
     visitor.fill("name of the run", "by_hand")
@@ -344,6 +347,18 @@ def test_a_training_is_started_watched_and_stopped(visitor):
     visitor.wait(lambda: "epoch 2/500" in printed.get_property("value"))
     visitor.wait(visitor.pictures)
     visitor.wait(lambda: _is_at_its_end(printed))
+    visitor.press("resume")
+    assert "by_hand is being trained" in visitor.message()
+    folder = pathlib.Path(shelf.folder, "by_hand")
+    os.kill(int((folder / ".lock").read_text().split()[1]), signal.SIGKILL)
+    visitor.wait(lambda: "(ended)" in printed.get_property("value"))
+    assert "state saved" not in printed.get_property("value")
+    newest = sorted(folder.glob("checkpoints/step_*"))[-1]
+    done = len(json.loads((newest / "progress.json").read_text())["history"])
+    visitor.press("resume")
+    visitor.wait(lambda: f"epoch {done + 1}/500" in printed.get_property("value"))
+    text = printed.get_property("value")
+    assert "(ended)" not in text and f"epoch {done}/500" not in text
     visitor.press("stop")
     visitor.wait(lambda: "(ended)" in printed.get_property("value"))
     assert "state saved" in printed.get_property("value")
