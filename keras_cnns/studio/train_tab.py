@@ -29,22 +29,34 @@ def make_train_tab(trainings: Trainings, tab: gr.Tab) -> None:
         trainings: that it starts, stops and resumes.
         tab: which it is the content of.
     """
-    timer = gr.Timer(_SECONDS, active=False)
     with gr.Row():
         with gr.Column():
             task = gr.Dropdown(list(TASKS), value="classification", label="task")
             name = gr.Textbox(label="name of the run", placeholder="digits")
             place = gr.Column()
         with gr.Column():
-            chosen = gr.Dropdown([], label="training")
-            with gr.Row():
-                stop, resume = gr.Button("stop"), gr.Button("resume")
-            printed = gr.Textbox(
-                label="what it prints", lines=12, max_lines=12, elem_id="printed"
-            )
-            curve = picture_output("curves")
+            choices, outputs = _make_watched(trainings, tab)
 
-    def known(current):
+    def start(run, kind, given):
+        trainings.start(run, kind, given)
+        return choices(run)
+
+    with place:
+        _make_form(task, trainings, name, start, outputs)
+
+
+def _make_watched(trainings, tab):
+    """The training that is watched: (function of its name to outputs, those)."""
+    timer = gr.Timer(_SECONDS, active=False)
+    chosen = gr.Dropdown([], label="training")
+    with gr.Row():
+        stop, resume = gr.Button("stop"), gr.Button("resume")
+    printed = gr.Textbox(
+        label="what it prints", lines=12, max_lines=12, elem_id="printed"
+    )
+    curve = picture_output("curves")
+
+    def choices(current):
         names = trainings.names()
         value = current if current in names else next(iter(names), None)
         return gr.Dropdown(names, value=value), gr.Timer(active=bool(names))
@@ -56,23 +68,18 @@ def make_train_tab(trainings: Trainings, tab: gr.Tab) -> None:
         curves = draw_curves(found.folder)
         return found.printed, curves, gr.Timer(active=found.is_running)
 
-    def start(run, kind, given):
-        trainings.start(run, kind, given)
-        return known(run)
-
     def go_on(current):
         trainings.resume(current)
-        return known(current)
+        return choices(current)
 
-    with place:
-        _make_form(task, trainings, name, start, [chosen, timer])
-    shown = [printed, curve, timer]
-    connect(tab.select, known, chosen, [chosen, timer])
+    shown, outputs = [printed, curve, timer], [chosen, timer]
+    connect(tab.select, choices, chosen, outputs)
     connect(timer.tick, look, chosen, shown)
     connect(chosen.change, look, chosen, shown)
     connect(stop.click, trainings.stop, chosen)
-    connect(resume.click, go_on, chosen, [chosen, timer])
+    connect(resume.click, go_on, chosen, outputs)
     printed.change(None, js=_TO_THE_LAST_LINE)
+    return choices, outputs
 
 
 def _make_form(task, trainings, name, start, outputs):

@@ -144,6 +144,7 @@ class Trainings:
         return self._shelf.run(name).folder
 
     def _can_go_on(self, folder):
+        """Whether it is to be offered; ``resume`` tells why one is not."""
         try:
             self._unfinished(folder)
         except ValueError:

@@ -128,7 +128,7 @@ def test_a_training_runs_alone_and_is_stopped_with_its_state_saved(
     assert os.listdir(os.path.join(folder, "checkpoints"))
 
 
-@pytest.mark.slow  # 30 s: two processes load TensorFlow
+@pytest.mark.slow  # a minute: two processes load TensorFlow
 def test_a_killed_training_goes_on_in_a_studio_that_is_opened_later(
     tmp_path, small_options
 ):
