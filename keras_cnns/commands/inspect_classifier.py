@@ -42,7 +42,6 @@ from keras_cnns.tasks.classification import ClassificationOptions
 _OWN_IMAGES = ("class_model", "deep_dream")
 _ALL = (*inspection.METHODS, *_OWN_IMAGES)
 _TOP = 5
-_RANDOM = {"logits": "of the logits alone", "all": "of all layers"}
 _OF_OCCLUSION = any_of("occludes", shown="methods", hint="occlusion")
 _OF_CLASS_MODELS = any_of("has_class_models", shown="methods", hint="class_model")
 
@@ -237,17 +236,15 @@ def _explain(inspected, methods, paths, targets):
         _scored(inspected, *row) for row in zip(paths, classes, scores, probabilities)
     ]
     rows = [[] for _ in paths]
-    maps = _all_maps(inspected, methods, inputs, classes)
+    maps = inspection.maps_by_weights(inspected.explainer, methods, inputs, classes)
+    trained = {name: one.trained for name, one in maps.items()}
     deletions = inspection.deletion_scores(
-        inspected.plain, inputs, maps["trained"], classes, seed=inspected.explainer.seed
+        inspected.plain, inputs, trained, classes, seed=inspected.explainer.seed
     )
     for method in methods:
-        measured = _measured(method, maps, deletions[method])
+        measured = _measured(maps[method], deletions[method])
         for number, (record, found) in enumerate(zip(records, measured)):
-            stays = found["stays"]["all"]["absolute"]
-            text = "-" if stays is None else f"{stays:.2f}"
-            one, random = (maps[name][method][number] for name in ("trained", "all"))
-            rows[number].append((f"{method}: {text} stays", one, random))
+            rows[number].append(maps[method].row(number))
             record["methods"][method] = found
     if methods:
         shown = inspected.subject.as_unit(inputs)
@@ -273,49 +270,25 @@ def _scored(inspected, path, number, scores, probabilities):
     }
 
 
-def _all_maps(inspected, methods, inputs, classes):
-    """Maps by method, by the trained weights and by random ones."""
-    explainer = inspected.explainer
-
-    def make():
-        return {name: explainer.maps(name, inputs, classes) for name in methods}
-
-    classifiers = [one for name in methods for one in explainer.classifiers(name)]
-    classifiers = list(dict.fromkeys(classifiers))
-    maps = {"trained": make()}
-    for name in _RANDOM:
-        layers = [inspection.logit_layer(inspected.plain)] if name == "logits" else None
-        with inspection.randomized(classifiers, layers, explainer.seed):
-            maps[name] = make()
-    return maps
-
-
-def _measured(method, maps, deletion):
+def _measured(maps, deletion):
     """What is told of a method's map of each image."""
     return [
         {
-            "stays": {name: _stays(one, maps[name][method][i]) for name in _RANDOM},
+            "stays": maps.stays(i),
             "deletion": {
                 name: float(left[i]) for name, left in deletion._asdict().items()
             },
             "box": inspection.map_box(one),
         }
-        for i, one in enumerate(maps["trained"][method])
+        for i, one in enumerate(maps.trained)
     ]
-
-
-def _stays(one, other):
-    found = inspection.map_similarity(one[None], other[None])
-    if found.num_constant:
-        return {"signed": None, "absolute": None}
-    return {"signed": found.signed, "absolute": found.absolute}
 
 
 def _means(results, method):
     """Means over the images, without those of constant maps."""
     found = [result["methods"][method] for result in results]
     stays, deletion = {}, {}
-    for name in _RANDOM:
+    for name in inspection.RANDOMIZED:
         values = [one["stays"][name]["absolute"] for one in found]
         values = [one for one in values if one is not None]
         stays[name] = float(np.mean(values)) if values else None
@@ -359,7 +332,7 @@ def _show(record, folder):
     for result in record["images"]:
         print(f"{result['image']}   {result['class']} {result['probability']:.4f}")
         for name, found in result["methods"].items():
-            stays = [found["stays"][stage]["absolute"] for stage in _RANDOM]
+            stays = [stage["absolute"] for stage in found["stays"].values()]
             print(f"  {name:22} {_told(stays)}")
     print(f"means of {len(record['images'])} images")
     for name, found in record["means"].items():
@@ -373,6 +346,6 @@ def _show(record, folder):
 
 
 def _told(stays):
-    shown = ["undefined" if one is None else f"{one:.2f}" for one in stays]
-    texts = [f"{one} {text}" for one, text in zip(shown, _RANDOM.values())]
-    return f"stays with random weights: {', '.join(texts)}"
+    told = zip(map(inspection.told_similarity, stays), inspection.RANDOMIZED.values())
+    shown = ", ".join(f"{value} {text}" for value, text in told)
+    return f"stays with random weights: {shown}"

@@ -113,6 +113,12 @@ from keras_cnns.inspection.parallel_lines import (
     exact_distances,
 )
 from keras_cnns.inspection.pointing import Pointing, pointing_game
+from keras_cnns.inspection.random_weights import (
+    RANDOMIZED,
+    MapsByWeights,
+    maps_by_weights,
+    told_similarity,
+)
 from keras_cnns.inspection.spatial_warps import (
     Warp,
     spatial_transformers,
@@ -123,6 +129,7 @@ from keras_cnns.inspection.subjects import Subject
 __all__ = [
     "DREAMS",
     "METHODS",
+    "RANDOMIZED",
     "REGULARIZATIONS",
     "RULES",
     "ArithmeticStudy",
@@ -135,6 +142,7 @@ __all__ = [
     "GradientStatistics",
     "InspectedClassifier",
     "LineEstimates",
+    "MapsByWeights",
     "Method",
     "ObjectFilters",
     "ParallelLines",
@@ -186,6 +194,7 @@ __all__ = [
     "logit_layer",
     "map_box",
     "map_similarity",
+    "maps_by_weights",
     "maximal_responses",
     "maximize",
     "neighbours",
@@ -208,6 +217,7 @@ __all__ = [
     "spatial_transformers",
     "spatial_warps",
     "svm_accuracy",
+    "told_similarity",
     "train_deduplicator",
     "unit_gradients",
     "vector_arithmetic",
