@@ -144,6 +144,9 @@ def _use(browser, tab, pictures):
         )
     if tab == "Generate":
         _walk(browser, images)
+    if tab == "Classify":
+        _find(browser, "button", "check the map")[0].click()
+        _find(browser, "img", count=images + 1)
     time.sleep(2 * _SETTLED)
 
 

@@ -1,4 +1,4 @@
-"""The tab that classifies a picture and shows what the network looks at."""
+"""The tab that classifies a picture, and shows and checks what the network looks at."""
 
 import dataclasses
 
@@ -9,6 +9,7 @@ from keras_cnns import data, figures, inspection
 from keras_cnns.studio.events import connect, epoch_choice, run_choice
 from keras_cnns.studio.pictures import (
     check_given,
+    drawn,
     picture_input,
     picture_output,
     shown,
@@ -17,6 +18,13 @@ from keras_cnns.studio.shelf import Shelf
 
 _NO_MAP, _BEST = "none", "the most probable"
 _TASK = "classification"
+_STAYS = "rank correlation with the map by random weights"
+_COLUMNS = ["random weights", "absolute values", "with signs"]
+_HOW_TO_READ = (
+    "1: all of the map stays, 0: nothing. A map that stays although all weights are "
+    "random shows the picture, its edges for example, and not what the network has "
+    "learnt."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +49,10 @@ class Inspected:
         """``(count, classes)`` of inputs."""
         return self.explainer.classifier("gradient").probabilities(inputs)
 
+    def chosen(self, wanted: str):
+        """Number of the class whose map is made; None: of each image the best."""
+        return None if wanted == _BEST else self.subject.class_number(wanted)
+
 
 def make_classify_tab(shelf: Shelf, tab: gr.Tab) -> None:
     """Makes the content of the tab."""
@@ -54,31 +66,55 @@ def make_classify_tab(shelf: Shelf, tab: gr.Tab) -> None:
                 [_NO_MAP, *inspection.METHODS], value="grad_cam", label="map"
             )
             explained = gr.Dropdown([_BEST], value=_BEST, label="class of the map")
-            button = gr.Button("classify", variant="primary")
+            with gr.Row():
+                button = gr.Button("classify", variant="primary")
+                check = gr.Button("check the map")
         with gr.Column():
             bars = gr.Label(label="probabilities")
             strength = gr.Slider(0, 1, 0.6, step=0.05, label="strength of the map")
             overlay = picture_output("red speaks for the class, blue against it")
+    with gr.Row(visible=False) as checked:
+        with gr.Column(scale=3):
+            maps = gr.Image(
+                label="map by the trained weights, and by random ones",
+                format="png", interactive=False, show_label=False, buttons=[],
+            )  # fmt: skip
+        with gr.Column(scale=2):
+            table = gr.Dataframe(
+                headers=_COLUMNS, datatype="str", interactive=False, label=_STAYS
+            )
+            gr.Markdown(_HOW_TO_READ)
 
     def classes(name):
         found = shelf.run(name, _TASK).config.class_names if name else ()
         return gr.Dropdown([_BEST, *found], value=_BEST)
 
-    def answer(name, epoch, path, count, kind, wanted, part):
+    def opened(name, epoch, path):
         check_given(path)
-        opened = shelf.run(name, _TASK)
-        inspected = shelf.load(
-            opened, f"inspected {epoch}", lambda run: Inspected.of_run(run, epoch)
+        return shelf.load(
+            shelf.run(name, _TASK),
+            f"inspected {epoch}",
+            lambda run: Inspected.of_run(run, epoch),
         )
-        found = classify(inspected, path, kind, wanted)
+
+    def answer(name, epoch, path, kind, wanted, count, part):
+        found = classify(opened(name, epoch, path), path, kind, wanted)
         bars = gr.Label(found.probabilities, num_top_classes=count)
         seen = (found.picture, found.colours)
-        return bars, seen, blend(seen, part)
+        return bars, seen, blend(seen, part), gr.Row(visible=False)
+
+    def answer_check(name, epoch, path, kind, wanted):
+        found = check_map(opened(name, epoch, path), path, kind, wanted)
+        return gr.Row(visible=True), *found
 
     connect(tab.select, classes, run, explained)
     connect(run.change, classes, run, explained)
-    inputs = [run, which, picture, top_k, method, explained, strength]
-    connect(button.click, answer, inputs, [bars, seen, overlay], heavy=True)
+    asked = [run, which, picture, method, explained]
+    results = [bars, seen, overlay, checked]
+    connect(button.click, answer, [*asked, top_k, strength], results, heavy=True)
+    results = [checked, maps, table]
+    told = {"heavy": True, "show_progress_on": overlay}
+    connect(check.click, answer_check, asked, results, **told)
     moved = {"trigger_mode": "always_last"}
     connect(strength.input, blend, [seen, strength], overlay, **moved)
 
@@ -118,9 +154,41 @@ def classify(inspected: Inspected, path: str, method: str, wanted: str) -> Class
     picture = subject.as_unit(inputs)[0]
     if method == _NO_MAP:
         return Classified(named, picture)
-    chosen = None if wanted == _BEST else subject.class_number(wanted)
-    values = inspected.explainer.maps(method, inputs, chosen)[0]
+    values = inspected.explainer.maps(method, inputs, inspected.chosen(wanted))[0]
     return Classified(named, picture, figures.map_colours(values))
+
+
+def check_map(inspected: Inspected, path: str, method: str, wanted: str) -> tuple:
+    """How much of an image file's map stays when weights are random.
+
+    Args:
+        inspected, path, wanted: as of ``classify``.
+        method: key of ``inspection.METHODS``.
+
+    Returns:
+        uint8 picture of the maps, as ``inspect-classifier`` writes it; rows of a table:
+        which weights are random, rank correlation of absolute values, and with signs.
+
+    Raises:
+        ValueError: as of ``classify``, or if no map is chosen.
+    """
+    if method == _NO_MAP:
+        raise ValueError(
+            f"there is no map to check: choose one of {', '.join(inspection.METHODS)}"
+        )
+    inputs = inspected.subject.inputs([path])
+    chosen = inspected.chosen(wanted)
+    found = inspection.maps_by_weights(inspected.explainer, [method], inputs, chosen)
+    maps, image = found[method], inspected.subject.as_unit(inputs)[0]
+    rows = [
+        [
+            inspection.RANDOMIZED[name],
+            *(inspection.told_similarity(one[kind]) for kind in ("absolute", "signed")),
+        ]
+        for name, one in maps.stays(0).items()
+    ]
+    grid = [maps.row(0)]
+    return drawn(lambda to: figures.explanation_grid(to, image, grid, True)), rows
 
 
 def blend(seen, strength: float):
