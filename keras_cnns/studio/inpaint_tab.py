@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_cnns import _progress, exemplar, inference, metrics
 from keras_cnns.studio.events import connect, reading_told, warn
-from keras_cnns.studio.pictures import check_given, shown, smaller
+from keras_cnns.studio.pictures import shown, smaller
 from keras_cnns.studio.shelf import Shelf
 
 _TASK = "inpainting"
@@ -154,7 +154,11 @@ def read_painted(painted, longest: int, grey: bool = False) -> tuple:
     Raises:
         ValueError: if there is no picture, no hole, or nothing but hole.
     """
-    check_given(painted and painted["background"])
+    if not painted or painted["background"] is None:
+        raise ValueError(
+            "there is no picture yet: drop one, or choose a file; a damaged one, or "
+            "another that the browser cannot read, stays out"
+        )
     background = painted["background"]
     alpha = background[..., 3:].astype(np.int32)
     colour = background[..., :3].astype(np.int32)

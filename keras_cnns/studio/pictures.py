@@ -23,7 +23,23 @@ def picture_input(label: str) -> gr.Image:
         height=280,
         elem_classes="whole",
     )
+    place.preprocess = _naming_what_is_no_picture(place.preprocess)
     return reading_told(place)
+
+
+def _naming_what_is_no_picture(preprocess):
+    """Reading of an upload that refuses a damaged one by the name that it came with."""
+
+    def read(payload):
+        if payload and payload.path:
+            try:
+                data.read_image(payload.path, "picture")
+            except ValueError as error:
+                folder = os.path.join(os.path.dirname(payload.path), "")
+                raise ValueError(str(error).replace(folder, "")) from error
+        return preprocess(payload)
+
+    return read
 
 
 def picture_output(label: str) -> gr.Image:

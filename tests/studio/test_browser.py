@@ -59,6 +59,10 @@ class Visitor:
         """Presses a button of the open tab."""
         self._click("button", button)
 
+    def clear(self):
+        """Takes the picture out of the open tab."""
+        self.wait(lambda: self.all("button[aria-label=Clear]", self.panel()))[0].click()
+
     def _click(self, selector, text):
         one = self.wait(
             lambda: [b for b in self.all(selector) if b.text.strip() == text]
@@ -69,8 +73,7 @@ class Visitor:
     def drop(self, path):
         """Gives the open tab a picture."""
         before = len(self.pictures()) + len(self.all("canvas", self.panel()))
-        place = self.panel().find_elements("css selector", "input[type=file]")[0]
-        place.send_keys(str(path))
+        self.give(path)
         self.wait(
             lambda: (
                 len(self.pictures()) + len(self.all("canvas", self.panel())) > before
@@ -78,6 +81,11 @@ class Visitor:
             )
         )
         time.sleep(3)
+
+    def give(self, path):
+        """Gives the open tab a file, whatever becomes of it."""
+        place = self.panel().find_elements("css selector", "input[type=file]")[0]
+        place.send_keys(str(path))
 
     def pictures(self):
         """Pictures that the open tab shows."""
@@ -206,13 +214,83 @@ def test_a_run_that_is_clicked_tells_its_options(visitor):
     visitor.wait(lambda: "optimizer" in visitor.panel().text)
 
 
-def test_a_picture_is_classified_and_explained(visitor, picture):
+def test_a_picture_is_classified_and_explained(
+    visitor, picture, runs_by_task, tmp_path
+):
     visitor.open("Classify")
     visitor.press("classify")
     assert "there is no picture yet" in visitor.message()
     visitor.drop(picture)
     visitor.press("classify")
     visitor.wait(lambda: "%" in visitor.panel().text and len(visitor.pictures()) == 2)
+    blended = visitor.pixels()[1]
+    visitor.slide(0, "strength of the map")
+    visitor.wait(lambda: (visitor.pixels()[1] != blended).any())
+    plain = visitor.pixels()[1]
+    assert (plain == plain[..., :1]).all()  # the network sees grey, the map has colours
+    visitor.press("check the map")
+    visitor.wait(lambda: len(visitor.pictures()) == 3)
+    (told,) = run_command(
+        "inspect-classifier", run_dir=runs_by_task["classification"],
+        images=str(picture), methods=["grad_cam"], output_dir=str(tmp_path / "found"),
+    )["images"]  # fmt: skip
+    shown = visitor.panel().text
+    for stays in told["methods"]["grad_cam"]["stays"].values():
+        assert all(f"{one:.2f}" in shown for one in stays.values())
+    written = data.read_image(told["picture"], channels=3)
+    assert (visitor.pixels()[2] == written).all()
+    visitor.fill("map", "none")
+    visitor.press("check the map")
+    assert "there is no map to check" in visitor.message()
+
+
+@pytest.fixture
+def damaged(picture):
+    """Files that are no pictures: one with bytes of others within, and a text."""
+    content = bytearray(picture.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = b"x" * 40
+    paths = [picture.with_name(name) for name in ("damaged.png", "text.png")]
+    for path, written in zip(paths, (content, b"some text\n")):
+        path.write_bytes(written)
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("tab", "button"), [("Classify", "classify"), ("Upscale", "enlarge")]
+)
+def test_a_file_that_is_no_picture_is_refused(visitor, picture, damaged, tab, button):
+    """By one line with its name; a picture is used afterwards."""
+    for path in damaged:
+        visitor.open(tab)
+        visitor.give(path)
+        time.sleep(3)  # it is uploaded
+        visitor.press(button)
+        _, _, message = visitor.message().split("\n")  # "Error", a cross, one line
+        assert message.startswith(f"picture {path.name} cannot be read: ")
+        visitor.clear()
+    visitor.drop(picture)
+    visitor.press(button)
+    visitor.wait(lambda: len(visitor.pictures()) > 1)
+
+
+def test_a_file_that_is_no_picture_is_not_painted_on(visitor, picture, damaged):
+    """It never leaves the browser, whose own error is in its log alone."""
+    visitor.open("Inpaint")
+    for path in damaged:
+        visitor.give(path)
+        time.sleep(3)
+        visitor.press("fill the hole")
+        _, _, message = visitor.message().split("\n")
+        assert "a damaged one, or another that the browser cannot read" in message
+    log = visitor.browser.get_log("browser")
+    errors = [entry["message"] for entry in log if entry["level"] == "SEVERE"]
+    assert len(errors) == len(damaged)
+    assert all("could not be decoded" in error for error in errors)
+    visitor.drop(picture)
+    visitor.paint()
+    visitor.press("fill the hole")
+    visitor.wait(lambda: len(visitor.pictures()) >= 4)
 
 
 def test_images_are_drawn_and_walked_between(visitor):

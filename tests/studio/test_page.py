@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_cnns import data, inference
+from keras_cnns import data, inference, inspection
 from keras_cnns.commands import run_command
 
 TOKEN = "a-right-token"
@@ -152,6 +152,52 @@ def test_probabilities_are_those_of_predict(gradio, shelf, runs_by_task, tmp_pat
     assert blend(None, 1) is None
     with pytest.raises(ValueError, match="no class 'x'"):
         classify(inspected, path, "saliency", "x")
+
+
+def test_the_check_of_a_map_is_that_of_inspection(
+    gradio, shelf, runs_by_task, tmp_path
+):
+    """As the command has it, and as the paper's procedure step by step."""
+    from keras_cnns.studio.classify_tab import Inspected, check_map
+
+    path, folder = _picture(tmp_path / "a.png"), runs_by_task["classification"]
+    inspected = Inspected.of_run(shelf.run("classification"), "last")
+    before = inspected.probabilities(inspected.subject.inputs([path]))
+    picture, rows = check_map(inspected, path, "guided_backpropagation", "3")
+    told = run_command(
+        "inspect-classifier", run_dir=folder, images=path, class_name="3",
+        methods=["guided_backpropagation"], output_dir=str(tmp_path / "found"),
+    )  # fmt: skip
+    (image,) = told["images"]
+    assert (picture == data.read_image(image["picture"], channels=3)).all()
+    stays = image["methods"]["guided_backpropagation"]["stays"].values()
+    shown = [[f"{one['absolute']:.2f}", f"{one['signed']:.2f}"] for one in stays]
+    assert [values for _, *values in rows] == shown
+    explainer, inputs = inspected.explainer, inspected.subject.inputs([path])
+    plain = explainer.classifier("gradient")
+    found = inspection.randomization_check(
+        lambda: explainer.maps("guided_backpropagation", inputs, 3),
+        explainer.classifiers("guided_backpropagation"),
+        {"logits": [inspection.logit_layer(plain)], "all": None},
+    )
+    for (_, absolute, signed), one in zip(rows, found.values()):
+        assert (absolute, signed) == (f"{one.absolute:.2f}", f"{one.signed:.2f}")
+    assert [text for text, *_ in rows] == ["of the logits alone", "of all layers"]
+    assert (inspected.probabilities(inputs) == before).all()  # the weights are back
+
+
+def test_maps_that_cannot_be_checked_are_refused(gradio, shelf, tmp_path):
+    from keras_cnns.studio.classify_tab import Inspected, check_map
+
+    path = _picture(tmp_path / "a.png")
+    inspected = Inspected.of_run(shelf.run("classification"), "last")
+    for method, wanted, reason in (
+        ("none", "3", "no map to check: choose one of gradient, saliency"),
+        ("saliency", "x", "no class 'x'"),
+        ("lrp", "3", "method must be .*got 'lrp'"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            check_map(inspected, path, method, wanted)
 
 
 def _drawing(shelf):
@@ -351,6 +397,31 @@ def test_places_for_pictures_refuse_too_large_ones_in_one_line(
         with studio(max_pixels=10_000), pytest.raises(gradio.Error) as caught:
             place.preprocess(payload)
         assert "10100 pixels" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"some text\n", b"\x89PNG\r\n\x1a\n" + bytes(100), None]
+)
+def test_uploads_that_are_no_pictures_are_refused_by_name(gradio, tmp_path, content):
+    """An empty file, a text, a signature alone, and half of a picture."""
+    from gradio.data_classes import ImageData
+
+    from keras_cnns.studio.pictures import picture_input
+
+    path = _picture(tmp_path / "a.png")
+    if content is None:
+        with open(path, "rb") as file:
+            whole = file.read()
+        content = whole[: len(whole) // 2]
+    with open(path, "wb") as file:
+        file.write(content)
+    place = picture_input("picture")
+    with pytest.raises(gradio.Error) as caught:
+        place.preprocess(ImageData(path=path))
+    assert caught.value.message.startswith("picture a.png cannot be read: ")
+    assert str(tmp_path) not in caught.value.message
+    assert "\n" not in caught.value.message
+    assert place.preprocess(None) is None
 
 
 def test_without_the_extra_the_command_says_so(monkeypatch):
