@@ -146,7 +146,8 @@ class Visitor:
         """Types a text, or the name of a choice, into the input of a label."""
         from selenium.webdriver import Keys
 
-        self.field(label).send_keys(text, Keys.ENTER)
+        whole = Keys.CONTROL, "a", Keys.NULL  # what is there goes
+        self.field(label).send_keys(*whole, text, Keys.ENTER)
 
     def choose(self, methods):
         """Ticks these methods and no others."""
