@@ -21,7 +21,7 @@ _TASK = "classification"
 _STAYS = "rank correlation with the map by random weights"
 _COLUMNS = ["random weights", "absolute values", "with signs"]
 _HOW_TO_READ = (
-    "1: all of the map stays, 0: nothing, -1: it is reversed. A map that stays although "
+    "1: all of the map stays, 0: nothing, -1: it is reversed. A map that stays when "
     "all weights are random shows the picture, its edges for example, and not what the "
     "network has learnt."
 )
