@@ -15,6 +15,7 @@ from keras_cnns.studio.shelf import Shelf
 # Events that run networks wait for each other: memory is that of one of them.
 _NETWORKS = {"concurrency_id": "networks", "concurrency_limit": 1}
 _LIGHT = {"concurrency_limit": 8}
+_CANCELLED = set()  # visits whose long work is to end
 _SHOWN_SECONDS = 20
 _EXPECTED = (ValueError, OSError, ImportError)
 
@@ -62,15 +63,33 @@ def warn(message: str) -> None:
 
 
 def progress_told(function):
-    """The function, whose long work is shown on the page."""
+    """The function, whose long work is shown on the page, and ends if that asks."""
 
-    @functools.wraps(function)
-    def answer(*args):
-        shown = gr.Progress()
-        with _progress.told_to(lambda part, what: shown(part, desc=what)):
+    def answer(request: gr.Request, *args):
+        visit, shown = request.session_hash, gr.Progress()
+        _CANCELLED.discard(visit)
+
+        def tell(part, what):
+            if visit in _CANCELLED:
+                raise shown_error(f"cancelled: {what}")
+            shown(part, desc=what)
+
+        with _progress.told_to(tell):
             return function(*args)
 
     return answer
+
+
+def cancel_button() -> None:
+    """Makes a button that ends the long work of who presses it.
+
+    It ends where it next tells how far it is, with an error that says so.
+    """
+
+    def cancel(request: gr.Request):
+        _CANCELLED.add(request.session_hash)
+
+    connect(gr.Button("cancel", size="sm").click, cancel)
 
 
 def connect(event, function, inputs=None, outputs=None, *, heavy=False, **options):

@@ -4,6 +4,7 @@ import gradio as gr
 
 from keras_cnns.studio.classify_tab import make_classify_tab
 from keras_cnns.studio.detect_tab import make_detect_tab
+from keras_cnns.studio.events import cancel_button
 from keras_cnns.studio.generate_tab import make_generate_tab
 from keras_cnns.studio.inpaint_tab import make_inpaint_tab
 from keras_cnns.studio.runs_tab import make_runs_tab
@@ -53,4 +54,5 @@ def make_page(shelf: Shelf, trainings: Trainings) -> gr.Blocks:
             make_upscale_tab(shelf, tab)
         with gr.Tab("Train") as tab:
             make_train_tab(trainings, tab)
+        cancel_button()
     return page.queue(api_open=False, max_size=_WAITING)
