@@ -59,13 +59,7 @@ def make_classify_tab(shelf: Shelf, tab: gr.Tab) -> None:
     seen = gr.State(None, time_to_live=3600)  # the picture, and colours of the map
     with gr.Row():
         with gr.Column():
-            run, which = run_choice(shelf, tab, _TASK), epoch_choice()
-            picture = picture_input("picture")
-            top_k = gr.Slider(1, 20, 5, step=1, label="classes shown")
-            method = gr.Dropdown(
-                [_NO_MAP, *inspection.METHODS], value="grad_cam", label="map"
-            )
-            explained = gr.Dropdown([_BEST], value=_BEST, label="class of the map")
+            asked, top_k = _make_question(shelf, tab)
             with gr.Row():
                 button = gr.Button("classify", variant="primary")
                 check = gr.Button("check the map")
@@ -73,7 +67,56 @@ def make_classify_tab(shelf: Shelf, tab: gr.Tab) -> None:
             bars = gr.Label(label="probabilities")
             strength = gr.Slider(0, 1, 0.6, step=0.05, label="strength of the map")
             overlay = picture_output("red speaks for the class, blue against it")
-    with gr.Row(visible=False) as checked:
+    checked, maps, table = _make_check()
+
+    def answer(name, epoch, path, kind, wanted, count, part):
+        found = classify(_open(shelf, name, epoch, path), path, kind, wanted)
+        bars = gr.Label(found.probabilities, num_top_classes=count)
+        seen = (found.picture, found.colours)
+        return bars, seen, blend(seen, part), gr.Row(visible=False)
+
+    def answer_check(name, epoch, path, kind, wanted):
+        found = check_map(_open(shelf, name, epoch, path), path, kind, wanted)
+        return gr.Row(visible=True), *found
+
+    results = [bars, seen, overlay, checked]
+    connect(button.click, answer, [*asked, top_k, strength], results, heavy=True)
+    told = {"heavy": True, "show_progress_on": overlay}
+    connect(check.click, answer_check, asked, [checked, maps, table], **told)
+    moved = {"trigger_mode": "always_last"}
+    connect(strength.input, blend, [seen, strength], overlay, **moved)
+
+
+def _make_question(shelf, tab):
+    """What is asked: run, epoch, picture, map and its class; and how many are shown."""
+    run, which = run_choice(shelf, tab, _TASK), epoch_choice()
+    picture = picture_input("picture")
+    top_k = gr.Slider(1, 20, 5, step=1, label="classes shown")
+    method = gr.Dropdown([_NO_MAP, *inspection.METHODS], value="grad_cam", label="map")
+    explained = gr.Dropdown([_BEST], value=_BEST, label="class of the map")
+
+    def classes(name):
+        found = shelf.run(name, _TASK).config.class_names if name else ()
+        return gr.Dropdown([_BEST, *found], value=_BEST)
+
+    connect(tab.select, classes, run, explained)
+    connect(run.change, classes, run, explained)
+    return [run, which, picture, method, explained], top_k
+
+
+def _open(shelf, name, epoch, path):
+    """What a run's classifier is inspected by, if there is a picture for it."""
+    check_given(path)
+    return shelf.load(
+        shelf.run(name, _TASK),
+        f"inspected {epoch}",
+        lambda run: Inspected.of_run(run, epoch),
+    )
+
+
+def _make_check():
+    """Where a checked map is shown, hidden at first: the row, picture and table."""
+    with gr.Row(visible=False) as row:
         with gr.Column(scale=3):
             maps = gr.Image(
                 label="map by the trained weights, and by random ones",
@@ -84,39 +127,7 @@ def make_classify_tab(shelf: Shelf, tab: gr.Tab) -> None:
                 headers=_COLUMNS, datatype="str", interactive=False, label=_STAYS
             )
             gr.Markdown(_HOW_TO_READ)
-
-    def classes(name):
-        found = shelf.run(name, _TASK).config.class_names if name else ()
-        return gr.Dropdown([_BEST, *found], value=_BEST)
-
-    def opened(name, epoch, path):
-        check_given(path)
-        return shelf.load(
-            shelf.run(name, _TASK),
-            f"inspected {epoch}",
-            lambda run: Inspected.of_run(run, epoch),
-        )
-
-    def answer(name, epoch, path, kind, wanted, count, part):
-        found = classify(opened(name, epoch, path), path, kind, wanted)
-        bars = gr.Label(found.probabilities, num_top_classes=count)
-        seen = (found.picture, found.colours)
-        return bars, seen, blend(seen, part), gr.Row(visible=False)
-
-    def answer_check(name, epoch, path, kind, wanted):
-        found = check_map(opened(name, epoch, path), path, kind, wanted)
-        return gr.Row(visible=True), *found
-
-    connect(tab.select, classes, run, explained)
-    connect(run.change, classes, run, explained)
-    asked = [run, which, picture, method, explained]
-    results = [bars, seen, overlay, checked]
-    connect(button.click, answer, [*asked, top_k, strength], results, heavy=True)
-    results = [checked, maps, table]
-    told = {"heavy": True, "show_progress_on": overlay}
-    connect(check.click, answer_check, asked, results, **told)
-    moved = {"trigger_mode": "always_last"}
-    connect(strength.input, blend, [seen, strength], overlay, **moved)
+    return row, maps, table
 
 
 @dataclasses.dataclass(frozen=True)
