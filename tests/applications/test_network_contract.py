@@ -298,7 +298,8 @@ def test_one_channel(name, by_shapes):
 
 @on_network(_slow(lambda name: name not in QUICK_BY_XLA, SMALLEST))
 def test_xla_gives_the_same(network, assert_same_by_xla):
-    assert_same_by_xla(network, _inputs(network))
+    atol = 1e-4 if applications.model_info(network.name).task == "inpainting" else 1e-5
+    assert_same_by_xla(network, _inputs(network), atol)
 
 
 @on_network(FILLERS)
