@@ -31,6 +31,11 @@ class _Plain(tqdm.tqdm):
         options = {**options, "miniters": 0, "mininterval": 0.2}
         super().__init__(*args, **options, gui=True)  # gui: without its own drawing
 
+    def refresh(self, *_, **__):
+        """Without tqdm's lock, which stays locked where ``tell`` raises an error."""
+        self.display()
+        return True
+
     def display(self, *_, **__):
         self.tell()
 
@@ -129,7 +134,7 @@ def told_to(listener):
 
     Args:
         listener: called with the fraction done and a text, what is done; of work within
-            other work, too.
+            other work, too. An error that it raises ends the work.
     """
     return _as(functools.partial(_Told, listener=listener))
 

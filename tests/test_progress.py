@@ -209,3 +209,23 @@ def test_a_process_on_a_terminal_in_a_pipe_and_quiet(name, data_dir, tmp_path):
         assert re.search(r"images: .*\| +\d+/360 \[", text)
     else:
         assert text == ""  # it takes less than 10 s
+
+
+def test_an_error_of_a_listener_ends_its_work_alone(clock):
+    """Work of another thread goes on."""
+
+    def refuse(*_):
+        raise ZeroDivisionError("cancelled")
+
+    with pytest.raises(ZeroDivisionError), _progress.told_to(refuse):
+        _work(clock, 3, 60)
+    told = []
+
+    def work():
+        with _progress.told_to(lambda *what: told.append(what)):
+            _work(clock, 3, 60)
+
+    other = threading.Thread(target=work, daemon=True)
+    other.start()
+    other.join(20)
+    assert told[-1] == (1.0, "counting")

@@ -20,6 +20,10 @@ _SHOWN_SECONDS = 20
 _EXPECTED = (ValueError, OSError, ImportError)
 
 
+class _Cancelled(Exception):
+    """Ends work whose user asked for that; no error of the work itself."""
+
+
 def told(function):
     """The function, whose errors are shown on the page as the shell has them."""
 
@@ -27,14 +31,14 @@ def told(function):
     def answer(*args, **kwargs):
         try:
             return function(*args, **kwargs)
+        except gr.Error:  # is a ValueError
+            raise
         except tf.errors.OpError as error:
             message, cause = what_happened(error.message), error
         except MemoryError as error:
             message, cause = f"out of memory: {error}", error
-        except (*_EXPECTED, Image.DecompressionBombError) as error:
+        except (*_EXPECTED, _Cancelled, Image.DecompressionBombError) as error:
             message, cause = what_happened(str(error)), error
-        except gr.Error:
-            raise
         except Exception as error:  # a mistake of ours: the terminal tells where
             logging.exception("the page's user met an unexpected error")
             message, cause = f"{type(error).__name__}: {error}", error
@@ -71,7 +75,7 @@ def progress_told(function):
 
         def tell(part, what):
             if visit in _CANCELLED:
-                raise shown_error(f"cancelled: {what}")
+                raise _Cancelled(f"cancelled: {what}")
             shown(part, desc=what)
 
         with _progress.told_to(tell):
