@@ -1,6 +1,7 @@
 """Loads ``serve`` on this machine: times, versions replaced, clients killed, memory.
 
-    python benchmarks/serve_load.py --json_file=serve_load.json
+    python benchmarks/serve_load.py --json_file=serve_load.json \\
+        --picture_file=serving.png
 
 Two versions of a small ResNet with other weights each are exported. A server in its own
 process serves the first; clients are threads of this one, so that both share the
@@ -38,6 +39,8 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from absl import app, flags
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from keras_cnns import _files, applications, data, export
@@ -49,6 +52,9 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "of all rows", 1, 100)
 _REQUESTS = flags.DEFINE_integer("requests", 10_000, "of the second part", 10, 10**6)
 _CHANGES = flags.DEFINE_integer("changes", 5, "of the third part", 1, 100)
 _JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty: none")
+_PICTURE = flags.DEFINE_string(
+    "picture_file", "", "PNG file of images a second by clients; empty: none"
+)
 
 SIDE, CLASSES, NAME = 32, 10, "net"
 FEED = data.Preprocessing(SIDE, SIDE, 3, (127.5,) * 3, (64.0,) * 3)
@@ -345,6 +351,33 @@ def wait_for_version(server, inputs, version) -> None:
             time.sleep(0.05)
 
 
+def plot_times(rows, path) -> None:
+    """Images a second by number of clients, a line for each size of requests."""
+    figure = Figure(figsize=(7, 3.2))
+    panels = figure.subplots(1, len(CLIENTS), sharey=True)
+    for protocol, axes in zip(CLIENTS, panels):
+        for size in sorted({row["batch_size"] for row in rows}, reverse=True):
+            part = [
+                row
+                for row in rows
+                if (row["protocol"], row["batch_size"]) == (protocol, size)
+            ]
+            clients = [row["clients"] for row in part]
+            speeds = [row["images_per_second"] for row in part]
+            axes.plot(clients, speeds, marker="o", label=f"{size}")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(clients, [str(count) for count in clients])
+        axes.set(title=protocol, xlabel="clients", ylim=(0, None))
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("images per second")
+    panels[-1].legend(
+        title="images in\na request", loc="center left", bbox_to_anchor=(1, 0.5)
+    )
+    FigureCanvasAgg(figure)
+    with _files.atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=110, bbox_inches="tight")
+
+
 def main(_):
     with tempfile.TemporaryDirectory() as folder:
         base = os.path.join(folder, "models")
@@ -367,6 +400,8 @@ def main(_):
     print(f"the server ended with {code}")
     if _JSON.value:
         _files.write_json(_JSON.value, report, indent=1)
+    if _PICTURE.value:
+        plot_times(report["times"], _PICTURE.value)
 
 
 if __name__ == "__main__":
