@@ -27,25 +27,30 @@ JSON_WITH_DEFAULTS = (
     else "always_print_fields_with_no_presence"
 )
 _SWITCH = "TF_USE_LEGACY_KERAS"
+_OWN_KERAS = "keras." if HAS_ADDONS else "tf_keras."
 _ADVICE = (
-    "keras_cnns needs Keras 2 as tf.keras: import keras_cnns before TensorFlow, or set "
-    f"the environment variable {_SWITCH}=1"
+    "keras_cnns needs Keras 2 as tf.keras: import keras_cnns before TensorFlow, or "
+    + ("unset " if HAS_ADDONS else "set ")
+    + f"the environment variable {_SWITCH}"
+    + ("" if HAS_ADDONS else "=1")
 )
 
 
 def choose_keras() -> None:
-    """Makes ``tf.keras`` Keras 2, where TensorFlow would take Keras 3.
+    """Makes ``tf.keras`` Keras 2: that of TensorFlow 2.15, tf-keras beside later ones.
 
     Raises:
-        ImportError: if ``tf.keras`` was used as Keras 3 already, or the environment
-            asks for it.
+        ImportError: if ``tf.keras`` was used as another already, or the environment
+            asks for Keras 3.
     """
     if HAS_ADDONS:
-        return
-    wanted = os.environ.get(_SWITCH) or "1"
-    os.environ[_SWITCH] = wanted
-    if wanted not in ("1", "true", "True"):  # what TensorFlow takes for yes
-        raise ImportError(f"{_SWITCH} is {wanted!r} here; {_ADVICE}")
+        # TensorFlow 2.15 would look for tf-keras, too, which is not installed there.
+        os.environ.pop(_SWITCH, None)
+    else:
+        wanted = os.environ.get(_SWITCH) or "1"
+        os.environ[_SWITCH] = wanted
+        if wanted not in ("1", "true", "True"):  # what TensorFlow takes for yes
+            raise ImportError(f"{_SWITCH} is {wanted!r} here; {_ADVICE}")
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return
@@ -53,5 +58,6 @@ def choose_keras() -> None:
     # set before, so that ``from tensorflow.keras import layers`` is led here.
     imported = sys.modules.setdefault("tensorflow.keras", tensorflow.keras)
     for keras in (tensorflow.keras, imported):
-        if not keras.Model.__module__.startswith("tf_keras."):
-            raise ImportError(f"tf.keras is Keras 3 here already; {_ADVICE}")
+        if not keras.Model.__module__.startswith(_OWN_KERAS):
+            found = "tf-keras" if HAS_ADDONS else "Keras 3"
+            raise ImportError(f"tf.keras is {found} here already; {_ADVICE}")

@@ -31,8 +31,9 @@ print(layers.Layer.__module__.split(".")[0])
         "from tensorflow import keras; import keras_cnns",
     ],
 )
-def test_layers_are_those_of_keras_2(first, finish):
-    code, output, errors = finish("-c", f"{first}{SHOWS}", TF_USE_LEGACY_KERAS="")
+@pytest.mark.parametrize("switch", ["", "1"])
+def test_layers_are_those_of_keras_2(first, switch, finish):
+    code, output, errors = finish("-c", f"{first}{SHOWS}", TF_USE_LEGACY_KERAS=switch)
     assert code == 0, errors
     assert output.strip() == ("keras" if _versions.HAS_ADDONS else "tf_keras")
 
@@ -53,6 +54,30 @@ def test_keras_3_is_told_in_one_line(first, finish):
         "ImportError: tf.keras is Keras 3 here already; keras_cnns needs Keras 2 as "
         "tf.keras: import keras_cnns before TensorFlow, or set the environment "
         "variable TF_USE_LEGACY_KERAS=1"
+    )
+
+
+@pytest.mark.skipif(not _versions.HAS_ADDONS, reason="tf-keras is wanted here")
+def test_tf_keras_in_use_is_told_in_one_line(finish, tmp_path):
+    """Beside TensorFlow 2.15, whose place it would take; a module stands for it."""
+    (tmp_path / "tf_keras" / "api" / "_v2" / "keras").mkdir(parents=True)
+    for folder in ("", "api", "api/_v2"):
+        (tmp_path / "tf_keras" / folder / "__init__.py").touch()
+    (tmp_path / "tf_keras" / "__init__.py").write_text('__version__ = "2.15.0"')
+    (tmp_path / "tf_keras" / "api" / "_v2" / "keras" / "__init__.py").write_text(
+        "class Model: pass"
+    )
+    code, _, errors = finish(
+        "-c",
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import tensorflow as tf; tf.keras.Model\nimport keras_cnns",
+        TF_USE_LEGACY_KERAS="1",
+    )
+    assert code == 1
+    assert errors.splitlines()[-1] == (
+        "ImportError: tf.keras is tf-keras here already; keras_cnns needs Keras 2 as "
+        "tf.keras: import keras_cnns before TensorFlow, or unset the environment "
+        "variable TF_USE_LEGACY_KERAS"
     )
 
 

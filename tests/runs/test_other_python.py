@@ -52,10 +52,9 @@ OTHER_OPTIONS = {
 
 
 def _use(python, run_dir, found):
-    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
     done = subprocess.run(
         [python, "-c", USE, str(run_dir), str(found)],
-        cwd=ROOT, env=environment, capture_output=True, text=True,
+        cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1]), np.load(found)
