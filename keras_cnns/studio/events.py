@@ -6,6 +6,7 @@ import html
 import gradio as gr
 import tensorflow as tf
 from absl import logging
+from gradio import server_messages, utils
 from PIL import Image
 
 from keras_cnns import _progress
@@ -84,16 +85,41 @@ def progress_told(function):
     return answer
 
 
-def cancel_button() -> None:
+def cancel_button(page: gr.Blocks) -> None:
     """Makes a button that ends the long work of who presses it.
 
-    It ends where it next tells how far it is, with an error that says so.
+    Work ends where it next tells how far it is, and what still waits for that of others
+    is dropped at once; both with an error that says so.
+
+    Args:
+        page: whose work it is.
     """
 
-    def cancel(request: gr.Request):
+    async def cancel(request: gr.Request):
+        await _drop_waiting(page, request.session_hash)
         _CANCELLED.add(request.session_hash)
 
-    connect(gr.Button("cancel", size="sm").click, cancel)
+    gr.Button("cancel", size="sm").click(
+        cancel, api_visibility="private", show_progress="hidden", **_LIGHT
+    )
+
+
+async def _drop_waiting(page, visit):
+    """Takes what a visit's networks wait for out of the page's queue.
+
+    The library has this for what the browser names alone (``cancels``), and then ends
+    what runs without waiting for it, so that two networks would run at once.
+    """
+    queue = page._queue
+    line = queue.event_queue_per_concurrency_id.get(_NETWORKS["concurrency_id"])
+    waiting = [one for one in line.queue if one.session_hash == visit] if line else []
+    for event in waiting:
+        await queue.clean_events(event_id=event._id)
+        error = shown_error("cancelled: it waited for the work of others")
+        message = server_messages.ProcessCompletedMessage(
+            output=utils.error_payload(error, True), success=False
+        )
+        queue.send_message(event, message)
 
 
 def connect(event, function, inputs=None, outputs=None, *, heavy=False, **options):

@@ -54,5 +54,5 @@ def make_page(shelf: Shelf, trainings: Trainings) -> gr.Blocks:
             make_upscale_tab(shelf, tab)
         with gr.Tab("Train") as tab:
             make_train_tab(trainings, tab)
-        cancel_button()
+        cancel_button(page)
     return page.queue(api_open=False, max_size=_WAITING)

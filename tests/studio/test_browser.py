@@ -198,12 +198,17 @@ def visitor(studio, browser):
         one.check_quiet()
 
 
+def _noise(path, side):
+    """The path of a square picture of noise that is written there."""
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    data.write_image(str(path), pixels)
+    return path
+
+
 @pytest.fixture
 def picture(tmp_path):
     """A file with a picture of noise."""
-    pixels = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
-    data.write_image(str(tmp_path / "noise.png"), pixels)
-    return tmp_path / "noise.png"
+    return _noise(tmp_path / "noise.png", 96)
 
 
 def test_a_run_that_is_clicked_tells_its_options(visitor):
@@ -345,10 +350,8 @@ def test_a_painted_hole_is_filled(visitor, picture):
 
 def test_long_work_is_cancelled(visitor, tmp_path):
     """Criminisi's method takes minutes for a large hole; the next does not begin."""
-    pixels = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
-    data.write_image(str(tmp_path / "large.png"), pixels)
     visitor.open("Inpaint")
-    visitor.drop(tmp_path / "large.png")
+    visitor.drop(_noise(tmp_path / "large.png", 512))
     visitor.paint()
     visitor.choose(("criminisi", "mean"))
     # Pictures stay as large as they are.
@@ -362,6 +365,36 @@ def test_long_work_is_cancelled(visitor, tmp_path):
     visitor.choose(("nearest",))
     visitor.press("fill the hole")
     visitor.wait_for(("nearest",))
+
+
+def test_work_that_waits_for_another_user_is_cancelled(studio, open_browser, tmp_path):
+    """At once, and for that user alone; the work before it is not."""
+    with studio() as page:
+        users = [Visitor(open_browser(), page.address) for _ in range(2)]
+        for side, user in zip((512, 64), users):
+            path = _noise(tmp_path / f"{side}.png", side)
+            user.open("Inpaint")
+            user.drop(path)
+            user.paint()
+            user.choose(("criminisi",))
+        first, second = users
+        first.slide(1, "longer side in pixels; larger pictures are made smaller")
+        first.press("fill the hole")
+        first.wait(lambda: "criminisi, 1 of 1" in first.panel().text)
+        second.press("fill the hole")
+        second.wait(lambda: "queue: 1/1" in second.panel().text)
+        second.press("cancel")
+        _, _, message = second.message().split("\n")  # "Error", a cross, one line
+        assert message == "cancelled: it waited for the work of others"
+        assert "criminisi, 1 of 1" in first.panel().text
+        first.press("cancel")
+        _, _, message = first.message().split("\n")
+        assert message == "cancelled: criminisi, 1 of 1"
+        second.press("fill the hole")
+        second.wait_for(("criminisi",))
+        assert not first.captions() and len(second.pixels()) == 2
+        for user in users:
+            user.check_quiet()
 
 
 def test_two_users_who_compare_at_once_get_their_own(studio, open_browser, tmp_path):
