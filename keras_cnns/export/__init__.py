@@ -2,7 +2,7 @@
 
 from keras_cnns.export.autoencoder import export_autoencoder
 from keras_cnns.export.detector import export_detector, prepare_and_detect
-from keras_cnns.export.forms import FORMATS, Form
+from keras_cnns.export.forms import FORMATS, Form, read_card
 from keras_cnns.export.frozen_network import FrozenNetwork
 from keras_cnns.export.generator import export_generator
 from keras_cnns.export.inpainter import export_inpainter
@@ -13,9 +13,14 @@ from keras_cnns.export.saved_model import (
     find_saved_model,
     list_versions,
     load_saved_model,
+    open_saved_model,
 )
 from keras_cnns.export.trust import check_graph
-from keras_cnns.export.upscaler import enlarge_colours, export_upscaler
+from keras_cnns.export.upscaler import (
+    enlarge_colours,
+    export_upscaler,
+    upscaling_context,
+)
 from keras_cnns.export.warmup import IF_INSTALLED, read_warmup_requests
 from keras_cnns.export.warmup import check_available as check_warmup_available
 
@@ -38,6 +43,9 @@ __all__ = [
     "find_saved_model",
     "list_versions",
     "load_saved_model",
+    "open_saved_model",
     "prepare_and_detect",
+    "read_card",
     "read_warmup_requests",
+    "upscaling_context",
 ]

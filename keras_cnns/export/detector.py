@@ -144,6 +144,7 @@ def export_detector(
             about={
                 "preprocessing": dataclasses.asdict(preprocessing),
                 "sides": list(sides),
+                "min_score": detect.min_score,
                 "class_names": list(class_names),
             },
         )

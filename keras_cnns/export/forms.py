@@ -16,6 +16,7 @@ from keras_cnns.export import onnx_files, tflite_files
 from keras_cnns.export.frozen_network import FrozenNetwork
 
 CARD = "model.json"
+EXTRA = "assets.extra"  # folder that TF Serving leaves to others
 # format: what writes and opens its files; it is their extension too
 _FILES = {"onnx": onnx_files, "tflite": tflite_files}
 FORMATS = ("saved_model", "onnx", "tflite", "onnx_int8", "tflite_int8")
@@ -25,15 +26,18 @@ FORMATS = ("saved_model", "onnx", "tflite", "onnx_int8", "tflite_int8")
 class Form:
     """How a network is stored.
 
+    All have ``model.json`` with what a user of theirs has to know.
+
     Attributes:
         format: of ``FORMATS``. ``saved_model`` has all signatures, the others those
-            that take floats alone, each in a file of its name, and ``model.json``
-            with what a user of theirs has to know.
+            that take floats alone, each in a file of its name.
         optimize: whether weights of a SavedModel become constants, and normalisations
             parts of convolutions; the other formats do both.
         calibration: inputs ``(count, height, width, channels)`` by whose activations
             the ranges of 8-bit numbers are chosen; of the formats that end in
             ``_int8`` only.
+        about: where the network comes from, which stands in ``model.json`` too: JSON
+            values by name.
 
     Raises:
         ValueError: if the format is none, or calibration is missing or not wanted.
@@ -42,6 +46,7 @@ class Form:
     format: str = "saved_model"
     optimize: bool = False
     calibration: Optional[np.ndarray] = None
+    about: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         check_choice("format", self.format, FORMATS)
@@ -91,15 +96,24 @@ class Form:
         with _quiet(), _processor.any_processor():
             if self.format == "saved_model":
                 tf.saved_model.save(served, path, signatures=functions)
-                return tuple(signatures)
-            functions = {k: _numeric(f) for k, f in functions.items() if _is_float(f)}
-            kind = self.format.removesuffix("_int8")
-            for name, function in functions.items():
-                file = os.path.join(path, f"{name}.{kind}")
-                _FILES[kind].write(function, file, self.calibration)
-        card = {"format": self.format, "signatures": _described(functions), **about}
-        _files.write_json(os.path.join(path, CARD), card, indent=1)
+                folder = os.path.join(path, EXTRA)
+                os.mkdir(folder)
+            else:
+                functions = self._write_files(functions, path)
+                folder = path
+            told = {"format": self.format, "signatures": _described(functions)}
+        card = {**told, **self.about, **about}
+        _files.write_json(os.path.join(folder, CARD), card, indent=1)
         return tuple(functions)
+
+    def _write_files(self, functions, path) -> dict:
+        """Writes a file for each function of floats, and returns these functions."""
+        functions = {k: _numeric(f) for k, f in functions.items() if _is_float(f)}
+        kind = self.format.removesuffix("_int8")
+        for name, function in functions.items():
+            file = os.path.join(path, f"{name}.{kind}")
+            _FILES[kind].write(function, file, self.calibration)
+        return functions
 
 
 def open_signatures(path: str) -> dict:
@@ -136,13 +150,19 @@ def _saved_signatures(path):
 
 
 def read_card(path: str) -> dict:
-    """What ``model.json`` in a version's folder says; empty without it.
+    """What ``model.json`` of a version says; empty without it.
+
+    It lies in the version's folder, of SavedModels in its ``assets.extra``.
+
+    Args:
+        path: the version's folder.
 
     Raises:
         ValueError: if it cannot be read.
     """
-    file = os.path.join(path, CARD)
-    if not os.path.lexists(file):
+    files = [os.path.join(path, *folder, CARD) for folder in ((), (EXTRA,))]
+    file = next((file for file in files if os.path.lexists(file)), None)
+    if file is None:
         return {}
     with _files.reading(file, "what is told of a model"), open(file, "rb") as content:
         return dict(json.load(content))
@@ -165,7 +185,8 @@ def _numeric(function):
 
 def _described(functions) -> dict:
     def sizes(spec):
-        return {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+        shape = None if spec.shape.rank is None else spec.shape.as_list()
+        return {"dtype": spec.dtype.name, "shape": shape}
 
     described = {}
     for name, function in functions.items():

@@ -59,7 +59,14 @@ class _ServedGenerator(tf.Module):
 
 
 def export_generator(
-    generator, latents, export_dir: str, name: str, *, form=saved_model.SAVED_MODEL
+    generator,
+    latents,
+    export_dir: str,
+    name: str,
+    *,
+    value_range: str,
+    class_names=(),
+    form=saved_model.SAVED_MODEL,
 ):
     """Exports a generator for TF Serving and verifies it in a fresh process.
 
@@ -68,6 +75,8 @@ def export_generator(
         latents: its ``Latents``.
         export_dir: folder that gets ``<name>/<version>/``, the next version.
         name: model name in the path.
+        value_range: ``"unit"`` or ``"signed"``, of its images.
+        class_names: names by label, of conditional generators.
         form: ``forms.Form``, how it is stored.
 
     Returns:
@@ -99,4 +108,9 @@ def export_generator(
             verification.Case("sample", asked, "images", expected),
         ],
         form,
+        about={
+            "latents": latents.kind,
+            "value_range": value_range,
+            "class_names": list(class_names),
+        },
     )

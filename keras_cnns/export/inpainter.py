@@ -39,14 +39,17 @@ class _ServedInpainter(tf.Module):
             tf.TensorSpec([None, *shape], name=name)
             for shape, name in zip(shapes, ("images", "masks"))
         )
-        strings = tf.TensorSpec([None], tf.string)
+        strings = [
+            tf.TensorSpec([None], tf.string, name=name)
+            for name in ("image_bytes", "mask_bytes")
+        ]
 
         @tf.function(input_signature=[images, masks])
         def serving_default(images, masks):
             valid = masks >= 0.5
             return {"images": tf.where(valid, images, self._fill(images, valid))}
 
-        @tf.function(input_signature=[strings, strings])
+        @tf.function(input_signature=strings)
         def serve_images(image_bytes, mask_bytes):
             images, masks = tf.map_fn(
                 lambda pair: self._read(*pair),

@@ -319,6 +319,35 @@ def load_saved_model(path: str, trust_graph: bool = False):
     return predict, names
 
 
+def open_saved_model(version: str, trust_graph: bool = False) -> dict:
+    """The signatures of a SavedModel of any task, by name.
+
+    Args:
+        version: the version's folder.
+        trust_graph: as ``load_saved_model`` takes it.
+
+    Returns:
+        Dict of functions, of tensors by name to such. They are for one thread at a
+        time: see ``run_one_by_one``.
+
+    Raises:
+        ValueError: if it cannot be loaded, or its graph is not trusted and could do
+            more than compute.
+    """
+    try:
+        if not trust_graph:
+            trust.check_graph(version)
+        with _files.plain_path(version) as plain:
+            loaded = tf.saved_model.load(plain)
+        signatures = dict(loaded.signatures)
+    except _UNREADABLE as error:
+        reason = _files.reason_of(error)
+        raise ValueError(f"{version} cannot be loaded: {reason}") from error
+    for function in signatures.values():
+        function.loaded = loaded  # its variables must live as long as the function
+    return signatures
+
+
 def _load_files(version):
     """As ``load_saved_model``, of formats that do not decode images themselves."""
     card = forms.read_card(version)

@@ -13,11 +13,28 @@ import numpy as np
 import tensorflow as tf
 
 from keras_cnns import _luma
+from keras_cnns._graph import receptive_radius
 from keras_cnns.data import resize_bicubic
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.export import saved_model, verification
 
 _RANGE = 255.0
+_TAPS = 3  # small pixels around its own that a bicubic one depends on
+
+
+def upscaling_context(network, scale: int, enlarges: bool) -> int:
+    """Pixels of a small picture around its own that an enlarged one depends on.
+
+    Args:
+        network: of the functional API, as ``export_upscaler`` takes it.
+        scale: what pictures are enlarged by.
+        enlarges: whether the network does that.
+
+    Raises:
+        ValueError: if that is not known of the network.
+    """
+    radius = receptive_radius(network)
+    return _TAPS + (radius if enlarges else -(-radius // scale))
 
 
 def enlarge_colours(apply, images, scale, channels, enlarges):
@@ -134,7 +151,18 @@ def export_upscaler(
             functools.partial(_enlarged, network, scale, enlarges), suffix, size
         )
     ]
-    return saved_model.write_version(export_dir, name, served, signatures, cases, form)
+    return saved_model.write_version(
+        export_dir,
+        name,
+        served,
+        signatures,
+        cases,
+        form,
+        about={
+            "scales": list(scales),
+            "contexts": [upscaling_context(network, x, enlarges) for x in scales],
+        },
+    )
 
 
 def _cases(enlarge, suffix, size):

@@ -65,7 +65,7 @@ def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> No
     size = (preprocessing.height, preprocessing.width, preprocessing.channels)
     blank = tf.io.encode_png(np.zeros(size, np.uint8)).numpy()
     folder = os.path.join(path, _FOLDER)
-    os.makedirs(folder)
+    os.makedirs(folder, exist_ok=True)
     file = os.path.join(folder, _FILE)
     with tf.io.TFRecordWriter(file) as writer:
         for batch in range(1, count + 1):

@@ -23,6 +23,14 @@ from keras_cnns.inference.embeddings import (
     quantize,
     run_embedding,
 )
+from keras_cnns.inference.exports import (
+    EXPORTED_TASKS,
+    ExportedDetector,
+    ExportedInpainter,
+    ExportedSampler,
+    ExportedUpscaler,
+    open_export,
+)
 from keras_cnns.inference.features import run_features
 from keras_cnns.inference.inpainters import (
     ExemplarInpainter,
@@ -52,6 +60,7 @@ from keras_cnns.inference.upscaling_comparison import (
 __all__ = [
     "BicubicUpscaler",
     "CLASSIFIERS",
+    "EXPORTED_TASKS",
     "RPN_CLASSES",
     "Autoencoder",
     "AutoencoderEvaluation",
@@ -60,6 +69,10 @@ __all__ = [
     "DetectorEvaluation",
     "Embedding",
     "ExemplarInpainter",
+    "ExportedDetector",
+    "ExportedInpainter",
+    "ExportedSampler",
+    "ExportedUpscaler",
     "GeneratorSampler",
     "NetworkInpainter",
     "NetworkUpscaler",
@@ -80,6 +93,7 @@ __all__ = [
     "load_predictor",
     "load_sampler",
     "load_upscaler",
+    "open_export",
     "open_inpainter",
     "open_upscaler",
     "quantize",

@@ -11,14 +11,13 @@ import tensorflow as tf
 
 from keras_cnns import applications
 from keras_cnns._checks import check_count, check_flag, is_whole
-from keras_cnns._graph import receptive_radius
 from keras_cnns.data import resize_bicubic
-from keras_cnns.export import enlarge_colours
+from keras_cnns.export import enlarge_colours, upscaling_context
 from keras_cnns.inference.self_ensemble import self_ensemble
 from keras_cnns.inference.tiles import enlarge_tiles
 from keras_cnns.runs import read_run
 
-_TILE = 256
+TILE_SIZE = 256  # in pixels of the small picture
 _LARGEST_SCALE = 8
 _TAPS = 3  # small pixels around its own that a bicubic one depends on
 
@@ -40,7 +39,7 @@ class BicubicUpscaler:
 
     name = "bicubic"
 
-    def __init__(self, scale: int, tile_size: int = _TILE):
+    def __init__(self, scale: int, tile_size: int = TILE_SIZE):
         check_count("scale", scale, 2)
         check_count("tile_size", tile_size)
         self.scale = scale
@@ -83,7 +82,7 @@ class NetworkUpscaler:
         ValueError: if the network is another kind, or enlarges by another scale.
     """
 
-    def __init__(self, network, scale=None, tile_size: int = _TILE, ensemble=False):
+    def __init__(self, network, scale=None, tile_size: int = TILE_SIZE, ensemble=False):
         check_count("tile_size", tile_size)
         check_flag("ensemble", ensemble)
         self._channels = network.inputs[0].shape[-1]
@@ -100,10 +99,7 @@ class NetworkUpscaler:
         self._tile = tile_size
         self._enlarges = own > 1
         self._ensemble = ensemble
-        radius = receptive_radius(network)
-        if not self._enlarges:
-            radius = -(-radius // self.scale)
-        self._context = radius + _TAPS
+        self._context = upscaling_context(network, self.scale, self._enlarges)
 
         shape = [None, None, None, self._channels]
 

@@ -1,7 +1,11 @@
 """Runs: options, record, training, checkpoints and resume."""
 
 from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
-from keras_cnns.runs.checkpoints import CheckpointStore, list_steps
+from keras_cnns.runs.checkpoints import (
+    CheckpointStore,
+    list_steps,
+    newest_progress,
+)
 from keras_cnns.runs.models import PaperModel, find_model, parse_arguments
 from keras_cnns.runs.option_groups import (
     DataOptions,
@@ -52,6 +56,7 @@ __all__ = [
     "fit_resumable",
     "holds_run",
     "list_steps",
+    "newest_progress",
     "one_of",
     "option",
     "parse_arguments",

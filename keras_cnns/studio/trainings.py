@@ -10,8 +10,7 @@ import threading
 from typing import IO, NamedTuple
 
 from keras_cnns._checks import is_whole
-from keras_cnns.runs import Run, read_run
-from keras_cnns.runs.checkpoints import newest_progress
+from keras_cnns.runs import Run, newest_progress, read_run
 from keras_cnns.runs.folder import claimed_folder
 from keras_cnns.studio.shelf import Shelf
 

@@ -97,7 +97,7 @@ def test_versions_count_up_and_the_newest_is_found(network, exported, verify_her
         warmup_requests=0,
     )  # fmt: skip
     assert second == str(folder / "tiny" / "2")
-    assert not os.path.exists(os.path.join(second, "assets.extra"))
+    assert os.listdir(os.path.join(second, "assets.extra")) == ["model.json"]
     assert export.find_saved_model(str(folder / "tiny")) == second
     assert export.find_saved_model(first) == first
 
@@ -186,7 +186,7 @@ def test_without_the_extra_there_are_none_unless_asked_for(
     path, _ = export.export_saved_model(
         network, str(tmp_path), "tiny", preprocessing=FEED, class_names=NAMES
     )
-    assert not os.path.exists(os.path.join(path, "assets.extra"))
+    assert os.listdir(os.path.join(path, "assets.extra")) == ["model.json"]
 
 
 def test_errors(network, tmp_path):

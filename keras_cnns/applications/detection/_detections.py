@@ -32,6 +32,7 @@ class DetectionFunction:
     Attributes:
         takes_regions: whether proposals are given, and not the network's own.
         variables: of the network.
+        min_score: as given.
 
     Raises:
         ValueError: if a threshold is out of range.
@@ -48,6 +49,7 @@ class DetectionFunction:
     ):
         self.takes_regions = "rois" in network.input_names
         self.variables = network.variables
+        self.min_score = min_score
         self._proposes_only = not self.takes_regions and len(network.outputs) == 4
         self._network = network
         self._classifiers = classifiers

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.runs import RunConfig, Task
 from keras_cnns.tasks.autoencoding.options import AutoencodingOptions
+from keras_cnns.tasks.exported import from_run
 
 _GRID_ROWS = 4  # of images, and of reconstructions
 
@@ -147,7 +148,7 @@ class AutoencodingTask(Task):
             export_dir,
             name or run.options["model"],
             class_names=autoencoder.class_names,
-            form=form,
+            form=from_run(form, run, which),
         )
 
 

@@ -16,6 +16,7 @@ from keras_cnns import (
 )
 from keras_cnns.runs import RunConfig, Task, parse_arguments, run_of_weights
 from keras_cnns.tasks.classification.options import ClassificationOptions
+from keras_cnns.tasks.exported import from_run
 
 _WARPED_IMAGES = 8  # in the figure of spatial transformers
 
@@ -163,7 +164,7 @@ class ClassificationTask(Task):
             preprocessing=run.config.preprocessing,
             class_names=run.config.class_names,
             warmup_requests=warmup_requests,
-            form=form,
+            form=from_run(form, run, which),
         )
 
     @classmethod

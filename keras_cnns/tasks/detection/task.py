@@ -23,6 +23,7 @@ from keras_cnns.runs import (
     run_of_weights,
 )
 from keras_cnns.tasks.detection.options import SEARCHED, DetectionOptions
+from keras_cnns.tasks.exported import from_run
 
 _TRAINERS = {
     "rcnn": trainers.FastRCNNTrainer,
@@ -324,7 +325,7 @@ class DetectionTask(Task):
             preprocessing=detector.preprocessing,
             sides=detector.sides,
             class_names=detector.class_names,
-            form=form,
+            form=from_run(form, run, which),
         )
 
 

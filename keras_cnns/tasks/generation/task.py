@@ -3,6 +3,7 @@
 from keras_cnns import applications, data, export, figures, inference
 from keras_cnns.runs import RunConfig, Task
 from keras_cnns.tasks.adversarial import compile_adversarial
+from keras_cnns.tasks.exported import from_run
 from keras_cnns.tasks.generation.models import TRAINERS
 from keras_cnns.tasks.generation.options import GenerationOptions
 from keras_cnns.trainers import Latents
@@ -78,5 +79,11 @@ class GenerationTask(Task):
         sampler = inference.Sampler(run)
         name = name or f"{run.options['model']}_generator"
         return export.export_generator(
-            sampler.generator, sampler.latents, export_dir, name, form=form
+            sampler.generator,
+            sampler.latents,
+            export_dir,
+            name,
+            value_range=sampler.value_range,
+            class_names=sampler.class_names if sampler.is_conditional else (),
+            form=from_run(form, run),
         )

@@ -3,6 +3,7 @@
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.runs import RunConfig, Task
 from keras_cnns.tasks.adversarial import compile_adversarial
+from keras_cnns.tasks.exported import from_run
 from keras_cnns.tasks.features import load_features
 from keras_cnns.tasks.inpainting.models import TRAINERS
 from keras_cnns.tasks.inpainting.options import InpaintingOptions
@@ -180,5 +181,5 @@ class InpaintingTask(Task):
             name or run.options["model"],
             preprocessing=preprocessing,
             value_range=preprocessing.value_range,
-            form=form,
+            form=from_run(form, run, which),
         )

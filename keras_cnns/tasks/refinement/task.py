@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_cnns import data, export, figures, inference, trainers
 from keras_cnns.runs import RunConfig, Task
 from keras_cnns.tasks.adversarial import compile_adversarial
+from keras_cnns.tasks.exported import from_run
 from keras_cnns.tasks.refinement.options import RefinementOptions
 
 _GRID_ROWS = 4  # of simulated and refined images each
@@ -148,4 +149,5 @@ class RefinementTask(Task):
     @classmethod
     def export(cls, run, export_dir, name="", *, form=export.SAVED_MODEL):
         name = name or f"{run.options['model']}_refiner"
+        form = from_run(form, run)
         return export.export_refiner(run.load("refiner"), export_dir, name, form=form)

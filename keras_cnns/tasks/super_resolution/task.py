@@ -9,6 +9,7 @@ from tensorflow import keras
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.runs import RunConfig, Task, read_run
+from keras_cnns.tasks.exported import from_run
 from keras_cnns.tasks.features import load_features
 from keras_cnns.tasks.super_resolution.models import TRAINERS, scale_of
 from keras_cnns.tasks.super_resolution.options import SuperResolutionOptions
@@ -257,7 +258,7 @@ class SuperResolutionTask(Task):
             name or run.options["model"],
             scales=run.config.details["scales"],
             enlarges=not run.config.details["enlarged"],
-            form=form,
+            form=from_run(form, run, which),
         )
 
 
