@@ -314,6 +314,21 @@ def runs_by_task(write_run, once):
     return once("runs", write)
 
 
+@pytest.fixture(scope="session")
+def exports_by_task(runs_by_task, once, verifying_here):
+    """The folder of the SavedModel of each task's run, ``<folder>/<task>/1``."""
+    from keras_cnns import tasks
+
+    def write(folder):
+        with verifying_here():
+            return {
+                task: tasks.open_run(run).export(str(folder), task)[0]
+                for task, run in runs_by_task.items()
+            }
+
+    return once("exports", write)
+
+
 @pytest.fixture
 def assert_same_by_xla():
     """Checks outputs and gradients of a network compiled by XLA against plain ones.

@@ -2,12 +2,12 @@
 
     studio --runs=runs
 
-prints the page's address, ``http://127.0.0.1:7860/``. Runs below ``--runs`` are found
-by themselves; the tabs show their curves, classify pictures and show what the network
-looks at, draw images and walk between them, fill holes that are painted with the mouse
-by all methods side by side, find objects, enlarge pictures, and start trainings. Ctrl-C
-ends it, deletes the pictures that were dropped, and stops trainings, which can be
-resumed.
+prints the page's address, ``http://127.0.0.1:7860/``. Runs below ``--runs``, and
+SavedModels there and below ``--exports``, are found by themselves; the tabs show their
+curves, classify pictures and show what the network looks at, draw images and walk
+between them, fill holes that are painted with the mouse by all methods side by side,
+find objects, enlarge pictures, and start trainings. Ctrl-C ends it, deletes the
+pictures that were dropped, and stops trainings, which can be resumed.
 
 It is for one's own machine. With ``--host`` others reach it, unencrypted, by the
 address with the token that is printed. ``docs/studio.md`` has pictures of it.
@@ -22,6 +22,7 @@ import webbrowser
 from absl import logging
 
 from keras_cnns import commands, studio, tasks
+from keras_cnns.commands.groups import Exported
 from keras_cnns.commands.serve import OPTIONS as ServeOptions
 from keras_cnns.commands.serve import is_loopback
 from keras_cnns.runs import Options, changed, option
@@ -34,7 +35,10 @@ _SHORTEST_TOKEN = 8
 class OPTIONS(Options):
     """What ``studio`` takes."""
 
-    runs: str = option("runs", "folder below which runs are looked for")
+    runs: str = option("runs", "folder below which runs and exports are looked for")
+    exports: str = option(
+        "savedmodels", "another folder of exports; the default may be missing"
+    )
     host: str = changed(ServeOptions, "host", "127.0.0.1")
     port: int = option(7860, "port of the page; 0: any free one", within="[0, 65535]")
     token: str = option(
@@ -52,6 +56,7 @@ class OPTIONS(Options):
     max_networks: int = option(
         4, "trained networks that are kept loaded", within="[1, 100]"
     )
+    trust_graph: bool = changed(Exported, "trust_graph", False, needs=())
 
     def check(self):
         """Refuses what is no token of an address."""
@@ -71,6 +76,11 @@ def run(options) -> None:
             f"--runs={options.runs} is no folder; train-classifier and its like make "
             "runs, as --run_dir=runs/digits"
         )
+    if options.exports != OPTIONS.exports and not os.path.isdir(options.exports):
+        raise ValueError(
+            f"--exports={options.exports} is no folder; export-model makes exports, as "
+            "--export_dir=savedmodels"
+        )
     from keras_cnns.studio.guard import new_token
     from keras_cnns.studio.server import Studio
     from keras_cnns.studio.shelf import Shelf
@@ -82,7 +92,12 @@ def run(options) -> None:
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     with Studio(
-        Shelf(options.runs, options.max_networks),
+        Shelf(
+            options.runs,
+            options.max_networks,
+            exports=options.exports,
+            trust_graph=options.trust_graph,
+        ),
         {name: commands.verb_of(task) for name, task in tasks.TASKS.items()},
         host=options.host,
         port=options.port,

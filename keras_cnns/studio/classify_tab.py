@@ -5,7 +5,8 @@ import dataclasses
 import gradio as gr
 import numpy as np
 
-from keras_cnns import data, figures, inspection
+from keras_cnns import data, figures, inference, inspection
+from keras_cnns.runs import Run
 from keras_cnns.studio.events import connect, epoch_choice, run_choice
 from keras_cnns.studio.pictures import (
     check_given,
@@ -14,11 +15,12 @@ from keras_cnns.studio.pictures import (
     picture_output,
     shown,
 )
-from keras_cnns.studio.shelf import Shelf
+from keras_cnns.studio.shelf import Export, Shelf
 
 _NO_MAP, _BEST = "none", "the most probable"
 _TASK = "classification"
 _STAYS = "rank correlation with the map by random weights"
+_NO_LAYERS = "an export holds no layers to make a map of: choose its run"
 _COLUMNS = ["random weights", "absolute values", "with signs"]
 _HOW_TO_READ = (
     "1: all of the map stays, 0: nothing, -1: it is reversed. A map that stays when "
@@ -89,26 +91,34 @@ def make_classify_tab(shelf: Shelf, tab: gr.Tab) -> None:
 
 def _make_question(shelf, tab):
     """What is asked: run, epoch, picture, map and its class; and how many are shown."""
-    run, which = run_choice(shelf, tab, _TASK), epoch_choice()
+    run = run_choice(shelf, tab, _TASK)
+    which = epoch_choice(shelf, run)
     picture = picture_input("picture")
     top_k = gr.Slider(1, 20, 5, step=1, label="classes shown")
     method = gr.Dropdown([_NO_MAP, *inspection.METHODS], value="grad_cam", label="map")
     explained = gr.Dropdown([_BEST], value=_BEST, label="class of the map")
 
-    def classes(name):
-        found = shelf.run(name, _TASK).config.class_names if name else ()
-        return gr.Dropdown([_BEST, *found], value=_BEST)
+    def choices(name, chosen):
+        one = shelf.item(name, _TASK) if name else None
+        names = one.config.class_names if isinstance(one, Run) else ()
+        maps = [] if isinstance(one, Export) else inspection.METHODS
+        kept = chosen if chosen in maps else _NO_MAP
+        return (
+            gr.Dropdown([_NO_MAP, *maps], value=kept),
+            gr.Dropdown([_BEST, *names], value=_BEST),
+        )
 
-    connect(tab.select, classes, run, explained)
-    connect(run.change, classes, run, explained)
+    connect(tab.select, choices, [run, method], [method, explained])
+    connect(run.change, choices, [run, method], [method, explained])
     return [run, which, picture, method, explained], top_k
 
 
 def _open(shelf, name, epoch, path):
-    """What a run's classifier is inspected by, if there is a picture for it."""
+    """``Inspected`` of a run or ``Predictor`` of an export, if there is a picture."""
     check_given(path)
-    return shelf.load(
-        shelf.run(name, _TASK),
+    return shelf.use(
+        name,
+        _TASK,
         f"inspected {epoch}",
         lambda run: Inspected.of_run(run, epoch),
     )
@@ -136,7 +146,8 @@ class Classified:
 
     Attributes:
         probabilities: by class, all of them.
-        picture: what the network saw, ``(height, width, channels)`` in [0, 1].
+        picture: what the network saw, of exports what it was given,
+            ``(height, width, channels)`` in [0, 1].
         colours: of the map, ``(height, width, 3)`` in [0, 1]; None without one.
     """
 
@@ -145,11 +156,11 @@ class Classified:
     colours: np.ndarray = None
 
 
-def classify(inspected: Inspected, path: str, method: str, wanted: str) -> Classified:
+def classify(inspected, path: str, method: str, wanted: str) -> Classified:
     """Classifies an image file and explains it.
 
     Args:
-        inspected: the network.
+        inspected: ``Inspected``, or the ``Predictor`` of an export, without maps.
         path: of the file.
         method: key of ``inspection.METHODS``, or ``"none"``.
         wanted: class whose map is made, or ``"the most probable"``.
@@ -158,6 +169,8 @@ def classify(inspected: Inspected, path: str, method: str, wanted: str) -> Class
         ValueError: if the file cannot be read, there is no such class, or the network
             does not suit the method.
     """
+    if isinstance(inspected, inference.Predictor):
+        return _classify_plainly(inspected, path, method)
     subject = inspected.subject
     inputs = subject.inputs([path])
     row = inspected.probabilities(inputs)[0]
@@ -169,11 +182,21 @@ def classify(inspected: Inspected, path: str, method: str, wanted: str) -> Class
     return Classified(named, picture, figures.map_colours(values))
 
 
-def check_map(inspected: Inspected, path: str, method: str, wanted: str) -> tuple:
+def _classify_plainly(predictor, path, method):
+    """By an export's network."""
+    if method != _NO_MAP:
+        raise ValueError(_NO_LAYERS)
+    with open(path, "rb") as file:
+        (row,) = predictor([file.read()])
+    picture = data.read_image(path, "picture") / np.float32(255)
+    return Classified(dict(zip(predictor.class_names, map(float, row))), picture)
+
+
+def check_map(inspected, path: str, method: str, wanted: str) -> tuple:
     """How much of an image file's map stays when weights are random.
 
     Args:
-        inspected, path, wanted: as of ``classify``.
+        inspected, path, wanted: as of ``classify``; exports are refused.
         method: key of ``inspection.METHODS``.
 
     Returns:
@@ -183,6 +206,8 @@ def check_map(inspected: Inspected, path: str, method: str, wanted: str) -> tupl
     Raises:
         ValueError: as of ``classify``, or if no map is chosen.
     """
+    if isinstance(inspected, inference.Predictor):
+        raise ValueError(_NO_LAYERS)
     if method == _NO_MAP:
         raise ValueError(
             f"there is no map to check: choose one of {', '.join(inspection.METHODS)}"

@@ -18,7 +18,8 @@ def make_detect_tab(shelf: Shelf, tab: gr.Tab) -> None:
     seen = gr.State(None, time_to_live=3600)  # picture, detections, names
     with gr.Row():
         with gr.Column():
-            run, which = run_choice(shelf, tab, _TASK), epoch_choice()
+            run = run_choice(shelf, tab, _TASK)
+            which = epoch_choice(shelf, run)
             picture = picture_input("picture")
             button = gr.Button("detect", variant="primary")
         with gr.Column():
@@ -29,9 +30,8 @@ def make_detect_tab(shelf: Shelf, tab: gr.Tab) -> None:
             )
 
     def answer(name, epoch, path, least):
-        opened = shelf.run(name, _TASK)
-        detector = shelf.load(
-            opened, f"detector {epoch}", lambda run: inference.Detector(run, epoch)
+        detector = shelf.use(
+            name, _TASK, f"detector {epoch}", lambda run: inference.Detector(run, epoch)
         )
         channels = detector.preprocessing.channels
         image = read_picture(path, channels, _LARGEST_SIDE)

@@ -144,19 +144,26 @@ def connect(event, function, inputs=None, outputs=None, *, heavy=False, **option
 
 
 def run_choice(shelf: Shelf, tab: gr.Tab, task: str) -> gr.Dropdown:
-    """A choice of the runs of a task, looked for each time the tab is opened."""
+    """A choice of the runs and exports of a task, looked for when the tab is opened."""
 
     def choices(chosen):
-        names = shelf.names(task)
+        names = shelf.names(task) + shelf.exports(task)
         first = names[0] if names else None
         return gr.Dropdown(names, value=chosen if chosen in names else first)
 
-    names = shelf.names(task)
-    box = gr.Dropdown(names, value=names[0] if names else None, label=f"run of {task}")
+    names = shelf.names(task) + shelf.exports(task)
+    first = names[0] if names else None
+    box = gr.Dropdown(names, value=first, label=f"run or export of {task}")
     connect(tab.select, choices, box, box)
     return box
 
 
-def epoch_choice() -> gr.Radio:
-    """Which weights of a run are used."""
-    return gr.Radio(["last", "best"], value="last", label="epoch")
+def epoch_choice(shelf: Shelf, run: gr.Dropdown) -> gr.Radio:
+    """Which weights of a chosen run are used; hidden for exports, which have one."""
+
+    def shown(name):
+        return gr.Radio(visible=name not in shelf.find().exports)
+
+    epochs = gr.Radio(["last", "best"], value="last", label="epoch")
+    connect(run.change, shown, run, epochs)
+    return epochs

@@ -127,8 +127,7 @@ class _Events:
         return drawing, shown(drawing.moved_pixels(self._open(drawing.run)))
 
     def _open(self, name):
-        run = self.shelf.run(name, _TASK)
-        return self.shelf.load(run, "sampler", inference.Sampler)
+        return self.shelf.use(name, _TASK, "sampler", inference.Sampler)
 
 
 def _labels(sampler, chosen, count):

@@ -75,8 +75,9 @@ def make_editor() -> gr.ImageEditor:
 
 
 def _methods(shelf):
-    """Exemplar methods and runs; a run may have a method's name."""
-    return [*exemplar.METHODS, *(f"{_OF_RUN}{name}" for name in shelf.names(_TASK))]
+    """Exemplar methods, runs and exports; a run may have a method's name."""
+    runs = [f"{_OF_RUN}{name}" for name in shelf.names(_TASK)]
+    return [*exemplar.METHODS, *runs, *shelf.exports(_TASK)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +126,8 @@ def _fill(shelf, name, image, mask, show):
     if name in exemplar.METHODS:
         inpainter = inference.ExemplarInpainter(name)
     else:
-        run = shelf.run(name[len(_OF_RUN) :], _TASK)
-        inpainter = shelf.load(run, "inpainter", inference.load_inpainter)
+        chosen = name.removeprefix(_OF_RUN)
+        inpainter = shelf.use(chosen, _TASK, "inpainter", inference.load_inpainter)
     start = time.perf_counter()
     pixels = inpainter(image, mask, seed=0, progress=show)
     return Filled(name, pixels, time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""The tab of all runs: what they are, how far they came, and their pictures."""
+"""The tab of all runs and exports: what they are, how good, and their pictures."""
 
 import csv
 import os
@@ -7,9 +7,9 @@ import gradio as gr
 
 from keras_cnns import data
 from keras_cnns.studio.events import connect, warn
-from keras_cnns.studio.shelf import Shelf
+from keras_cnns.studio.shelf import Export, Shelf
 
-_COLUMNS = ["run", "task", "model", "data", "epochs", "score"]
+_COLUMNS = ["run or export", "task", "model", "data", "epochs", "score"]
 # Measures that tell how good a run is, the first one that it has.
 _SCORES = (
     *("val_accuracy", "accuracy", "val_mean_average_precision", "val_psnr", "psnr"),
@@ -18,6 +18,10 @@ _SCORES = (
 _CURVES = ("learning_curves.png", "training_curves.png")
 _SAMPLES = "samples"
 _MOST_PICTURES = 12
+_UNTOLD = {
+    "model.json": "missing: not an export of keras-cnns, or of an earlier one; export "
+    "the run again"
+}
 
 
 def make_runs_tab(shelf: Shelf, page: gr.Blocks) -> None:
@@ -27,7 +31,7 @@ def make_runs_tab(shelf: Shelf, page: gr.Blocks) -> None:
         shelf: with the runs.
         page: when it is opened, runs are looked for.
     """
-    again = gr.Button("look for runs again", size="sm")
+    again = gr.Button("look for runs and exports again", size="sm")
     table = gr.Dataframe(
         headers=_COLUMNS, datatype="str", interactive=False, label="choose a row"
     )
@@ -41,19 +45,23 @@ def make_runs_tab(shelf: Shelf, page: gr.Blocks) -> None:
         )
         options = gr.Dataframe(
             headers=["option", "value"], datatype="str", interactive=False,
-            label="options that it was trained with", max_height=500,
+            label="options that it was trained with; of an export what it tells",
+            max_height=500,
         )  # fmt: skip
 
     def look():
         found = shelf.find()
         for message in found.unreadable.values():
             warn(message)
-        return [_row(name, run) for name, run in found.runs.items()]
+        runs = [_row(name, run) for name, run in found.runs.items()]
+        return runs + [_export_row(*item) for item in found.exports.items()]
 
     def choose(event: gr.SelectData):
-        run = shelf.run(event.row_value[0])
-        given = [[name, str(value)] for name, value in run.options.items()]
-        return _pictures_of(run.folder), given
+        one = shelf.item(event.row_value[0])
+        is_export = isinstance(one, Export)
+        told = one.card or _UNTOLD if is_export else one.options
+        given = [[name, str(value)] for name, value in told.items()]
+        return [] if is_export else _pictures_of(one.folder), given
 
     connect(page.load, look, None, table)
     connect(again.click, look, None, table)
@@ -67,6 +75,15 @@ def _row(name, run):
     epochs = f"{len(history)} of {options.get('epochs') or '?'}"
     dataset = str(options.get("dataset", ""))
     return [name, run.task, str(model), dataset, epochs, score_of(history)]
+
+
+def _export_row(name, one):
+    model, dataset, epoch = (
+        str(one.card.get(k, "")) for k in ("model", "data", "epoch")
+    )
+    measures = one.card.get("measures", {})
+    numbers = {k: v for k, v in measures.items() if isinstance(v, (int, float))}
+    return [name, one.task, model, dataset, epoch, score_of([numbers])]
 
 
 def read_history(folder: str) -> list:

@@ -11,7 +11,7 @@ _TASK = "super_resolution"
 _BICUBIC = inference.BicubicUpscaler.name
 _OF_RUN = "run "
 _LARGEST_SIDE = 2048
-_RUNS_OWN = "the run's"
+_OWN = "the network's"
 _BEFORE = ("pixels", "bicubic")
 
 
@@ -20,9 +20,9 @@ def make_upscale_tab(shelf: Shelf, tab: gr.Tab) -> None:
     with gr.Row():
         with gr.Column():
             methods = _methods(shelf)
-            method = gr.Dropdown(methods, value=methods[-1], label="method")
+            method = gr.Dropdown(methods, value=methods[:2][-1], label="method")
             scale = gr.Dropdown(
-                [_RUNS_OWN, "2", "3", "4"], value=_RUNS_OWN,
+                [_OWN, "2", "3", "4"], value=_OWN,
                 label="factor; bicubic interpolation takes 2 where none is chosen",
             )  # fmt: skip
             before = gr.Radio(list(_BEFORE), value="pixels", label="left side")
@@ -44,7 +44,7 @@ def make_upscale_tab(shelf: Shelf, tab: gr.Tab) -> None:
                 f"the picture is {image.shape[0]}x{image.shape[1]} (height x width); "
                 f"at most {_LARGEST_SIDE} pixels on a side are enlarged here"
             )
-        upscaler = _open(shelf, name, 0 if factor == _RUNS_OWN else int(factor))
+        upscaler = _open(shelf, name, 0 if factor == _OWN else int(factor))
         with _progress.fractions(name) as show:
             large = upscaler(image, progress=show)
         return compare_with(left, image, large, upscaler.scale)
@@ -55,17 +55,20 @@ def make_upscale_tab(shelf: Shelf, tab: gr.Tab) -> None:
 
 
 def _methods(shelf):
-    return [_BICUBIC, *(f"{_OF_RUN}{name}" for name in shelf.names(_TASK))]
+    runs = [f"{_OF_RUN}{name}" for name in shelf.names(_TASK)]
+    return [_BICUBIC, *runs, *shelf.exports(_TASK)]
 
 
 def _open(shelf, name, scale):
     if name == _BICUBIC:
         return inference.BicubicUpscaler(scale or 2)
-    run = shelf.run((name or "")[len(_OF_RUN) :], _TASK)
-    return shelf.load(
-        run,
+    scale = scale or None
+    return shelf.use(
+        (name or "").removeprefix(_OF_RUN),
+        _TASK,
         f"upscaler {scale}",
-        lambda run: inference.load_upscaler(run, scale=scale or None),
+        lambda run: inference.load_upscaler(run, scale=scale),
+        scale=scale,
     )
 
 

@@ -13,19 +13,10 @@ from keras_cnns.applications.generative.cgan import CGANGenerator
 from keras_cnns.trainers import Latents
 
 
-@pytest.fixture(scope="module")
-def exported(runs_by_task, once, verifying_here):
+@pytest.fixture
+def exported(exports_by_task):
     """The folder of each task's exported version."""
-
-    def write(folder):
-        with verifying_here():
-            return {
-                task: tasks.open_run(run).export(str(folder), task)[0]
-                for task, run in runs_by_task.items()
-                if task in inference.EXPORTED_TASKS
-            }
-
-    return once("exports", write)
+    return exports_by_task
 
 
 def _noise(*shape, low=0):
@@ -142,6 +133,12 @@ def test_the_best_epoch_tells_its_own_measures(classifier_run, tmp_path, verify_
 def _change(version, **values):
     file = pathlib.Path(version, "assets.extra", "model.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+@pytest.mark.parametrize("task", ["autoencoding", "refinement"])
+def test_other_tasks_are_refused(exported, task):
+    with pytest.raises(ValueError, match=f"tells the task '{task}'; used are classif"):
+        inference.open_export(exported[task])
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,15 @@ def gradio():
 
 
 @pytest.fixture
-def shelf(runs_by_task):
-    """The runs of all tasks."""
+def shelf(runs_by_task, exports_by_task):
+    """The runs and exports of all tasks."""
     import os
 
     from keras_cnns.studio.shelf import Shelf
 
-    return Shelf(os.path.dirname(runs_by_task["classification"]))
+    runs = os.path.dirname(runs_by_task["classification"])
+    exports = os.path.dirname(os.path.dirname(exports_by_task["classification"]))
+    return Shelf(runs, exports=exports)
 
 
 @pytest.fixture

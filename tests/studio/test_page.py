@@ -109,6 +109,7 @@ def test_a_taken_port_is_one_error(studio):
     ("options", "reason"),
     [
         ({"runs": "nowhere"}, "nowhere is no folder"),
+        ({"runs": ".", "exports": "nowhere"}, "--exports=nowhere is no folder"),
         ({"token": "short"}, "token must be 8 or more"),
         ({"token": "with spaces"}, "token must be 8 or more"),
     ],
@@ -152,6 +153,29 @@ def test_probabilities_are_those_of_predict(gradio, shelf, runs_by_task, tmp_pat
     assert blend(None, 1) is None
     with pytest.raises(ValueError, match="no class 'x'"):
         classify(inspected, path, "saliency", "x")
+
+
+def test_an_export_classifies_as_predict_does_without_maps(
+    gradio, shelf, exports_by_task, tmp_path
+):
+    from keras_cnns.studio.classify_tab import Inspected, check_map, classify
+
+    path, folder = _picture(tmp_path / "a.png"), exports_by_task["classification"]
+    opened = shelf.use(
+        "export classification/1", "classification", "last", Inspected.of_run
+    )
+    found = classify(opened, path, "none", "the most probable")
+    (told,) = run_command("predict", saved_model=folder, images=path, top_k=10)
+    assert len(told["predictions"]) == 10
+    for row in told["predictions"]:
+        probability = found.probabilities[row["label"]]
+        assert probability == pytest.approx(row["probability"], abs=1e-6)
+    assert found.colours is None
+    picture = data.read_image(path)
+    assert (data.to_bytes(found.picture[None], "unit")[0] == picture).all()
+    for work in (classify, check_map):
+        with pytest.raises(ValueError, match="an export holds no layers"):
+            work(opened, path, "saliency", "3")
 
 
 def test_the_check_of_a_map_is_that_of_inspection(

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from keras_cnns import tasks
-from keras_cnns.studio.shelf import Shelf
+from keras_cnns.studio.shelf import Export, Shelf
 
 
 @pytest.fixture
@@ -36,6 +36,76 @@ def test_what_is_no_run_is_left_out_or_told(folder):
     assert set(found.runs) == {"digits", "gans/<b>old"}
     assert set(found.unreadable) == {"broken"}
     assert "broken" in found.unreadable["broken"]
+
+
+def test_exports_of_all_tasks_are_found(shelf, exports_by_task):
+    exports = shelf.find().exports
+    assert {one.task for one in exports.values()} == set(tasks.TASKS)
+    assert shelf.exports("generation") == ["export generation/1"]
+    assert exports["export generation/1"].folder == exports_by_task["generation"]
+    assert shelf.exports("refinement") == []  # no tab uses it
+    with pytest.raises(ValueError, match="generation/1 is of generation, not of detec"):
+        shelf.item("export generation/1", "detection")
+
+
+@pytest.fixture
+def exported(runs_by_task, exports_by_task, tmp_path):
+    """A folder of runs with an export below a run, and one of a folder of its own."""
+    shutil.copytree(runs_by_task["classification"], tmp_path / "runs" / "digits")
+    below = tmp_path / "runs" / "digits" / "exports" / "digits" / "3"
+    shutil.copytree(exports_by_task["classification"], below)
+    shutil.copytree(exports_by_task["generation"], tmp_path / "other" / "gan" / "1")
+    return tmp_path
+
+
+def test_exports_are_found_once_below_both_folders(exported):
+    def find(runs, exports):
+        return set(Shelf(str(exported / runs), exports=exports).find().exports)
+
+    below = "export digits/exports/digits/3"
+    assert find("runs", "") == find("runs", str(exported / "none")) == {below}
+    assert find("runs", str(exported / "other")) == {below, "export gan/1"}
+    assert find("runs", str(exported / "runs" / "digits")) == {below}
+
+
+def test_damaged_exports_are_told_and_others_of_other_programs_listed(exported):
+    other = exported / "other"
+    for number, text in (("2", "{"), ("3", '{"task": 3}'), ("4", '{"measures": []}')):
+        version = shutil.copytree(other / "gan" / "1", other / "gan" / number)
+        (version / "assets.extra" / "model.json").write_text(text)
+    foreign = shutil.copytree(other / "gan" / "1", other / "foreign" / "1")
+    shutil.rmtree(foreign / "assets.extra")
+    (other / "gan" / "1" / "saved_model.pb").write_bytes(b"rubbish")
+    shelf = Shelf(str(exported / "runs"), exports=str(other))
+    found = shelf.find()
+    bad = {f"export gan/{number}" for number in "234"}
+    assert set(found.unreadable) == bad
+    assert all(f"gan/{name[-1]}" in found.unreadable[name] for name in bad)
+    assert not any("\n" in message for message in found.unreadable.values())
+    assert found.exports["export foreign/1"].card == {}
+    assert shelf.exports("generation") == ["export gan/1"]  # what is used is read
+    with pytest.raises(ValueError, match="gan/1 cannot be loaded: .*damaged"):
+        shelf.use("export gan/1", "generation", "sampler", None)
+    for name in (*bad, "export foreign/1"):
+        with pytest.raises(ValueError, match="gan/|is of no task, not of generation"):
+            shelf.item(name, "generation")
+
+
+def test_an_export_that_was_replaced_is_loaded_again(exported):
+    shelf, name = Shelf(str(exported / "other")), "export gan/1"
+    first = shelf.use(name, "generation", "sampler", None)
+    assert shelf.use(name, "generation", "sampler", None) is first
+    file = exported / "other" / "gan" / "1" / "saved_model.pb"
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    assert shelf.use(name, "generation", "sampler", None) is not first
+
+
+def test_exports_of_networks_that_are_given_proposals_cannot_be_used():
+    signatures = {"serving_default": {}}
+    given = Export("folder", {"task": "detection", "signatures": signatures})
+    assert not given.is_usable
+    card = {"task": "detection", "signatures": {**signatures, "serve_images": {}}}
+    assert Export("folder", card).is_usable
 
 
 @pytest.mark.parametrize(
