@@ -1,9 +1,17 @@
 """Pooling windows side by side: maps parted into them, and put together again."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._checks import check_choice, check_count
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 class WindowLayer(keras.layers.Layer):
@@ -18,13 +26,13 @@ class WindowLayer(keras.layers.Layer):
         ValueError: if an argument is bad.
     """
 
-    def __init__(self, pool_size=2, padding="valid", **kwargs):
+    def __init__(self, pool_size: int = 2, padding: str = "valid", **kwargs) -> None:
         super().__init__(**kwargs)
         check_count("pool_size", pool_size)
         check_choice("padding", padding, ("valid", "same"))
         self.pool_size, self.padding = pool_size, padding
 
-    def get_config(self):
+    def get_config(self) -> dict:
         own = {"pool_size": self.pool_size, "padding": self.padding}
         return {**super().get_config(), **own}
 
@@ -87,14 +95,14 @@ class UnpoolingLayer(WindowLayer):
     columns, size, channels)``.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         what, where, *pooled = inputs
         sides = map(_sides, pooled)
         maps = self.join(self.spread(what, where), *next(sides, ()))
         shape = self.compute_output_shape([x.shape for x in inputs])
         return tf.ensure_shape(maps, shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple:
         batch, rows, columns, channels = input_shape[0]
         if len(input_shape) > 2:
             return (batch, *input_shape[2][1:3], channels)

@@ -1,7 +1,14 @@
 """Average pooling to a given size, whatever the size of the map."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -22,13 +29,13 @@ class AdaptiveAveragePooling2D(keras.layers.Layer):
         ValueError: if ``size`` is not a positive integer.
     """
 
-    def __init__(self, size, **kwargs):
+    def __init__(self, size: int, **kwargs) -> None:
         super().__init__(**kwargs)
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"size must be a positive integer, got {size!r}")
         self.size = size
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         shape = tf.shape(inputs)
         rows = self._weights_of(shape[1], inputs.dtype)
         columns = self._weights_of(shape[2], inputs.dtype)
@@ -43,8 +50,8 @@ class AdaptiveAveragePooling2D(keras.layers.Layer):
         inside = tf.cast((position >= first) & (position < end), dtype)
         return inside / tf.cast(end - first, dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         return (input_shape[0], self.size, self.size, input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "size": self.size}

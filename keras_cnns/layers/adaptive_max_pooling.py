@@ -1,7 +1,14 @@
 """Max pooling to a given size, whatever the size of the map."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -22,13 +29,13 @@ class AdaptiveMaxPooling2D(keras.layers.Layer):
         ValueError: if ``size`` is not a positive integer.
     """
 
-    def __init__(self, size, **kwargs):
+    def __init__(self, size: int, **kwargs) -> None:
         super().__init__(**kwargs)
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"size must be a positive integer, got {size!r}")
         self.size = size
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         rows = self._maxima(inputs, axis=1)
         return self._maxima(rows, axis=2)
 
@@ -43,8 +50,8 @@ class AdaptiveMaxPooling2D(keras.layers.Layer):
             maxima.append(tf.reduce_max(inside, axis))
         return tf.stack(maxima, axis)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         return (input_shape[0], self.size, self.size, input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "size": self.size}

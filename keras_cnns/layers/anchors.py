@@ -1,15 +1,28 @@
 """Anchors: the boxes that a region proposal network starts from."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._checks import check_choice, check_count, check_positive
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
+
 ANCHOR_STYLES = ("caffe", "centred")
 
 
-def base_anchors(stride, sizes, ratios=(0.5, 1.0, 2.0), style="caffe") -> np.ndarray:
+def base_anchors(
+    stride: int,
+    sizes: Sequence[float],
+    ratios: Sequence[float] = (0.5, 1.0, 2.0),
+    style: str = "caffe",
+) -> np.ndarray:
     """The anchors of the first cell of a map.
 
     Args:
@@ -67,7 +80,14 @@ class Anchors(keras.layers.Layer):
         ValueError: as ``base_anchors``.
     """
 
-    def __init__(self, stride, sizes, ratios=(0.5, 1.0, 2.0), style="caffe", **kwargs):
+    def __init__(
+        self,
+        stride: int,
+        sizes: Sequence[float],
+        ratios: Sequence[float] = (0.5, 1.0, 2.0),
+        style: str = "caffe",
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self._base = base_anchors(stride, sizes, ratios, style)
         self.stride = stride
@@ -76,11 +96,11 @@ class Anchors(keras.layers.Layer):
         self.style = style
 
     @property
-    def num_anchors(self):
+    def num_anchors(self) -> int:
         """How many anchors a cell has."""
         return len(self._base)
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         height, width = (inputs.shape[i] or tf.shape(inputs)[i] for i in (1, 2))
         rows = tf.cast(tf.range(height) * self.stride, tf.float32)
         columns = tf.cast(tf.range(width) * self.stride, tf.float32)
@@ -88,12 +108,12 @@ class Anchors(keras.layers.Layer):
         shifts = tf.stack([y, x, y, x], -1)[:, :, None]
         return tf.reshape(shifts + self._base, [-1, 4])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         height, width = input_shape[1:3]
         is_known = height is not None and width is not None
         return (height * width * self.num_anchors if is_known else None, 4)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "stride": self.stride,

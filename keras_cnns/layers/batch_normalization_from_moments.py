@@ -1,13 +1,23 @@
 """Batch normalisation of concatenated maps whose moments are known."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 _UNSUPPORTED = ("renorm", "virtual_batch_size", "adjustment")
 _EPSILON = 1e-3  # the fused operation adds it to a variance, which is 1 less it here
 
 
-def normalize(maps, mean, scale, offset):
+def normalize(
+    maps: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor
+) -> tf.Tensor:
     """``(maps - mean) * scale + offset``, computed in float32 or more.
 
     Args:
@@ -33,7 +43,7 @@ def normalize(maps, mean, scale, offset):
     )[0]
 
 
-def is_inference(training) -> bool:
+def is_inference(training: bool | tf.Tensor | None) -> bool:
     """Whether ``training``, as a layer is called with it, is known to be false."""
     if training is None:
         training = keras.backend.learning_phase()
@@ -60,7 +70,7 @@ class BatchNormalizationFromMoments(keras.layers.BatchNormalization):
             ``virtual_batch_size`` and ``adjustment``, which Keras takes besides.
     """
 
-    def __init__(self, axis=-1, **kwargs):
+    def __init__(self, axis: int = -1, **kwargs) -> None:
         for name in _UNSUPPORTED:
             if kwargs.get(name):
                 raise ValueError(f"takes no {name}, got {name}={kwargs[name]!r}")
@@ -68,11 +78,13 @@ class BatchNormalizationFromMoments(keras.layers.BatchNormalization):
             raise ValueError(f"axis must be the last one, -1 or 3, got {axis!r}")
         super().__init__(axis=axis, autocast=False, **kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         super().build(input_shape[0])
         self.input_spec = None  # the maps' alone
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: Sequence[tf.Tensor], training: bool | None = None
+    ) -> list[tf.Tensor]:
         maps, moments = tf.cast(inputs[0], self.compute_dtype), inputs[1]
         training = training if self.trainable else False
         if is_inference(training):
@@ -107,7 +119,7 @@ class BatchNormalizationFromMoments(keras.layers.BatchNormalization):
         offset = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(mean)
         return [mean, scale, offset]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> list[tuple]:
         return [tuple(input_shape[0]), *[(input_shape[0][-1],)] * 3]
 
 

@@ -1,10 +1,18 @@
 """Maps sampled at any places, which learn where to go."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._checks import check_choice, check_flag
 from keras_cnns.layers._coordinates import cell_places, coordinate_dtype
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 PADDINGS = ("zeros", "border")
 
@@ -35,14 +43,16 @@ class BilinearSampler(keras.layers.Layer):
     Source: Jaderberg, Simonyan, Zisserman, Kavukcuoglu, arXiv 1506.02025, section 3.3.
     """
 
-    def __init__(self, padding="zeros", align_corners=True, **kwargs):
+    def __init__(
+        self, padding: str = "zeros", align_corners: bool = True, **kwargs
+    ) -> None:
         super().__init__(autocast=False, **kwargs)  # 16 bits are too few for places
         check_choice("padding", padding, PADDINGS)
         check_flag("align_corners", align_corners)
         self.padding = padding
         self.align_corners = align_corners
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         is_one = isinstance(input_shape, tf.TensorShape)
         maps, grid = map(tuple, (input_shape, ()) if is_one else input_shape)
         if len(maps) != 4 or maps[-1] is None or len(grid) != 4 or grid[-1] != 2:
@@ -52,7 +62,7 @@ class BilinearSampler(keras.layers.Layer):
             )
         super().build(input_shape)
 
-    def places(self, grid, maps):
+    def places(self, grid: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
         """A grid's coordinates as places on the maps.
 
         Args:
@@ -67,7 +77,7 @@ class BilinearSampler(keras.layers.Layer):
         )
         return tf.stack(list(axes), -1)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         maps, grid = inputs
         shape, places = tf.shape(maps), self.places(grid, maps)
         maps = tf.cast(maps, places.dtype)
@@ -94,11 +104,11 @@ class BilinearSampler(keras.layers.Layer):
             pairs.append((tf.clip_by_value(index, 0, length - 1), weight))
         return pairs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple:
         maps, grid = input_shape
         return (*grid[:3], maps[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "padding": self.padding,

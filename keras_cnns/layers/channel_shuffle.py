@@ -1,7 +1,14 @@
 """Channels in a new order, so that groups exchange what they found."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -23,13 +30,13 @@ class ChannelShuffle(keras.layers.Layer):
     Source: Zhang et al., arXiv 1707.01083, section 3.1.
     """
 
-    def __init__(self, groups, **kwargs):
+    def __init__(self, groups: int, **kwargs) -> None:
         super().__init__(**kwargs)
         if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
             raise ValueError(f"groups must be a positive integer, got {groups!r}")
         self.groups = groups
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         if channels is None or channels % self.groups:
             raise ValueError(
@@ -39,14 +46,14 @@ class ChannelShuffle(keras.layers.Layer):
         self._channels_per_group = channels // self.groups
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         shape = tf.shape(inputs)
         grouped = tf.concat([shape[:-1], [self.groups, self._channels_per_group]], 0)
         x = tf.transpose(tf.reshape(inputs, grouped), [0, 1, 2, 4, 3])
         return tf.ensure_shape(tf.reshape(x, shape), inputs.shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "groups": self.groups}

@@ -1,11 +1,18 @@
 """Attention that fills the foreground with patches of the valid background."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._checks import check_choice, check_count, check_flag, check_odd
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 MASKED_SCORES = ("zero", "excluded")
 MASK_SAMPLINGS = ("nearest", "minimum")
@@ -154,16 +161,16 @@ class ContextualAttention(keras.layers.Layer):
 
     def __init__(
         self,
-        patch_size=3,
-        rate=2,
-        propagation_size=3,
-        softmax_factor=10.0,
-        masked_scores="zero",
-        mask_sampling="nearest",
-        return_attention=False,
-        regularised_norm=False,
+        patch_size: int = 3,
+        rate: int = 2,
+        propagation_size: int = 3,
+        softmax_factor: float = 10.0,
+        masked_scores: str = "zero",
+        mask_sampling: str = "nearest",
+        return_attention: bool = False,
+        regularised_norm: bool = False,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         check_odd("patch_size", patch_size, 1)
         check_count("rate", rate)
@@ -188,7 +195,7 @@ class ContextualAttention(keras.layers.Layer):
         self.return_attention = return_attention
         self.regularised_norm = regularised_norm
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         if not isinstance(input_shape, list) or len(input_shape) != 3:
             raise ValueError(
                 "ContextualAttention takes [foreground, background, masks], got "
@@ -214,7 +221,7 @@ class ContextualAttention(keras.layers.Layer):
             )
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:
         foreground, background, masks = inputs
         rate = self.rate
         sizes = [
@@ -267,7 +274,7 @@ class ContextualAttention(keras.layers.Layer):
         scores = tf.where(valid, scores * self.softmax_factor, masked)
         return tf.where(valid, tf.nn.softmax(scores), 0.0)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple | list[tuple]:
         foreground, background = (tuple(shape) for shape in input_shape[:2])
         if not self.return_attention:
             return foreground
@@ -277,7 +284,7 @@ class ContextualAttention(keras.layers.Layer):
         ]
         return [foreground, (foreground[0], *grid)]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         own = (
             "patch_size",
             "rate",

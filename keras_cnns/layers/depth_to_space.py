@@ -1,9 +1,16 @@
 """Depth to space: maps of many channels to larger maps of few."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._checks import check_count
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -27,16 +34,16 @@ class DepthToSpace(keras.layers.Layer):
     Source: Shi et al., ESPCN, arXiv 1609.05158, equation 4.
     """
 
-    def __init__(self, size=2, **kwargs):
+    def __init__(self, size: int = 2, **kwargs) -> None:
         super().__init__(**kwargs)
         check_count("size", size, 2)
         self.size = size
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         self.compute_output_shape(inputs.shape)  # which checks the channels
         return tf.nn.depth_to_space(inputs, self.size)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         batch, height, width, channels = input_shape
         if channels % self.size**2:
             raise ValueError(
@@ -46,5 +53,5 @@ class DepthToSpace(keras.layers.Layer):
         larger = [side and self.size * side for side in (height, width)]
         return (batch, *larger, channels // self.size**2)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "size": self.size}

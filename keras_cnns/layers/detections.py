@@ -1,10 +1,18 @@
 """Detections: what is left of the scored boxes of all classes."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._boxes import suppress_overlapping
 from keras_cnns._checks import check_count, check_within
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -33,7 +41,13 @@ class Detections(keras.layers.Layer):
     detections of an image.
     """
 
-    def __init__(self, iou_threshold=0.3, min_score=0.05, max_detections=100, **kwargs):
+    def __init__(
+        self,
+        iou_threshold: float = 0.3,
+        min_score: float = 0.05,
+        max_detections: int = 100,
+        **kwargs,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)  # 16 bits are too few for boxes
         check_within("iou_threshold", iou_threshold, "[0, 1]")
         check_within("min_score", min_score, "(-inf, inf)")
@@ -42,7 +56,7 @@ class Detections(keras.layers.Layer):
         self.min_score = min_score
         self.max_detections = max_detections
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         scores, boxes, valid = inputs
         scores, boxes = tf.cast(scores, tf.float32), tf.cast(boxes, tf.float32)
         scores = tf.where(tf.cast(valid, tf.bool)[..., None], scores, tf.float32.min)
@@ -75,7 +89,7 @@ class Detections(keras.layers.Layer):
             "count": tf.reduce_sum(tf.cast(is_found, tf.int32), -1),
         }
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> dict[str, tuple]:
         batch, count = input_shape[0][0], self.max_detections
         return {
             "boxes": (batch, count, 4),
@@ -84,7 +98,7 @@ class Detections(keras.layers.Layer):
             "count": (batch,),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "iou_threshold": self.iou_threshold,

@@ -1,7 +1,14 @@
 """The convolution of ResNet in ResNet: two streams, one with a shortcut."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -38,13 +45,15 @@ class DualStreamConv2D(keras.layers.Conv2D):
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        strides=1,
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
+        filters: int,
+        kernel_size: int | tuple[int, int] = 3,
+        strides: int | tuple[int, int] = 1,
+        kernel_initializer: str
+        | dict
+        | keras.initializers.Initializer = "glorot_uniform",
+        kernel_regularizer: str | dict | keras.regularizers.Regularizer | None = None,
         **kwargs,
-    ):
+    ) -> None:
         if not isinstance(filters, int) or filters < 1 or filters % 2:
             raise ValueError(
                 f"filters must be a positive even integer, got {filters!r}"
@@ -64,7 +73,7 @@ class DualStreamConv2D(keras.layers.Conv2D):
         if self.kernel_size[0] % 2 == 0 or self.kernel_size[1] % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size!r}")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         if channels is None or channels % 2:
             raise ValueError(
@@ -85,7 +94,7 @@ class DualStreamConv2D(keras.layers.Conv2D):
                 dtype=self.dtype,
             )
 
-    def augmented_kernel(self):
+    def augmented_kernel(self) -> tf.Tensor:
         """The kernel of the equivalent ordinary convolution."""
         kernel = tf.convert_to_tensor(self.kernel)
         shortcut = self.projection
@@ -96,19 +105,19 @@ class DualStreamConv2D(keras.layers.Conv2D):
         around = [[height, height], [width, width], [0, inputs], [0, outputs]]
         return kernel + tf.pad(shortcut, around)
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         height, width = (size // 2 for size in self.kernel_size)
         inputs = tf.pad(inputs, [[0, 0], [height, height], [width, width], [0, 0]])
         return self.convolution_op(inputs, self.augmented_kernel())
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         sizes = [
             None if size is None else -(-size // stride)
             for size, stride in zip(input_shape[1:3], self.strides)
         ]
         return (input_shape[0], *sizes, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         own = ("filters", "kernel_size", "strides", "kernel_initializer")
         kept = ("name", "trainable", "dtype", *own, "kernel_regularizer")

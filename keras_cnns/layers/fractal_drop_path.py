@@ -1,10 +1,16 @@
 """Drop-path of fractal networks: which inputs their joins keep, per mini-batch."""
 
+from __future__ import annotations
+
 import statistics
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 def fractal_joins(columns: int) -> list:
@@ -44,8 +50,14 @@ class FractalDropPath(keras.layers.Layer):
     """
 
     def __init__(
-        self, columns, blocks, drop_rate=0.15, global_fraction=0.5, seed=None, **kwargs
-    ):
+        self,
+        columns: int,
+        blocks: int,
+        drop_rate: float = 0.15,
+        global_fraction: float = 0.5,
+        seed: int | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         for name, value, least in (("columns", columns, 2), ("blocks", blocks, 1)):
             if not isinstance(value, int) or value < least:
@@ -67,11 +79,11 @@ class FractalDropPath(keras.layers.Layer):
         self._takes = np.arange(columns) >= columns - widths[:, np.newaxis]
         self._noise = keras.layers.GaussianNoise(1.0, seed=seed, dtype="float32")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._noise.build((1 + self.columns + self._takes.size,))
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         def drawn():
             zeros = tf.zeros([1 + self.columns + self._takes.size])
             return self.kept(self._noise(zeros, training=True))
@@ -83,7 +95,7 @@ class FractalDropPath(keras.layers.Layer):
         weights = tf.cast(kept, self.compute_dtype)
         return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
 
-    def kept(self, noise):
+    def kept(self, noise: tf.Tensor) -> tf.Tensor:
         """Which inputs the joins keep, from independent N(0, 1) values.
 
         Args:
@@ -105,10 +117,10 @@ class FractalDropPath(keras.layers.Layer):
         is_global = mode[0] < _quantile(self.global_fraction)
         return tf.where(is_global, globally, locally & self._takes)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         return tuple(self._takes.shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "columns": self.columns,

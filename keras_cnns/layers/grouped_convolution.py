@@ -1,5 +1,7 @@
 """Convolution in groups that trains on every device."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 from tensorflow import keras
 
@@ -30,14 +32,16 @@ class GroupedConv2D(keras.layers.Conv2D):
     Networks", NIPS 2012, section 3.5; Xie et al., arXiv 1611.05431, section 3.3.
     """
 
-    def __init__(self, filters, kernel_size, **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int | tuple[int, int], **kwargs
+    ) -> None:
         super().__init__(filters, kernel_size, **kwargs)
         if self.data_format != "channels_last":
             raise ValueError(
                 f"data_format must be 'channels_last', got {self.data_format!r}"
             )
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if self.groups == 1:
             return super().call(inputs)
         kernels = self._bundled_kernels()

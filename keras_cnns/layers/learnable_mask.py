@@ -1,7 +1,14 @@
 """Attention from mask features, by an asymmetric Gaussian of trained shape."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 class _Between(keras.constraints.Constraint):
@@ -46,7 +53,14 @@ class LearnableMaskActivation(keras.layers.Layer):
         "gamma_right": (0.5, 2.0),
     }
 
-    def __init__(self, a=1.1, mu=2.0, gamma_left=1.0, gamma_right=1.0, **kwargs):
+    def __init__(
+        self,
+        a: float = 1.1,
+        mu: float = 2.0,
+        gamma_left: float = 1.0,
+        gamma_right: float = 1.0,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.initial_values = {
             "a": a,
@@ -60,7 +74,7 @@ class LearnableMaskActivation(keras.layers.Layer):
             if not is_number or not low <= value <= high:
                 raise ValueError(f"{name} must be in [{low}, {high}], got {value!r}")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.a, self.mu, self.gamma_left, self.gamma_right = (
             self.add_weight(
                 name,
@@ -76,15 +90,15 @@ class LearnableMaskActivation(keras.layers.Layer):
         )
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         x = tf.cast(inputs, self.a.dtype)
         squares = tf.square(x - self.mu)
         left = self.a * tf.exp(-self.gamma_left * squares)
         right = 1 + (self.a - 1) * tf.exp(-self.gamma_right * squares)
         return tf.cast(tf.where(x < self.mu, left, right), inputs.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), **self.initial_values}

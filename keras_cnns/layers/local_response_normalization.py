@@ -1,7 +1,14 @@
 """Local response normalisation across channels, with Caffe's meaning of alpha."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -33,7 +40,14 @@ class LocalResponseNormalization(keras.layers.Layer):
     Convolutional Neural Networks", section 3.3; ``LRNLayer`` of Caffe.
     """
 
-    def __init__(self, depth_radius=2, bias=1.0, alpha=1e-4, beta=0.75, **kwargs):
+    def __init__(
+        self,
+        depth_radius: int = 2,
+        bias: float = 1.0,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(depth_radius, int) or depth_radius < 1:
             raise ValueError(
@@ -49,7 +63,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         self.alpha = alpha
         self.beta = beta
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         outputs = tf.nn.local_response_normalization(
             tf.cast(inputs, tf.float32),
             depth_radius=self.depth_radius,
@@ -59,10 +73,10 @@ class LocalResponseNormalization(keras.layers.Layer):
         )
         return tf.cast(outputs, inputs.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "depth_radius": self.depth_radius,

@@ -1,10 +1,23 @@
 """The scale of partial convolution's windows, and which have valid pixels."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
-def renormalize(masks, kernel_size, strides, padding, dilation_rate=(1, 1)):
+
+def renormalize(
+    masks: tf.Tensor,
+    kernel_size: tuple[int, int],
+    strides: int | tuple[int, int],
+    padding: str,
+    dilation_rate: tuple[int, int] = (1, 1),
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Size of the window over its sum of masks, and whether that sum is positive.
 
     Args:
@@ -57,7 +70,7 @@ class MaskRenormalization(keras.layers.Layer):
     Source: Liu et al., arXiv 1804.07723, equations 1 and 2.
     """
 
-    def __init__(self, kernel_size, strides=1, **kwargs):
+    def __init__(self, kernel_size: int, strides: int = 1, **kwargs) -> None:
         super().__init__(**kwargs)
         for name, value in (("kernel_size", kernel_size), ("strides", strides)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -67,18 +80,18 @@ class MaskRenormalization(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.strides = strides
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> list[tf.Tensor]:
         size = (self.kernel_size, self.kernel_size)
         scale, valid = renormalize(inputs, size, self.strides, "same")
         return [tf.cast(scale, inputs.dtype), tf.cast(valid, inputs.dtype)]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> list[tuple]:
         sizes = [
             None if size is None else -(-size // self.strides)
             for size in input_shape[1:3]
         ]
         return [(input_shape[0], *sizes, 1)] * 2
 
-    def get_config(self):
+    def get_config(self) -> dict:
         own = {"kernel_size": self.kernel_size, "strides": self.strides}
         return {**super().get_config(), **own}

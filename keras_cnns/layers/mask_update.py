@@ -1,7 +1,14 @@
 """The next layer's mask of learnable bidirectional attention maps."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 # Below it the power's gradient grows without bound.
 _SMALLEST = 1e-6
@@ -24,7 +31,7 @@ class MaskUpdate(keras.layers.Layer):
     Source: Xie et al., arXiv 1909.00968, equation of g_M, alpha = 0.8.
     """
 
-    def __init__(self, exponent=0.8, **kwargs):
+    def __init__(self, exponent: float = 0.8, **kwargs) -> None:
         super().__init__(**kwargs)
         is_number = isinstance(exponent, (int, float)) and not isinstance(
             exponent, bool
@@ -33,7 +40,7 @@ class MaskUpdate(keras.layers.Layer):
             raise ValueError(f"exponent must be a positive number, got {exponent!r}")
         self.exponent = exponent
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         x = inputs
         if x.dtype != tf.float64:
             x = tf.cast(x, tf.float32)
@@ -42,8 +49,8 @@ class MaskUpdate(keras.layers.Layer):
         power = tf.pow(tf.maximum(x, _SMALLEST), self.exponent)
         return tf.cast(tf.where(x > 0, power, tf.zeros_like(x)), inputs.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "exponent": self.exponent}

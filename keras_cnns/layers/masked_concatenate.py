@@ -1,7 +1,15 @@
 """Concatenates features and their masks over the channels."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -23,7 +31,7 @@ class MaskedConcatenate(keras.layers.Layer):
     Source: Liu et al., arXiv 1804.07723, section 3.2.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         shapes = [tuple(shape) for shape in input_shape]
         if len(shapes) < 4 or len(shapes) % 2:
             raise ValueError(
@@ -38,7 +46,7 @@ class MaskedConcatenate(keras.layers.Layer):
                 )
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         features, masks = inputs[::2], inputs[1::2]
         repeated = [
             mask if mask.shape[-1] == x.shape[-1] else tf.repeat(mask, x.shape[-1], -1)
@@ -46,6 +54,6 @@ class MaskedConcatenate(keras.layers.Layer):
         ]
         return [tf.concat(features, -1), tf.concat(repeated, -1)]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> list[tuple]:
         channels = sum(shape[-1] for shape in input_shape[::2])
         return [(*input_shape[0][:-1], channels)] * 2

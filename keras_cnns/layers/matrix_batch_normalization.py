@@ -1,5 +1,7 @@
 """Batch normalisation whose moments are products of matrices."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 from tensorflow import keras
 
@@ -22,7 +24,7 @@ class MatrixBatchNormalization(keras.layers.BatchNormalization):
     Input and output shape: ``(batch, height, width, channels)``, same dtype.
     """
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         inference = not self.trainable or is_inference(training)
         known = inference or isinstance(training, (bool, int))
         if not (known and self._pays(inputs)):

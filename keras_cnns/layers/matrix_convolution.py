@@ -1,5 +1,7 @@
 """Convolutions of small maps as products of matrices."""
 
+from __future__ import annotations
+
 import functools
 
 import numpy as np
@@ -26,7 +28,7 @@ class MatrixConv2D(keras.layers.Conv2D):
     Output shape: ``(batch, height', width', filters)``, dtype of the policy.
     """
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         shape = self.compute_output_shape(inputs.shape)
         if not _pays(self, shape, training):
             return super().call(inputs)
@@ -46,7 +48,7 @@ class MatrixConv2DTranspose(keras.layers.Conv2DTranspose):
     Output shape: ``(batch, height', width', filters)``, dtype of the policy.
     """
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not _pays(self, inputs.shape, training):
             return super().call(inputs)
         shape = self.compute_output_shape(inputs.shape)

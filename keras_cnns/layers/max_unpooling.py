@@ -1,9 +1,16 @@
 """Max pooling that keeps where each maximum was, and its inverse."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns.layers._pooling_windows import UnpoolingLayer, WindowLayer
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -30,7 +37,7 @@ class MaxPoolWithSwitches2D(WindowLayer):
     Fergus, arXiv 1311.2901.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> list[tf.Tensor]:
         windows = self.part(inputs, inputs.dtype.min)
         places = _places(self.pool_size)
         maxima = tf.reduce_max(windows, [2, 4], keepdims=True)
@@ -44,7 +51,7 @@ class MaxPoolWithSwitches2D(WindowLayer):
         what, where = tf.reduce_sum(what, [2, 4]), tf.squeeze(where, [2, 4])
         return [tf.ensure_shape(what, shape), tf.ensure_shape(where, shape)]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> list[tuple]:
         batch, height, width, channels = input_shape
         sides = map(self.windows_along, (height, width))
         shape = (batch, *sides, channels)
@@ -72,7 +79,7 @@ class MaxUnpool2D(UnpoolingLayer):
     Source: as of ``MaxPoolWithSwitches2D``.
     """
 
-    def spread(self, what, where):
+    def spread(self, what: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
         what, where = (x[:, :, tf.newaxis, :, tf.newaxis] for x in (what, where))
         is_there = where == _places(self.pool_size)
         return tf.where(is_there, what, tf.zeros_like(what))

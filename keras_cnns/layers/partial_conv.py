@@ -4,10 +4,18 @@ It masks pixels. PCONV, which is pruning by patterns, masks weights:
 ``keras_cnns.compression.pruning``.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns.layers.mask_renormalization import renormalize
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -46,18 +54,20 @@ class PartialConv2D(keras.layers.Conv2D):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="same",
-        dilation_rate=1,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "same",
+        dilation_rate: int | tuple[int, int] = 1,
+        use_bias: bool = True,
+        kernel_initializer: str
+        | dict
+        | keras.initializers.Initializer = "glorot_uniform",
+        bias_initializer: str | dict | keras.initializers.Initializer = "zeros",
+        kernel_regularizer: str | dict | keras.regularizers.Regularizer | None = None,
+        bias_regularizer: str | dict | keras.regularizers.Regularizer | None = None,
         **kwargs,
-    ):
+    ) -> None:
         if padding not in ("same", "valid"):
             raise ValueError(f"padding must be 'same' or 'valid', got {padding!r}")
         other = set(kwargs) - {"name", "dtype", "trainable"}
@@ -78,7 +88,7 @@ class PartialConv2D(keras.layers.Conv2D):
         )
         self.input_spec = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         features, masks = (tuple(shape) for shape in input_shape)
         if masks[-1] not in (1, features[-1]):
             raise ValueError(
@@ -101,7 +111,7 @@ class PartialConv2D(keras.layers.Conv2D):
             )
         self.built = True  # Conv2D's own build is for features alone
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         features, masks = inputs
         scale, valid = renormalize(
             masks, self.kernel_size, self.strides, self.padding, self.dilation_rate
@@ -115,12 +125,12 @@ class PartialConv2D(keras.layers.Conv2D):
             valid = tf.repeat(valid, self.filters, axis=-1)
         return [x, valid]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> list[tuple]:
         features, masks = input_shape
         shape = tuple(super().compute_output_shape(tuple(features)))
         return [shape, shape if masks[-1] > 1 else (*shape[:-1], 1)]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         own = ("filters", "kernel_size", "strides", "padding", "dilation_rate")
         weights = ("use_bias", "kernel_initializer", "bias_initializer")

@@ -1,9 +1,17 @@
 """Convolution of normalised maps that are made again for its gradient."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns.layers.batch_normalization_from_moments import is_inference, normalize
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -36,7 +44,9 @@ class RecomputingConv2D(keras.layers.Conv2D):
     Source: Pleiss et al., arXiv 1707.06990, section 3.
     """
 
-    def __init__(self, filters, kernel_size, **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int | tuple[int, int], **kwargs
+    ) -> None:
         super().__init__(filters, kernel_size, autocast=False, **kwargs)
         if self.data_format != "channels_last":
             raise ValueError(
@@ -44,11 +54,13 @@ class RecomputingConv2D(keras.layers.Conv2D):
             )
         self.input_spec = None  # of one input
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         super().build(input_shape[0])
         self.input_spec = None
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: Sequence[tf.Tensor], training: bool | None = None
+    ) -> tf.Tensor:
         rectified, maps, *coefficients = inputs[:5]
         rectified, maps, *parts = (
             tf.cast(x, self.compute_dtype) for x in [rectified, maps, *inputs[5:]]
@@ -80,7 +92,7 @@ class RecomputingConv2D(keras.layers.Conv2D):
 
         return convolve(*sources)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple:
         # Keras' own ``build`` asks for the shape of the first input alone.
         first = input_shape[0] if isinstance(input_shape, list) else input_shape
         return tuple(super().compute_output_shape(first))

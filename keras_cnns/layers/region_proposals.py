@@ -1,10 +1,18 @@
 """The regions that a region proposal network proposes."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._boxes import clip_boxes, decode_boxes, suppress_overlapping
 from keras_cnns._checks import check_count, check_within
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -38,12 +46,12 @@ class RegionProposals(keras.layers.Layer):
 
     def __init__(
         self,
-        pre_nms=(12000, 6000),
-        post_nms=(2000, 300),
-        iou_threshold=0.7,
-        min_size=16.0,
+        pre_nms: tuple[int, int] = (12000, 6000),
+        post_nms: tuple[int, int] = (2000, 300),
+        iou_threshold: float = 0.7,
+        min_size: float = 16.0,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(autocast=False, **kwargs)  # 16 bits are too few for boxes
         for name, pair in (("pre_nms", pre_nms), ("post_nms", post_nms)):
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
@@ -57,7 +65,9 @@ class RegionProposals(keras.layers.Layer):
         self.iou_threshold = iou_threshold
         self.min_size = min_size
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: Sequence[tf.Tensor], training: bool | None = None
+    ) -> list[tf.Tensor]:
         objectness, deltas, anchors, sizes = map(tf.stop_gradient, inputs)
         boxes = clip_boxes(decode_boxes(deltas, anchors), sizes)
         # Probabilities of 1 could not be told apart.
@@ -79,7 +89,7 @@ class RegionProposals(keras.layers.Layer):
         scores = tf.where(is_found, tf.sigmoid(margins), 0.0)
         return [rois, scores]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> list[tuple]:
         (batch, available), counts = input_shape[0][:2], set(self.post_nms)
         count = None
         if available is not None:
@@ -87,7 +97,7 @@ class RegionProposals(keras.layers.Layer):
             count = counts.pop() if len(counts) == 1 else None
         return [(batch, count, 4), (batch, count)]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "pre_nms": self.pre_nms,

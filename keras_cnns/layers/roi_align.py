@@ -1,10 +1,18 @@
 """Averages of regions, sampled between the cells of a map."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._boxes import finite_boxes
 from keras_cnns._checks import check_count, check_flag, check_positive, check_size
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -32,7 +40,14 @@ class RoIAlign(keras.layers.Layer):
     Source: He et al., arXiv 1703.06870, section 3.
     """
 
-    def __init__(self, size, scale, samples=2, aligned=True, **kwargs):
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        scale: float,
+        samples: int = 2,
+        aligned: bool = True,
+        **kwargs,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)  # 16 bits are too few for boxes
         self.size = check_size("size", size)
         check_positive("scale", scale)
@@ -42,7 +57,7 @@ class RoIAlign(keras.layers.Layer):
         self.samples = samples
         self.aligned = aligned
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         features, rois = inputs
         rois = tf.stop_gradient(finite_boxes(rois)) * self.scale
         shape = tf.shape(features)
@@ -76,11 +91,11 @@ class RoIAlign(keras.layers.Layer):
         means = tf.reduce_mean(tf.reshape(hats, bins), 3)
         return tf.cast(means, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple:
         features, rois = input_shape
         return (features[0], rois[1], *self.size, features[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "size": self.size,

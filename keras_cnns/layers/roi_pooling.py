@@ -1,11 +1,19 @@
 """Max pooling of regions to a given size, on the grid of the map."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._boxes import finite_boxes, round_half_away
 from keras_cnns._checks import check_positive, check_size
 from keras_cnns.layers._bin_maxima import bin_edges, bin_grid, bin_maxima
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -34,13 +42,13 @@ class RoIPooling(keras.layers.Layer):
     released code.
     """
 
-    def __init__(self, size, scale, **kwargs):
+    def __init__(self, size: int | tuple[int, int], scale: float, **kwargs) -> None:
         super().__init__(autocast=False, **kwargs)  # 16 bits are too few for boxes
         self.size = check_size("size", size)
         check_positive("scale", scale)
         self.scale = scale
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         features, rois = inputs
         inclusive = finite_boxes(rois) - [0, 0, 1, 1]
         corners = tf.cast(round_half_away(inclusive * self.scale), tf.int32)
@@ -54,9 +62,9 @@ class RoIPooling(keras.layers.Layer):
         grid = [shape[0], shape[1], *self.size, features.shape[-1]]
         return tf.reshape(maxima, grid)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple:
         features, rois = input_shape
         return (features[0], rois[1], *self.size, features[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "size": self.size, "scale": self.scale}

@@ -1,11 +1,19 @@
 """Spatial pyramid pooling of regions of a map."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._boxes import finite_boxes
 from keras_cnns._checks import check_counts, check_positive, check_within
 from keras_cnns.layers._bin_maxima import bin_edges, bin_grid, bin_maxima
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -44,8 +52,13 @@ class RoIPyramidPooling(keras.layers.Layer):
     """
 
     def __init__(
-        self, levels=(6, 3, 2, 1), scale=1 / 16, offset=None, margin=None, **kwargs
-    ):
+        self,
+        levels: Sequence[int] = (6, 3, 2, 1),
+        scale: float = 1 / 16,
+        offset: float | None = None,
+        margin: float | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)  # 16 bits are too few for boxes
         check_counts("levels", levels)
         check_positive("scale", scale)
@@ -61,11 +74,11 @@ class RoIPyramidPooling(keras.layers.Layer):
         self.margin = margin
 
     @property
-    def num_bins(self):
+    def num_bins(self) -> int:
         """Bins of a region over all levels."""
         return sum(level**2 for level in self.levels)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         features, rois = inputs
         size = tf.shape(features)[1:3]
         first, last = self._cells(finite_boxes(rois))
@@ -97,11 +110,11 @@ class RoIPyramidPooling(keras.layers.Layer):
             last = tf.math.ceil(last)
         return tf.cast(first, tf.int32), tf.cast(last, tf.int32)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple:
         features, rois = input_shape
         return (features[0], rois[1], self.num_bins, features[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "levels": self.levels,

@@ -1,11 +1,19 @@
 """Where a spatial transformer takes the pixels of its output from."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._checks import check_choice, check_flag, check_positive, check_size
 from keras_cnns.layers._coordinates import cell_coordinates, coordinate_dtype
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 # By transform its parameters, in their order, and the matrix that takes (x, y, 1) of
 # the output to the input, by rows; "k" is the fixed scale.
@@ -144,14 +152,14 @@ class SamplingGrid(keras.layers.Layer):
 
     def __init__(
         self,
-        transform="affine",
-        size=None,
+        transform: str = "affine",
+        size: tuple[int, int] | None = None,
         *,
-        scale=None,
-        control_points=None,
-        align_corners=True,
+        scale: float | None = None,
+        control_points: tuple[int, int] | None = None,
+        align_corners: bool = True,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         check_choice("transform", transform, TRANSFORMS)
         check_flag("align_corners", align_corners)
@@ -182,7 +190,7 @@ class SamplingGrid(keras.layers.Layer):
         """P, the number of parameters of one grid."""
         return self._function.num_parameters
 
-    def identity(self, shift=(0.0, 0.0)) -> list:
+    def identity(self, shift: tuple[float, float] = (0.0, 0.0)) -> list:
         """Parameters with which the output is the input, but for a fixed scale.
 
         Args:
@@ -190,7 +198,7 @@ class SamplingGrid(keras.layers.Layer):
         """
         return self._function.identity(shift)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape | Sequence[Shape]) -> None:
         if not self.size and isinstance(input_shape, tf.TensorShape):
             raise ValueError(
                 "SamplingGrid without a size takes a list of parameters and maps, got "
@@ -204,7 +212,7 @@ class SamplingGrid(keras.layers.Layer):
             )
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor | Sequence[tf.Tensor]) -> tf.Tensor:
         if self.size:
             parameters, size = inputs, self.size
         else:
@@ -217,11 +225,11 @@ class SamplingGrid(keras.layers.Layer):
         places = self._function(tf.cast(parameters, dtype), x, y)
         return tf.reshape(places, [-1, *size, 2])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape | Sequence[Shape]) -> tuple:
         if self.size:
             return (input_shape[0], *self.size, 2)
         return (input_shape[0][0], *input_shape[1][1:3], 2)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         own = ("transform", "size", "scale", "control_points", "align_corners")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}

@@ -1,10 +1,17 @@
 """Pooling with a soft maximum and a soft place, and its inverse."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._checks import check_within
 from keras_cnns.layers._pooling_windows import UnpoolingLayer, WindowLayer
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -33,12 +40,14 @@ class SoftMaxPool2D(WindowLayer):
     are from -1 to 1 is unverified.
     """
 
-    def __init__(self, pool_size=2, beta=100.0, padding="valid", **kwargs):
+    def __init__(
+        self, pool_size: int = 2, beta: float = 100.0, padding: str = "valid", **kwargs
+    ) -> None:
         super().__init__(pool_size, padding, **kwargs)
         check_within("beta", beta, "[0, inf)")
         self.beta = beta
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> list[tf.Tensor]:
         x = inputs
         if x.dtype.size < 4:
             x = tf.cast(x, tf.float32)
@@ -63,13 +72,13 @@ class SoftMaxPool2D(WindowLayer):
             for output, shape in zip(outputs, shapes)
         ]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> list[tuple]:
         batch, height, width, channels = input_shape
         sides = map(self.windows_along, (height, width))
         shape = (batch, *sides, channels)
         return [shape, (*shape, 2)]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "beta": self.beta}
 
 
@@ -98,7 +107,7 @@ class SoftUnpool2D(UnpoolingLayer):
     is bilinear is ours.
     """
 
-    def spread(self, what, where):
+    def spread(self, what: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
         if where.dtype.size < 4:
             where = tf.cast(where, tf.float32)
         columns, rows = (self._weights(where[..., i]) for i in (0, 1))

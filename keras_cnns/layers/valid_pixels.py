@@ -1,7 +1,15 @@
 """Images with their holes set to 0."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -16,9 +24,9 @@ class ValidPixels(keras.layers.Layer):
     Output: the images' shape, the policy's dtype.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         images, masks = inputs
         return tf.where(masks > 0, images * masks, tf.zeros_like(images))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple:
         return tuple(input_shape[0])

@@ -1,10 +1,18 @@
 """Regions of images as crops of one size."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns._boxes import finite_boxes, round_half_away
 from keras_cnns._checks import check_count
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Shape
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
@@ -33,7 +41,7 @@ class WarpedCrops(keras.layers.Layer):
     a context of 16.
     """
 
-    def __init__(self, size, context=16, **kwargs):
+    def __init__(self, size: int, context: int = 16, **kwargs) -> None:
         super().__init__(autocast=False, **kwargs)  # 16 bits are too few for boxes
         check_count("size", size)
         check_count("context", context, 0)
@@ -44,7 +52,7 @@ class WarpedCrops(keras.layers.Layer):
         self.size = size
         self.context = context
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         images, rois = inputs
         images = tf.cast(images, self.compute_dtype)
         shape, channels = tf.shape(images), images.shape[-1]
@@ -99,9 +107,9 @@ class WarpedCrops(keras.layers.Layer):
         )
         return tuple(pixels), tuple(weights)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple:
         images, rois = input_shape
         return (images[0], rois[1], self.size, self.size, images[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "size": self.size, "context": self.context}
