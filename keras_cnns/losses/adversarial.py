@@ -7,7 +7,7 @@ finite however confident the discriminator is: -log sigmoid(a) = softplus(-a).
 import tensorflow as tf
 
 
-def discriminator_loss(real_logits, fake_logits) -> tf.Tensor:
+def discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """-log D(x) - log(1 - D(G(z))), what the discriminator minimises.
 
     Args:
@@ -24,7 +24,7 @@ def discriminator_loss(real_logits, fake_logits) -> tf.Tensor:
     )
 
 
-def minimax_generator_loss(fake_logits) -> tf.Tensor:
+def minimax_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """log(1 - D(G(z))), ``(batch,)``; saturates where the discriminator is confident.
 
     Source: Goodfellow et al., arXiv 1406.2661, equation 1.
@@ -32,7 +32,7 @@ def minimax_generator_loss(fake_logits) -> tf.Tensor:
     return -_flat(tf.nn.softplus(_float32(fake_logits)))
 
 
-def non_saturating_generator_loss(fake_logits) -> tf.Tensor:
+def non_saturating_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """-log D(G(z)), ``(batch,)``.
 
     Source: Goodfellow et al., arXiv 1406.2661, section 3.
@@ -40,7 +40,9 @@ def non_saturating_generator_loss(fake_logits) -> tf.Tensor:
     return _flat(tf.nn.softplus(-_float32(fake_logits)))
 
 
-def wasserstein_critic_loss(real_scores, fake_scores) -> tf.Tensor:
+def wasserstein_critic_loss(
+    real_scores: tf.Tensor, fake_scores: tf.Tensor
+) -> tf.Tensor:
     """f(G(z)) - f(x), ``(batch,)``: its mean's negative estimates the distance.
 
     Source: Arjovsky et al., arXiv 1701.07875, algorithm 1.
@@ -48,7 +50,7 @@ def wasserstein_critic_loss(real_scores, fake_scores) -> tf.Tensor:
     return _flat(_float32(fake_scores)) - _flat(_float32(real_scores))
 
 
-def wasserstein_generator_loss(fake_scores) -> tf.Tensor:
+def wasserstein_generator_loss(fake_scores: tf.Tensor) -> tf.Tensor:
     """-f(G(z)), ``(batch,)``.
 
     Source: Arjovsky et al., arXiv 1701.07875, algorithm 1.
@@ -56,7 +58,7 @@ def wasserstein_generator_loss(fake_scores) -> tf.Tensor:
     return -_flat(_float32(fake_scores))
 
 
-def gradient_penalty(gradients) -> tf.Tensor:
+def gradient_penalty(gradients: tf.Tensor) -> tf.Tensor:
     """(norm - 1)^2 of each example's gradient, ``(batch,)``.
 
     Args:
@@ -72,7 +74,7 @@ def gradient_penalty(gradients) -> tf.Tensor:
     return (tf.sqrt(squares + 1e-12) - 1) ** 2
 
 
-def self_regularization(refined, originals) -> tf.Tensor:
+def self_regularization(refined: tf.Tensor, originals: tf.Tensor) -> tf.Tensor:
     """Summed absolute differences of refined images to their originals.
 
     Args:
@@ -87,7 +89,7 @@ def self_regularization(refined, originals) -> tf.Tensor:
     return tf.reduce_sum(difference, axis=list(range(1, difference.shape.rank)))
 
 
-def local_adversarial_loss(logits, is_refined) -> tf.Tensor:
+def local_adversarial_loss(logits: tf.Tensor, is_refined: bool) -> tf.Tensor:
     """Cross-entropy of a map of two-way decisions, summed over its positions.
 
     Args:

@@ -4,6 +4,8 @@ Labels tell which anchors and regions count; what the others have for targets, a
 NaN of theirs, is not looked at.
 """
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from keras_cnns._checks import check_choice, check_positive
@@ -13,7 +15,7 @@ RPN_FORMS = ("code", "paper")
 _SAMPLED, _LOCATIONS, _BALANCE = 256, 2400, 10.0
 
 
-def smooth_l1(residuals, sigma=1.0) -> tf.Tensor:
+def smooth_l1(residuals: tf.Tensor, sigma: float = 1.0) -> tf.Tensor:
     """Squares near zero, absolute values beyond ``1 / sigma ** 2``.
 
     Args:
@@ -35,7 +37,13 @@ def smooth_l1(residuals, sigma=1.0) -> tf.Tensor:
     return near * near / (2 * bend) + (size - near)
 
 
-def rpn_losses(objectness, deltas, labels, targets, form="code") -> tuple:
+def rpn_losses(
+    objectness: tf.Tensor,
+    deltas: tf.Tensor,
+    labels: tf.Tensor,
+    targets: tf.Tensor,
+    form: str = "code",
+) -> tuple:
     """The class term and the box term of a region proposal network.
 
     Args:
@@ -68,7 +76,12 @@ def rpn_losses(objectness, deltas, labels, targets, form="code") -> tuple:
     )
 
 
-def region_losses(class_logits, box_deltas, labels, targets) -> tuple:
+def region_losses(
+    class_logits: tf.Tensor,
+    box_deltas: tf.Tensor | None,
+    labels: tf.Tensor,
+    targets: tf.Tensor,
+) -> tuple:
     """The class term and the box term of a network that classifies regions.
 
     Both are divided by the image's number of sampled regions, not of objects among

@@ -4,12 +4,14 @@ Masks are 1 at valid pixels and 0 in the hole. Images and masks may have 16
 bits; they are cast before anything is computed.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 DISTANCES = ("axis", "euclidean")
 
 
-def composite(output, images, masks) -> tf.Tensor:
+def composite(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
     """Valid pixels from the image, the hole from a network's output.
 
     Args:
@@ -24,7 +26,7 @@ def composite(output, images, masks) -> tf.Tensor:
     return masks * images + (1 - masks) * output
 
 
-def valid_l1(output, images, masks) -> tf.Tensor:
+def valid_l1(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
     """Absolute differences on valid pixels, ``(batch,)``; arguments of ``composite``.
 
     They are averaged over all values of an image, including the hole.
@@ -34,7 +36,7 @@ def valid_l1(output, images, masks) -> tf.Tensor:
     return _mean(_float32(masks) * _distance(output, images))
 
 
-def hole_l1(output, images, masks) -> tf.Tensor:
+def hole_l1(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
     """Absolute differences in the hole, ``(batch,)``, averaged over all values.
 
     Source: Liu et al., arXiv 1804.07723, section 3.3, L_hole.
@@ -42,7 +44,9 @@ def hole_l1(output, images, masks) -> tf.Tensor:
     return _mean((1 - _float32(masks)) * _distance(output, images))
 
 
-def hole_mean_squared_error(output, images, masks) -> tf.Tensor:
+def hole_mean_squared_error(
+    output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor
+) -> tf.Tensor:
     """Squared differences in the hole, ``(batch,)``, averaged over all values.
 
     Source: Iizuka et al., SIGGRAPH 2017, equation 2, which has the sum of squares; the
@@ -53,7 +57,7 @@ def hole_mean_squared_error(output, images, masks) -> tf.Tensor:
     return _mean((1 - _float32(masks)) * difference**2)
 
 
-def valid_mean_l1(output, images, masks) -> tf.Tensor:
+def valid_mean_l1(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
     """Mean absolute difference over valid pixels alone, ``(batch,)``; 0 without any.
 
     Source: released code of Yu et al., arXiv 1801.07892, ``ae_loss``; the code divides
@@ -62,7 +66,13 @@ def valid_mean_l1(output, images, masks) -> tf.Tensor:
     return _weighted_mean(_distance(output, images), _float32(masks))
 
 
-def discounted_l1(output, images, masks, discount=0.9, distance="axis") -> tf.Tensor:
+def discounted_l1(
+    output: tf.Tensor,
+    images: tf.Tensor,
+    masks: tf.Tensor,
+    discount: float = 0.9,
+    distance: str = "axis",
+) -> tf.Tensor:
     """Absolute differences in the hole, weighted less far from valid pixels.
 
     Each value has the weight ``discount ** d``, d the distance in pixels from the
@@ -91,7 +101,7 @@ def discounted_l1(output, images, masks, discount=0.9, distance="axis") -> tf.Te
     return _weighted_mean(weights * _distance(output, images), hole)
 
 
-def check_discount(discount, distance) -> None:
+def check_discount(discount: float, distance: str) -> None:
     """Refuses what ``discounted_l1`` does not take.
 
     Raises:
@@ -104,7 +114,7 @@ def check_discount(discount, distance) -> None:
         raise ValueError(f"distance must be one of {choices}, got {distance!r}")
 
 
-def distance_to_valid(masks, distance="axis") -> tf.Tensor:
+def distance_to_valid(masks: tf.Tensor, distance: str = "axis") -> tf.Tensor:
     """Distance of each pixel from the nearest valid one, in pixels.
 
     Args:
@@ -167,7 +177,9 @@ def _euclidean(columns):
     return tf.sqrt(tf.foldl(nearer, (squares, places[:, 0]), start))
 
 
-def perceptual(features, targets) -> tf.Tensor:
+def perceptual(
+    features: Sequence[tf.Tensor], targets: Sequence[tf.Tensor]
+) -> tf.Tensor:
     """Mean absolute difference of feature maps, summed over the layers.
 
     Args:
@@ -182,7 +194,7 @@ def perceptual(features, targets) -> tf.Tensor:
     return tf.add_n([_mean(_distance(f, t)) for f, t in zip(features, targets)])
 
 
-def gram_matrix(features) -> tf.Tensor:
+def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     """F F^T / (C H W) of feature maps.
 
     Args:
@@ -201,7 +213,7 @@ def gram_matrix(features) -> tf.Tensor:
     return tf.matmul(flat, flat, transpose_a=True)
 
 
-def style(features, targets) -> tf.Tensor:
+def style(features: Sequence[tf.Tensor], targets: Sequence[tf.Tensor]) -> tf.Tensor:
     """Mean absolute difference of Gram matrices, summed over the layers.
 
     Args:
@@ -221,7 +233,7 @@ def style(features, targets) -> tf.Tensor:
     )
 
 
-def total_variation(composites, masks) -> tf.Tensor:
+def total_variation(composites: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
     """Absolute differences of neighbours in the hole and one pixel around it.
 
     Args:

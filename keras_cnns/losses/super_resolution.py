@@ -1,12 +1,18 @@
 """Losses of enlarged pictures: one value per picture, in float32."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 # SRGAN's factor of VGG's features, which makes their loss as large as that of pixels.
 VGG_FEATURE_SCALE = 1 / 12.75
 
 
-def content(features, targets, feature_scale=VGG_FEATURE_SCALE) -> tf.Tensor:
+def content(
+    features: Sequence[tf.Tensor],
+    targets: Sequence[tf.Tensor],
+    feature_scale: float = VGG_FEATURE_SCALE,
+) -> tf.Tensor:
     """Mean squared differences of features times a scale, summed over layers.
 
     Args:

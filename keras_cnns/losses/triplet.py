@@ -5,7 +5,9 @@ import tensorflow as tf
 from keras_cnns._checks import check_positive
 
 
-def triplet_hinge(anchor, positive, negative, margin=1.0) -> tf.Tensor:
+def triplet_hinge(
+    anchor: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor, margin: float = 1.0
+) -> tf.Tensor:
     """How far a pair is from being nearer than a pair of strangers, by a margin.
 
     Args:
