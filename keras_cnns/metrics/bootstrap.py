@@ -1,19 +1,27 @@
 """Confidence intervals of detection, by drawing the images anew."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_cnns import _progress
 from keras_cnns._checks import check_choice, check_count, check_within
 from keras_cnns.metrics.detection import INTERPOLATIONS, mean_of_known
 
+if TYPE_CHECKING:
+    from keras_cnns.metrics.detection import ClassMatches
+
 
 def bootstrap_interval(
-    matches,
-    interpolation="all-point",
+    matches: Sequence[ClassMatches],
+    interpolation: str = "all-point",
     *,
-    confidence=0.95,
-    num_resamples=1000,
-    seed=0,
+    confidence: float = 0.95,
+    num_resamples: int = 1000,
+    seed: int = 0,
 ) -> tuple:
     """Interval of the mean average precision, by drawing the images anew.
 

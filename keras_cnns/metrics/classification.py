@@ -1,14 +1,20 @@
 """Metrics of a classifier, overall and per class."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import statistics
-from typing import Optional
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn import metrics as sk_metrics
 
 from keras_cnns import _progress
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +36,14 @@ class ClassificationReport:
 
     num_examples: int
     top_1: float
-    top_5: Optional[float]
+    top_5: float | None
     cross_entropy: float
     class_names: tuple
     confusion: np.ndarray
     precision: tuple
     recall: tuple
     top_1_interval: tuple
-    top_5_interval: Optional[tuple]
+    top_5_interval: tuple | None
 
     def to_json(self) -> dict:
         """The report as JSON values."""
@@ -74,7 +80,9 @@ def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tup
     return lower if successes else 0.0, upper if successes < total else 1.0
 
 
-def report(probabilities, labels, class_names) -> ClassificationReport:
+def report(
+    probabilities: Array, labels: Array, class_names: Sequence[str]
+) -> ClassificationReport:
     """Compares probabilities with the true classes.
 
     Args:
@@ -129,7 +137,9 @@ def _fractions(confusion, totals):
     return tuple(int(r) / int(n) if n else None for r, n in zip(right, totals))
 
 
-def evaluate_classifier(network, dataset, class_names) -> ClassificationReport:
+def evaluate_classifier(
+    network: Callable, dataset: Iterable, class_names: Sequence[str]
+) -> ClassificationReport:
     """Runs a network over a data set.
 
     Args:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -49,7 +50,9 @@ class CocoScores:
     protocol: dict
 
 
-def coco_metrics(ground_truth, detections, num_classes) -> CocoScores:
+def coco_metrics(
+    ground_truth: Sequence[dict], detections: Sequence[dict], num_classes: int
+) -> CocoScores:
     """The COCO challenge's average precision and recall of boxes.
 
     A detection takes the object of its class that it overlaps most among those that no

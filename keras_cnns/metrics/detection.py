@@ -13,7 +13,11 @@ stay in their order. Overlaps are those of continuous boxes, which equal VOC's i
 ones where both kinds of boxes have been made continuous.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +28,9 @@ from keras_cnns.metrics._boxed_objects import (
     check_iou_threshold,
     pairwise_iou,
 )
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 INTERPOLATIONS = ("11-point", "101-point", "all-point")
 _THRESHOLDS = {
@@ -52,7 +59,7 @@ class ClassMatches:
     num_objects: np.ndarray
     num_ignored: np.ndarray
 
-    def curve(self, image_weights=None) -> tuple:
+    def curve(self, image_weights: np.ndarray | None = None) -> tuple:
         """Recall and precision down to each detection that counts, best first.
 
         Args:
@@ -72,7 +79,9 @@ class ClassMatches:
         recall = found / total if total else np.full(len(found), np.nan)
         return recall, found / np.maximum(found + wrong, 1)
 
-    def average_precision(self, interpolation="all-point", image_weights=None) -> float:
+    def average_precision(
+        self, interpolation: str = "all-point", image_weights: np.ndarray | None = None
+    ) -> float:
         """``average_precision`` of this class; NaN where there are no objects."""
         recall, precision = self.curve(image_weights)
         weights = 1 if image_weights is None else image_weights
@@ -96,7 +105,9 @@ class MeanAveragePrecision:
     protocol: dict
 
 
-def average_precision(recall, precision, interpolation="all-point") -> float:
+def average_precision(
+    recall: Array, precision: Array, interpolation: str = "all-point"
+) -> float:
     """Average of a precision-recall curve in which precision never rises.
 
     The precision at a recall is the highest one at that or a higher recall, 0 beyond
@@ -132,7 +143,12 @@ def average_precision(recall, precision, interpolation="all-point") -> float:
     return float(np.append(highest, 0)[reached].mean())
 
 
-def match_detections(ground_truth, detections, num_classes, iou_threshold=0.5) -> list:
+def match_detections(
+    ground_truth: Sequence[dict],
+    detections: Sequence[dict],
+    num_classes: int,
+    iou_threshold: float = 0.5,
+) -> list:
     """Says of each detection whether it finds an object, class by class.
 
     A detection belongs to the object of its class that it overlaps most, ignored ones
@@ -200,12 +216,12 @@ def _match_image(truth, detected, label, iou_threshold):
 
 
 def voc_average_precision(
-    ground_truth,
-    detections,
-    label,
+    ground_truth: Sequence[dict],
+    detections: Sequence[dict],
+    label: int,
     *,
-    iou_threshold=0.5,
-    interpolation="all-point",
+    iou_threshold: float = 0.5,
+    interpolation: str = "all-point",
 ) -> float:
     """Average precision of one class.
 
@@ -232,12 +248,12 @@ def voc_average_precision(
 
 
 def mean_average_precision(
-    ground_truth,
-    detections,
-    num_classes,
+    ground_truth: Sequence[dict],
+    detections: Sequence[dict],
+    num_classes: int,
     *,
-    iou_threshold=0.5,
-    interpolation="all-point",
+    iou_threshold: float = 0.5,
+    interpolation: str = "all-point",
 ) -> MeanAveragePrecision:
     """Mean over classes of the average precision.
 
@@ -258,7 +274,9 @@ def mean_average_precision(
 
 
 def mean_of_matches(
-    matches, iou_threshold, interpolation="all-point"
+    matches: Sequence[ClassMatches],
+    iou_threshold: float,
+    interpolation: str = "all-point",
 ) -> MeanAveragePrecision:
     """``mean_average_precision`` of what ``match_detections`` returned.
 
@@ -280,7 +298,7 @@ def mean_of_matches(
     return MeanAveragePrecision(mean_of_known(values), tuple(values), protocol)
 
 
-def mean_of_known(values):
+def mean_of_known(values: Iterable[float]) -> float:
     """Mean of numbers that are not NaN; NaN if there are none."""
     values = [v for v in values if not np.isnan(v)]
     return float(np.mean(values)) if values else float("nan")

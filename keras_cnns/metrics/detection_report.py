@@ -4,7 +4,8 @@ import csv
 import dataclasses
 import io
 import math
-from typing import Optional
+from collections.abc import Sequence
+from typing import Any, Optional
 
 import numpy as np
 
@@ -93,16 +94,16 @@ class DetectionReport:
 
 
 def report_detections(
-    ground_truth,
-    detections,
-    class_names,
+    ground_truth: Sequence[dict],
+    detections: Sequence[dict],
+    class_names: Sequence[str],
     *,
-    iou_threshold=0.5,
-    interpolation="all-point",
-    coco=True,
-    confidence=0.95,
-    num_resamples=1000,
-    seed=0,
+    iou_threshold: float = 0.5,
+    interpolation: str = "all-point",
+    coco: bool = True,
+    confidence: float = 0.95,
+    num_resamples: int = 1000,
+    seed: int = 0,
 ) -> DetectionReport:
     """All numbers of a detector on a data set.
 
@@ -189,7 +190,7 @@ def write_detection_csv(path: str, report: DetectionReport) -> None:
     _files.write_text(path, text.getvalue())
 
 
-def write_detection_json(path: str, report: DetectionReport, **facts) -> None:
+def write_detection_json(path: str, report: DetectionReport, **facts: Any) -> None:
     """Writes a report as a JSON file.
 
     Args:

@@ -3,8 +3,11 @@
 All functions take NumPy arrays ``(count, dimension)``.
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Optional
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +22,9 @@ from keras_cnns.metrics._vectors import (
     squared_distances,
     squared_norms,
 )
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 # Vectors of which the median distance is taken.
 _MEDIAN_VECTORS = 2000
@@ -39,12 +45,16 @@ class KernelDistance:
     """
 
     mean: float
-    std: Optional[float]
-    standard_error: Optional[float]
+    std: float | None
+    standard_error: float | None
 
 
 def kernel_distance(
-    features_a, features_b, subset_size=1000, num_subsets=100, seed=0
+    features_a: Array,
+    features_b: Array,
+    subset_size: int = 1000,
+    num_subsets: int = 100,
+    seed: int = 0,
 ) -> KernelDistance:
     """Kernel distance (KID): squared MMD with the kernel ``(x.y / dimension + 1)^3``.
 
@@ -112,7 +122,7 @@ def _discrepancy(sum_a, sum_b, sum_ab, num_a, num_b):
     return within - 2 * sum_ab / (num_a * num_b)
 
 
-def median_distance(features) -> float:
+def median_distance(features: Array) -> float:
     """Median Euclidean distance of pairs, the usual width of a radial kernel.
 
     Args:
@@ -136,7 +146,9 @@ def median_distance(features) -> float:
     return float(np.sqrt(median))
 
 
-def mmd_rbf(features_a, features_b, scales=None) -> float:
+def mmd_rbf(
+    features_a: Array, features_b: Array, scales: float | Sequence[float] | None = None
+) -> float:
     """Unbiased squared MMD with radial kernels ``exp(-|x - y|^2 / (2 scale^2))``.
 
     Args:

@@ -5,6 +5,10 @@ All functions take NumPy arrays ``(count, dimension)``: the features of an
 equal counts; ``keras_cnns.metrics.GenerativeReport`` keeps them with their protocol.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_cnns._checks import check_count
@@ -18,11 +22,14 @@ from keras_cnns.metrics._vectors import (
     squared_norms,
 )
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
+
 # Rows of a chunk in the decomposition of features.
 _CHUNK = 4096
 
 
-def inception_score(probabilities, num_splits: int = 1) -> tuple:
+def inception_score(probabilities: Array, num_splits: int = 1) -> tuple:
     """Inception Score: are predictions confident, and classes equally frequent?
 
     ``exp(mean_x KL(p(y|x) || p(y)))``, from 1 to the number of classes. It never sees a
@@ -82,7 +89,7 @@ def _entropy(probabilities):
     return -(probabilities * logarithms).sum()
 
 
-def frechet_distance(features_a, features_b) -> float:
+def frechet_distance(features_a: Array, features_b: Array) -> float:
     """Squared Frechet distance of the Gaussians with the features' means, covariances.
 
     ``|m_a - m_b|^2 + Tr(S_a + S_b - 2 (S_a S_b)^(1/2))`` with covariances over
@@ -124,7 +131,7 @@ def _covariance_root(features, mean):
     return root / np.sqrt(len(features) - 1)
 
 
-def precision_recall(real, generated, num_neighbours: int = 3) -> tuple:
+def precision_recall(real: Array, generated: Array, num_neighbours: int = 3) -> tuple:
     """Fractions of generated examples that look real, and of real ones covered.
 
     A set's region is the union of balls around its members, each up to the member's

@@ -1,7 +1,9 @@
 """Scores of a generator, kept together with the protocol that they depend on."""
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Optional
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
@@ -15,6 +17,9 @@ from keras_cnns.metrics.generative import (
     inception_score,
     precision_recall,
 )
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Protocol:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, fields: dict) -> "Protocol":
+    def from_json(cls, fields: dict) -> Protocol:
         """The protocol that ``to_json`` gave.
 
         Raises:
@@ -85,12 +90,12 @@ class Scores:
 
     fid: float
     kid: float
-    kid_error: Optional[float]
+    kid_error: float | None
     mmd: float
     precision: float
     recall: float
-    inception_score: Optional[float] = None
-    inception_std: Optional[float] = None
+    inception_score: float | None = None
+    inception_std: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +118,7 @@ class GenerativeReport:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, fields: dict) -> "GenerativeReport":
+    def from_json(cls, fields: dict) -> GenerativeReport:
         """The report that ``to_json`` gave.
 
         Raises:
@@ -149,13 +154,13 @@ def compare(first: GenerativeReport, second: GenerativeReport) -> dict:
 
 
 def evaluate_features(
-    real,
-    other_real,
-    generated,
+    real: Array,
+    other_real: Array,
+    generated: Array,
     protocol: Protocol,
     *,
-    other_real_probabilities=None,
-    generated_probabilities=None,
+    other_real_probabilities: Array | None = None,
+    generated_probabilities: Array | None = None,
 ) -> GenerativeReport:
     """All scores of generated examples, and the floor, under one protocol.
 

@@ -5,13 +5,20 @@ Structural similarity is scikit-image's, with the settings that papers on inpain
 use.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from skimage import metrics as skimage_metrics
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 _SSIM_WINDOW = 11
 
 
-def psnr(truth, images, *, value_range: tuple) -> np.ndarray:
+def psnr(truth: Array, images: Array, *, value_range: tuple) -> np.ndarray:
     """Peak signal-to-noise ratio, ``10 log10(range^2 / mean squared error)``, in dB.
 
     Args:
@@ -30,7 +37,7 @@ def psnr(truth, images, *, value_range: tuple) -> np.ndarray:
         return 10 * np.log10((value_range[1] - value_range[0]) ** 2 / squared_errors)
 
 
-def ssim(truth, images, *, value_range: tuple) -> np.ndarray:
+def ssim(truth: Array, images: Array, *, value_range: tuple) -> np.ndarray:
     """Structural similarity, at most 1.
 
     Gaussian window of 11x11 with a standard deviation of 1.5, population covariances,
@@ -67,7 +74,9 @@ def ssim(truth, images, *, value_range: tuple) -> np.ndarray:
     )
 
 
-def mean_absolute_error(truth, images, *, value_range: tuple) -> np.ndarray:
+def mean_absolute_error(
+    truth: Array, images: Array, *, value_range: tuple
+) -> np.ndarray:
     """Mean absolute difference, a fraction of the range: 0.02 is the papers' "l1 2 %".
 
     Args:

@@ -1,15 +1,21 @@
 """Image quality of inpainting by method and hole ratio."""
 
+from __future__ import annotations
+
 import csv
 import dataclasses
 import io
 import math
-from typing import Optional
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_cnns import _files, _masks
 from keras_cnns.metrics.image_quality import mean_absolute_error, psnr, ssim
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 # Bin of masks outside of all bins: hardly any hole, or more than 60 %.
 OTHER_RATIOS = "other"
@@ -54,12 +60,14 @@ class QualityRow:
     hole_ratio_bin: str
     count: int
     num_identical: int
-    psnr: Optional[float]
+    psnr: float | None
     ssim: float
     mean_absolute_error: float
 
 
-def measure_inpainting(method, truth, outputs, masks, *, value_range: tuple) -> list:
+def measure_inpainting(
+    method: str, truth: Array, outputs: Array, masks: Array, *, value_range: tuple
+) -> list:
     """Scores of a batch of filled images.
 
     Args:
@@ -100,7 +108,7 @@ def measure_inpainting(method, truth, outputs, masks, *, value_range: tuple) -> 
     ]
 
 
-def summarize_inpainting(measurements) -> list:
+def summarize_inpainting(measurements: Iterable[Measurement]) -> list:
     """Means by method and bin.
 
     Args:
@@ -142,7 +150,7 @@ def _mean_row(method, hole_ratio_bin, group):
     )
 
 
-def write_quality_csv(path: str, rows) -> None:
+def write_quality_csv(path: str, rows: Sequence[QualityRow]) -> None:
     """Writes rows as a CSV file with a header; no PSNR is an empty field.
 
     Args:
@@ -160,7 +168,7 @@ def write_quality_csv(path: str, rows) -> None:
     _files.write_text(path, text.getvalue())
 
 
-def write_quality_json(path: str, rows, **protocol) -> None:
+def write_quality_json(path: str, rows: Sequence[QualityRow], **protocol: Any) -> None:
     """Writes rows as a JSON file: the protocol's fields, and ``rows``.
 
     Args:
@@ -176,7 +184,7 @@ def write_quality_json(path: str, rows, **protocol) -> None:
     _files.write_json(path, content, indent=1)
 
 
-def quality_markdown(rows) -> str:
+def quality_markdown(rows: Sequence[QualityRow]) -> str:
     """A table in Markdown: methods down, bins across, best values of a bin in bold.
 
     Args:

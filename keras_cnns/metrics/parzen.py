@@ -7,7 +7,10 @@ reported. The estimate varies much and says little in high dimensions; numbers c
 only with equal counts of samples, on pixels of the same range (there [0, 1]).
 """
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
@@ -21,6 +24,9 @@ from keras_cnns.metrics._vectors import (
     squared_distances,
     squared_norms,
 )
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 _SIGMAS = np.logspace(-1, 0, 10)
 
@@ -52,7 +58,9 @@ class ParzenEstimate:
         return dataclasses.asdict(self)
 
 
-def parzen_log_likelihood(samples, points, sigma, batch_size=256) -> np.ndarray:
+def parzen_log_likelihood(
+    samples: Array, points: Array, sigma: float, batch_size: int = 256
+) -> np.ndarray:
     """Log-density of points under a mixture of Gaussians around samples.
 
     ``log mean_j N(point; sample_j, sigma^2 I)``.
@@ -76,7 +84,12 @@ def parzen_log_likelihood(samples, points, sigma, batch_size=256) -> np.ndarray:
     return _log_likelihoods(samples, points, [sigma], batch_size)[0]
 
 
-def cross_validated_sigma(samples, validation, sigmas=None, batch_size=256) -> tuple:
+def cross_validated_sigma(
+    samples: Array,
+    validation: Array,
+    sigmas: Array | None = None,
+    batch_size: int = 256,
+) -> tuple:
     """The width under which validation points are most likely.
 
     Args:
@@ -110,7 +123,11 @@ def cross_validated_sigma(samples, validation, sigmas=None, batch_size=256) -> t
 
 
 def parzen_estimate(
-    samples, validation, test, sigmas=None, batch_size=256
+    samples: Array,
+    validation: Array,
+    test: Array,
+    sigmas: Array | None = None,
+    batch_size: int = 256,
 ) -> ParzenEstimate:
     """Mean log-likelihood of test points, with the width chosen on validation points.
 

@@ -1,5 +1,10 @@
 """Recall of proposals: which part of the objects have a box among the first ones."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_cnns._checks import check_choice, check_count
@@ -10,13 +15,19 @@ from keras_cnns.metrics._boxed_objects import (
     pairwise_iou,
 )
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
+
 MATCHINGS = ("one_to_one", "any")
 # IoU 0.5, 0.55, … 0.95, each the number that is nearest to it.
 _AVERAGED = np.arange(50, 100, 5) / 100
 
 
 def best_overlaps(
-    ground_truth, proposals, num_proposals, matching="one_to_one"
+    ground_truth: Sequence[dict],
+    proposals: Sequence[Array],
+    num_proposals: int,
+    matching: str = "one_to_one",
 ) -> np.ndarray:
     """IoU of each object with its proposal.
 
@@ -69,7 +80,12 @@ def _one_to_one(table):
 
 
 def proposal_recall(
-    ground_truth, proposals, num_proposals, *, iou_threshold=0.5, matching="one_to_one"
+    ground_truth: Sequence[dict],
+    proposals: Sequence[Array],
+    num_proposals: int,
+    *,
+    iou_threshold: float = 0.5,
+    matching: str = "one_to_one",
 ) -> float:
     """Part of the objects that a proposal overlaps by at least a threshold.
 
@@ -89,7 +105,11 @@ def proposal_recall(
 
 
 def average_recall(
-    ground_truth, proposals, num_proposals, *, matching="one_to_one"
+    ground_truth: Sequence[dict],
+    proposals: Sequence[Array],
+    num_proposals: int,
+    *,
+    matching: str = "one_to_one",
 ) -> float:
     """Mean of the recall over the IoUs 0.5, 0.55, … 0.95.
 

@@ -8,9 +8,11 @@ over pictures of their own decibels. RGB instead of Y costs about 2 dB, full-ran
 Luma is not rounded itself. MATLAB's ``rgb2ycbcr`` of bytes rounds it.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
-from typing import Optional
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +20,9 @@ from keras_cnns import _luma
 from keras_cnns._checks import check_choice, check_count, check_flag, is_number
 from keras_cnns.metrics._protocols import check_equal_protocols, from_fields
 from keras_cnns.metrics.image_quality import psnr, ssim
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 _RANGE = (0, 255)
 _CHANNELS = ("y", "rgb")
@@ -71,7 +76,7 @@ class UpscaledPicture:
     """
 
     name: str
-    psnr: Optional[float]
+    psnr: float | None
     ssim: float
 
     def __post_init__(self):
@@ -106,7 +111,7 @@ class UpscalingReport:
             )
 
     @property
-    def psnr(self) -> Optional[float]:
+    def psnr(self) -> float | None:
         """Mean over the pictures that differ from the truth; None without any."""
         values = [one.psnr for one in self.pictures if one.psnr is not None]
         return float(np.mean(values)) if values else None
@@ -122,7 +127,7 @@ class UpscalingReport:
         return {**dataclasses.asdict(self), **means}
 
     @classmethod
-    def from_json(cls, fields: dict) -> "UpscalingReport":
+    def from_json(cls, fields: dict) -> UpscalingReport:
         """The report that ``to_json`` gave; its means are computed again.
 
         Raises:
@@ -146,7 +151,9 @@ class _Stored:
     pictures: list
 
 
-def score_upscaled(name, truth, enlarged, protocol) -> UpscaledPicture:
+def score_upscaled(
+    name: str, truth: Array, enlarged: Array, protocol: UpscalingProtocol
+) -> UpscaledPicture:
     """Scores of one picture.
 
     Args:
@@ -224,7 +231,9 @@ def compare_upscaling(first: UpscalingReport, second: UpscalingReport) -> dict:
     }
 
 
-def upscaling_markdown(reports, seconds) -> str:
+def upscaling_markdown(
+    reports: dict[str, UpscalingReport], seconds: dict[str, float]
+) -> str:
     """Tables in Markdown: the means of each method, and decibels by picture.
 
     Args:
