@@ -8,6 +8,8 @@ Sources: Ma et al., "PCONV", AAAI 2020, arXiv 1909.05073 (the four fixed pattern
 et al., "PatDNN", ASPLOS 2020, arXiv 2001.00138 (natural patterns, the library).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_cnns._checks import check_count
@@ -60,7 +62,9 @@ def pattern_library(kernels: np.ndarray, num_patterns: int = 8) -> tuple:
     return tuple(tuple(np.flatnonzero(code & bits).tolist()) for code in chosen)
 
 
-def best_patterns(kernels: np.ndarray, library) -> np.ndarray:
+def best_patterns(
+    kernels: np.ndarray, library: Sequence[tuple[int, ...]]
+) -> np.ndarray:
     """The pattern of a library that keeps most of each kernel's L2 norm.
 
     Args:

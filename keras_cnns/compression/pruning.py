@@ -22,9 +22,12 @@ TensorFlow, only smaller.
 Sources: as ``patterns.py``; R = 3.6, the same for all layers, is PatDNN's.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import fnmatch
 import math
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,7 +102,7 @@ class KernelRule:
         return np.broadcast_to(kept.reshape(channels), values.shape)
 
 
-def find_library(network, num_patterns: int = 8) -> tuple:
+def find_library(network: keras.Model, num_patterns: int = 8) -> tuple:
     """The most frequent natural patterns in all 3x3 kernels of a trained network.
 
     Args:
@@ -120,7 +123,11 @@ def find_library(network, num_patterns: int = 8) -> tuple:
 
 
 def plan_pruning(
-    network, library=(), connectivity=3.6, other_connectivity=3.6, keep_dense=()
+    network: keras.Model,
+    library: Sequence[tuple[int, ...]] = (),
+    connectivity: float = 3.6,
+    other_connectivity: float = 3.6,
+    keep_dense: Collection[str] = (),
 ) -> list:
     """The rules by which a network is pruned.
 
@@ -193,7 +200,7 @@ def _is_3x3(layer, weight):
     return tuple(getattr(layer, weight).shape[:2]) == (3, 3)
 
 
-def prune(rules) -> dict:
+def prune(rules: Iterable[KernelRule]) -> dict:
     """Sets the weights to 0 that rules do not keep, at once.
 
     Returns:

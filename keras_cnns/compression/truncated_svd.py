@@ -9,7 +9,7 @@ from keras_cnns._checks import check_within
 from keras_cnns._graph import check_functional
 
 
-def truncate_dense(network, ranks: dict) -> keras.Model:
+def truncate_dense(network: keras.Model, ranks: dict) -> keras.Model:
     """A copy of a network in which some dense layers are two thinner ones each.
 
     The kernel is replaced by the closest one of a lower rank. The first layer,
