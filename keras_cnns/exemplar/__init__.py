@@ -9,6 +9,11 @@ return a new uint8 image of the same shape, in which valid pixels are unchanged,
 deterministic for a seed. Neither TensorFlow nor Keras is loaded.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from keras_cnns.exemplar._inputs import image_fill
@@ -31,7 +36,13 @@ METHODS = {
 
 
 def fill(
-    image, mask, method="patch_match", *, seed=0, progress=None, **options
+    image: np.ndarray,
+    mask: np.ndarray,
+    method: str = "patch_match",
+    *,
+    seed: int = 0,
+    progress: Callable[[float], object] | None = None,
+    **options: Any,
 ) -> np.ndarray:
     """Fills the hole of an image by a named method.
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,7 +16,7 @@ def _silent(fraction):
     """The default progress callback, which does nothing."""
 
 
-def image_fill(function):
+def image_fill(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     """Decorator: makes a fill of checked arrays one of images and masks.
 
     The function is called with ``image`` uint8 ``(height, width, channels)``, in which

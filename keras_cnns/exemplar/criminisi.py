@@ -1,5 +1,9 @@
 """Criminisi's exemplar fill: copies patches, first where structures enter the hole."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 from skimage import color
 
@@ -25,14 +29,14 @@ COLOUR_SPACES = {"lab": _lab_values, "rgb": _rgb_values}
 
 @image_fill
 def fill_criminisi(
-    image,
-    mask,
-    progress,
-    patch_size=9,
-    colour_space="lab",
-    search_radius=None,
-    has_data_term=True,
-):
+    image: np.ndarray,
+    mask: np.ndarray,
+    progress: Callable[[float], object],
+    patch_size: int = 9,
+    colour_space: str = "lab",
+    search_radius: int | None = None,
+    has_data_term: bool = True,
+) -> np.ndarray:
     """Fills a hole with copies of valid patches, by priority.
 
     The hole pixel of the highest priority (see ``FillFront``) is taken; the patch

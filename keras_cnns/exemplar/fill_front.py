@@ -1,5 +1,7 @@
 """The edge of a hole, and which of its pixels an exemplar fill takes next."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
@@ -38,7 +40,13 @@ class FillFront:
     the usual implementations.
     """
 
-    def __init__(self, image, known, patch_size, has_data_term=True):
+    def __init__(
+        self,
+        image: np.ndarray,
+        known: np.ndarray,
+        patch_size: int,
+        has_data_term: bool = True,
+    ) -> None:
         self._reach = patch_size // 2
         self._has_data_term = has_data_term
         self._margin = self._reach + 1
@@ -62,7 +70,7 @@ class FillFront:
         last = np.minimum(centres + self._reach, length - 1)
         return last - np.maximum(centres - self._reach, 0) + 1
 
-    def first(self):
+    def first(self) -> tuple | None:
         """(row, column) of the highest priority, the first of equals; None at the end.
 
         Priorities are compared by their first 24 bits, so that rounding, which differs
@@ -71,7 +79,7 @@ class FillFront:
         found = np.unravel_index(self.priorities.argmax(), self._shape)
         return None if self.priorities[found] == -np.inf else found
 
-    def known_patch(self, row, column) -> np.ndarray:
+    def known_patch(self, row: int, column: int) -> np.ndarray:
         """Which pixels of the patch around a pixel are known, bool (size, size)."""
         return self._window(self._known, row, column)
 
@@ -79,7 +87,7 @@ class FillFront:
         size = 2 * self._reach + 1
         return padded[row + 1 : row + 1 + size, column + 1 : column + 1 + size]
 
-    def close(self, row, column, image) -> int:
+    def close(self, row: int, column: int, image: np.ndarray) -> int:
         """Fills the patch around a pixel and updates what depends on it.
 
         Args:

@@ -7,6 +7,10 @@ updated at once, from neighbours at several distances, in all four directions. A
 candidate replaces a match only if it is nearer, so that no distance grows.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -34,7 +38,15 @@ class PatchField:
         index: position of a target patch in these, -1 if it is not matched.
     """
 
-    def __init__(self, target, source, size, wanted, usable, random):
+    def __init__(
+        self,
+        target: np.ndarray,
+        source: np.ndarray,
+        size: int,
+        wanted: np.ndarray,
+        usable: np.ndarray,
+        random: np.random.Generator,
+    ) -> None:
         self._size = size
         self._random = random
         self._usable = usable
@@ -48,7 +60,7 @@ class PatchField:
         self.matches = choices[:, drawn]
         self.set_target(target)
 
-    def set_target(self, target) -> None:
+    def set_target(self, target: np.ndarray) -> None:
         """Takes another target image of the same size and updates all distances."""
         strips = _strips(target, self._size)
         places = self.corners[0] * target.shape[1] + self.corners[1]
@@ -59,7 +71,7 @@ class PatchField:
         self.distances = np.full(len(places), np.inf, np.float32)
         self._take_nearer(self.matches, everything)
 
-    def set_matches(self, matches, chosen) -> np.ndarray:
+    def set_matches(self, matches: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Replaces some matches by others that are usable, whatever their distance.
 
         Args:
@@ -76,7 +88,7 @@ class PatchField:
         replaced[chosen] = True
         return replaced
 
-    def try_matches(self, matches, chosen) -> None:
+    def try_matches(self, matches: np.ndarray, chosen: np.ndarray) -> None:
         """Replaces matches by others that are usable and nearer.
 
         Args:
@@ -109,7 +121,7 @@ class PatchField:
         self.matches[:, chosen] = matches
         self.distances[chosen] = distances
 
-    def propagate(self, jump) -> None:
+    def propagate(self, jump: int) -> None:
         """Tries the matches of the neighbours at a distance, shifted accordingly."""
         limits = np.array(self.index.shape)[:, np.newaxis]
         for direction in _DIRECTIONS:
@@ -130,7 +142,7 @@ class PatchField:
             self.try_matches(self.matches + steps, everything)
             radius //= 2
 
-    def improve(self, jumps=_JUMPS) -> None:
+    def improve(self, jumps: Iterable[int] = _JUMPS) -> None:
         """One iteration: propagation, then random search."""
         for jump in jumps:
             self.propagate(jump)
@@ -148,14 +160,14 @@ def _strips(image, size):
 
 
 def match_patches(
-    target,
-    source,
+    target: np.ndarray,
+    source: np.ndarray,
     *,
-    patch_size=7,
-    num_iterations=5,
-    seed=0,
-    usable=None,
-    progress=None,
+    patch_size: int = 7,
+    num_iterations: int = 5,
+    seed: int = 0,
+    usable: np.ndarray | None = None,
+    progress: Callable[[float, float], object] | None = None,
 ) -> tuple:
     """Approximate nearest neighbours of all patches of an image in another.
 

@@ -1,6 +1,7 @@
 """Filling with PatchMatch: every patch over the hole resembles a valid one."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from scipy import ndimage
@@ -40,8 +41,14 @@ class _Level:
 
 @image_fill
 def fill_patch_match(
-    image, mask, seed, progress, patch_size=7, num_rounds=8, smallest_side=32
-):
+    image: np.ndarray,
+    mask: np.ndarray,
+    seed: int,
+    progress: Callable[[float], object],
+    patch_size: int = 7,
+    num_rounds: int = 8,
+    smallest_side: int = 32,
+) -> np.ndarray:
     """Fills a hole so that each patch over it resembles a valid one.
 
     On an image pyramid, from coarse to fine, two steps alternate: the patches that

@@ -11,7 +11,7 @@ from scipy import fft, ndimage
 _SMALLEST = 3
 
 
-def fully_known(known, size) -> np.ndarray:
+def fully_known(known: np.ndarray, size: int) -> np.ndarray:
     """Which patches have valid pixels only.
 
     Args:
@@ -27,7 +27,7 @@ def fully_known(known, size) -> np.ndarray:
     return inner[reach : reach + rows, reach : reach + columns]
 
 
-def usable_patch_size(known, size) -> int:
+def usable_patch_size(known: np.ndarray, size: int) -> int:
     """A patch size, or the next smaller odd one with a patch of valid pixels only.
 
     Args:
@@ -69,7 +69,7 @@ class PatchSearch:
         size: height and width of a patch.
     """
 
-    def __init__(self, values, usable, size):
+    def __init__(self, values: np.ndarray, usable: np.ndarray, size: int) -> None:
         self._usable = usable
         self._size = size
         self._shape = [fft.next_fast_len(n, real=True) for n in values.shape[:2]]
@@ -77,7 +77,7 @@ class PatchSearch:
         planes = np.concatenate([(planes**2).sum(axis=0, keepdims=True), planes])
         self._spectra = fft.rfft2(planes, self._shape)
 
-    def find(self, patch, weights) -> tuple:
+    def find(self, patch: np.ndarray, weights: np.ndarray) -> tuple:
         """Top left corner of the patch most like another, the first of equals.
 
         Args:

@@ -49,7 +49,7 @@ COLOUR_SPACES = {
 }
 
 
-def colour_bins(channels) -> np.ndarray:
+def colour_bins(channels: np.ndarray) -> np.ndarray:
     """Bin of every value, int ``(height, width, channels)``: 25 for a channel.
 
     Args:
@@ -59,7 +59,7 @@ def colour_bins(channels) -> np.ndarray:
     return bins + _COLOUR_BINS * np.arange(channels.shape[2])
 
 
-def texture_bins(channels) -> np.ndarray:
+def texture_bins(channels: np.ndarray) -> np.ndarray:
     """Bins of derivatives, int ``(height, width, channels * 8)``.
 
     A channel has ten for each of eight directions: how much it rises there, after a
@@ -107,7 +107,9 @@ class Segments:
     num_pixels: int
 
 
-def describe_segments(labels, colours, textures) -> Segments:
+def describe_segments(
+    labels: np.ndarray, colours: np.ndarray, textures: np.ndarray
+) -> Segments:
     """Describes the segments of an image.
 
     Args:

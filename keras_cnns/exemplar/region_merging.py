@@ -4,9 +4,16 @@ Similarities of neighbours wait in a heap; those of regions that are gone are sk
 when they come up. A merged region is compared with all of its neighbours at once.
 """
 
+from __future__ import annotations
+
 import heapq
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from keras_cnns.exemplar.region_features import Segments
 
 MEASURES = ("colour", "texture", "size", "fill")
 
@@ -55,7 +62,7 @@ class _Regions:
         return total
 
 
-def merge_segments(segments, measures=MEASURES) -> tuple:
+def merge_segments(segments: Segments, measures: Collection[str] = MEASURES) -> tuple:
     """Merges the most similar neighbours until one region is left.
 
     The similarity is the sum of the measures: colour and texture are intersections of

@@ -5,6 +5,10 @@ one region is left; the boxes of all regions on the way are the proposals. This 
 in several colour spaces, with several similarities and sizes of segments.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 from skimage.segmentation import felzenszwalb
@@ -35,14 +39,14 @@ SELECTIVE_SEARCH_MODES = tuple(_MODES)
 
 
 def selective_search(
-    image,
-    mode="fast",
+    image: np.ndarray,
+    mode: str = "fast",
     *,
-    seed=0,
-    max_boxes=2000,
-    width=500,
-    min_side=20,
-    scales=None,
+    seed: int = 0,
+    max_boxes: int | None = 2000,
+    width: int | None = 500,
+    min_side: int = 20,
+    scales: Sequence[float] | None = None,
 ) -> np.ndarray:
     """Proposes boxes, those of large regions mostly first.
 

@@ -9,7 +9,7 @@ from keras_cnns.exemplar._inputs import image_fill
 
 
 @image_fill
-def fill_mean(image, mask):
+def fill_mean(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Fills a hole with the mean colour of the valid pixels, rounded.
 
     Args:
@@ -30,7 +30,7 @@ def fill_mean(image, mask):
 
 
 @image_fill
-def fill_nearest(image, mask):
+def fill_nearest(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Fills each pixel of a hole with the nearest valid pixel, by Euclidean distance.
 
     Args:
@@ -49,7 +49,9 @@ def fill_nearest(image, mask):
 
 
 @image_fill
-def fill_biharmonic(image, mask, split_into_regions=False):
+def fill_biharmonic(
+    image: np.ndarray, mask: np.ndarray, split_into_regions: bool = False
+) -> np.ndarray:
     """Fills a hole with a biharmonic surface: ``skimage.restoration``'s, rounded.
 
     Args:
