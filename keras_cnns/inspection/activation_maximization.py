@@ -1,6 +1,10 @@
 """Images that a class or a unit responds to most, by gradient ascent."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +20,9 @@ from keras_cnns._checks import (
     is_whole,
 )
 from keras_cnns.inspection.inspected import as_inspected
+
+if TYPE_CHECKING:
+    from keras_cnns.inspection.inspected import InspectedClassifier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,16 +82,16 @@ REGULARIZATIONS = {
 
 
 def maximize(
-    model,
-    units,
-    image_shape,
-    layer=None,
-    regularization="simonyan",
-    num_steps=200,
-    step_size=1.0,
-    normalized=False,
-    limits=None,
-    seed=0,
+    model: keras.Model | InspectedClassifier,
+    units: Sequence[int],
+    image_shape: tuple,
+    layer: str | None = None,
+    regularization: str | Regularization = "simonyan",
+    num_steps: int = 200,
+    step_size: float = 1.0,
+    normalized: bool = False,
+    limits: tuple | None = None,
+    seed: int = 0,
 ) -> tuple:
     """Images of largest response, from 0 (where inputs are standardised: the mean).
 

@@ -119,7 +119,7 @@ class RuledCopy:
     is_sigmoid: bool = False
 
 
-def guided_copy(model) -> keras.Model:
+def guided_copy(model: keras.Model) -> keras.Model:
     """A copy that computes the same, but whose gradients are guided.
 
     At every ReLU the gradient passes where both what went in and the gradient that
@@ -130,7 +130,7 @@ def guided_copy(model) -> keras.Model:
     return ruled_copy(model, "guided").model
 
 
-def ruled_copy(model, rule, logits=False) -> RuledCopy:
+def ruled_copy(model: keras.Model, rule: str, logits: bool = False) -> RuledCopy:
     """A flat copy that computes the same, whose ReLUs follow another backward rule.
 
     LeakyReLU and PReLU keep their outputs, and are treated as ReLU in the backward

@@ -1,13 +1,23 @@
 """Population statistics of batch normalisation, measured instead of tracked."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from tensorflow import keras
 
 from keras_cnns import _progress
 from keras_cnns._graph import copy_network, tensor_before
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
-def remeasure_batch_norm(network, batches) -> keras.Model:
+
+def remeasure_batch_norm(
+    network: keras.Model, batches: Iterable[Array | Sequence[Array]]
+) -> keras.Model:
     """A copy whose batch normalisation holds the statistics of given data exactly.
 
     The layers are measured one after the other, each with the statistics of those

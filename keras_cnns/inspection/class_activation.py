@@ -1,5 +1,10 @@
 """Class activation maps: CAM, Grad-CAM, guided Grad-CAM, and boxes around them."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 from scipy import ndimage
@@ -10,10 +15,19 @@ from keras_cnns.inspection.flat_copy import is_identity
 from keras_cnns.inspection.gradient_maps import class_gradients
 from keras_cnns.inspection.inspected import as_inspected
 
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.inspection.inspected import InspectedClassifier
+
 _BETWEEN = (layers.Dropout, layers.Flatten, layers.Reshape)
 
 
-def class_activation_maps(model, images, classes=None) -> np.ndarray:
+def class_activation_maps(
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+) -> np.ndarray:
     """Class activation maps (CAM): M = sum of w_k f_k.
 
     Args:
@@ -42,7 +56,7 @@ def class_activation_maps(model, images, classes=None) -> np.ndarray:
     return np.einsum("nrck,nk->nrc", maps, chosen)
 
 
-def has_class_activation_maps(model) -> bool:
+def has_class_activation_maps(model: keras.Model | InspectedClassifier) -> bool:
     """Whether a model ends so that ``class_activation_maps`` are possible."""
     try:
         _pooled_maps(as_inspected(model).model)
@@ -69,7 +83,12 @@ def _pooled_maps(model):
     )
 
 
-def grad_cam(model, images, classes=None, layer=None) -> np.ndarray:
+def grad_cam(
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+    layer: str | None = None,
+) -> np.ndarray:
     """Grad-CAM: maps of a layer, weighted by the class's mean gradient, positive part.
 
     Args:
@@ -94,7 +113,11 @@ def grad_cam(model, images, classes=None, layer=None) -> np.ndarray:
 
 
 def guided_grad_cam(
-    model, images, classes=None, layer=None, guided_model=None
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+    layer: str | None = None,
+    guided_model: keras.Model | InspectedClassifier | None = None,
 ) -> np.ndarray:
     """Guided gradients times the Grad-CAM map, which is enlarged to the image.
 
@@ -116,12 +139,12 @@ def guided_grad_cam(
     return guided * enlarge(maps, images.shape[1:3])[..., None]
 
 
-def enlarge(maps, size) -> np.ndarray:
+def enlarge(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Maps ``(count, rows, columns)`` bilinearly at (height, width)."""
     return tf.image.resize(maps[..., None], size).numpy()[..., 0]
 
 
-def normalize_map(maps) -> np.ndarray:
+def normalize_map(maps: np.ndarray) -> np.ndarray:
     """Positive parts of maps divided by each one's maximum; 0 where none is positive.
 
     Args:
@@ -135,7 +158,7 @@ def normalize_map(maps) -> np.ndarray:
     return positive / np.where(largest > 0, largest, 1)
 
 
-def map_box(values, threshold=0.2):
+def map_box(values: np.ndarray, threshold: float = 0.2) -> tuple | None:
     """The box around the largest connected part of a map.
 
     Args:

@@ -4,8 +4,12 @@ Source: Radford et al., arXiv 1511.06434: duplicates in section 4.1.1, features 
 walks in 6.1, filters in 6.2, windows in 6.3.1, arithmetic in 6.3.2.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from tensorflow import keras
@@ -58,11 +62,11 @@ class StudiedNetworks:
     output_dir: str
     seed: int = 0
 
-    def generate(self, latents) -> np.ndarray:
+    def generate(self, latents: np.ndarray) -> np.ndarray:
         """Images of latents, in inference mode."""
         return self.generator.predict(latents, verbose=0)
 
-    def as_unit(self, images) -> np.ndarray:
+    def as_unit(self, images: np.ndarray) -> np.ndarray:
         """Images in [0, 1]."""
         low, high = VALUE_RANGES[self.value_range]
         return (images - low) / (high - low)
@@ -75,7 +79,13 @@ class StudiedNetworks:
             return found
         return {name: remeasure_batch_norm(net, batches) for name, net in found.items()}
 
-    def show(self, rows, name, value_range=None, **labels) -> None:
+    def show(
+        self,
+        rows: Sequence[np.ndarray],
+        name: str,
+        value_range: str | None = None,
+        **labels: Any,
+    ) -> None:
         """Writes rows of images, padded with white to equal lengths."""
         columns = max(map(len, rows))
         whole = [
@@ -97,7 +107,7 @@ def _has_batch_norm(network):
     return any(isinstance(layer, kind) for layer in network.layers)
 
 
-def show_samples(study) -> None:
+def show_samples(study: StudiedNetworks) -> None:
     """``samples.png``: a sample's number is that of its row plus that of its column."""
     images = study.generate(study.latents)
     starts = range(0, len(images), 10)
@@ -110,7 +120,13 @@ def show_samples(study) -> None:
     )
 
 
-def study_features(study, labels, test_images, test_labels, penalties=()) -> dict:
+def study_features(
+    study: StudiedNetworks,
+    labels: np.ndarray,
+    test_images: np.ndarray,
+    test_labels: np.ndarray,
+    penalties: Sequence[float] = (),
+) -> dict:
     """Accuracy of linear SVMs on activations, trained and untrained, and on pixels.
 
     Args:
@@ -149,7 +165,7 @@ def study_features(study, labels, test_images, test_labels, penalties=()) -> dic
     return results
 
 
-def study_walks(study, points) -> dict:
+def study_walks(study: StudiedNetworks, points: np.ndarray) -> dict:
     """``walks.png``: a row is a straight line between two latents, ends included.
 
     Args:
@@ -168,7 +184,7 @@ def study_walks(study, points) -> dict:
     return {"jumps": jumps, "even_step": 1 / _WALK_STEPS}
 
 
-def study_filters(study) -> dict:
+def study_filters(study: StudiedNetworks) -> dict:
     """``filters_trained.png`` and ``filters_untrained.png``: images that excite maps.
 
     A row is one of the first 6 maps of the last convolution: the training images that
@@ -197,7 +213,7 @@ def study_filters(study) -> dict:
     return results
 
 
-def study_duplicates(study, epochs=40) -> dict:
+def study_duplicates(study: StudiedNetworks, epochs: int = 40) -> dict:
     """``duplicates.png``: groups of training images of one hash, a group in a row.
 
     Args:
@@ -227,7 +243,11 @@ def study_duplicates(study, epochs=40) -> dict:
     }
 
 
-def study_arithmetic(study, positive, negative=()) -> dict:
+def study_arithmetic(
+    study: StudiedNetworks,
+    positive: Sequence[Sequence[int]],
+    negative: Sequence[Sequence[int]] = (),
+) -> dict:
     """``arithmetic.png``: sums of concepts, in latents and in pixels.
 
     A row for each concept, its samples and the image of their mean; then the sum and
@@ -268,7 +288,9 @@ def study_arithmetic(study, positive, negative=()) -> dict:
     return {"latent": found.latent.tolist()}
 
 
-def study_windows(study, boxes, layer_name="") -> dict:
+def study_windows(
+    study: StudiedNetworks, boxes: Sequence[Sequence[int]], layer_name: str = ""
+) -> dict:
     """``windows.png``: samples with all maps, below without those of an object.
 
     Args:

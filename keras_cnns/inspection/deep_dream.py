@@ -1,12 +1,21 @@
 """Deep dream: an image that excites a layer more, from coarse to fine."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns._checks import check_choice, check_count, check_within
 from keras_cnns.inspection.inspected import as_inspected, open_part
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.inspection.inspected import InspectedClassifier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +101,7 @@ DREAMS = {
 }
 
 
-def octave_sizes(size, recipe) -> list:
+def octave_sizes(size: Sequence[int], recipe: DreamRecipe) -> list:
     """(height, width) of the octaves, smallest first.
 
     Args:
@@ -109,7 +118,14 @@ def octave_sizes(size, recipe) -> list:
     return sizes[::-1]
 
 
-def deep_dream(model, image, limits, recipe="caffe", layers=None, seed=0) -> tuple:
+def deep_dream(
+    model: keras.Model | InspectedClassifier,
+    image: np.ndarray,
+    limits: tuple,
+    recipe: str | DreamRecipe = "caffe",
+    layers: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> tuple:
     """An image that the network sees more in: one call of ``DeepDream``."""
     return DeepDream(model, limits, recipe, layers)(image, seed)
 
@@ -133,7 +149,13 @@ class DeepDream:
         ValueError: if a layer does not exist or needs images of one size.
     """
 
-    def __init__(self, model, limits, recipe="caffe", layers=None):
+    def __init__(
+        self,
+        model: keras.Model | InspectedClassifier,
+        limits: tuple,
+        recipe: str | DreamRecipe = "caffe",
+        layers: Mapping[str, float] | None = None,
+    ) -> None:
         if not isinstance(recipe, DreamRecipe):
             check_choice("recipe", recipe, DREAMS)
             recipe = DREAMS[recipe]
@@ -145,7 +167,7 @@ class DeepDream:
         self._fitting = set()  # sizes of octaves that have been found large enough
         self._compute = tf.function(self._value_and_gradient, reduce_retracing=True)
 
-    def __call__(self, image, seed=0) -> tuple:
+    def __call__(self, image: np.ndarray, seed: int = 0) -> tuple:
         """The dream of one image.
 
         Args:
@@ -166,7 +188,7 @@ class DeepDream:
         result, losses = make(image, sizes, np.random.default_rng(seed))
         return np.clip(result, *self._limits).astype(np.float32), losses
 
-    def check_shape(self, shape) -> None:
+    def check_shape(self, shape: tuple) -> None:
         """Refuses the shape of an image that there is no dream of.
 
         Raises:

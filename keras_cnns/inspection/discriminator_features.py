@@ -1,5 +1,9 @@
 """A discriminator's convolutions as features of images."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -8,7 +12,9 @@ from keras_cnns._graph import check_functional, convolution_activations, output_
 from keras_cnns.layers import AdaptiveMaxPooling2D
 
 
-def discriminator_features(discriminator, layer_names=None, size=4) -> keras.Model:
+def discriminator_features(
+    discriminator: keras.Model, layer_names: Sequence[str] | None = None, size: int = 4
+) -> keras.Model:
     """A model that returns the activations of convolutions, max-pooled, as one vector.
 
     Maps whose height and width are no multiples of ``size`` are pooled over windows

@@ -7,8 +7,12 @@ the original cost log(1 - D) vanish, those of -log D grow and scatter. Noise on 
 discriminator's inputs keeps both bounded.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +26,10 @@ from keras_cnns.inspection.frozen_generator import (
     FrozenGeneratorGAN,
 )
 from keras_cnns.trainers import InstanceNoise
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
+    from keras_cnns.trainers.step_noise import Latents
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +69,9 @@ class ProbeRecord:
     alternative: GradientStatistics
 
 
-def dense_discriminator(image_shape, units=(512, 512)) -> keras.Model:
+def dense_discriminator(
+    image_shape: Sequence[int], units: Sequence[int] = (512, 512)
+) -> keras.Model:
     """A fresh discriminator of dense layers with ReLU.
 
     Args:
@@ -83,7 +93,12 @@ def dense_discriminator(image_shape, units=(512, 512)) -> keras.Model:
     return keras.Model(examples, x, name="dense_discriminator")
 
 
-def generator_gradient(generator, discriminator, loss, noise_std=0.0):
+def generator_gradient(
+    generator: keras.Model,
+    discriminator: keras.Model,
+    loss: Callable[[tf.Tensor], tf.Tensor],
+    noise_std: float = 0.0,
+) -> Callable[..., tf.Tensor]:
     """A function that returns the gradient of a generator's loss for a minibatch.
 
     Args:
@@ -112,7 +127,7 @@ def generator_gradient(generator, discriminator, loss, noise_std=0.0):
     return gradient
 
 
-def gradient_statistics(gradients) -> GradientStatistics:
+def gradient_statistics(gradients: Sequence[Array]) -> GradientStatistics:
     """Norm of the mean, and variance.
 
     Args:
@@ -134,17 +149,17 @@ def gradient_statistics(gradients) -> GradientStatistics:
 
 
 def probe_discriminator(
-    generator,
-    latents,
-    images,
-    discriminator,
+    generator: keras.Model,
+    latents: Latents,
+    images: np.ndarray,
+    discriminator: keras.Model,
     *,
-    record_steps=(1, 5, 25, 100, 400, 1000, 4000),
-    noise_std=0.0,
-    batch_size=64,
-    learning_rate=1e-3,
-    num_minibatches=20,
-    seed=0,
+    record_steps: Sequence[int] = (1, 5, 25, 100, 400, 1000, 4000),
+    noise_std: float = 0.0,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    num_minibatches: int = 20,
+    seed: int = 0,
 ) -> tuple:
     """Trains a discriminator against a frozen generator and records its state.
 
@@ -251,7 +266,9 @@ class _Measurement:
         )
 
 
-def ratio_spreads(batch_sizes, num_means=20_000, seed=0) -> dict:
+def ratio_spreads(
+    batch_sizes: Sequence[int], num_means: int = 20_000, seed: int = 0
+) -> dict:
     """Spread of means of noisy gradients, by the number averaged.
 
     Where the perfect discriminator and its gradient are 0, independent normal errors

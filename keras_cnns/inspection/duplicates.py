@@ -11,8 +11,12 @@ and on the length of training: measure both (``collision_rates``) before images 
 removed.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -40,7 +44,9 @@ class Duplicates:
     groups: tuple
 
 
-def central_thumbnails(images, size=32) -> np.ndarray:
+def central_thumbnails(
+    images: np.ndarray | Sequence[np.ndarray], size: int = 32
+) -> np.ndarray:
     """Largest central squares, resized.
 
     Args:
@@ -72,7 +78,12 @@ def central_thumbnails(images, size=32) -> np.ndarray:
 
 
 def train_deduplicator(
-    images, epochs=40, batch_size=128, learning_rate=1e-3, verbose=0, **architecture
+    images: np.ndarray,
+    epochs: int = 40,
+    batch_size: int = 128,
+    learning_rate: float = 1e-3,
+    verbose: int = 0,
+    **architecture: Any,
 ) -> keras.Model:
     """Trains the auto-encoder whose code gives the hashes.
 
@@ -114,7 +125,9 @@ def train_deduplicator(
     return autoencoder
 
 
-def hash_bits(autoencoder, images, batch_size=1024) -> np.ndarray:
+def hash_bits(
+    autoencoder: keras.Model, images: np.ndarray, batch_size: int = 1024
+) -> np.ndarray:
     """Which units of the code are above 0.
 
     Args:
@@ -139,7 +152,9 @@ def _bits(autoencoder, images, batch_size):
     return np.concatenate(codes) > 0
 
 
-def find_duplicates(autoencoder, images, batch_size=1024) -> Duplicates:
+def find_duplicates(
+    autoencoder: keras.Model, images: np.ndarray, batch_size: int = 1024
+) -> Duplicates:
     """Groups images of equal hashes and keeps the first of each group.
 
     Args:
@@ -151,7 +166,7 @@ def find_duplicates(autoencoder, images, batch_size=1024) -> Duplicates:
     return group_equal(hash_bits(autoencoder, images, batch_size))
 
 
-def group_equal(bits) -> Duplicates:
+def group_equal(bits: np.ndarray) -> Duplicates:
     """Groups equal hashes.
 
     Args:
@@ -169,7 +184,11 @@ def group_equal(bits) -> Duplicates:
 
 
 def collision_rates(
-    autoencoder, images, noise=1 / 255, batch_size=1024, seed=0
+    autoencoder: keras.Model,
+    images: np.ndarray,
+    noise: float = 1 / 255,
+    batch_size: int = 1024,
+    seed: int = 0,
 ) -> tuple:
     """How often hashes of near-copies agree, and how often those of different images.
 

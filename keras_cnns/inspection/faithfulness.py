@@ -4,14 +4,20 @@ A map that stays the same when the weights are random tells of the image, of its
 for example, and not of what the network has learnt.
 """
 
+from __future__ import annotations
+
 import contextlib
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from keras_cnns._checks import check_within
 from keras_cnns.inspection.inspected import InspectedClassifier, as_inspected
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 
 class Similarity(NamedTuple):
@@ -28,7 +34,7 @@ class Similarity(NamedTuple):
     num_constant: int
 
 
-def map_similarity(maps, others) -> Similarity:
+def map_similarity(maps: np.ndarray, others: np.ndarray) -> Similarity:
     """How alike maps order the positions, by image.
 
     Args:
@@ -57,7 +63,7 @@ def _mean(values):
     return float(np.mean(values)) if values else float("nan")
 
 
-def rank_correlation(one, other) -> float:
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Spearman's rank correlation of two vectors; equal values share their rank."""
     ranks = [stats.rankdata(values) for values in (one, other)]
     return float(np.corrcoef(*ranks)[0, 1])
@@ -80,7 +86,11 @@ def _has_kernel(layer):
 
 
 @contextlib.contextmanager
-def randomized(classifiers, layers=None, seed=0):
+def randomized(
+    classifiers: InspectedClassifier | Sequence[InspectedClassifier],
+    layers: Collection[str] | None = None,
+    seed: int = 0,
+) -> Iterator[None]:
     """Context in which layers of inspected classifiers have random weights.
 
     Kernels become normal values of mean 0 and their own standard deviation; vectors
@@ -132,7 +142,12 @@ def _randomized(weight, random):
     return random.normal(0, weight.std(), weight.shape).astype(weight.dtype)
 
 
-def randomization_check(make_maps, classifiers, stages, seed=0) -> dict:
+def randomization_check(
+    make_maps: Callable[[], np.ndarray],
+    classifiers: InspectedClassifier | Sequence[InspectedClassifier],
+    stages: Mapping[str, Collection[str]],
+    seed: int = 0,
+) -> dict:
     """How much of the maps stays as more, or other, layers are random.
 
     Args:
@@ -187,7 +202,13 @@ class Deletion(NamedTuple):
     random: np.ndarray
 
 
-def deletion_score(model, images, maps, classes=None, **options) -> Deletion:
+def deletion_score(
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    maps: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+    **options: Any,
+) -> Deletion:
     """How much the probability falls as the pixels go that a map marks.
 
     Args:
@@ -198,7 +219,13 @@ def deletion_score(model, images, maps, classes=None, **options) -> Deletion:
 
 
 def deletion_scores(
-    model, images, maps, classes=None, fraction=0.1, fill=0.0, seed=0
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    classes: int | Sequence[int] | np.ndarray | None = None,
+    fraction: float = 0.1,
+    fill: float | Sequence[float] = 0.0,
+    seed: int = 0,
 ) -> dict:
     """The ``Deletion`` of the maps of several methods, by name.
 

@@ -1,6 +1,9 @@
 """Removing the filters of a generator that draw one kind of object."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -32,7 +35,13 @@ class ObjectFilters:
 
 
 def object_filters(
-    generator, inputs, boxes, layer_name, num_negatives=None, c=1.0, seed=0
+    generator: keras.Model,
+    inputs: np.ndarray | Sequence[np.ndarray],
+    boxes: Sequence[Sequence[int]],
+    layer_name: str,
+    num_negatives: int | None = None,
+    c: float = 1.0,
+    seed: int = 0,
 ) -> ObjectFilters:
     """Finds the maps whose activations separate positions of an object from others.
 
@@ -128,7 +137,9 @@ def _fit(activations, labels, c):
     )
 
 
-def drop_filters(generator, layer_name, filters) -> keras.Model:
+def drop_filters(
+    generator: keras.Model, layer_name: str, filters: Sequence[int]
+) -> keras.Model:
     """A copy of a generator in which maps of one layer are 0 at every position.
 
     Args:

@@ -1,5 +1,9 @@
 """Copies of functional networks without nesting: every layer can be reached by name."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -9,7 +13,9 @@ from keras_cnns._graph import check_functional, copy_of
 _OPERATION = "TFOpLambda"  # the layer that Keras makes of an operation of TensorFlow
 
 
-def flat_copy(network, replace=None, open_size=False) -> keras.Model:
+def flat_copy(
+    network: keras.Model, replace: Callable | None = None, open_size: bool = False
+) -> keras.Model:
     """A copy whose nested models are dissolved into their layers.
 
     The layer ``conv`` of a nested model ``base`` is named ``base/conv``, and an
@@ -115,7 +121,7 @@ def _nodes_between(inputs, outputs):
     return nodes
 
 
-def copy_named(layer, name):
+def copy_named(layer: keras.layers.Layer, name: str) -> keras.layers.Layer:
     """A layer of the same config and another name, with fresh weights.
 
     The activation is handed over as it is: a function that is not registered with
@@ -156,12 +162,12 @@ def copy_named(layer, name):
     return copy
 
 
-def is_identity(layer) -> bool:
+def is_identity(layer: keras.layers.Layer) -> bool:
     """Whether a layer hands on what it gets, in another precision perhaps."""
     is_activation = isinstance(layer, layers.Activation)
     return is_activation and layer.activation is keras.activations.linear
 
 
-def is_operation(layer) -> bool:
+def is_operation(layer: keras.layers.Layer) -> bool:
     """Whether a layer stands for an operation of TensorFlow."""
     return type(layer).__name__ == _OPERATION

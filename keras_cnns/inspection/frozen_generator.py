@@ -1,5 +1,7 @@
 """Training a discriminator or a critic against a frozen generator."""
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
@@ -46,7 +48,14 @@ class DiscriminatorTraining:
         ValueError: if there are fewer examples than one batch.
     """
 
-    def __init__(self, trainer, optimizer, images, batch_size, seed=0):
+    def __init__(
+        self,
+        trainer: FrozenGeneratorGAN | FrozenGeneratorWassersteinGANGP,
+        optimizer: keras.optimizers.Optimizer,
+        images: np.ndarray,
+        batch_size: int,
+        seed: int = 0,
+    ) -> None:
         check_count("batch_size", batch_size)
         images = np.asarray(images, np.float32)
         if len(images) < batch_size:
@@ -69,6 +78,6 @@ class DiscriminatorTraining:
 
         self._train = train
 
-    def advance(self, num_steps) -> None:
+    def advance(self, num_steps: int) -> None:
         """Trains ``num_steps`` steps more."""
         self._train(self._batches, tf.constant(num_steps))

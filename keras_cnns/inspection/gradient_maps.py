@@ -6,16 +6,26 @@ None: of each image the one scored best), and return float32 of the images' shap
 signed; ``saliency`` makes maps of them.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_cnns._checks import check_count, check_flag, check_within
 from keras_cnns.inspection.inspected import as_inspected
 
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.inspection.inspected import InspectedClassifier
+
 # SmoothGrad's of the reference code; the paper has noise of 0.1 to 0.2.
 NUM_SAMPLES, NOISE = 25, 0.15
 
 
-def saliency(gradients) -> np.ndarray:
+def saliency(gradients: np.ndarray) -> np.ndarray:
     """The largest absolute value over the channels: ``(count, height, width)``.
 
     Source: Simonyan et al., arXiv 1312.6034, section 3.1.
@@ -23,7 +33,12 @@ def saliency(gradients) -> np.ndarray:
     return np.abs(np.asarray(gradients)).max(axis=-1)
 
 
-def class_gradients(model, images, classes=None, rule="gradient") -> np.ndarray:
+def class_gradients(
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+    rule: str = "gradient",
+) -> np.ndarray:
     """Gradients of the classes' logits by the images.
 
     Args:
@@ -40,13 +55,13 @@ def class_gradients(model, images, classes=None, rule="gradient") -> np.ndarray:
 
 
 def smooth_gradients(
-    model,
-    images,
-    classes=None,
-    num_samples=NUM_SAMPLES,
-    noise=NOISE,
-    squared=False,
-    seed=0,
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+    num_samples: int = NUM_SAMPLES,
+    noise: float = NOISE,
+    squared: bool = False,
+    seed: int = 0,
 ) -> np.ndarray:
     """Mean gradient over noisy copies of each image: SmoothGrad.
 
@@ -77,7 +92,11 @@ def smooth_gradients(
     return (total / num_samples).astype(np.float32)
 
 
-def input_times_gradient(model, images, classes=None) -> np.ndarray:
+def input_times_gradient(
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+) -> np.ndarray:
     """Image times gradient; of a network without biases its sum is the logit."""
     classifier = as_inspected(model)
     images = classifier.check_images(images)
@@ -85,7 +104,11 @@ def input_times_gradient(model, images, classes=None) -> np.ndarray:
 
 
 def integrated_gradients(
-    model, images, classes=None, baseline=0.0, num_steps=50
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+    baseline: float | np.ndarray = 0.0,
+    num_steps: int = 50,
 ) -> np.ndarray:
     """Image minus baseline, times the mean gradient on the way from it.
 
@@ -113,7 +136,13 @@ def integrated_gradients(
     return (difference * total / num_steps).astype(np.float32)
 
 
-def completeness_error(model, images, attributions, classes=None, baseline=0.0):
+def completeness_error(
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    attributions: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+    baseline: float | np.ndarray = 0.0,
+) -> np.ndarray:
     """How far the attributions' sum is from the logit's change, relative to it.
 
     Args:

@@ -1,5 +1,7 @@
 """Gradients of units by images, plain and guided."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
@@ -10,7 +12,11 @@ from keras_cnns.inspection.backward_rules import guided_copy
 
 
 def guided_backpropagation(
-    model, images, layer_name, units, batch_size=32
+    model: keras.Model,
+    images: np.ndarray,
+    layer_name: str,
+    units: Sequence[int],
+    batch_size: int = 32,
 ) -> np.ndarray:
     """Guided gradients of the largest responses of units with respect to images.
 
@@ -34,7 +40,13 @@ def guided_backpropagation(
     return unit_gradients(guided_copy(model), images, layer_name, units, batch_size)
 
 
-def unit_gradients(model, images, layer_name, units, batch_size=32) -> np.ndarray:
+def unit_gradients(
+    model: keras.Model,
+    images: np.ndarray,
+    layer_name: str,
+    units: Sequence[int],
+    batch_size: int = 32,
+) -> np.ndarray:
     """Gradients of the largest responses of units with respect to images.
 
     The response of a map is its maximum over the positions (equal maxima share the
@@ -73,7 +85,12 @@ def unit_gradients(model, images, layer_name, units, batch_size=32) -> np.ndarra
 
 
 def maximal_responses(
-    model, images, layer_name, units, num_images, batch_size=32
+    model: keras.Model,
+    images: np.ndarray,
+    layer_name: str,
+    units: Sequence[int],
+    num_images: int,
+    batch_size: int = 32,
 ) -> tuple:
     """The images that excite units most.
 

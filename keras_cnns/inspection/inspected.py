@@ -1,5 +1,9 @@
 """A classifier under inspection: its scores, and their gradients."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import tensorflow as tf
 from scipy import special
@@ -46,7 +50,9 @@ class InspectedClassifier:
             float images, or its first output is no vector.
     """
 
-    def __init__(self, model, rule="gradient", batch_size=32):
+    def __init__(
+        self, model: keras.Model, rule: str = "gradient", batch_size: int = 32
+    ) -> None:
         check_count("batch_size", batch_size)
         self.copy = ruled_copy(model, rule, logits=True)
         self.model = self.copy.model
@@ -61,21 +67,25 @@ class InspectedClassifier:
         self._compute_scores = tf.function(self._scores, input_signature=spec[:1])
         self._compute_gradients = tf.function(self._gradients, input_signature=spec)
 
-    def scores(self, images) -> np.ndarray:
+    def scores(self, images: np.ndarray) -> np.ndarray:
         """Logits ``(count, classes)`` float32 of images ``(count, ...)``."""
         batches = self.batches(images)
         return np.concatenate(
             [self._compute_scores(batch).numpy() for batch in batches]
         )
 
-    def probabilities(self, images) -> np.ndarray:
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Softmax of the logits; sigmoid of one class, or where the model has it."""
         logits = self.scores(images).astype(np.float64)
         if self.num_classes == 1 or self.copy.is_sigmoid:
             return special.expit(logits)
         return special.softmax(logits, axis=1)
 
-    def classes_of(self, images, classes=None) -> np.ndarray:
+    def classes_of(
+        self,
+        images: np.ndarray,
+        classes: int | Sequence[int] | np.ndarray | None = None,
+    ) -> np.ndarray:
         """The class of each image: as given, one for all, or the one scored best.
 
         Raises:
@@ -94,7 +104,7 @@ class InspectedClassifier:
                 )
         return np.array(given, np.int32)
 
-    def gradients(self, images, classes) -> np.ndarray:
+    def gradients(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """Gradients of the classes' logits by the images, of the images' shape."""
         images = self.check_images(images)
         found = []
@@ -103,7 +113,9 @@ class InspectedClassifier:
             found.append(self._compute_gradients(images[part], classes[part]).numpy())
         return np.concatenate(found)
 
-    def map_gradients(self, images, classes, layer) -> tuple:
+    def map_gradients(
+        self, images: np.ndarray, classes: np.ndarray, layer: str
+    ) -> tuple:
         """Maps of a layer, and the gradients of the classes' logits by them.
 
         Returns:
@@ -121,7 +133,7 @@ class InspectedClassifier:
             found.append([one.numpy() for one in pair])
         return tuple(map(np.concatenate, zip(*found)))
 
-    def check_images(self, images) -> np.ndarray:
+    def check_images(self, images: np.ndarray) -> np.ndarray:
         """Images as float32 ``(count, height, width, channels)``.
 
         Raises:
@@ -137,7 +149,7 @@ class InspectedClassifier:
             )
         return images
 
-    def batches(self, images):
+    def batches(self, images: np.ndarray) -> Iterator[np.ndarray]:
         """The images, ``batch_size`` at a time."""
         images = self.check_images(images)
         for start in range(0, len(images), self.batch_size):
@@ -166,7 +178,7 @@ class InspectedClassifier:
             and len(getattr(layer.get_output_at(0), "shape", ())) == 4
         ]
 
-    def output_at(self, layer, use=-1):
+    def output_at(self, layer: str, use: int = -1) -> tf.Tensor:
         """What a layer gives, of a shared one at its last use unless told.
 
         Args:
@@ -233,7 +245,9 @@ def _chosen(logits, classes):
     return tf.reduce_sum(chosen)
 
 
-def as_inspected(model, rule="gradient") -> InspectedClassifier:
+def as_inspected(
+    model: keras.Model | InspectedClassifier, rule: str = "gradient"
+) -> InspectedClassifier:
     """The classifier under a rule; one that is inspected already is taken as it is.
 
     Raises:
@@ -246,7 +260,7 @@ def as_inspected(model, rule="gradient") -> InspectedClassifier:
     return model
 
 
-def open_part(classifier: InspectedClassifier, layer) -> keras.Model:
+def open_part(classifier: InspectedClassifier, layer: str) -> keras.Model:
     """A copy of the network up to a layer that takes images of any size.
 
     Raises:

@@ -1,6 +1,7 @@
 """Interpolation and arithmetic in a generator's latent space."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -9,7 +10,9 @@ from keras_cnns._checks import check_choice, check_count, check_positive
 PATHS = ("straight", "spherical")
 
 
-def interpolate(first, second, num_points, path="straight") -> np.ndarray:
+def interpolate(
+    first: np.ndarray, second: np.ndarray, num_points: int, path: str = "straight"
+) -> np.ndarray:
     """Points from one latent to another, both included, at equal steps.
 
     Args:
@@ -56,7 +59,7 @@ def _spherical_weights(first, second, fraction):
     )
 
 
-def walk(points, num_steps, path="straight") -> np.ndarray:
+def walk(points: np.ndarray, num_steps: int, path: str = "straight") -> np.ndarray:
     """Points from each latent to the next, passing each once.
 
     Args:
@@ -81,7 +84,7 @@ def walk(points, num_steps, path="straight") -> np.ndarray:
     return np.concatenate([*legs, points[-1:]]).astype(np.float32)
 
 
-def average_latents(latents) -> np.ndarray:
+def average_latents(latents: np.ndarray) -> np.ndarray:
     """The mean of the latents of one concept.
 
     Args:
@@ -97,7 +100,9 @@ def average_latents(latents) -> np.ndarray:
     return latents.mean(axis=0)
 
 
-def combine(positive, negative=()) -> np.ndarray:
+def combine(
+    positive: Sequence[np.ndarray], negative: Sequence[np.ndarray] = ()
+) -> np.ndarray:
     """Sum of concepts minus a sum of others.
 
     Args:
@@ -122,7 +127,9 @@ def combine(positive, negative=()) -> np.ndarray:
     return result
 
 
-def shift(latents, direction, amounts) -> np.ndarray:
+def shift(
+    latents: np.ndarray, direction: np.ndarray, amounts: Sequence[float]
+) -> np.ndarray:
     """Latents moved in a direction, such as the turn vector.
 
     Args:
@@ -146,7 +153,9 @@ def shift(latents, direction, amounts) -> np.ndarray:
     return (latents[:, np.newaxis] + amounts * direction).astype(np.float32)
 
 
-def neighbours(latent, num_neighbours=8, radius=0.25, seed=0) -> np.ndarray:
+def neighbours(
+    latent: np.ndarray, num_neighbours: int = 8, radius: float = 0.25, seed: int = 0
+) -> np.ndarray:
     """Latents near another: uniform noise is added to every number.
 
     Args:
@@ -194,13 +203,13 @@ class ArithmeticStudy:
 
 
 def vector_arithmetic(
-    generate,
-    positive,
-    negative,
-    num_neighbours=8,
-    radius=0.25,
-    value_range=(-1, 1),
-    seed=0,
+    generate: Callable[[np.ndarray], np.ndarray],
+    positive: Sequence[np.ndarray],
+    negative: Sequence[np.ndarray],
+    num_neighbours: int = 8,
+    radius: float = 0.25,
+    value_range: tuple = (-1, 1),
+    seed: int = 0,
 ) -> ArithmeticStudy:
     """Smiling woman - neutral woman + neutral man: in latents, and in pixels.
 
@@ -234,7 +243,7 @@ def vector_arithmetic(
     )
 
 
-def interpolation_jumps(images) -> float:
+def interpolation_jumps(images: np.ndarray) -> float:
     """The largest step of an interpolation, as a fraction of the distance of its ends.
 
     A straight line at even speed over ``n`` images gives ``1 / (n - 1)``, a single jump

@@ -1,7 +1,7 @@
 """Accuracy of linear support vector machines on given features."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn import model_selection
@@ -49,13 +49,13 @@ class FewLabelResult:
 
 
 def svm_accuracy(
-    train_features,
-    train_labels,
-    test_features,
-    test_labels,
-    c_values=C_VALUES,
-    held_out_fraction=0.2,
-    seed=0,
+    train_features: np.ndarray,
+    train_labels: np.ndarray,
+    test_features: np.ndarray,
+    test_labels: np.ndarray,
+    c_values: Sequence[float] = C_VALUES,
+    held_out_fraction: float = 0.2,
+    seed: int = 0,
 ) -> SvmResult:
     """Trains a linear SVM with squared hinge loss and tests it.
 
@@ -98,14 +98,14 @@ def svm_accuracy(
 
 
 def few_label_accuracy(
-    train,
-    validation,
-    test,
-    num_labels_per_class=100,
-    num_selection_draws=10,
-    num_draws=100,
-    c_values=C_VALUES,
-    seed=0,
+    train: tuple,
+    validation: tuple,
+    test: tuple,
+    num_labels_per_class: int = 100,
+    num_selection_draws: int = 10,
+    num_draws: int = 100,
+    c_values: Sequence[float] = C_VALUES,
+    seed: int = 0,
 ) -> FewLabelResult:
     """Trains linear SVMs on few labels of each class, over many draws.
 

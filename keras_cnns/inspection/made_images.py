@@ -1,6 +1,10 @@
 """Pictures that a classifier makes: class models, and dreams of image files."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,13 +13,24 @@ from keras_cnns.figures import image_grid
 from keras_cnns.inspection.activation_maximization import maximize
 from keras_cnns.inspection.deep_dream import DREAMS, DeepDream
 
+if TYPE_CHECKING:
+    from keras_cnns.inspection.activation_maximization import Regularization
+    from keras_cnns.inspection.inspected import InspectedClassifier
+    from keras_cnns.inspection.subjects import Subject
+
 _SHOWN_SIDE = 128  # pixels of a class model's shorter side, about
 _STEP_SIZE = 0.1  # of a step to a class model, in units of the input
 _LARGEST_DREAM = 512  # pixels of its longer side
 
 
 def draw_class_models(
-    subject, classifier, names, path, regularization="smooth", num_steps=200, seed=0
+    subject: Subject,
+    classifier: InspectedClassifier,
+    names: Sequence[str],
+    path: str,
+    regularization: str | Regularization = "smooth",
+    num_steps: int = 200,
+    seed: int = 0,
 ) -> dict:
     """Writes an image for each class, of large logit, one below the other.
 
@@ -51,7 +66,12 @@ def draw_class_models(
     return {"picture": path, "classes": rows}
 
 
-def open_dream(subject, classifier, recipe="caffe", layers=None) -> DeepDream:
+def open_dream(
+    subject: Subject,
+    classifier: InspectedClassifier,
+    recipe: str = "caffe",
+    layers: Mapping[str, float] | None = None,
+) -> DeepDream:
     """What makes dreams by a subject's network.
 
     Steps are as large on grey levels as the recipe's source has them.
@@ -73,12 +93,14 @@ def open_dream(subject, classifier, recipe="caffe", layers=None) -> DeepDream:
     return DeepDream(classifier, subject.limits, recipe, layers)
 
 
-def dream_input(subject, image) -> np.ndarray:
+def dream_input(subject: Subject, image: str) -> np.ndarray:
     """An image file as a dream begins: in its own aspect and size up to 512 pixels."""
     return subject.whole_input(image, _LARGEST_DREAM)
 
 
-def draw_dream(subject, dream, image, path, seed=0) -> dict:
+def draw_dream(
+    subject: Subject, dream: DeepDream, image: str, path: str, seed: int = 0
+) -> dict:
     """Writes the dream of an image file.
 
     Args:

@@ -1,13 +1,19 @@
 """The methods that explain a classifier's decision by a map, under one interface."""
 
+from __future__ import annotations
+
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_cnns._checks import check_choice
 from keras_cnns.inspection import class_activation, gradient_maps, occlusion
 from keras_cnns.inspection.inspected import InspectedClassifier
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +130,15 @@ class Explainer:
     """
 
     def __init__(
-        self, model, layer=None, patch=0, stride=0, fill=0.0, seed=0, batch_size=32
-    ):
+        self,
+        model: keras.Model | InspectedClassifier,
+        layer: str | None = None,
+        patch: int = 0,
+        stride: int = 0,
+        fill: float = 0.0,
+        seed: int = 0,
+        batch_size: int = 32,
+    ) -> None:
         self._model, self._batch_size = model, batch_size
         self._classifiers = {}
         self.patch, self.stride, self.fill, self.seed = patch, stride, fill, seed
@@ -139,7 +152,7 @@ class Explainer:
         """Name of the layer whose maps Grad-CAM weights."""
         return self._layer or self.classifier("gradient").last_maps()
 
-    def classifier(self, rule) -> InspectedClassifier:
+    def classifier(self, rule: str) -> InspectedClassifier:
         """The classifier under a rule; copied at its first use."""
         if rule not in self._classifiers:
             self._classifiers[rule] = InspectedClassifier(
@@ -147,20 +160,25 @@ class Explainer:
             )
         return self._classifiers[rule]
 
-    def classifiers(self, method) -> list:
+    def classifiers(self, method: str) -> list:
         """Those that a method uses."""
         return [self.classifier(rule) for rule in METHODS[method].rules]
 
-    def replaced(self, method) -> list:
+    def replaced(self, method: str) -> list:
         """Names of the layers whose activation the method gives another rule."""
         return [name for one in self.classifiers(method) for name in one.copy.replaced]
 
-    def patch_of(self, size) -> tuple:
+    def patch_of(self, size: tuple[int, int]) -> tuple:
         """Patch and stride of occlusion for images of (height, width)."""
         patch = self.patch or max(min(3, *size), min(size) // 8)
         return patch, self.stride or max(1, patch // 2)
 
-    def maps(self, method, images, classes=None) -> np.ndarray:
+    def maps(
+        self,
+        method: str,
+        images: np.ndarray,
+        classes: int | Sequence[int] | np.ndarray | None = None,
+    ) -> np.ndarray:
         """Signed maps of the images' size.
 
         Args:

@@ -1,13 +1,29 @@
 """Occlusion: how much a class's score falls where a patch covers the image."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_cnns._checks import check_choice, check_size
 from keras_cnns.inspection.inspected import as_inspected
 
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.inspection.inspected import InspectedClassifier
+
 
 def occlusion_maps(
-    model, images, classes=None, patch=8, stride=4, fill=0.0, score="probability"
+    model: keras.Model | InspectedClassifier,
+    images: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+    patch: int = 8,
+    stride: int = 4,
+    fill: float | Sequence[float] = 0.0,
+    score: str = "probability",
 ) -> np.ndarray:
     """Mean drop of the score over the patches that cover a pixel.
 

@@ -8,6 +8,7 @@ generator could follow; their Wasserstein distance is the absolute value of thet
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -73,7 +74,7 @@ class LineEstimates:
     wasserstein_slope: float
 
 
-def exact_distances(distance, penalty_weight=10.0) -> ParallelLines:
+def exact_distances(distance: float, penalty_weight: float = 10.0) -> ParallelLines:
     """The closed forms.
 
     Args:
@@ -97,14 +98,14 @@ def exact_distances(distance, penalty_weight=10.0) -> ParallelLines:
 
 
 def estimate_distances(
-    distance,
+    distance: float,
     *,
-    num_steps=1500,
-    batch_size=64,
-    learning_rate=3e-3,
-    units=(64, 64),
-    penalty_weight=10.0,
-    seed=0,
+    num_steps: int = 1500,
+    batch_size: int = 64,
+    learning_rate: float = 3e-3,
+    units: Sequence[int] = (64, 64),
+    penalty_weight: float = 10.0,
+    seed: int = 0,
 ) -> LineEstimates:
     """Trains a discriminator and a critic on lines at a distance.
 

@@ -22,7 +22,7 @@ class Pointing(NamedTuple):
     area: float
 
 
-def pointing_game(maps, boxes) -> Pointing:
+def pointing_game(maps: np.ndarray, boxes: np.ndarray) -> Pointing:
     """The pointing game, and the same with the whole map in place of its maximum.
 
     Args:

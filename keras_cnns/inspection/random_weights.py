@@ -1,6 +1,9 @@
 """Maps by a classifier's trained weights and by random ones, image by image."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -48,12 +51,17 @@ class MapsByWeights:
         return (f"{self.method}: {text} stays", *maps)
 
 
-def told_similarity(value) -> str:
+def told_similarity(value: float | None) -> str:
     """A rank correlation of ``MapsByWeights.stays`` for people."""
     return "undefined" if value is None else f"{value:.2f}"
 
 
-def maps_by_weights(explainer: Explainer, methods, images, classes=None) -> dict:
+def maps_by_weights(
+    explainer: Explainer,
+    methods: Sequence[str],
+    images: np.ndarray,
+    classes: int | Sequence[int] | np.ndarray | None = None,
+) -> dict:
     """Maps of several methods by the trained weights and by random ones.
 
     Args:

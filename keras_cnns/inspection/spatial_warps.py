@@ -26,13 +26,13 @@ class Warp(NamedTuple):
     outputs: np.ndarray
 
 
-def spatial_transformers(network) -> list:
+def spatial_transformers(network: keras.Model) -> list:
     """The ``BilinearSampler`` layers of a functional network, in its order."""
     check_functional(network)
     return [layer for layer in network.layers if isinstance(layer, BilinearSampler)]
 
 
-def spatial_warps(network, inputs) -> list:
+def spatial_warps(network: keras.Model, inputs: np.ndarray) -> list:
     """The ``Warp`` of each transformer of a network.
 
     Args:

@@ -1,6 +1,7 @@
 """A trained classifier with what its images go through: a run's or the registry's."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from tensorflow import keras
@@ -26,7 +27,7 @@ class Subject:
     class_names: tuple
 
     @classmethod
-    def of_run(cls, run_dir, which="last") -> "Subject":
+    def of_run(cls, run_dir: str, which: str = "last") -> "Subject":
         """The classifier of a training run.
 
         Args:
@@ -41,7 +42,9 @@ class Subject:
         return cls(name, model, config.preprocessing, config.class_names)
 
     @classmethod
-    def of_model(cls, name, weights, preprocessing="", size=0) -> "Subject":
+    def of_model(
+        cls, name: str, weights: str, preprocessing: str = "", size: int = 0
+    ) -> "Subject":
         """A classifier of the registry; its classes are named by number.
 
         Args:
@@ -76,7 +79,7 @@ class Subject:
         greys = np.zeros((2, self.preprocessing.channels)) + [[0.0], [255.0]]
         return tuple(self.preprocessing.standardize(greys).numpy())
 
-    def class_number(self, name) -> int:
+    def class_number(self, name: str) -> int:
         """The output of a class.
 
         Raises:
@@ -88,13 +91,13 @@ class Subject:
             raise ValueError(f"there is no class {name!r}; there are {shown}{more}")
         return self.class_names.index(name)
 
-    def inputs(self, paths) -> np.ndarray:
+    def inputs(self, paths: Sequence[str]) -> np.ndarray:
         """Image files as inputs ``(count, height, width, channels)``."""
         prepare = self.preprocessing
         images = [prepare.resize(self._read(path)) for path in paths]
         return prepare.standardize(np.stack(images)).numpy()
 
-    def whole_input(self, path, longest) -> np.ndarray:
+    def whole_input(self, path: str, longest: int) -> np.ndarray:
         """One image in its own aspect and size, its longer side at most ``longest``."""
         pixels = self._read(path)
         factor = min(1.0, longest / max(pixels.shape[:2]))
@@ -107,7 +110,7 @@ class Subject:
     def _read(self, path):
         return data.read_image(path, channels=self.preprocessing.channels)
 
-    def as_unit(self, inputs) -> np.ndarray:
+    def as_unit(self, inputs: np.ndarray) -> np.ndarray:
         """Inputs as images in [0, 1]."""
         pixels = self.preprocessing.unstandardize(inputs).numpy()
         return np.clip(pixels / 255, 0, 1)
