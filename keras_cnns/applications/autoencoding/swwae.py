@@ -14,6 +14,8 @@ linear, as in public code. The networks of SVHN and CIFAR are not here: their la
 not known to us.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 import re
@@ -47,7 +49,7 @@ _BETA = 100.0
 _PARTS = re.compile(r"reconstruction|logits|code|(encoded|decoded|where)\d+")
 
 
-def autoencoder_parts(network) -> keras.Model:
+def autoencoder_parts(network: keras.Model) -> keras.Model:
     """A what-where auto-encoder with all that losses and users want of it.
 
     Args:
@@ -77,7 +79,7 @@ def autoencoder_parts(network) -> keras.Model:
     return keras.Model(network.inputs, parts, name=f"{network.name}_parts")
 
 
-def encoded_names(parts) -> list:
+def encoded_names(parts: keras.Model) -> list:
     """Names of what the decoder starts from, of ``autoencoder_parts``.
 
     They are the ``code``, and ``where<n>`` of each pooling that tells places.
@@ -164,14 +166,14 @@ _PAIRS = {"conv": _conv_pair, "pool": _pool_pair, "fc": _fc_pair}
 
 @network_builder(free=("unpooling", "beta", "dropout_rate", "include_top"))
 def SWWAE(
-    notation="(64)5c-2p-(64)3c-2p-10fc",
-    batch_norm=False,
-    image_shape=(28, 28, 1),
-    unpooling="where",
-    beta=None,
-    dropout_rate=0.0,
-    include_top=True,
-    name="swwae",
+    notation: str = "(64)5c-2p-(64)3c-2p-10fc",
+    batch_norm: bool = False,
+    image_shape: tuple = (28, 28, 1),
+    unpooling: str = "where",
+    beta: float | None = None,
+    dropout_rate: float = 0.0,
+    include_top: bool = True,
+    name: str = "swwae",
 ) -> keras.Model:
     """General builder of what-where auto-encoders.
 

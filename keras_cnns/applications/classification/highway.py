@@ -18,6 +18,10 @@ outputs as classes, as the authors' current files have; their first ones had 100
 for CIFAR-10.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -33,6 +37,9 @@ from keras_cnns.applications.frame.parts import (
     xavier_initializer,
 )
 from keras_cnns.applications.frame.registry import register
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # Widths and highway layers of the stages, form; params and multiply-adds, counted from
 # the authors' definitions; which net of the second paper it is, and its accuracy there.
@@ -79,7 +86,9 @@ _FORMS = {
 }
 
 
-def carry(x, transformed, gate, name):
+def carry(
+    x: tf.Tensor, transformed: tf.Tensor, gate: tf.Tensor, name: str
+) -> tf.Tensor:
     """x + T * (H - x)."""
     change = layers.Subtract(name=f"{name}_change")([transformed, x])
     change = layers.Multiply(name=f"{name}_gated")([gate, change])
@@ -122,7 +131,7 @@ def _flat_classifier(dropout_rate):
     return head
 
 
-def check_gate_bias(value):
+def check_gate_bias(value: float) -> None:
     """Refuses anything but a number of at most 0."""
     if not is_number(value) or not value <= 0:
         raise ValueError(f"transform_gate_bias must be a number <= 0, got {value!r}")

@@ -71,7 +71,7 @@ def _embedding_head(size, dropout_rate):
     return head
 
 
-def face_embeddings(model) -> keras.Model:
+def face_embeddings(model: keras.Model) -> keras.Model:
     """The network from images to embeddings of length 1, which shares its weights.
 
     Args:

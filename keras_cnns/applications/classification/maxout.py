@@ -9,6 +9,10 @@ not scale it. The learning rate of their convolutions is 0.05 times that of the 
 layers, which is a matter of training and not done here.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -22,6 +26,9 @@ from keras_cnns.applications.frame.parts import (
     dropout,
 )
 from keras_cnns.applications.frame.registry import register
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # kernel size, padding on each side, size of the pooling (its stride is 2), and the
 # largest norm of a kernel.
@@ -59,7 +66,16 @@ def _pool(x, size, name):
     return layers.MaxPooling2D(1, strides=2, name=name)(x)
 
 
-def maxout_block(x, filters, size, padding, pool_size, largest_norm, name, conv_name):
+def maxout_block(
+    x: tf.Tensor,
+    filters: int,
+    size: int,
+    padding: str,
+    pool_size: int | None,
+    largest_norm: float | None,
+    name: str,
+    conv_name: str,
+) -> tf.Tensor:
     """Convolution, maximum over pieces, then over windows; a norm of None is any."""
     limit = None
     if largest_norm is not None:

@@ -11,6 +11,10 @@ and not to the weights, so that nothing has to be folded into these.
 As in the authors' definition the background has deltas too, which nothing trains.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from tensorflow import keras
 
 from keras_cnns._checks import check_choice
@@ -33,7 +37,14 @@ from keras_cnns.layers import RoIAlign, RoIPooling
 POOLINGS = {"max": RoIPooling, "align": RoIAlign}
 
 
-def make_regions(backbone, backbone_args, crop_size, pooling, shapes, classes):
+def make_regions(
+    backbone: str,
+    backbone_args: dict | None,
+    crop_size: int | None,
+    pooling: str,
+    shapes: Sequence[tuple],
+    classes: int,
+) -> keras.Model:
     """The part of a detector that sees each region.
 
     Args:
@@ -53,13 +64,13 @@ def make_regions(backbone, backbone_args, crop_size, pooling, shapes, classes):
 
 @network_builder(free=("image_shape", "classes"))
 def FastRCNN(
-    backbone="vgg16",
-    backbone_args=None,
-    crop_size=None,
-    pooling="max",
-    image_shape=(None, None, 3),
-    classes=20,
-    name="fast_rcnn",
+    backbone: str = "vgg16",
+    backbone_args: dict | None = None,
+    crop_size: int | None = None,
+    pooling: str = "max",
+    image_shape: tuple = (None, None, 3),
+    classes: int = 20,
+    name: str = "fast_rcnn",
 ) -> keras.Model:
     """General builder of Fast R-CNN's network.
 

@@ -13,6 +13,10 @@ head's 512 channels are those of VGG16. Anchors of the small networks are for 12
 images.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -95,14 +99,14 @@ def _check_anchors(rpn_channels, anchor_sizes, anchor_ratios, proposals):
 
 @network_builder(free=("image_shape",))
 def RegionProposalNetwork(
-    backbone="vgg16",
-    backbone_args=None,
-    rpn_channels=512,
-    anchor_sizes=_SIZES,
-    anchor_ratios=_RATIOS,
-    proposals=None,
-    image_shape=(None, None, 3),
-    name="rpn",
+    backbone: str = "vgg16",
+    backbone_args: dict | None = None,
+    rpn_channels: int = 512,
+    anchor_sizes: Sequence[float] = _SIZES,
+    anchor_ratios: Sequence[float] = _RATIOS,
+    proposals: dict | None = None,
+    image_shape: tuple = (None, None, 3),
+    name: str = "rpn",
 ) -> keras.Model:
     """General builder of the network that proposes regions.
 
@@ -134,17 +138,17 @@ def RegionProposalNetwork(
 
 @network_builder(free=("image_shape", "classes"))
 def FasterRCNN(
-    backbone="vgg16",
-    backbone_args=None,
-    crop_size=None,
-    pooling="max",
-    rpn_channels=512,
-    anchor_sizes=_SIZES,
-    anchor_ratios=_RATIOS,
-    proposals=None,
-    image_shape=(None, None, 3),
-    classes=20,
-    name="faster_rcnn",
+    backbone: str = "vgg16",
+    backbone_args: dict | None = None,
+    crop_size: int | None = None,
+    pooling: str = "max",
+    rpn_channels: int = 512,
+    anchor_sizes: Sequence[float] = _SIZES,
+    anchor_ratios: Sequence[float] = _RATIOS,
+    proposals: dict | None = None,
+    image_shape: tuple = (None, None, 3),
+    classes: int = 20,
+    name: str = "faster_rcnn",
 ) -> keras.Model:
     """General builder of Faster R-CNN's network.
 

@@ -12,6 +12,8 @@ store features on disk. The backbones are those of this package; the authors' Al
 not one.
 """
 
+from __future__ import annotations
+
 from tensorflow import keras
 
 from keras_cnns._checks import check_count
@@ -31,13 +33,13 @@ from keras_cnns.layers import WarpedCrops
 
 @network_builder(free=("image_shape", "classes"))
 def RegionCNN(
-    backbone="vgg16",
-    backbone_args=None,
-    crop_size=None,
-    context=16,
-    image_shape=(None, None, 3),
-    classes=20,
-    name="region_cnn",
+    backbone: str = "vgg16",
+    backbone_args: dict | None = None,
+    crop_size: int | None = None,
+    context: int = 16,
+    image_shape: tuple = (None, None, 3),
+    classes: int = 20,
+    name: str = "region_cnn",
 ) -> keras.Model:
     """General builder of R-CNN's network.
 

@@ -9,6 +9,10 @@ Deviation: one scale of images in place of the best of five (the paper's single-
 form); regions become windows of the maps by the paper's formula.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -31,14 +35,14 @@ from keras_cnns.layers import RoIPyramidPooling
 
 @network_builder(free=("image_shape", "classes"))
 def SPPNet(
-    backbone="zf",
-    backbone_args=None,
-    levels=(6, 3, 2, 1),
-    units=(4096, 4096),
-    dropout_rate=0.5,
-    image_shape=(None, None, 3),
-    classes=20,
-    name="sppnet",
+    backbone: str = "zf",
+    backbone_args: dict | None = None,
+    levels: Sequence[int] = (6, 3, 2, 1),
+    units: Sequence[int] = (4096, 4096),
+    dropout_rate: float = 0.5,
+    image_shape: tuple = (None, None, 3),
+    classes: int = 20,
+    name: str = "sppnet",
 ) -> keras.Model:
     """General builder of SPPnet's network.
 

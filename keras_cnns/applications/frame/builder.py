@@ -1,11 +1,13 @@
 """From a family's design to its public builder: standard arguments, head, weights."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from typing import Optional
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -75,7 +77,7 @@ class Design:
     features: Callable
     default_shape: tuple
     min_size: int
-    head: Optional[Callable] = None
+    head: Callable | None = None
     auxiliary_heads: tuple = ()
     fixed_size: bool = False
     fixed_head: bool = False
@@ -95,7 +97,9 @@ def pooled_classifier(dropout_rate: float = 0.0) -> Callable:
     return head
 
 
-def classification_builder(design=None, *, head_options=()) -> Callable:
+def classification_builder(
+    design: Callable[..., Design] | None = None, *, head_options: Sequence[str] = ()
+) -> Callable:
     """Decorator: a function of the architecture's arguments becomes the builder.
 
     The builder takes the function's positional arguments, which variants fix (their
@@ -156,7 +160,12 @@ def _documentation(design):
     return f"{text.rstrip()}\n{_STANDARD_TEXT}{_RAISES_TEXT}\n"
 
 
-def network_builder(build=None, *, free=(), state_dict_names=None) -> Callable:
+def network_builder(
+    build: Callable[..., keras.Model] | None = None,
+    *,
+    free: Sequence[str] = (),
+    state_dict_names: Callable[[keras.Model], Any] | None = None,
+) -> Callable:
     """Decorator of the general builders of networks that are no classifiers.
 
     The builder's docstring gets the text of its last argument, ``name``, and of what
@@ -210,7 +219,12 @@ def _with_weights(build, state_dict_names):
     return builder
 
 
-def named_constructor_doc(builder, function_name, paper, parameters) -> str:
+def named_constructor_doc(
+    builder: Callable[..., keras.Model],
+    function_name: str,
+    paper: str,
+    parameters: Collection[str],
+) -> str:
     """The builder's docstring, without the arguments that a variant fixes."""
     _, _, text = inspect.getdoc(builder).partition("Args:\n")
     arguments, returns, rest = text.partition("\nReturns:")

@@ -1,6 +1,15 @@
 """The registry as a Markdown table, ``docs/models.md``."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from keras_cnns.applications.frame.costs import count_macs
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.applications.frame.registry import ModelInfo
 
 HEADER = """\
 # Models
@@ -21,7 +30,7 @@ arguments that it names.
 """
 
 
-def input_size(info) -> str:
+def input_size(info: ModelInfo) -> str:
     """Height x width x channels, or the number of latents; conditions after a plus."""
     shapes = [info.input_shape, info.condition_shape]
     return " + ".join(
@@ -31,7 +40,7 @@ def input_size(info) -> str:
     )
 
 
-def markdown_row(info, model, measured: dict) -> str:
+def markdown_row(info: ModelInfo, model: keras.Model, measured: dict) -> str:
     """One model's line.
 
     Args:

@@ -1,13 +1,18 @@
 """Features by stage: the maps at the ends of a network's stages."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Sequence
 
 from tensorflow import keras
 
 from keras_cnns.applications.frame.registry import model_info
 
 
-def extract_features(model: keras.Model, levels, stage_ends=None) -> keras.Model:
+def extract_features(
+    model: keras.Model, levels: Sequence[int], stage_ends: Sequence[str] | None = None
+) -> keras.Model:
     """A model that gives the maps at the ends of chosen stages.
 
     Args:

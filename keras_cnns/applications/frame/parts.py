@@ -1,11 +1,18 @@
 """What builders share: layers, checks, input, classifier, registry fields."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns._checks import check_choice
 from keras_cnns.applications.frame import weight_files
 from keras_cnns.layers import MatrixBatchNormalization
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # Of batch normalisation, the fraction of running statistics that Torch keeps in a step.
 MOMENTUM = 0.9
@@ -21,34 +28,36 @@ SMALL_IMAGES = {
 }
 
 
-def conv_initializer():
+def conv_initializer() -> keras.initializers.Initializer:
     """N(0, sqrt(2 / (k * k * C_out))), the ResNet and DenseNet authors' choice."""
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
-def xavier_initializer():
+def xavier_initializer() -> keras.initializers.Initializer:
     """Caffe's "xavier": uniform, of variance 1 / fan-in."""
     return keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")
 
 
-def normalised(x, name, momentum=MOMENTUM, epsilon=1e-5, **kwargs):
+def normalised(
+    x: tf.Tensor, name: str, momentum: float = MOMENTUM, epsilon: float = 1e-5, **kwargs
+) -> tf.Tensor:
     """Batch normalisation, with Torch's momentum and epsilon unless given others."""
     return MatrixBatchNormalization(
         momentum=momentum, epsilon=epsilon, name=f"{name}_bn", **kwargs
     )(x)
 
 
-def norm_relu(x, name):
+def norm_relu(x: tf.Tensor, name: str) -> tf.Tensor:
     """Batch normalisation and ReLU."""
     return layers.Activation("relu", name=f"{name}_relu")(normalised(x, name))
 
 
-def dropout(x, rate, name):
+def dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:
     """Dropout that scales what it leaves by 1 / (1 - rate); nothing at rate 0."""
     return layers.Dropout(rate, name=name)(x) if rate else x
 
 
-def check_stem(stem, stem_strides=1) -> None:
+def check_stem(stem: str, stem_strides: int = 1) -> None:
     """Refuses stems that do not exist, and strides that they do not have."""
     check_choice("stem", stem, STEM_SHAPES)
     check_choice("stem_strides", stem_strides, (1, 2))
@@ -59,13 +68,19 @@ def check_stem(stem, stem_strides=1) -> None:
         )
 
 
-def head_dtype():
+def head_dtype() -> str:
     """Of the layers that make the outputs: float32 where the policy has 16 bits."""
     policy = keras.mixed_precision.global_policy()
     return "float64" if policy.compute_dtype == "float64" else "float32"
 
 
-def classifier(x, classes, activation, name=weight_files.HEAD_NAME, **kwargs):
+def classifier(
+    x: tf.Tensor,
+    classes: int,
+    activation: str | None,
+    name: str = weight_files.HEAD_NAME,
+    **kwargs,
+) -> tf.Tensor:
     """Dense head; float32 even where the policy computes in 16 bits.
 
     Further arguments are those of ``Dense``.
@@ -75,12 +90,12 @@ def classifier(x, classes, activation, name=weight_files.HEAD_NAME, **kwargs):
     )(x)
 
 
-def scaled_width(filters, depth_multiplier):
+def scaled_width(filters: int, depth_multiplier: float) -> int:
     """Filters of a layer in a thinner or wider net, at least 16: TF-slim's rule."""
     return max(int(filters * depth_multiplier), 16)
 
 
-def ceil_max_pooling(x, name):
+def ceil_max_pooling(x: tf.Tensor, name: str) -> tf.Tensor:
     """3x3/2 max pooling of a map >= 0 whose last window may reach over the edge.
 
     Caffe and ``ceil_mode`` of PyTorch have it so; of n rows it keeps n // 2.
@@ -89,13 +104,19 @@ def ceil_max_pooling(x, name):
     return layers.MaxPooling2D(3, strides=2, name=name)(x)
 
 
-def stem_pooling(x):
+def stem_pooling(x: tf.Tensor) -> tf.Tensor:
     """3x3/2 max pooling of a map >= 0, padded alike on all sides."""
     x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
     return layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
 
 
-def class_map_classifier(x, classes, activation, rectified, initializer):
+def class_map_classifier(
+    x: tf.Tensor,
+    classes: int,
+    activation: str | None,
+    rectified: bool,
+    initializer: str | keras.initializers.Initializer,
+) -> tf.Tensor:
     """One map per class by a 1x1 convolution, then the mean of each map.
 
     Args:
@@ -122,7 +143,13 @@ def class_map_classifier(x, classes, activation, rectified, initializer):
     return layers.Activation(activation, dtype=dtype, name="scores")(x)
 
 
-def image_input(input_tensor, input_shape, default_shape, min_size, fixed_size=False):
+def image_input(
+    input_tensor: tf.Tensor | None,
+    input_shape: tuple | None,
+    default_shape: tuple,
+    min_size: int,
+    fixed_size: bool = False,
+) -> tf.Tensor:
     """The image tensor a network starts from, checked."""
     if input_tensor is not None:
         if not _is_keras_tensor(input_tensor):
@@ -149,7 +176,7 @@ def _is_keras_tensor(value):
         return False
 
 
-def check_shape(shape, min_size, fixed_size=False):
+def check_shape(shape: tuple, min_size: int, fixed_size: bool = False) -> None:
     """Refuses anything but (height, width, channels) of at least ``min_size``."""
     whole = isinstance(shape, (tuple, list)) and len(shape) == 3
     if not whole or not all(s is None or (isinstance(s, int) and s > 0) for s in shape):

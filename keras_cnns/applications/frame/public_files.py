@@ -1,7 +1,10 @@
 """Public checkpoints: where they are, and how they are checked."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
+from collections.abc import Mapping
 
 from keras_cnns import _downloads
 
@@ -67,7 +70,7 @@ def torchvision_file(name: str, preprocessing: str = "") -> PublicFile:
     )
 
 
-def check(weights, public_weights) -> None:
+def check(weights: str | None, public_weights: Mapping) -> None:
     """Refuses a ``weights`` argument that names nothing.
 
     Raises:
@@ -84,7 +87,7 @@ def check(weights, public_weights) -> None:
         )
 
 
-def resolve(weights, public_weights, include_top: bool) -> str:
+def resolve(weights: str, public_weights: Mapping, include_top: bool) -> str:
     """The local file behind a ``weights`` argument, downloaded where need be.
 
     Raises:

@@ -1,12 +1,14 @@
 """The table of models: who is in it, how to build one by name, what is known of it."""
 
+from __future__ import annotations
+
 import dataclasses
 import difflib
 import fnmatch
 import inspect
 import os
 from collections.abc import Mapping
-from typing import Callable, Optional
+from typing import Any, Callable
 
 from tensorflow import keras
 
@@ -59,17 +61,17 @@ class ModelInfo:
     params: int
     input_shape: tuple
     preprocessing: str
-    classes: Optional[int] = None
-    min_size: Optional[int] = None
+    classes: int | None = None
+    min_size: int | None = None
     stage_ends: tuple = ()
     condition_shape: tuple = ()
     output_shape: tuple = ()
     weights: Mapping = dataclasses.field(default_factory=dict)
     note: str = ""
-    macs: Optional[float] = None
+    macs: float | None = None
     published: str = ""
     traits: tuple = ()
-    builder: Optional[Callable[..., keras.Model]] = None
+    builder: Callable[..., keras.Model] | None = None
     architecture: Mapping = dataclasses.field(default_factory=dict)
 
     @property
@@ -78,7 +80,7 @@ class ModelInfo:
         last = self.name.rpartition("_")[2]
         return last if last in _ROLES else ""
 
-    def preprocessing_of(self, weights) -> str:
+    def preprocessing_of(self, weights: str) -> str:
         """Name of the input convention that first weights expect.
 
         Args:
@@ -98,7 +100,12 @@ _MODELS: dict = {}
 
 
 def register(
-    builder, function_name, *, architecture=None, public_weights=None, **info
+    builder: Callable[..., keras.Model],
+    function_name: str,
+    *,
+    architecture: dict | None = None,
+    public_weights: Mapping | None = None,
+    **info: Any,
 ) -> Callable[..., keras.Model]:
     """Makes the named constructor of one classifier and enters it into the table.
 
@@ -143,7 +150,11 @@ def register(
 
 
 def register_network(
-    builder, function_name, *, architecture=None, **info
+    builder: Callable[..., keras.Model],
+    function_name: str,
+    *,
+    architecture: dict | None = None,
+    **info: Any,
 ) -> Callable[..., keras.Model]:
     """Makes the named constructor of a network that is no classifier, and enters it.
 
@@ -220,7 +231,7 @@ def _public_signature(builder, fixed, defaults):
     )
 
 
-def list_models(task: Optional[str] = None, pattern: str = "*") -> list:
+def list_models(task: str | None = None, pattern: str = "*") -> list:
     """Names of the registered models, sorted.
 
     Args:
@@ -255,7 +266,7 @@ def model_info(name: str) -> ModelInfo:
     return _MODELS[name]
 
 
-def create_model(name: str, /, **builder_args) -> keras.Model:
+def create_model(name: str, /, **builder_args: Any) -> keras.Model:
     """Builds a registered model by name.
 
     Args:
@@ -278,7 +289,7 @@ def create_model(name: str, /, **builder_args) -> keras.Model:
     return build(**args)
 
 
-def create_with_weights(name: str, path: str, /, **builder_args) -> keras.Model:
+def create_with_weights(name: str, path: str, /, **builder_args: Any) -> keras.Model:
     """Builds a registered model with the weights of a file.
 
     Args:

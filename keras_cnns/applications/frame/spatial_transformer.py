@@ -1,23 +1,30 @@
 """A spatial transformer, to be put anywhere into a network."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
 from keras_cnns.applications.frame.parts import head_dtype
 from keras_cnns.layers import BilinearSampler, SamplingGrid
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 
 def spatial_transformer(
-    maps,
-    features,
-    transform="affine",
-    size=None,
+    maps: tf.Tensor,
+    features: tf.Tensor,
+    transform: str = "affine",
+    size: tuple[int, int] | None = None,
     *,
-    shift=(0.0, 0.0),
-    padding="zeros",
-    name="transformer",
-    **grid,
-):
+    shift: tuple[float, float] = (0.0, 0.0),
+    padding: str = "zeros",
+    name: str = "transformer",
+    **grid: Any,
+) -> tf.Tensor:
     """Warps maps as a localisation network's features tell; at first not at all.
 
     The regression from features to parameters starts with a kernel of zeros and the

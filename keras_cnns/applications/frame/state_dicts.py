@@ -11,15 +11,21 @@ channel, Keras position by position; of other layers a function of their arrays,
 Keras' order, that reorders them.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_cnns._files import reading
 from keras_cnns.applications.frame import pickled_tensors
 from keras_cnns.applications.frame.stored_arrays import check_arrays
+
+if TYPE_CHECKING:
+    from keras_cnns._types import NameRules
 
 _STARTS = (b"PK\x03\x04", b"\x80\x02")  # of archives, of what came before them
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
@@ -41,7 +47,7 @@ def is_state_dict(path: str) -> bool:
         return file.read(4).startswith(_STARTS)
 
 
-def read(path: str, names) -> tuple:
+def read(path: str, names: NameRules) -> tuple:
     """Arrays of a state dict under layer names, kernels in Keras' order of axes.
 
     Args:

@@ -9,14 +9,21 @@ channels adapts it). Both are said in the log.
 ``keras_files`` and ``state_dicts`` read the two formats.
 """
 
+from __future__ import annotations
+
 import os
 import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
 from tensorflow import keras
 
 from keras_cnns.applications.frame import keras_files, state_dicts
+
+if TYPE_CHECKING:
+    from keras_cnns._types import NameRules
 
 HEAD_NAME = "predictions"
 # What the classifier is called in files written by older Keras releases.
@@ -31,13 +38,13 @@ _BEFORE_HEAD = (
 def load(
     model: keras.Model,
     path: str,
-    adapt=True,
+    adapt: bool = True,
     *,
-    class_names=None,
-    state_dict_names=None,
-    state_dict_hint="",
-    keras_names=(),
-    check=None,
+    class_names: tuple[Sequence[str], Sequence[str]] | None = None,
+    state_dict_names: NameRules | None = None,
+    state_dict_hint: str = "",
+    keras_names: Sequence[tuple] = (),
+    check: Callable[[dict], object] | None = None,
 ) -> None:
     """Sets a network's weights from a file.
 

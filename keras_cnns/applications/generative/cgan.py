@@ -30,14 +30,14 @@ from keras_cnns.applications.generative._parts import (
 
 @network_builder(free=("dropout_rate",))
 def CGANGenerator(
-    latent_units=200,
-    label_units=1000,
-    joint_units=1200,
-    image_shape=(28, 28, 1),
-    latent_size=100,
-    classes=10,
-    dropout_rate=0.5,
-    name="cgan_generator",
+    latent_units: int = 200,
+    label_units: int = 1000,
+    joint_units: int = 1200,
+    image_shape: tuple = (28, 28, 1),
+    latent_size: int = 100,
+    classes: int = 10,
+    dropout_rate: float = 0.5,
+    name: str = "cgan_generator",
 ) -> keras.Model:
     """General builder of the generator of images of a class.
 
@@ -77,16 +77,16 @@ def CGANGenerator(
 
 @network_builder(free=("dropout_rate",))
 def CGANDiscriminator(
-    image_units=240,
-    image_pieces=5,
-    label_units=50,
-    label_pieces=5,
-    joint_units=240,
-    joint_pieces=4,
-    image_shape=(28, 28, 1),
-    classes=10,
-    dropout_rate=0.5,
-    name="cgan_discriminator",
+    image_units: int = 240,
+    image_pieces: int = 5,
+    label_units: int = 50,
+    label_pieces: int = 5,
+    joint_units: int = 240,
+    joint_pieces: int = 4,
+    image_shape: tuple = (28, 28, 1),
+    classes: int = 10,
+    dropout_rate: float = 0.5,
+    name: str = "cgan_discriminator",
 ) -> keras.Model:
     """General builder of the discriminator of images of a class.
 

@@ -27,13 +27,13 @@ from keras_cnns.applications.generative._parts import (
 
 @network_builder(free=("dropout_rate",))
 def CGANWordGenerator(
-    latent_units=500,
-    code_units=2000,
-    word_size=200,
-    code_size=4096,
-    latent_size=100,
-    dropout_rate=0.5,
-    name="cgan_word_generator",
+    latent_units: int = 500,
+    code_units: int = 2000,
+    word_size: int = 200,
+    code_size: int = 4096,
+    latent_size: int = 100,
+    dropout_rate: float = 0.5,
+    name: str = "cgan_word_generator",
 ) -> keras.Model:
     """General builder of the generator of word vectors for an image.
 
@@ -71,14 +71,14 @@ def CGANWordGenerator(
 
 @network_builder(free=("dropout_rate",))
 def CGANWordDiscriminator(
-    word_units=500,
-    code_units=1200,
-    joint_units=1000,
-    joint_pieces=3,
-    word_size=200,
-    code_size=4096,
-    dropout_rate=0.5,
-    name="cgan_word_discriminator",
+    word_units: int = 500,
+    code_units: int = 1200,
+    joint_units: int = 1000,
+    joint_pieces: int = 3,
+    word_size: int = 200,
+    code_size: int = 4096,
+    dropout_rate: float = 0.5,
+    name: str = "cgan_word_discriminator",
 ) -> keras.Model:
     """General builder of the discriminator of word vectors for an image.
 

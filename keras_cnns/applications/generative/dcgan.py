@@ -27,7 +27,10 @@ Where a stride of 2 leaves one row of padding too many, TensorFlow puts it at th
 theirs at the start: the networks are mirror images.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -64,18 +67,18 @@ from keras_cnns.layers import MatrixConv2D
 
 @network_builder(free=("batch_norm_momentum",), state_dict_names=generator_names)
 def DCGANGenerator(
-    filters=(1024, 512, 256, 128),
-    image_shape=(64, 64, 3),
-    kernel_size=5,
-    strides=None,
-    latent_size=100,
-    classes=0,
-    dense_units=0,
-    output_activation="tanh",
-    batch_norm=True,
-    batch_norm_affine=True,
-    batch_norm_momentum=MOMENTUM,
-    name="dcgan_generator",
+    filters: Sequence[int] = (1024, 512, 256, 128),
+    image_shape: tuple = (64, 64, 3),
+    kernel_size: int = 5,
+    strides: Sequence[int] | None = None,
+    latent_size: int = 100,
+    classes: int = 0,
+    dense_units: int = 0,
+    output_activation: str = "tanh",
+    batch_norm: bool = True,
+    batch_norm_affine: bool = True,
+    batch_norm_momentum: float = MOMENTUM,
+    name: str = "dcgan_generator",
 ) -> keras.Model:
     """General builder of the generators.
 
@@ -126,16 +129,16 @@ def DCGANGenerator(
 
 @network_builder(free=("batch_norm_momentum",), state_dict_names=discriminator_names)
 def DCGANDiscriminator(
-    filters=(128, 256, 512, 1024),
-    image_shape=(64, 64, 3),
-    kernel_size=5,
-    strides=None,
-    classes=0,
-    dense_units=0,
-    batch_norm=True,
-    batch_norm_affine=True,
-    batch_norm_momentum=MOMENTUM,
-    name="dcgan_discriminator",
+    filters: Sequence[int] = (128, 256, 512, 1024),
+    image_shape: tuple = (64, 64, 3),
+    kernel_size: int = 5,
+    strides: Sequence[int] | None = None,
+    classes: int = 0,
+    dense_units: int = 0,
+    batch_norm: bool = True,
+    batch_norm_affine: bool = True,
+    batch_norm_momentum: float = MOMENTUM,
+    name: str = "dcgan_discriminator",
 ) -> keras.Model:
     """General builder of the discriminators.
 

@@ -12,6 +12,7 @@ deconvolution has one bias per channel, not one per pixel.
 """
 
 import math
+from collections.abc import Sequence
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -38,14 +39,14 @@ _CONVOLUTIONS = ((32, 8, 4, 4), (32, 8, 3, 4), (192, 5, 3, 2))
 
 @network_builder
 def GANConvGenerator(
-    units=(8000, 8000),
-    activations=("relu", "sigmoid"),
-    map_shape=(10, 10, 80),
-    channels=3,
-    kernel_size=5,
-    strides=3,
-    latent_size=100,
-    name="gan_conv_generator",
+    units: Sequence[int] = (8000, 8000),
+    activations: Sequence[str] = ("relu", "sigmoid"),
+    map_shape: tuple = (10, 10, 80),
+    channels: int = 3,
+    kernel_size: int = 5,
+    strides: int = 3,
+    latent_size: int = 100,
+    name: str = "gan_conv_generator",
 ) -> keras.Model:
     """General builder of the generator that ends in one deconvolution.
 
@@ -84,12 +85,12 @@ def GANConvGenerator(
 
 @network_builder(free=("input_dropout_rate", "dropout_rate"))
 def GANConvDiscriminator(
-    image_shape=(32, 32, 3),
-    units=500,
-    pieces=5,
-    input_dropout_rate=0.2,
-    dropout_rate=0.5,
-    name="gan_conv_discriminator",
+    image_shape: tuple = (32, 32, 3),
+    units: int = 500,
+    pieces: int = 5,
+    input_dropout_rate: float = 0.2,
+    dropout_rate: float = 0.5,
+    name: str = "gan_conv_discriminator",
 ) -> keras.Model:
     """General builder of the convolutional maxout discriminator.
 

@@ -18,6 +18,11 @@ Toronto faces' generator, the last layer starts from uniform weights, not from 1
 normal ones per unit.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -46,21 +51,24 @@ from keras_cnns.applications.generative._parts import (
     variants_of,
 )
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 _ACTIVATIONS = ("relu", "sigmoid")
 
 
 @network_builder(free=("pixel_means",))
 def GANGenerator(
-    units=(1200, 1200),
-    activations=("relu", "relu"),
-    image_shape=(28, 28, 1),
-    output_activation="sigmoid",
-    latent_size=100,
-    sigmoid_bias=0.0,
-    output_limit=GENERATOR_LIMIT,
-    largest_norm=None,
-    pixel_means=None,
-    name="gan_generator",
+    units: Sequence[int] = (1200, 1200),
+    activations: Sequence[str] = ("relu", "relu"),
+    image_shape: tuple = (28, 28, 1),
+    output_activation: str = "sigmoid",
+    latent_size: int = 100,
+    sigmoid_bias: float = 0.0,
+    output_limit: float = GENERATOR_LIMIT,
+    largest_norm: float | None = None,
+    pixel_means: np.ndarray | Sequence | None = None,
+    name: str = "gan_generator",
 ) -> keras.Model:
     """General builder of the dense generators.
 
@@ -115,7 +123,9 @@ def _check_bias(sigmoid_bias, activations):
         )
 
 
-def check_hidden(units, activations, latent_size):
+def check_hidden(
+    units: Sequence[int], activations: Sequence[str], latent_size: int
+) -> None:
     """Refuses arguments of the generator's hidden layers that make none."""
     check_counts("units", units)
     check_count("latent_size", latent_size)
@@ -124,7 +134,13 @@ def check_hidden(units, activations, latent_size):
         check_choice("activations", activation, _ACTIVATIONS)
 
 
-def hidden(x, units, activations, sigmoid_bias, largest_norm):
+def hidden(
+    x: tf.Tensor,
+    units: Sequence[int],
+    activations: Sequence[str],
+    sigmoid_bias: float,
+    largest_norm: float | None,
+) -> tf.Tensor:
     """The generator's dense layers before the pixels."""
     for i, (width, activation) in enumerate(zip(units, activations), start=1):
         bias = sigmoid_bias if activation == "sigmoid" else 0.0
@@ -153,13 +169,13 @@ def _checked_means(pixel_means, image_shape, activation):
 
 @network_builder(free=("input_dropout_rate", "dropout_rate"))
 def GANDiscriminator(
-    units=(240, 240),
-    pieces=5,
-    image_shape=(28, 28, 1),
-    largest_norm=None,
-    input_dropout_rate=0.2,
-    dropout_rate=0.5,
-    name="gan_discriminator",
+    units: Sequence[int] = (240, 240),
+    pieces: int = 5,
+    image_shape: tuple = (28, 28, 1),
+    largest_norm: float | None = None,
+    input_dropout_rate: float = 0.2,
+    dropout_rate: float = 0.5,
+    name: str = "gan_discriminator",
 ) -> keras.Model:
     """General builder of the dense maxout discriminators.
 

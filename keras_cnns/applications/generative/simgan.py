@@ -15,6 +15,8 @@ ones, as in a public port. Its text speaks of two poolings in the discriminator,
 list of layers has one, as here. Deviation: the map is of logits, not of softmaxes.
 """
 
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -52,11 +54,11 @@ def _block(x, filters, kernel_size, name):
 
 @network_builder
 def SimGANRefiner(
-    image_shape=(35, 55, 1),
-    blocks=4,
-    filters=64,
-    kernel_size=3,
-    name="simgan_refiner",
+    image_shape: tuple = (35, 55, 1),
+    blocks: int = 4,
+    filters: int = 64,
+    kernel_size: int = 3,
+    name: str = "simgan_refiner",
 ) -> keras.Model:
     """General builder of the refiners.
 
@@ -84,12 +86,12 @@ def SimGANRefiner(
 
 @network_builder
 def SimGANDiscriminator(
-    image_shape=(35, 55, 1),
-    filters=(96, 64, 32, 32),
-    kernel_sizes=(3, 3, 3, 1),
-    strides=(2, 2, 1, 1),
-    pool_strides=1,
-    name="simgan_discriminator",
+    image_shape: tuple = (35, 55, 1),
+    filters: Sequence[int] = (96, 64, 32, 32),
+    kernel_sizes: Sequence[int] = (3, 3, 3, 1),
+    strides: Sequence[int] = (2, 2, 1, 1),
+    pool_strides: int = 1,
+    name: str = "simgan_discriminator",
 ) -> keras.Model:
     """General builder of the discriminators.
 

@@ -17,6 +17,8 @@ Their files are read, and those of PyTorch's DCGAN example, whose layers are the
 (``_torch_names.py``).
 """
 
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -45,12 +47,12 @@ _KERNEL_SIZE = 4
 
 @network_builder(free=("batch_norm_momentum",), state_dict_names=generator_names)
 def WGANGenerator(
-    filters=(512, 256, 128, 64),
-    image_shape=(64, 64, 3),
-    latent_size=100,
-    batch_norm=True,
-    batch_norm_momentum=MOMENTUM,
-    name="wgan_generator",
+    filters: Sequence[int] = (512, 256, 128, 64),
+    image_shape: tuple = (64, 64, 3),
+    latent_size: int = 100,
+    batch_norm: bool = True,
+    batch_norm_momentum: float = MOMENTUM,
+    name: str = "wgan_generator",
 ) -> keras.Model:
     """General builder of the convolutional generators: DCGAN's with 4x4 kernels.
 
@@ -78,11 +80,11 @@ def WGANGenerator(
 
 @network_builder(free=("batch_norm_momentum",), state_dict_names=discriminator_names)
 def WGANCritic(
-    filters=(64, 128, 256, 512),
-    image_shape=(64, 64, 3),
-    batch_norm=True,
-    batch_norm_momentum=MOMENTUM,
-    name="wgan_critic",
+    filters: Sequence[int] = (64, 128, 256, 512),
+    image_shape: tuple = (64, 64, 3),
+    batch_norm: bool = True,
+    batch_norm_momentum: float = MOMENTUM,
+    name: str = "wgan_critic",
 ) -> keras.Model:
     """General builder of the convolutional critics: DCGAN's with 4x4 kernels.
 
@@ -115,10 +117,10 @@ def _relu_layers(x, units):
 
 @network_builder(state_dict_names=dense_names)
 def WGANMLPGenerator(
-    units=(512, 512, 512),
-    image_shape=(64, 64, 3),
-    latent_size=100,
-    name="wgan_mlp_generator",
+    units: Sequence[int] = (512, 512, 512),
+    image_shape: tuple = (64, 64, 3),
+    latent_size: int = 100,
+    name: str = "wgan_mlp_generator",
 ) -> keras.Model:
     """General builder of the dense generator.
 
@@ -145,7 +147,9 @@ def WGANMLPGenerator(
 
 @network_builder(state_dict_names=dense_names)
 def WGANMLPCritic(
-    units=(512, 512, 512), image_shape=(64, 64, 3), name="wgan_mlp_critic"
+    units: Sequence[int] = (512, 512, 512),
+    image_shape: tuple = (64, 64, 3),
+    name: str = "wgan_mlp_critic",
 ) -> keras.Model:
     """General builder of the dense critic.
 

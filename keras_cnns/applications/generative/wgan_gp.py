@@ -14,8 +14,11 @@ layer, that for 64x64 images each channel, that for MNIST nothing. Deviations: n
 known.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Sequence
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -70,14 +73,14 @@ def _dense_weights(stddev):
 
 @network_builder(free=("batch_norm_momentum",))
 def WGANGPGenerator(
-    filters=(512, 256, 128),
-    image_shape=(32, 32, 3),
-    latent_size=128,
-    output_activation="tanh",
-    batch_norm="unit",
-    weight_stddev=None,
-    batch_norm_momentum=MOMENTUM,
-    name="wgan_gp_generator",
+    filters: Sequence[int] = (512, 256, 128),
+    image_shape: tuple = (32, 32, 3),
+    latent_size: int = 128,
+    output_activation: str = "tanh",
+    batch_norm: str = "unit",
+    weight_stddev: float | None = None,
+    batch_norm_momentum: float = MOMENTUM,
+    name: str = "wgan_gp_generator",
 ) -> keras.Model:
     """General builder of the generators without residual blocks.
 
@@ -143,11 +146,11 @@ def _deconvolution(x, filters, stddev, name):
 
 @network_builder
 def WGANGPCritic(
-    filters=(128, 256, 512),
-    image_shape=(32, 32, 3),
-    layer_norm=False,
-    weight_stddev=None,
-    name="wgan_gp_critic",
+    filters: Sequence[int] = (128, 256, 512),
+    image_shape: tuple = (32, 32, 3),
+    layer_norm: bool = False,
+    weight_stddev: float | None = None,
+    name: str = "wgan_gp_critic",
 ) -> keras.Model:
     """General builder of the critics without residual blocks.
 

@@ -15,6 +15,7 @@ convolution, it is pooled before, which gives the same).
 """
 
 import functools
+from collections.abc import Sequence
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -98,13 +99,13 @@ def _check_size(image_shape, halvings):
 
 @network_builder(free=("batch_norm_momentum",))
 def WGANGPResNetGenerator(
-    filters=(512, 512, 256, 128, 64),
-    image_shape=(64, 64, 3),
-    latent_size=128,
-    first_bias=False,
-    he_output=True,
-    batch_norm_momentum=0.9,
-    name="wgan_gp_resnet_generator",
+    filters: Sequence[int] = (512, 512, 256, 128, 64),
+    image_shape: tuple = (64, 64, 3),
+    latent_size: int = 128,
+    first_bias: bool = False,
+    he_output: bool = True,
+    batch_norm_momentum: float = 0.9,
+    name: str = "wgan_gp_resnet_generator",
 ) -> keras.Model:
     """General builder of the residual generators.
 
@@ -140,9 +141,9 @@ def WGANGPResNetGenerator(
 
 @network_builder
 def WGANGPResNetCritic(
-    filters=(64, 128, 256, 512, 512),
-    image_shape=(64, 64, 3),
-    name="wgan_gp_resnet_critic",
+    filters: Sequence[int] = (64, 128, 256, 512, 512),
+    image_shape: tuple = (64, 64, 3),
+    name: str = "wgan_gp_resnet_critic",
 ) -> keras.Model:
     """General builder of the residual critic that normalises each image.
 
@@ -167,9 +168,9 @@ def WGANGPResNetCritic(
 
 @network_builder
 def WGANGPPooledResNetCritic(
-    filters=128,
-    image_shape=(32, 32, 3),
-    name="wgan_gp_pooled_resnet_critic",
+    filters: int = 128,
+    image_shape: tuple = (32, 32, 3),
+    name: str = "wgan_gp_pooled_resnet_critic",
 ) -> keras.Model:
     """General builder of the residual critic without normalisation.
 

@@ -17,6 +17,7 @@ Deviations: none known. Today's PyTorch refuses the port's ``BatchNorm2d`` of ve
 
 import functools
 import math
+from collections.abc import Sequence
 
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -72,15 +73,15 @@ def _generator_names(network):
 
 @network_builder(free=("batch_norm_momentum",), state_dict_names=_generator_names)
 def WGANGPTorchGenerator(
-    filters=(512, 256, 128),
-    image_shape=(32, 32, 3),
-    kernel_sizes=(2, 2, 2),
-    strides=(2, 2, 2),
-    latent_size=128,
-    output_activation="tanh",
-    batch_norm=True,
-    batch_norm_momentum=MOMENTUM,
-    name="wgan_gp_torch_generator",
+    filters: Sequence[int] = (512, 256, 128),
+    image_shape: tuple = (32, 32, 3),
+    kernel_sizes: Sequence[int] = (2, 2, 2),
+    strides: Sequence[int] = (2, 2, 2),
+    latent_size: int = 128,
+    output_activation: str = "tanh",
+    batch_norm: bool = True,
+    batch_norm_momentum: float = MOMENTUM,
+    name: str = "wgan_gp_torch_generator",
 ) -> keras.Model:
     """General builder of the port's generators.
 
@@ -153,11 +154,11 @@ def _critic_names(network):
 
 @network_builder(state_dict_names=_critic_names)
 def WGANGPTorchCritic(
-    filters=(128, 256, 512),
-    image_shape=(32, 32, 3),
-    kernel_size=3,
-    leak=0.01,
-    name="wgan_gp_torch_critic",
+    filters: Sequence[int] = (128, 256, 512),
+    image_shape: tuple = (32, 32, 3),
+    kernel_size: int = 3,
+    leak: float = 0.01,
+    name: str = "wgan_gp_torch_critic",
 ) -> keras.Model:
     """General builder of the port's critics.
 

@@ -9,6 +9,8 @@ Files of the usual PyTorch port, whose layers are the same, are read
 Deviations: none known.
 """
 
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -21,7 +23,10 @@ from keras_cnns.applications.generative._torch_names import dense_names
 
 @network_builder(state_dict_names=dense_names)
 def WGANGPPointGenerator(
-    units=(512, 512, 512), latent_size=2, point_size=2, name="wgan_gp_point_generator"
+    units: Sequence[int] = (512, 512, 512),
+    latent_size: int = 2,
+    point_size: int = 2,
+    name: str = "wgan_gp_point_generator",
 ) -> keras.Model:
     """General builder of generators of points, for toy distributions.
 
@@ -45,7 +50,9 @@ def WGANGPPointGenerator(
 
 @network_builder(state_dict_names=dense_names)
 def WGANGPPointCritic(
-    units=(512, 512, 512), point_size=2, name="wgan_gp_point_critic"
+    units: Sequence[int] = (512, 512, 512),
+    point_size: int = 2,
+    name: str = "wgan_gp_point_critic",
 ) -> keras.Model:
     """General builder of critics of points, for toy distributions.
 

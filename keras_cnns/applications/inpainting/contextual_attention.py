@@ -21,6 +21,8 @@ Deviations: masks and maps are thinned out from the first pixel, not with aligne
 corners (see ``ContextualAttention``).
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -49,7 +51,7 @@ _ENCODERS = {
 
 
 @keras.saving.register_keras_serializable("keras_cnns")
-def clip_to_signed(x):
+def clip_to_signed(x: tf.Tensor) -> tf.Tensor:
     """What is outside of [-1, 1] becomes its nearer end; no gradient there."""
     return tf.clip_by_value(x, -1.0, 1.0)
 
@@ -143,14 +145,14 @@ def _state_dict_names(network):
     free=("masked_scores", "mask_sampling"), state_dict_names=_state_dict_names
 )
 def CoarseToFineNetwork(
-    image_shape=(256, 256, 3),
-    filters=(32, 64, 128),
-    dilation_rates=(2, 4, 8, 16),
-    attention_rate=2,
-    torch_form=False,
-    masked_scores="zero",
-    mask_sampling="nearest",
-    name="coarse_to_fine_network",
+    image_shape: tuple = (256, 256, 3),
+    filters: Sequence[int] = (32, 64, 128),
+    dilation_rates: Sequence[int] = (2, 4, 8, 16),
+    attention_rate: int = 2,
+    torch_form: bool = False,
+    masked_scores: str = "zero",
+    mask_sampling: str = "nearest",
+    name: str = "coarse_to_fine_network",
 ) -> keras.Model:
     """General builder of the two-stage networks with contextual attention.
 

@@ -17,6 +17,7 @@ Deviations: none known.
 
 import functools
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from tensorflow import keras
@@ -61,10 +62,10 @@ def _of_one_critic(modules, inputs, channels):
 
 @network_builder(state_dict_names=_state_dict_names)
 def StridedCritic(
-    image_shape=(256, 256, 3),
-    filters=(64, 128, 256, 256),
-    torch_form=False,
-    name="strided_critic",
+    image_shape: tuple = (256, 256, 3),
+    filters: Sequence[int] = (64, 128, 256, 256),
+    torch_form: bool = False,
+    name: str = "strided_critic",
 ) -> keras.Model:
     """General builder of the critics of whole images and of patches.
 

@@ -22,6 +22,11 @@ TensorFlow puts it at the end, Torch at the start. Initial weights, which the au
 not name, are Glorot's uniform ones.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -35,6 +40,9 @@ from keras_cnns.applications.inpainting._parts import (
     register_inpainting,
 )
 from keras_cnns.layers import MatrixConv2D
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def _rows(filters, dilation_rates):
@@ -72,7 +80,7 @@ def _convolution(x, filters, size, stride, dilation_rate, name, torch_form=False
     )(x)
 
 
-def block(x, row, name, torch_form):
+def block(x: tf.Tensor, row: tuple, name: str, torch_form: bool) -> tf.Tensor:
     """Convolution, batch normalisation and ReLU; the port's order is the other."""
     x = _convolution(x, *row, name, torch_form)
     x = x if torch_form else normalised(x, name)
@@ -80,7 +88,7 @@ def block(x, row, name, torch_form):
     return normalised(x, name) if torch_form else x
 
 
-def has_port_s_form(network):
+def has_port_s_form(network: keras.Model) -> bool:
     """Whether a network was built with ``torch_form=True``; all have strides of 2."""
     return any(isinstance(x, layers.ZeroPadding2D) for x in network.layers)
 
@@ -94,12 +102,12 @@ def _completion_names(network):
 
 @network_builder(free=("fill_value",), state_dict_names=_completion_names)
 def CompletionNetwork(
-    image_shape=(256, 256, 3),
-    filters=(64, 128, 256),
-    dilation_rates=(2, 4, 8, 16),
-    fill_value=0.5,
-    torch_form=False,
-    name="completion_network",
+    image_shape: tuple = (256, 256, 3),
+    filters: Sequence[int] = (64, 128, 256),
+    dilation_rates: Sequence[int] = (2, 4, 8, 16),
+    fill_value: float = 0.5,
+    torch_form: bool = False,
+    name: str = "completion_network",
 ) -> keras.Model:
     """General builder of the completion networks.
 

@@ -17,6 +17,10 @@ leaves one row of padding too many, TensorFlow puts it at the end, Torch at the 
 Initial weights, which the authors do not name, are Glorot's uniform ones.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -73,13 +77,13 @@ def _column(x, filters, units, torch_form, name):
 
 @network_builder(state_dict_names=_state_dict_names)
 def ContextDiscriminator(
-    image_shape=(256, 256, 3),
-    local_shape=None,
-    global_filters=(64, 128, 256, 512, 512, 512),
-    local_filters=(64, 128, 256, 512, 512),
-    units=1024,
-    torch_form=False,
-    name="context_discriminator",
+    image_shape: tuple = (256, 256, 3),
+    local_shape: tuple | None = None,
+    global_filters: Sequence[int] = (64, 128, 256, 512, 512, 512),
+    local_filters: Sequence[int] = (64, 128, 256, 512, 512),
+    units: int = 1024,
+    torch_form: bool = False,
+    name: str = "context_discriminator",
 ) -> keras.Model:
     """General builder of the discriminators with a global and a local column.
 

@@ -28,6 +28,7 @@ exported program and its parameters in Paddle's own format, without their names.
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from tensorflow import keras
@@ -201,13 +202,13 @@ def _state_dict_names(network):
     state_dict_names=_state_dict_names,
 )
 def LearnableAttentionUNet(
-    image_shape=(256, 256, 3),
-    filters=(64, 128, 256, 512, 512, 512, 512),
-    mask_learning="learned",
-    attention="forward_reverse",
-    activation="asymmetric_gaussian",
-    batch_norm=False,
-    name="learnable_attention_unet",
+    image_shape: tuple = (256, 256, 3),
+    filters: Sequence[int] = (64, 128, 256, 512, 512, 512, 512),
+    mask_learning: str = "learned",
+    attention: str = "forward_reverse",
+    activation: str = "asymmetric_gaussian",
+    batch_norm: bool = False,
+    name: str = "learnable_attention_unet",
 ) -> keras.Model:
     """General builder of LBAM and its ablations.
 

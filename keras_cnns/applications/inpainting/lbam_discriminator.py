@@ -12,6 +12,8 @@ for, as that couples the samples of a gradient penalty; weights start from N(0, 
 the code leaves them to PyTorch.
 """
 
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -42,10 +44,10 @@ def _state_dict_names(network):
 
 @network_builder(free=("batch_norm",), state_dict_names=_state_dict_names)
 def TwoColumnDiscriminator(
-    image_shape=(256, 256, 3),
-    filters=(64, 128, 256, 512, 512, 512),
-    batch_norm=False,
-    name="two_column_discriminator",
+    image_shape: tuple = (256, 256, 3),
+    filters: Sequence[int] = (64, 128, 256, 512, 512, 512),
+    batch_norm: bool = False,
+    name: str = "two_column_discriminator",
 ) -> keras.Model:
     """General builder of the discriminators.
 

@@ -29,7 +29,10 @@ of padding too many, TensorFlow puts it at the end, PyTorch at the start: the ne
 are mirror images.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from tensorflow import keras
@@ -193,13 +196,13 @@ def _state_dict_names(network):
 
 @network_builder(free=("batch_norm_momentum",), state_dict_names=_state_dict_names)
 def PartialConvUNet(
-    image_shape=(512, 512, 3),
-    filters=(64, 128, 256, 512, 512, 512, 512, 512),
-    kernel_sizes=None,
-    convolution="partial",
-    torch_form=False,
-    batch_norm_momentum=MOMENTUM,
-    name="partial_conv_unet",
+    image_shape: tuple = (512, 512, 3),
+    filters: Sequence[int] = (64, 128, 256, 512, 512, 512, 512, 512),
+    kernel_sizes: Sequence[int] | None = None,
+    convolution: str = "partial",
+    torch_form: bool = False,
+    batch_norm_momentum: float = MOMENTUM,
+    name: str = "partial_conv_unet",
 ) -> keras.Model:
     """General builder of the U-Nets of partial convolutions and of their plain twins.
 

@@ -19,6 +19,8 @@ standard deviations. The authors' released network has 128 channels after the la
 deconvolution, here it is 64, as the paper's figure and halving have it.
 """
 
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -103,15 +105,15 @@ def _check_valid_size(image_shape, levels):
 
 @network_builder(free=("dropout_rate",))
 def UNet(
-    image_shape=(572, 572, 1),
-    filters=(64, 128, 256, 512, 1024),
-    classes=2,
-    padding="valid",
-    upsampling="deconvolution",
-    head_filters=0,
-    dropout_rate=0.5,
-    skips=True,
-    name="unet",
+    image_shape: tuple = (572, 572, 1),
+    filters: Sequence[int] = (64, 128, 256, 512, 1024),
+    classes: int = 2,
+    padding: str = "valid",
+    upsampling: str = "deconvolution",
+    head_filters: int = 0,
+    dropout_rate: float = 0.5,
+    skips: bool = True,
+    name: str = "unet",
 ) -> keras.Model:
     """General builder of the U-Nets that label pixels.
 

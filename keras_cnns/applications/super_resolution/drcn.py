@@ -16,6 +16,8 @@ The paper counts 1,774,080 weights; with biases and the weights of the sum there
 Deviations: none known.
 """
 
+from __future__ import annotations
+
 import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
@@ -36,7 +38,9 @@ from keras_cnns.layers import WeightedSum
 class IdentityKernel(keras.initializers.Initializer):
     """A convolution that gives what it is given."""
 
-    def __call__(self, shape, dtype=None, **kwargs):
+    def __call__(
+        self, shape: tuple, dtype: str | tf.DType | None = None, **kwargs
+    ) -> tf.Tensor:
         height, width, channels, filters = shape
         middle = tf.eye(channels, filters, dtype=dtype or tf.float32)
         rows, columns = ((size - 1) // 2 for size in (height, width))
@@ -51,11 +55,11 @@ class IdentityKernel(keras.initializers.Initializer):
 
 @network_builder(free=("supervised",))
 def DeeplyRecursiveNetwork(
-    image_shape=(None, None, 1),
-    filters=256,
-    recursions=16,
-    supervised=False,
-    name="deeply_recursive_network",
+    image_shape: tuple = (None, None, 1),
+    filters: int = 256,
+    recursions: int = 16,
+    supervised: bool = False,
+    name: str = "deeply_recursive_network",
 ) -> keras.Model:
     """General builder of DRCN and smaller ones.
 

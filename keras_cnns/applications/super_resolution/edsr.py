@@ -14,6 +14,8 @@ Weights start from PyTorch's uniform ones.
 Deviations: pictures are in [0, 1], and scaled within; biases start from 0.
 """
 
+from __future__ import annotations
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -52,14 +54,14 @@ _STATE_DICT_NAMES = (
 
 @network_builder(free=("upsampling", "weights"))
 def EDSR(
-    scale=2,
-    blocks=16,
-    filters=64,
-    residual_scale=1.0,
-    image_shape=(None, None, 3),
-    upsampling="depth_to_space",
-    weights=None,
-    name="edsr",
+    scale: int = 2,
+    blocks: int = 16,
+    filters: int = 64,
+    residual_scale: float = 1.0,
+    image_shape: tuple = (None, None, 3),
+    upsampling: str = "depth_to_space",
+    weights: str | None = None,
+    name: str = "edsr",
 ) -> keras.Model:
     """General builder of the EDSRs.
 

@@ -8,6 +8,8 @@ square that one pixel becomes. Pictures are luma.
 Deviations: none known.
 """
 
+from collections.abc import Sequence
+
 from tensorflow import keras
 
 from keras_cnns._checks import check_counts
@@ -26,11 +28,11 @@ from keras_cnns.applications.super_resolution._parts import (
 
 @network_builder(free=("upsampling",))
 def ESPCN(
-    scale=3,
-    filters=(64, 32),
-    image_shape=(None, None, 1),
-    upsampling="depth_to_space",
-    name="espcn",
+    scale: int = 3,
+    filters: Sequence[int] = (64, 32),
+    image_shape: tuple = (None, None, 1),
+    upsampling: str = "depth_to_space",
+    name: str = "espcn",
 ) -> keras.Model:
     """General builder of the ESPCNs.
 

@@ -36,13 +36,13 @@ from keras_cnns.applications.super_resolution._parts import (
 
 @network_builder(free=("upsampling",))
 def FSRCNN(
-    scale=3,
-    filters=56,
-    shrunk_filters=12,
-    mapping_layers=4,
-    image_shape=(None, None, 1),
-    upsampling="deconvolution",
-    name="fsrcnn",
+    scale: int = 3,
+    filters: int = 56,
+    shrunk_filters: int = 12,
+    mapping_layers: int = 4,
+    image_shape: tuple = (None, None, 1),
+    upsampling: str = "deconvolution",
+    name: str = "fsrcnn",
 ) -> keras.Model:
     """General builder of the FSRCNNs.
 

@@ -12,6 +12,8 @@ Weights start from a tenth of He's normal ones, as there.
 Deviations: none known.
 """
 
+from __future__ import annotations
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -42,13 +44,13 @@ _STATE_DICT_NAMES = (
 
 @network_builder(free=("upsampling", "weights"))
 def MSRResNet(
-    scale=4,
-    blocks=16,
-    filters=64,
-    image_shape=(None, None, 3),
-    upsampling="depth_to_space",
-    weights=None,
-    name="msrresnet",
+    scale: int = 4,
+    blocks: int = 16,
+    filters: int = 64,
+    image_shape: tuple = (None, None, 3),
+    upsampling: str = "depth_to_space",
+    weights: str | None = None,
+    name: str = "msrresnet",
 ) -> keras.Model:
     """General builder of the MSRResNets.
 

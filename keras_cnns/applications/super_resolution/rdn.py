@@ -18,6 +18,8 @@ Weights start from PyTorch's uniform ones.
 Deviations: biases start from 0.
 """
 
+from __future__ import annotations
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -53,16 +55,16 @@ _KERAS_NAMES = (
 
 @network_builder(free=("upsampling", "weights"))
 def RDN(
-    scale=2,
-    blocks=16,
-    convolutions=8,
-    growth_rate=64,
-    filters=64,
-    tail_filters=None,
-    image_shape=(None, None, 3),
-    upsampling="depth_to_space",
-    weights=None,
-    name="rdn",
+    scale: int = 2,
+    blocks: int = 16,
+    convolutions: int = 8,
+    growth_rate: int = 64,
+    filters: int = 64,
+    tail_filters: int | None = None,
+    image_shape: tuple = (None, None, 3),
+    upsampling: str = "depth_to_space",
+    weights: str | None = None,
+    name: str = "rdn",
 ) -> keras.Model:
     """General builder of the RDNs.
 

@@ -13,6 +13,8 @@ The paper trains without padding (``padding="valid"``, 33x33 patches give 21x21 
 Deviations: none known.
 """
 
+from collections.abc import Sequence
+
 from tensorflow import keras
 
 from keras_cnns._checks import check_choice, check_counts, check_same_length
@@ -27,11 +29,11 @@ from keras_cnns.applications.super_resolution._parts import (
 
 @network_builder(free=("padding",))
 def SRCNN(
-    image_shape=(None, None, 1),
-    filters=(64, 32),
-    kernel_sizes=(9, 1, 5),
-    padding="same",
-    name="srcnn",
+    image_shape: tuple = (None, None, 1),
+    filters: Sequence[int] = (64, 32),
+    kernel_sizes: Sequence[int] = (9, 1, 5),
+    padding: str = "same",
+    name: str = "srcnn",
 ) -> keras.Model:
     """General builder of the SRCNNs.
 

@@ -30,14 +30,14 @@ from keras_cnns.applications.super_resolution._parts import (
 
 @network_builder(free=("upsampling",))
 def SRDenseNet(
-    scale=4,
-    blocks=8,
-    convolutions=8,
-    growth_rate=16,
-    bottleneck_filters=256,
-    image_shape=(None, None, 1),
-    upsampling="deconvolution",
-    name="srdensenet",
+    scale: int = 4,
+    blocks: int = 8,
+    convolutions: int = 8,
+    growth_rate: int = 16,
+    bottleneck_filters: int = 256,
+    image_shape: tuple = (None, None, 1),
+    upsampling: str = "deconvolution",
+    name: str = "srdensenet",
 ) -> keras.Model:
     """General builder of the SRDenseNets.
 

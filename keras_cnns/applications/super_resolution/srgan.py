@@ -9,6 +9,8 @@ the size of the pictures, 96x96. The generator is ``srresnet_x4``.
 Deviations: a logit, no sigmoid, since the loss takes it.
 """
 
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -25,10 +27,10 @@ _LEAK = 0.2
 
 @network_builder
 def SuperResolutionDiscriminator(
-    image_shape=(96, 96, 3),
-    filters=(64, 128, 256, 512),
-    units=1024,
-    name="super_resolution_discriminator",
+    image_shape: tuple = (96, 96, 3),
+    filters: Sequence[int] = (64, 128, 256, 512),
+    units: int = 1024,
+    name: str = "super_resolution_discriminator",
 ) -> keras.Model:
     """General builder of the discriminators.
 

@@ -31,12 +31,12 @@ from keras_cnns.applications.super_resolution._parts import (
 
 @network_builder(free=("upsampling",))
 def SRResNet(
-    scale=4,
-    blocks=16,
-    filters=64,
-    image_shape=(None, None, 3),
-    upsampling="depth_to_space",
-    name="srresnet",
+    scale: int = 4,
+    blocks: int = 16,
+    filters: int = 64,
+    image_shape: tuple = (None, None, 3),
+    upsampling: str = "depth_to_space",
+    name: str = "srresnet",
 ) -> keras.Model:
     """General builder of the SRResNets.
 

@@ -24,10 +24,10 @@ from keras_cnns.applications.super_resolution._parts import (
 
 @network_builder
 def VeryDeepSuperResolution(
-    image_shape=(None, None, 1),
-    filters=64,
-    depth=20,
-    name="very_deep_super_resolution",
+    image_shape: tuple = (None, None, 1),
+    filters: int = 64,
+    depth: int = 20,
+    name: str = "very_deep_super_resolution",
 ) -> keras.Model:
     """General builder of VDSR and shallower ones.
 
