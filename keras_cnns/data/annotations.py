@@ -2,7 +2,8 @@
 
 import json
 import os
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -94,7 +95,7 @@ def read_xml(path: str) -> ElementTree.Element:
     return parse_xml(read_limited(path, _LARGEST_XML))
 
 
-def read_json(path: str):
+def read_json(path: str) -> Any:
     """The value in a JSON file of at most 2 GiB, without its ``segmentation``."""
 
     def without_outlines(fields):
@@ -108,7 +109,7 @@ def read_json(path: str):
     return json.loads(content, object_hook=without_outlines, parse_constant=refuse)
 
 
-def checked_name(value, what: str) -> str:
+def checked_name(value: Any, what: str) -> str:
     """The name of a class or a file.
 
     Raises:
@@ -121,7 +122,7 @@ def checked_name(value, what: str) -> str:
     return value
 
 
-def checked_box(sides, what: str) -> tuple:
+def checked_box(sides: Sequence, what: str) -> tuple:
     """Four finite numbers below 1e7.
 
     Raises:

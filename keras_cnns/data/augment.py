@@ -5,23 +5,29 @@ two integers and its number, and returns an image of the same size. Zero is the 
 of the data, so padding and cut-out leave mean grey.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from keras_cnns import _addons
 
 
-def pad_crop(image, seed, pixels):
+def pad_crop(
+    image: tf.Tensor, seed: tf.Tensor | Sequence[int], pixels: int
+) -> tf.Tensor:
     """Pads by ``pixels`` on every side and crops the old size at random."""
     padded = tf.pad(image, [[pixels, pixels], [pixels, pixels], [0, 0]])
     return tf.image.stateless_random_crop(padded, tf.shape(image), seed)
 
 
-def flip(image, seed, _):
+def flip(image: tf.Tensor, seed: tf.Tensor | Sequence[int], _: object) -> tf.Tensor:
     """Mirrors left and right half of the time."""
     return tf.image.stateless_random_flip_left_right(image, seed)
 
 
-def cutout(image, seed, size):
+def cutout(image: tf.Tensor, seed: tf.Tensor | Sequence[int], size: int) -> tf.Tensor:
     """Blanks a square of even ``size`` at a random place; it may overlap the border.
 
     Source: DeVries and Taylor, arXiv 1708.04552.
@@ -41,7 +47,9 @@ OPERATIONS = {
 }
 
 
-def random_resized_crop(image, seed, height, width):
+def random_resized_crop(
+    image: tf.Tensor, seed: tf.Tensor | Sequence[int], height: int, width: int
+) -> tf.Tensor:
     """A random crop of an image, resized: 8 to 100 % of its area, aspect 3/4 to 4/3.
 
     Args:
@@ -66,7 +74,7 @@ def random_resized_crop(image, seed, height, width):
     return tf.ensure_shape(crop, [height, width, image.shape[-1]])
 
 
-def mixup_fraction(seed, alpha):
+def mixup_fraction(seed: tf.Tensor | Sequence[int], alpha: float) -> tf.Tensor:
     """The fraction that an example keeps of itself, drawn from Beta(alpha, alpha).
 
     Args:
@@ -80,7 +88,9 @@ def mixup_fraction(seed, alpha):
     return first / tf.maximum(first + second, 1e-30)
 
 
-def mixup(images, labels, fractions):
+def mixup(
+    images: tf.Tensor, labels: tf.Tensor, fractions: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Blends the two examples of each pair of neighbours: rows 0 and 1, 2 and 3, ....
 
     Args:

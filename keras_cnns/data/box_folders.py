@@ -1,5 +1,7 @@
 """Image folders with boxes, in the layout of VOC or of COCO."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +38,7 @@ class BoxFiles(NamedTuple):
     channels: int
 
 
-def open_box_folder(folder: str, split: str, data_dir=None) -> BoxFiles:
+def open_box_folder(folder: str, split: str, data_dir: str | None = None) -> BoxFiles:
     """The images and boxes of a split; of images the headers are read.
 
     Args:

@@ -1,5 +1,7 @@
 """Sources whose targets are boxes: TFDS names of detection sets, folders, scenes."""
 
+from __future__ import annotations
+
 import functools
 import os
 
@@ -16,7 +18,7 @@ from keras_cnns.data.sources import Layout, Source, open_source, remembered
 _INSETS = {"voc": 1.0}
 
 
-def open_detection_source(name: str, split: str, data_dir=None) -> Source:
+def open_detection_source(name: str, split: str, data_dir: str | None = None) -> Source:
     """Opens a data set of images with boxes, and prepares it first if needed.
 
     Args:
@@ -47,7 +49,9 @@ def open_detection_source(name: str, split: str, data_dir=None) -> Source:
     )
 
 
-def pixel_boxes(target: dict, height, width) -> tf.Tensor:
+def pixel_boxes(
+    target: dict, height: int | tf.Tensor, width: int | tf.Tensor
+) -> tf.Tensor:
     """The boxes of a target in pixels.
 
     Args:

@@ -21,15 +21,20 @@ crops are is inferred from the 144: the papers that report them (arXiv 1512.0056
 1602.07261) do not say.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Optional
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns.data.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 PROTOCOLS = ("1_crop", "10_crop", "12_crop", "144_crop", "dense_multi_scale")
 _USUAL_CROP_RATIO = 0.875  # 224 of 256
@@ -74,7 +79,7 @@ class Protocol:
     """
 
     name: str = "1_crop"
-    crop_ratio: Optional[float] = None
+    crop_ratio: float | None = None
     scales: tuple = ()
 
     def __post_init__(self):
@@ -143,7 +148,7 @@ class Protocol:
             )
         return (scale,)
 
-    def effective_ratio(self, preprocessing: Preprocessing) -> Optional[float]:
+    def effective_ratio(self, preprocessing: Preprocessing) -> float | None:
         """The crop ratio in effect; None if there is none."""
         if self.name in _SCALES:
             return None
@@ -157,7 +162,9 @@ class Protocol:
         return dataclasses.replace(preprocessing, crop_ratio=self.crop_ratio)
 
 
-def list_windows(name: str, height: int, width: int, size: int, scales) -> list:
+def list_windows(
+    name: str, height: int, width: int, size: int, scales: Sequence[int]
+) -> list:
     """The crops of an image, in the order of the module's table.
 
     Args:
@@ -226,7 +233,7 @@ def _corners_and_centre(box, size):
     return [(top + y, left + x, size, size) for y, x in offsets]
 
 
-def resize_to_scale(image, scale: int) -> tf.Tensor:
+def resize_to_scale(image: Array, scale: int) -> tf.Tensor:
     """Resizes an image with its aspect kept.
 
     Args:
@@ -247,7 +254,7 @@ def _resize(image, shape):
 
 
 def iterate_crops(
-    image, preprocessing: Preprocessing, windows: Iterable
+    image: Array, preprocessing: Preprocessing, windows: Iterable
 ) -> Iterator[np.ndarray]:
     """Crops of an image one by one, to save memory.
 
@@ -269,7 +276,9 @@ def iterate_crops(
             yield crop[:, ::-1] if mirrored else crop
 
 
-def make_crops(image, preprocessing: Preprocessing, protocol: Protocol) -> np.ndarray:
+def make_crops(
+    image: Array, preprocessing: Preprocessing, protocol: Protocol
+) -> np.ndarray:
     """All crops of an image at once.
 
     Args:
@@ -284,7 +293,7 @@ def make_crops(image, preprocessing: Preprocessing, protocol: Protocol) -> np.nd
     return np.stack(list(iterate_crops(image, preprocessing, windows)))
 
 
-def windows_of(image, preprocessing: Preprocessing, protocol: Protocol) -> list:
+def windows_of(image: Array, preprocessing: Preprocessing, protocol: Protocol) -> list:
     """The windows of a protocol on one image; see ``list_windows``."""
     scales = protocol.list_scales(preprocessing)
     height, width = image.shape[:2]

@@ -9,6 +9,7 @@ servers that share a dispatcher would send batches in the order in which they ar
 import contextlib
 import socket
 import urllib.parse
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
@@ -24,7 +25,11 @@ class LostServerError(ConnectionError):
     """A data server was started again in the middle of a training."""
 
 
-def load_from_servers(load, addresses, share: Share = WHOLE) -> tf.data.Dataset:
+def load_from_servers(
+    load: Callable[[Share], tf.data.Dataset],
+    addresses: Sequence[str],
+    share: Share = WHOLE,
+) -> tf.data.Dataset:
     """A training stream whose batches are made by data servers.
 
     Args:
@@ -58,7 +63,7 @@ def load_from_servers(load, addresses, share: Share = WHOLE) -> tf.data.Dataset:
 
 
 @contextlib.contextmanager
-def naming_lost_servers(addresses):
+def naming_lost_servers(addresses: Sequence[str]) -> Iterator[None]:
     """Within the block, a server that was started again is an error that says so.
 
     TensorFlow waits for one that has ended, with a warning every second.
@@ -86,7 +91,7 @@ def _joined(*parts):
     return tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *parts)
 
 
-def check_sendable(dataset) -> None:
+def check_sendable(dataset: tf.data.Dataset) -> None:
     """Refuses a dataset that other processes cannot run.
 
     Raises:
@@ -151,7 +156,7 @@ class DataServer:
         OSError: if the port is taken.
     """
 
-    def __init__(self, port: int = 0, host: str = "localhost"):
+    def __init__(self, port: int = 0, host: str = "localhost") -> None:
         _check_free(port)
         self._dispatcher = service.DispatchServer(service.DispatcherConfig(port=port))
         number = self._dispatcher.target.rpartition(":")[2]

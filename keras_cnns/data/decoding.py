@@ -5,18 +5,23 @@ and PNG as they are, whatever else Pillow reads as a PNG of the pixels that the 
 gives. ``docs/images.md`` has the table.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import os
 import re
 import stat
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps
 
 from keras_cnns._errors import what_happened
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 # fmt: off
 IMAGE_EXTENSIONS = (
@@ -105,7 +110,7 @@ def _decode_png(content):
     return tf.cast(image, tf.uint8)
 
 
-def on_white(colour, alpha):
+def on_white(colour: Array, alpha: Array) -> Array:
     """Colours over white, by alpha; int32 tensors or arrays of 0 to 255."""
     return (colour * alpha + 255 * (255 - alpha) + 127) // 255
 
@@ -210,7 +215,7 @@ def _upright(image, orientation):
     return tf.cond(orientation > 1, turn, lambda: image)
 
 
-def read_encoded(path, kind: str = "image") -> bytes:
+def read_encoded(path: str, kind: str = "image") -> bytes:
     """A file as JPEG or PNG, for ``decode_image``.
 
     Args:
@@ -243,7 +248,7 @@ class Header(NamedTuple):
     is_native: bool
 
 
-def read_header(path, kind: str = "image") -> Header:
+def read_header(path: str, kind: str = "image") -> Header:
     """An image file's ``Header``.
 
     Raises:
@@ -253,7 +258,7 @@ def read_header(path, kind: str = "image") -> Header:
         return _header_of(image)
 
 
-def read_size(path, kind: str = "image") -> tuple:
+def read_size(path: str, kind: str = "image") -> tuple:
     """(height, width) of an image file as it is seen, whose pixels are not read.
 
     Raises:
@@ -272,7 +277,7 @@ def read_size(path, kind: str = "image") -> tuple:
         return image.size if is_turned else image.size[::-1]
 
 
-def read_image(path, kind: str = "image", channels: int = 0) -> np.ndarray:
+def read_image(path: str, kind: str = "image", channels: int = 0) -> np.ndarray:
     """The pixels of an image file, by the rule of ``decode_image``.
 
     Args:

@@ -4,7 +4,10 @@ As elsewhere, the stream of training batches is a pure function of the seed and 
 step.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from absl import logging
@@ -18,6 +21,9 @@ from keras_cnns.data.preprocessing import Preprocessing
 from keras_cnns.data.sources import Source
 from keras_cnns.data.stream import WHOLE, Share, evaluation_stream, training_stream
 
+if TYPE_CHECKING:
+    from keras_cnns.data.proposals import ProposalStore
+
 SHORT_SIDE, LONG_SIDE = 600, 1000  # of Fast and Faster R-CNN
 
 
@@ -29,10 +35,10 @@ def load_detection_training(
     preprocessing: Preprocessing,
     short_side: int = SHORT_SIDE,
     long_side: int = LONG_SIDE,
-    max_objects=None,
+    max_objects: int | None = None,
     flip: bool = True,
     seed: int = 0,
-    proposals=None,
+    proposals: ProposalStore | None = None,
     bad_boxes: str = "refuse",
     share: Share = WHOLE,
 ) -> tf.data.Dataset:
@@ -89,8 +95,8 @@ def load_detection_evaluation(
     preprocessing: Preprocessing,
     short_side: int = SHORT_SIDE,
     long_side: int = LONG_SIDE,
-    max_objects=None,
-    proposals=None,
+    max_objects: int | None = None,
+    proposals: ProposalStore | None = None,
     bad_boxes: str = "refuse",
     share: Share = WHOLE,
 ) -> tf.data.Dataset:

@@ -1,8 +1,11 @@
 """Image folders: which files and classes they hold."""
 
+from __future__ import annotations
+
 import hashlib
 import os
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import tensorflow_datasets as tfds
 from absl import logging
@@ -10,6 +13,9 @@ from absl import logging
 from keras_cnns import _files, _progress
 from keras_cnns.data import decoding, header_files
 from keras_cnns.data.decoding import IMAGE_EXTENSIONS
+
+if TYPE_CHECKING:
+    from keras_cnns.data.decoding import Header
 
 UNLABELLED = "unlabelled"
 
@@ -65,7 +71,9 @@ def _walk(folder, above):
             yield entry.path
 
 
-def open_folder(folder: str, split: str, labelled: bool, data_dir=None) -> ImageFiles:
+def open_folder(
+    folder: str, split: str, labelled: bool, data_dir: str | None = None
+) -> ImageFiles:
     """The images of ``<folder>/<split>``, whose headers are read.
 
     The classes are the folders in it; images further down belong to the folder's class.
@@ -147,7 +155,7 @@ def _subfolders(folder):
     ]
 
 
-def read_headers(paths, data_dir=None) -> list:
+def read_headers(paths: Sequence[str], data_dir: str | None = None) -> list:
     """The ``Header`` of each of some image files; those of many are kept.
 
     Args:
@@ -166,7 +174,9 @@ def _kept(name, data_dir):
     return os.path.join(folder, name)
 
 
-def encoded_files(paths, headers, data_dir) -> list:
+def encoded_files(
+    paths: Sequence[str], headers: Sequence[Header], data_dir: str | None
+) -> list:
     """Paths of the files as they are, but of JPEG or PNG copies of other formats.
 
     Args:
@@ -196,7 +206,7 @@ def _convert(path, folder):
     return converted
 
 
-def check_images(paths) -> None:
+def check_images(paths: Sequence[str]) -> None:
     """Decodes files.
 
     Raises:

@@ -6,6 +6,7 @@ A header is read again where the image's size in bytes or time of change differs
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 
 from absl import logging
 
@@ -15,7 +16,7 @@ from keras_cnns.data import decoding
 _LEAST = 1000  # images in a folder whose headers are kept
 
 
-def read_headers(paths, folder: str) -> list:
+def read_headers(paths: Sequence[str], folder: str) -> list:
     """The ``decoding.Header`` of each of some image files.
 
     Args:

@@ -1,5 +1,7 @@
 """Sizes of holes that fit into a mask, and masks from holes."""
 
+from typing import Any
+
 import numpy as np
 
 
@@ -8,7 +10,7 @@ def mask_of_holes(holes: np.ndarray) -> np.ndarray:
     return np.where(holes, np.float32(0), np.float32(1))[..., np.newaxis]
 
 
-def is_range(value, low, high) -> bool:
+def is_range(value: Any, low: float, high: float) -> bool:
     """Whether a value is a non-decreasing pair of numbers within bounds."""
     try:
         first, second = value

@@ -1,13 +1,20 @@
 """Pixels to image files, without loss."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
 from keras_cnns import _files
 from keras_cnns.data.preprocessing import VALUE_RANGES, check_value_range
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
-def write_image(path: str, pixels) -> None:
+
+def write_image(path: str, pixels: Array) -> None:
     """Writes pixels as a PNG file, without loss.
 
     Args:
@@ -31,7 +38,7 @@ def write_image(path: str, pixels) -> None:
         image.save(file, format="PNG")
 
 
-def to_bytes(images, value_range="signed") -> np.ndarray:
+def to_bytes(images: Array, value_range: str = "signed") -> np.ndarray:
     """Converts images to bytes.
 
     Args:

@@ -5,6 +5,10 @@ occlusions in videos. Zigzag strokes are from Yu et al., arXiv 1806.03589; all r
 are our own.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -17,7 +21,7 @@ ALL_RATIOS = (HOLE_RATIO_BINS[0][0], HOLE_RATIO_BINS[-1][1])
 def irregular_mask(
     height: int,
     width: int,
-    seed,
+    seed: int | Sequence[int],
     *,
     hole_ratios: tuple = ALL_RATIOS,
     border: int = 0,

@@ -5,9 +5,10 @@ pixels and 0 in holes. On disk it is an image whose white pixels, 128 and more, 
 holes; ``read_mask`` and ``write_mask`` convert between the two.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
-from typing import Optional
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from absl import logging
@@ -35,7 +36,7 @@ _THRESHOLD = 128
 def rectangle_mask(
     height: int,
     width: int,
-    seed,
+    seed: int | Sequence[int],
     *,
     heights: tuple,
     widths: tuple,
@@ -82,7 +83,7 @@ def rectangle_mask(
     return mask_of_holes(holes)
 
 
-def read_mask(path: str, shape: Optional[tuple] = None) -> np.ndarray:
+def read_mask(path: str, shape: tuple | None = None) -> np.ndarray:
     """A mask from an image file, whose white pixels are holes.
 
     It is decoded to grey as images are (``decoding.decode_image``). Values of 128 and
@@ -147,7 +148,7 @@ def read_mask_files(folder: str, shape: tuple) -> Iterator[np.ndarray]:
         _warn_of_grey(grey)
 
 
-def write_mask(path: str, mask) -> None:
+def write_mask(path: str, mask: np.ndarray) -> None:
     """Writes a mask as a PNG file, whose white pixels are holes.
 
     Args:

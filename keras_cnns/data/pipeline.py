@@ -1,7 +1,9 @@
 """Batches of ``(images, labels)`` from sources."""
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Optional
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -76,7 +78,7 @@ def load(
     batch_size: int,
     *,
     preprocessing: Preprocessing,
-    data_dir: Optional[str] = None,
+    data_dir: str | None = None,
 ) -> tf.data.Dataset:
     """Every example of a split once, in order, for evaluation.
 
@@ -175,7 +177,12 @@ def load_training(
     )
 
 
-def augmented_input(content, seed, preprocessing, augmentation):
+def augmented_input(
+    content: tf.Tensor,
+    seed: tf.Tensor | Sequence[int],
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+) -> tf.Tensor:
     """One encoded image as an augmented input.
 
     Args:

@@ -1,8 +1,10 @@
 """How images become inputs, the same in training, inference and serving."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
-from typing import Optional
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -10,11 +12,14 @@ import tensorflow as tf
 from keras_cnns._checks import check_each_count
 from keras_cnns.data.decoding import decode_image
 
+if TYPE_CHECKING:
+    from keras_cnns.data.sources import Source
+
 # Lowest and highest value of a network's images, by the registry's name of the range.
 VALUE_RANGES = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
 
 
-def check_value_range(value_range) -> None:
+def check_value_range(value_range: str) -> None:
     """Refuses anything but a key of ``VALUE_RANGES``."""
     if value_range not in VALUE_RANGES:
         raise ValueError(
@@ -42,7 +47,7 @@ class Preprocessing:
     mean: tuple
     std: tuple
     reverse_channels: bool = False
-    crop_ratio: Optional[float] = None
+    crop_ratio: float | None = None
 
     def __post_init__(self):
         check_each_count(height=self.height, width=self.width)
@@ -63,7 +68,7 @@ class Preprocessing:
     @classmethod
     def for_range(
         cls, height: int, width: int, channels: int, value_range: str
-    ) -> "Preprocessing":
+    ) -> Preprocessing:
         """Scales grey levels of 0 to 255 to a range of ``VALUE_RANGES``."""
         check_value_range(value_range)
         low, high = VALUE_RANGES[value_range]
@@ -93,17 +98,17 @@ class Preprocessing:
         """(height, width, channels) of the input."""
         return (self.height, self.width, self.channels)
 
-    def with_size(self, height: int, width: int) -> "Preprocessing":
+    def with_size(self, height: int, width: int) -> Preprocessing:
         """The same for inputs of another size."""
         return dataclasses.replace(self, height=height, width=width)
 
     @classmethod
-    def plain(cls, height: int, width: int, channels: int) -> "Preprocessing":
+    def plain(cls, height: int, width: int, channels: int) -> Preprocessing:
         """Keeps grey levels of 0 to 255 unchanged."""
         return cls(height, width, channels, (0.0,) * channels, (1.0,) * channels)
 
     @classmethod
-    def from_json(cls, fields: dict) -> "Preprocessing":
+    def from_json(cls, fields: dict) -> Preprocessing:
         """The value whose ``dataclasses.asdict`` was stored as JSON."""
         return cls(
             **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
@@ -192,7 +197,9 @@ CONVENTIONS = {
 }
 
 
-def measure_statistics(source, height, width, channels, limit=20_000) -> Preprocessing:
+def measure_statistics(
+    source: Source, height: int, width: int, channels: int, limit: int = 20_000
+) -> Preprocessing:
     """Standardisation by a data set's own mean and standard deviation, per channel.
 
     Args:

@@ -42,7 +42,7 @@ class ProposalStore:
         ValueError: if it holds no proposals, or not all of them.
     """
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str) -> None:
         self.folder = folder
         self.header = read_header(os.path.join(folder, HEADER))
         self._read_cached = functools.lru_cache(_SHARDS_IN_MEMORY)(self._read_shard)

@@ -18,17 +18,25 @@ Here an axis is multiplied by a matrix that depends on sizes alone, so that it r
 all devices, within XLA, and has a gradient.
 """
 
+from __future__ import annotations
+
 import fractions
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from keras_cnns._checks import is_number, is_whole
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
+
 _A = -0.5  # Keys' parameter
 _WIDTH = 4  # of the kernel, in pixels of the larger image
 
 
-def resize_bicubic(images, scale, antialias=True):
+def resize_bicubic(
+    images: Array, scale: float | fractions.Fraction, antialias: bool = True
+) -> tf.Tensor:
     """Images enlarged or shrunk by MATLAB's ``imresize``, not rounded.
 
     Args:
@@ -61,7 +69,9 @@ def resize_bicubic(images, scale, antialias=True):
     return tf.einsum("qw,...pwc->...pqc", columns, images)
 
 
-def resampling_weights(length, scale, antialias=True):
+def resampling_weights(
+    length: int | tf.Tensor, scale: float | fractions.Fraction, antialias: bool = True
+) -> tf.Tensor:
     """The matrix that resizes one axis.
 
     Args:
@@ -94,7 +104,7 @@ def resampling_weights(length, scale, antialias=True):
     return tf.scatter_nd(indices, weights, tf.stack([count, length]))
 
 
-def exact_scale(scale) -> fractions.Fraction:
+def exact_scale(scale: float | fractions.Fraction) -> fractions.Fraction:
     """A factor as a fraction, so that sizes do not depend on rounding.
 
     Raises:

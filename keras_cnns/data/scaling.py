@@ -5,6 +5,8 @@ Everything is scaled by exactly one factor, so that boxes are too: pixels are ta
 where they lie, and the sides that are rounded to whole pixels are the image's only.
 """
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from keras_cnns._checks import check_each_count
@@ -21,7 +23,9 @@ def check_sides(short_side: int, long_side: int) -> None:
         )
 
 
-def image_scale(height, width, short_side: int, long_side: int) -> tf.Tensor:
+def image_scale(
+    height: int | tf.Tensor, width: int | tf.Tensor, short_side: int, long_side: int
+) -> tf.Tensor:
     """What images are scaled by: ``min(short_side / short, long_side / long)``.
 
     Args:

@@ -9,7 +9,7 @@ import os
 import re
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Optional
 
 import tensorflow as tf
@@ -92,7 +92,7 @@ class Source:
     class_names: tuple
     image_shape: tuple
     examples: tf.data.Dataset
-    read: callable
+    read: Callable
     shuffle_buffer: int
     files: tuple = ()
 
@@ -375,7 +375,7 @@ def folder_name(class_name: str) -> str:
 
 
 @contextlib.contextmanager
-def naming_bad_images():
+def naming_bad_images() -> Iterator[None]:
     """Within the block, an error of decoding names the file.
 
     The image folders that are open are searched for it, the one opened last first.

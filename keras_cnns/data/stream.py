@@ -6,7 +6,10 @@ into. Of several workers each reads its own rows of the same batches, and decode
 others.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -44,7 +47,9 @@ class Share:
         most = -(-batch_size // self.count)
         return max(1, min(most, batch_size - self.index * most))
 
-    def of(self, numbered, batch_size: int, total: int):
+    def of(
+        self, numbered: tf.data.Dataset, batch_size: int, total: int
+    ) -> tf.data.Dataset:
         """This worker's part of a numbered dataset.
 
         Args:
@@ -71,9 +76,9 @@ def training_stream(
     source: Source,
     batch_size: int,
     start_step: int,
-    transform,
+    transform: Callable,
     *,
-    finish=None,
+    finish: Callable | None = None,
     seed: int = 0,
     share: Share = WHOLE,
 ) -> tf.data.Dataset:
@@ -118,7 +123,7 @@ def training_stream(
     return sharded_by_data(endless(batches).prefetch(tf.data.AUTOTUNE))
 
 
-def sharded_by_data(dataset):
+def sharded_by_data(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """A dataset of which TensorFlow, if it has to spread it over workers, gives each
     its rows of every batch, and never files of its own."""
     options = tf.data.Options()
@@ -127,7 +132,7 @@ def sharded_by_data(dataset):
     return dataset.with_options(options)
 
 
-def endless(dataset):
+def endless(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """A dataset that is known not to end: only then do batches under several workers
     have static sizes."""
     return dataset.apply(
@@ -135,7 +140,7 @@ def endless(dataset):
     )
 
 
-def split_batches(batches, parts: int):
+def split_batches(batches: tf.data.Dataset, parts: int) -> tf.data.Dataset:
     """Each batch as several in succession, of its rows in order.
 
     Args:
@@ -164,7 +169,7 @@ def split_batches(batches, parts: int):
 
 
 def evaluation_stream(
-    source: Source, batch_size: int, transform, share: Share = WHOLE
+    source: Source, batch_size: int, transform: Callable, share: Share = WHOLE
 ) -> tf.data.Dataset:
     """Every example once, in order.
 

@@ -9,8 +9,11 @@ As elsewhere, the stream of training batches is a pure function of the seed and 
 step.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import fractions
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -20,6 +23,9 @@ from keras_cnns.data.decoding import decode_image
 from keras_cnns.data.resampling import resize_bicubic
 from keras_cnns.data.sources import Source
 from keras_cnns.data.stream import WHOLE, Share, evaluation_stream, training_stream
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 # Small pixels beyond a patch that its pixels depend on: two taps to enlarge it, and two
 # to make those pixels.
@@ -76,7 +82,7 @@ class PatchRecipe:
             )
 
 
-def small_picture(large, scale, antialias=True):
+def small_picture(large: Array, scale: int, antialias: bool = True) -> tf.Tensor:
     """The picture that is to be enlarged, as a file of it would be.
 
     Args:
@@ -91,7 +97,7 @@ def small_picture(large, scale, antialias=True):
     return tf.round(tf.clip_by_value(small, 0.0, 255.0))
 
 
-def whole_multiple(picture, scale):
+def whole_multiple(picture: Array, scale: int) -> Array:
     """A picture without its last rows and columns that do not make up a multiple."""
     height, width = tf.unstack(tf.shape(picture)[:2])
     return picture[: height - height % scale, : width - width % scale]

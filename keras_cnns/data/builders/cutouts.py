@@ -1,5 +1,7 @@
 """What is put on photographs to make scenes: pictures with alpha, by class."""
 
+from __future__ import annotations
+
 import colorsys
 import dataclasses
 import os
@@ -71,7 +73,7 @@ class Stamps:
 
     class_names = tuple(STAMP_CLASSES)
 
-    def __init__(self, folder, split):
+    def __init__(self, folder: str, split: str) -> None:
         self._by_class = []
         for name, place in STAMP_CLASSES.items():
             paths = _png_files(os.path.join(folder, place))
@@ -96,7 +98,7 @@ class Stamps:
                 ]
             )
 
-    def draw(self, label: int, random) -> Cutout:
+    def draw(self, label: int, random: np.random.Generator) -> Cutout:
         """One of a class, by a ``numpy.random.Generator``."""
         cutouts = self._by_class[label]
         return cutouts[random.integers(len(cutouts))]
@@ -113,7 +115,7 @@ class Items:
 
     class_names = ITEM_CLASSES
 
-    def __init__(self, images, labels, split):
+    def __init__(self, images: np.ndarray, labels: np.ndarray, split: str) -> None:
         self._images, self._split = images, split
         names = fashion_mnist_idx.CLASS_NAMES
         self._places = [
@@ -129,7 +131,7 @@ class Items:
         self._digits = digits.images
         self._places.append(both[("train", "test").index(split)])
 
-    def draw(self, label: int, random) -> Cutout:
+    def draw(self, label: int, random: np.random.Generator) -> Cutout:
         """One of a class, by a ``numpy.random.Generator``."""
         while True:
             place = random.choice(self._places[label])
@@ -144,7 +146,7 @@ class Items:
                 return Cutout(name, pixels)
 
 
-def find_stamps(*folders):
+def find_stamps(*folders: str | None) -> str | None:
     """The first of some folders that holds the classes of stamps, or None."""
     for folder in filter(None, folders):
         for place in _PLACES:
@@ -179,7 +181,7 @@ def _read_stamp(path):
     return trimmed(np.asarray(image))
 
 
-def trimmed(pixels: np.ndarray):
+def trimmed(pixels: np.ndarray) -> np.ndarray | None:
     """A picture with alpha without what is beside its opaque part; None if there is
     none."""
     rows, columns = (

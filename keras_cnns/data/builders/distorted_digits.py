@@ -1,10 +1,13 @@
 """TFDS builder ``distorted_digits``: handwritten digits turned, moved, bent, among
 clutter, and in pairs, as spatial transformers were tried on."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import importlib.util
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -123,7 +126,9 @@ _DISTORTIONS = {
 }
 
 
-def distort(name: str, digits: np.ndarray, index: int, random) -> np.ndarray:
+def distort(
+    name: str, digits: np.ndarray, index: int, random: np.random.Generator
+) -> np.ndarray:
     """One distorted image.
 
     Args:
@@ -205,7 +210,7 @@ class DistortedDigits(tfds.core.GeneratorBasedBuilder):
 
 def distorted(
     name: str, split: str, digits: np.ndarray, labels: np.ndarray, least: int = 0
-):
+) -> Iterator[tuple]:
     """All images of a configuration, always the same ones.
 
     Args:
@@ -231,7 +236,7 @@ def distorted(
         yield image[..., np.newaxis], int(label)
 
 
-def read_digits(folder=None) -> tuple:
+def read_digits(folder: str | None = None) -> tuple:
     """The digits that are distorted.
 
     Args:

@@ -5,6 +5,8 @@ official one, their compressed bytes are not, so the official TFDS builder, whic
 checks those, refuses them.
 """
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import os
@@ -50,7 +52,7 @@ _SHA256 = {
 }
 
 
-def find_idx_files(folder: str):
+def find_idx_files(folder: str) -> dict | None:
     """Finds the IDX files in a folder, compressed or not.
 
     Returns:
@@ -68,7 +70,7 @@ def find_idx_files(folder: str):
     return found
 
 
-def read_idx(path: str, sha256=None) -> np.ndarray:
+def read_idx(path: str, sha256: str | None = None) -> np.ndarray:
     """The uint8 array in an IDX file, plain or gzip-compressed.
 
     Args:

@@ -1,6 +1,8 @@
 """TFDS builder ``photographs``: crops of photographs that ship with required packages,
 so that nothing is downloaded."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import importlib.util
@@ -136,7 +138,7 @@ class Photographs(tfds.core.GeneratorBasedBuilder):
                     yield key, {"image": crop, "picture": name}
 
 
-def read_pictures(table=None) -> dict:
+def read_pictures(table: dict | None = None) -> dict:
     """Pictures, uint8, by name: ``(height, width, 3)``, or ``(height, width)`` if grey.
 
     Args:

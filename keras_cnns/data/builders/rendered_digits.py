@@ -82,7 +82,7 @@ class RenderedDigits(tfds.core.GeneratorBasedBuilder):
             yield i, {"image": render_digit(label, random), "label": label}
 
 
-def render_digit(label: int, random) -> np.ndarray:
+def render_digit(label: int, random: np.random.Generator) -> np.ndarray:
     """One image of a digit.
 
     Args:

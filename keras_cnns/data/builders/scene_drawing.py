@@ -1,9 +1,15 @@
 """Scenes: cut-outs on a photograph, with the exact boxes of what is seen of them."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from keras_cnns.data.builders.cutouts import Items, Stamps
 
 _SIDES = (0.16, 0.56)  # of an object's longer side, as fractions of the image's
 _ASPECT, _TURN = 0.12, 12.0  # largest change of proportions; degrees
@@ -54,7 +60,7 @@ def tight_box(mask: np.ndarray) -> tuple:
     return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
-def draw_background(photographs: dict, size: int, random) -> tuple:
+def draw_background(photographs: dict, size: int, random: np.random.Generator) -> tuple:
     """A square cut from one of some pictures, scaled, mirrored and coloured at random.
 
     Args:
@@ -90,7 +96,9 @@ def _recoloured(pixels, factors):
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def draw_scene(background: np.ndarray, stock, random) -> tuple:
+def draw_scene(
+    background: np.ndarray, stock: Stamps | Items, random: np.random.Generator
+) -> tuple:
     """Puts 0 to 5 objects on a background, later ones over earlier ones.
 
     Args:

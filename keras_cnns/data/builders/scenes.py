@@ -1,6 +1,8 @@
 """TFDS builder ``scenes``: objects on photographs with exact boxes, for machines
 without network."""
 
+from __future__ import annotations
+
 import dataclasses
 import io
 import os
@@ -160,7 +162,7 @@ def _feature(placed, size):
     }
 
 
-def find_folder(objects: str, folder=None) -> str:
+def find_folder(objects: str, folder: str | None = None) -> str:
     """The folder of the set that scenes are made of.
 
     Args:
