@@ -1,13 +1,20 @@
 """Using trained what-where auto-encoders."""
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Optional
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns import _progress, applications, data, metrics
 from keras_cnns.runs import read_run
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.runs.record import Run
 
 _BATCH = 100  # images at a time
 _LARGEST_RATIO = 100.0  # dB, as in the training of inpainting networks
@@ -29,7 +36,7 @@ class Autoencoder:
         ValueError: if the folder holds no such run, or its weights cannot be read.
     """
 
-    def __init__(self, run, which: str = "last"):
+    def __init__(self, run: str | Run, which: str = "last") -> None:
         run = read_run(run, "autoencoding")
         self.network = run.load("network", which)
         self.preprocessing = run.config.preprocessing
@@ -37,7 +44,7 @@ class Autoencoder:
         self.class_names = run.config.class_names if has_classifier else ()
         self._parts = applications.autoencoder_parts(self.network)
 
-    def __call__(self, images) -> np.ndarray:
+    def __call__(self, images: np.ndarray) -> np.ndarray:
         """Reconstructions.
 
         Args:
@@ -49,7 +56,7 @@ class Autoencoder:
         made = self._outputs(images)["reconstruction"]
         return data.to_bytes(made.numpy(), "unit")
 
-    def encode(self, images) -> dict:
+    def encode(self, images: np.ndarray) -> dict:
         """What the decoder starts from.
 
         Args:
@@ -63,7 +70,7 @@ class Autoencoder:
         outputs = self._outputs(images)
         return {name: outputs[name].numpy() for name in names}
 
-    def classify(self, images) -> np.ndarray:
+    def classify(self, images: np.ndarray) -> np.ndarray:
         """Probabilities ``(batch, classes)``, float32.
 
         Args:
@@ -82,7 +89,7 @@ class Autoencoder:
         return self._parts(self.preprocessing.standardize(images), training=False)
 
 
-def reconstruct(network, images) -> np.ndarray:
+def reconstruct(network: keras.Model, images: np.ndarray) -> np.ndarray:
     """Reconstructions of images, some at a time.
 
     Args:
@@ -118,8 +125,8 @@ class AutoencoderEvaluation:
     num_examples: int
     mse: float
     psnr: float
-    accuracy: Optional[float] = None
-    accuracy_interval: Optional[tuple] = None
+    accuracy: float | None = None
+    accuracy_interval: tuple | None = None
 
     def to_json(self) -> dict:
         """The values by name."""
@@ -135,7 +142,9 @@ class AutoencoderEvaluation:
         return f"{text}, {self.num_examples} images of {self.data}"
 
 
-def evaluate_autoencoder(autoencoder, source) -> AutoencoderEvaluation:
+def evaluate_autoencoder(
+    autoencoder: Autoencoder, source: data.Source
+) -> AutoencoderEvaluation:
     """Evaluates an auto-encoder on all images of a split.
 
     Args:

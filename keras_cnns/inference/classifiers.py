@@ -1,11 +1,20 @@
 """The trained classifier of a run."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from tensorflow import keras
 
 from keras_cnns.runs import read_run
 
+if TYPE_CHECKING:
+    from keras_cnns.runs.record import Run
 
-def load_classifier(run_dir, which: str = "best", size=None):
+
+def load_classifier(
+    run_dir: str | Run, which: str = "best", size: tuple | None = None
+) -> tuple:
     """The trained network of a run of ``classification``.
 
     Args:
@@ -29,7 +38,7 @@ def load_classifier(run_dir, which: str = "best", size=None):
     return network, run
 
 
-def describe_classifier(run, which: str) -> str:
+def describe_classifier(run: Run, which: str) -> str:
     """Name of the network of a ``Run``: model, epoch and data."""
     trained_on = f"{run.options['dataset']} {run.options['train_split']}"
     model = run.config.networks["network"]["model"]

@@ -1,8 +1,11 @@
 """Detectors on whole splits: proposals, detections, scores, and how long they take."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
-from typing import Optional
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -12,10 +15,18 @@ from keras_cnns.data.box_checks import usable_boxes
 from keras_cnns.data.sources import folder_name
 from keras_cnns.inference.detectors import RPN_CLASSES
 
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns._types import Array
+    from keras_cnns.inference.detectors import Detector
+
 _RECALLS = (10, 50, 300)  # proposals of an image whose recall is told
 
 
-def stored_proposals(source, folder: str, settings: dict):
+def stored_proposals(
+    source: data.Source, folder: str, settings: dict
+) -> data.ProposalStore:
     """The proposals of a split; those that are not stored yet are searched for.
 
     Args:
@@ -44,7 +55,9 @@ def stored_proposals(source, folder: str, settings: dict):
         )
 
 
-def region_examples(features, batches):
+def region_examples(
+    features: keras.Model, batches: tf.data.Dataset
+) -> Callable[[], Iterator[dict]]:
     """What R-CNN's and SPPnet's classifiers are fitted to; see ``trainers``.
 
     Args:
@@ -84,7 +97,7 @@ def region_examples(features, batches):
     return iterate
 
 
-def truth_of(target, image, left_out=()) -> dict:
+def truth_of(target: dict, image: Array, left_out: Collection[int] = ()) -> dict:
     """The objects of an example in pixels, as ``metrics`` takes them.
 
     Args:
@@ -102,7 +115,9 @@ def truth_of(target, image, left_out=()) -> dict:
     return {k: np.delete(v, list(left_out), 0) for k, v in truth.items()}
 
 
-def shown_scenes(batches, found, preprocessing) -> tuple:
+def shown_scenes(
+    batches: Sequence[tuple], found: Sequence[dict], preprocessing: data.Preprocessing
+) -> tuple:
     """What ``figures.detection_grid`` draws of batches of evaluation.
 
     Args:
@@ -144,10 +159,10 @@ class DetectorEvaluation:
         facts: data set, split and the detector's protocol, JSON values.
     """
 
-    report: object
+    report: metrics.DetectionReport | None
     recalls: dict
     seconds: float
-    proposal_seconds: Optional[float]
+    proposal_seconds: float | None
     facts: dict
 
     def summary(self) -> str:
@@ -192,13 +207,13 @@ class DetectorEvaluation:
 
 
 def evaluate_detector(
-    detector,
-    source,
-    proposals=None,
+    detector: Detector,
+    source: data.Source,
+    proposals: data.ProposalStore | None = None,
     *,
-    interpolation="all-point",
-    bad_boxes="refuse",
-    seed=0,
+    interpolation: str = "all-point",
+    bad_boxes: str = "refuse",
+    seed: int = 0,
 ) -> DetectorEvaluation:
     """Runs a detector on every image of a split, one by one.
 

@@ -1,7 +1,10 @@
 """Finding objects in images with a trained detector."""
 
+from __future__ import annotations
+
 import os
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +15,11 @@ from keras_cnns.exemplar import selective_search
 from keras_cnns.export import prepare_and_detect
 from keras_cnns.runs import read_run
 from keras_cnns.trainers.region_classifiers import RegionClassifiers
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.runs.record import Run
 
 CLASSIFIERS = "classifiers.npz"  # in the run's folder, of R-CNN and SPPnet
 RPN_CLASSES = ("object",)
@@ -45,14 +53,14 @@ class Detector:
 
     def __init__(
         self,
-        run_dir,
-        which="last",
+        run_dir: str | Run,
+        which: str = "last",
         *,
-        min_score=None,
-        iou_threshold=None,
-        max_detections=None,
-        network=None,
-    ):
+        min_score: float | None = None,
+        iou_threshold: float | None = None,
+        max_detections: int | None = None,
+        network: keras.Model | None = None,
+    ) -> None:
         check_choice("which", which, ("best", "last"))
         run = read_run(run_dir, "detection")
         details = _checked_details(run)
@@ -90,7 +98,7 @@ class Detector:
 
         return detect
 
-    def propose(self, image) -> np.ndarray:
+    def propose(self, image: np.ndarray) -> np.ndarray:
         """Proposals ``(regions, 4)`` by selective search, as the run was trained with.
 
         Args:
@@ -98,7 +106,7 @@ class Detector:
         """
         return selective_search(image, **self._search)
 
-    def __call__(self, image, proposals=None) -> dict:
+    def __call__(self, image: np.ndarray, proposals: np.ndarray | None = None) -> dict:
         """Detections of one image.
 
         Args:
@@ -127,7 +135,7 @@ class Detector:
         count = found.pop("count")
         return {name: value[:count] for name, value in found.items()}
 
-    def timed(self, image, proposals=None) -> tuple:
+    def timed(self, image: np.ndarray, proposals: np.ndarray | None = None) -> tuple:
         """(detections, seconds of all, seconds of the proposals among them)."""
         start = middle = time.perf_counter()
         if proposals is None and self.function.takes_regions:

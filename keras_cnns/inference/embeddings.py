@@ -5,7 +5,10 @@ An ``Embedding`` treats real and generated images alike: integer grey levels of 
 of different embeddings from being compared.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -45,7 +48,13 @@ class Embedding:
         ValueError: if the network has no such layer.
     """
 
-    def __init__(self, name, network, preprocessing: Preprocessing, layer=None):
+    def __init__(
+        self,
+        name: str,
+        network: keras.Model,
+        preprocessing: Preprocessing,
+        layer: str | None = None,
+    ) -> None:
         self._preprocessing = preprocessing
         features = _features_of(network, layer)
         model = keras.Model(network.inputs, [features, network.outputs[0]])
@@ -62,7 +71,7 @@ class Embedding:
 
         self._embed = embed
 
-    def __call__(self, images, batch_size: int = 128) -> tuple:
+    def __call__(self, images: np.ndarray, batch_size: int = 128) -> tuple:
         """Features and probabilities of images.
 
         Args:
@@ -99,7 +108,7 @@ class Embedding:
         return features, probabilities
 
 
-def quantize(images) -> np.ndarray:
+def quantize(images: np.ndarray) -> np.ndarray:
     """Images as files hold them: integer grey levels, uint8.
 
     Args:
@@ -156,7 +165,9 @@ def _resize_text(preprocessing):
     return text
 
 
-def run_embedding(run_dir: str, layer=None, which: str = "best") -> Embedding:
+def run_embedding(
+    run_dir: str, layer: str | None = None, which: str = "best"
+) -> Embedding:
     """The classifier of a training run as an embedding.
 
     Train it on real images of the kind to be generated. Images get the run's own
@@ -200,13 +211,13 @@ def inception_embedding(weights: str = "imagenet") -> Embedding:
 
 def evaluate_images(
     embedding: Embedding,
-    real,
-    other_real,
-    generated,
+    real: np.ndarray,
+    other_real: np.ndarray,
+    generated: np.ndarray,
     *,
     real_data: str,
     batch_size: int = 128,
-    **settings,
+    **settings: Any,
 ) -> GenerativeReport:
     """All scores of generated images under an embedding, and the floor.
 

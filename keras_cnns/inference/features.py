@@ -1,5 +1,7 @@
 """The features of a trained classifier, for perceptual and style losses."""
 
+from collections.abc import Sequence
+
 from keras_cnns import applications
 from keras_cnns.inference.classifiers import describe_classifier, load_classifier
 from keras_cnns.trainers import FeatureNetwork
@@ -9,11 +11,11 @@ from keras_cnns.trainers.feature_networks import NUM_STAGES, in_float32
 def run_features(
     run_dir: str,
     *,
-    size=(None, None),
-    layers=(),
-    which="best",
-    value_range="unit",
-    standardize=True,
+    size: tuple = (None, None),
+    layers: Sequence[str] = (),
+    which: str = "best",
+    value_range: str = "unit",
+    standardize: bool = True,
 ) -> FeatureNetwork:
     """The classifier of a training run, at the ends of its first three stages.
 

@@ -7,7 +7,11 @@ a new uint8 image, in which valid pixels are unchanged. A mask without holes giv
 copy, one without valid pixels is refused.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +23,12 @@ from keras_cnns.inference.tiles import paint_tiles
 from keras_cnns.layers import ContextualAttention
 from keras_cnns.runs import read_run
 
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns import data
+    from keras_cnns.runs.record import Run
+
 # Default side of tiles: a map of 64 channels then takes a quarter of a gigabyte.
 _LARGEST_SIDE = 1024
 # Attention compares all positions with all others, so that its memory grows with the
@@ -26,7 +36,9 @@ _LARGEST_SIDE = 1024
 _LARGEST_FACTOR = 2
 
 
-def load_inpainting_network(run, which: str = "last", size=None):
+def load_inpainting_network(
+    run: Run, which: str = "last", size: tuple | None = None
+) -> keras.Model:
     """The trained network of a ``Run`` of ``inpainting``.
 
     Args:
@@ -56,7 +68,7 @@ class ExemplarInpainter:
 
     image_shape = None
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         if name not in exemplar.METHODS:
             raise ValueError(
                 f"method must be one of {sorted(exemplar.METHODS)}, got {name!r}"
@@ -64,11 +76,20 @@ class ExemplarInpainter:
         self._name = name
         self.protocol = {"exemplar": name}
 
-    def __call__(self, image, mask, *, seed=0, progress=None) -> np.ndarray:
+    def __call__(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        *,
+        seed: int = 0,
+        progress: Callable[[float], object] | None = None,
+    ) -> np.ndarray:
         """Fills one image; see the module's docstring."""
         return exemplar.fill(image, mask, self._name, seed=seed, progress=progress)
 
-    def fill_batch(self, images, masks, *, seed=0) -> np.ndarray:
+    def fill_batch(
+        self, images: np.ndarray, masks: np.ndarray, *, seed: int = 0
+    ) -> np.ndarray:
         """Fills images one by one; see ``NetworkInpainter.fill_batch``."""
         return np.stack([self(*pair, seed=seed) for pair in zip(images, masks)])
 
@@ -100,7 +121,13 @@ class NetworkInpainter:
         ValueError: if the tiles' size is bad.
     """
 
-    def __init__(self, network, preprocessing, protocol, tile_size: int = 0):
+    def __init__(
+        self,
+        network: keras.Model,
+        preprocessing: data.Preprocessing,
+        protocol: dict,
+        tile_size: int = 0,
+    ) -> None:
         self.image_shape = preprocessing.shape
         self.protocol = protocol
         self._preprocessing = preprocessing
@@ -114,11 +141,20 @@ class NetworkInpainter:
 
         self._paint = lambda images, masks: paint(images, masks).numpy()
 
-    def __call__(self, image, mask, *, seed=0, progress=None) -> np.ndarray:
+    def __call__(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        *,
+        seed: int = 0,
+        progress: Callable[[float], object] | None = None,
+    ) -> np.ndarray:
         """Fills one image; see the module's docstring. The seed has no effect."""
         return self._fill(image, mask, seed=seed, progress=progress)
 
-    def fill_batch(self, images, masks, *, seed=0) -> np.ndarray:
+    def fill_batch(
+        self, images: np.ndarray, masks: np.ndarray, *, seed: int = 0
+    ) -> np.ndarray:
         """Fills images of one size together.
 
         Args:
@@ -193,7 +229,9 @@ class NetworkInpainter:
         return tuple(max(largest, size) for size in multiples)
 
 
-def load_inpainter(run, which: str = "last", tile_size: int = 0) -> NetworkInpainter:
+def load_inpainter(
+    run: str | Run, which: str = "last", tile_size: int = 0
+) -> NetworkInpainter:
     """The inpainter of a run.
 
     Args:
@@ -228,7 +266,9 @@ def _is_inpainter(name):
     return bool(info.condition_shape) and info.output_shape == info.input_shape
 
 
-def open_inpainter(method: str, which: str = "last", tile_size: int = 0):
+def open_inpainter(
+    method: str, which: str = "last", tile_size: int = 0
+) -> ExemplarInpainter | NetworkInpainter:
     """The inpainter of a method's name, a run's folder, or a network and its file.
 
     Args:

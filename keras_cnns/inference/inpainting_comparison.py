@@ -1,8 +1,12 @@
 """Comparison of inpainting methods on the same images with the same holes."""
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +20,9 @@ from keras_cnns.data import (
 )
 from keras_cnns.figures.inpainting import inpainting_grid
 from keras_cnns.inference.inpainters import NetworkInpainter
+
+if TYPE_CHECKING:
+    from keras_cnns import data
 
 _RANGE = (0, 255)
 
@@ -57,13 +64,13 @@ class Comparison:
 
 def compare_inpainters(
     inpainters: dict,
-    source,
+    source: data.Source,
     image_shape: tuple,
     *,
     num_images: int = 0,
     batch_size: int = 16,
     seed: int = 0,
-    progress=None,
+    progress: Callable[[float], object] | None = None,
 ) -> Comparison:
     """Fills images by all methods, once per bin of hole ratios.
 

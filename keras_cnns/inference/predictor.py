@@ -1,6 +1,8 @@
 """One interface to trained classifiers: runs, ensembles and exported models."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,13 +25,13 @@ class Predictor(NamedTuple):
     predict: Callable
     class_names: tuple
 
-    def __call__(self, contents) -> np.ndarray:
+    def __call__(self, contents: Sequence[bytes]) -> np.ndarray:
         """``predict``."""
         return self.predict(contents)
 
 
 def load_predictor(
-    run_dir=(),
+    run_dir: str | Sequence[str] = (),
     saved_model: str = "",
     which: str = "last",
     protocol: crops.Protocol = crops.Protocol(),  # noqa: B008  it is immutable

@@ -1,12 +1,19 @@
 """Refining images and whole data sets with a trained refiner."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_cnns import _files, _progress, data
 from keras_cnns.data.sources import folder_name
 from keras_cnns.runs import read_run
+
+if TYPE_CHECKING:
+    from keras_cnns.runs.record import Run
 
 _BATCH = 100  # images refined at a time
 
@@ -25,12 +32,12 @@ class Refiner:
         ValueError: if the folder holds no such run, or its weights cannot be read.
     """
 
-    def __init__(self, run):
+    def __init__(self, run: str | Run) -> None:
         run = read_run(run, "refinement")
         self.network = run.load("refiner")
         self.preprocessing = run.config.preprocessing
 
-    def __call__(self, images) -> np.ndarray:
+    def __call__(self, images: np.ndarray) -> np.ndarray:
         """Refined images.
 
         Args:
@@ -43,7 +50,12 @@ class Refiner:
         return data.to_bytes(self.network(inputs, training=False))
 
 
-def refine_source(refiner, preprocessing, source, folder) -> int:
+def refine_source(
+    refiner: Callable,
+    preprocessing: data.Preprocessing,
+    source: data.Source,
+    folder: str,
+) -> int:
     """Refines a split into ``<folder>/<class>/<number>.png``, atomically.
 
     Args:

@@ -1,11 +1,19 @@
 """Sampling from a trained generator."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from tensorflow import keras
 
 from keras_cnns import applications
 from keras_cnns.runs import read_run
 from keras_cnns.trainers import Latents, draw_inputs, generate
+
+if TYPE_CHECKING:
+    from keras_cnns.runs.record import Run
 
 
 class GeneratorSampler:
@@ -22,7 +30,13 @@ class GeneratorSampler:
         latents: its ``Latents``.
     """
 
-    def __init__(self, generator, kind, class_names=(), value_range="signed"):
+    def __init__(
+        self,
+        generator: keras.Model,
+        kind: str,
+        class_names: Sequence[str] = (),
+        value_range: str = "signed",
+    ) -> None:
         self.generator = generator
         self.latents = Latents(generator.inputs[0].shape[-1], kind)
         self.class_names = class_names
@@ -33,7 +47,13 @@ class GeneratorSampler:
         """Whether the generator takes labels."""
         return len(self.generator.inputs) > 1
 
-    def __call__(self, count, *, seed=0, labels=None) -> np.ndarray:
+    def __call__(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        labels: Sequence[int] | np.ndarray | None = None,
+    ) -> np.ndarray:
         """Images, as ``trainers.sample_generator`` draws them.
 
         Args:
@@ -49,7 +69,13 @@ class GeneratorSampler:
         """
         return self.generate(self.draw_inputs(count, seed=seed, labels=labels))
 
-    def draw_inputs(self, count, *, seed=0, labels=None) -> list:
+    def draw_inputs(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        labels: Sequence[int] | np.ndarray | None = None,
+    ) -> list:
         """What the generator is given for the images of these arguments.
 
         Returns:
@@ -64,7 +90,7 @@ class GeneratorSampler:
         )
         return [values.numpy() for values in drawn]
 
-    def generate(self, inputs) -> np.ndarray:
+    def generate(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Images of inputs.
 
         Args:
@@ -89,7 +115,7 @@ class Sampler(GeneratorSampler):
         ValueError: if the folder holds no such run, or its weights cannot be read.
     """
 
-    def __init__(self, run):
+    def __init__(self, run: str | Run) -> None:
         self.run = read_run(run, "generation")
         config = self.run.config
         super().__init__(

@@ -1,11 +1,21 @@
 """The mean of a network's answers to a picture turned and mirrored."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 _TRANSFORMS = tuple((turns, mirrored) for turns in range(4) for mirrored in (0, 1))
 
 
-def self_ensemble(function, images) -> np.ndarray:
+def self_ensemble(
+    function: Callable[[np.ndarray], Array], images: np.ndarray
+) -> np.ndarray:
     """The mean over the eight turned and mirrored versions, each turned back.
 
     Args:

@@ -1,12 +1,22 @@
 """Inpainting and enlarging of large images tile by tile."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 
 # Neighbouring tiles overlap by at least a quarter of their side.
 _SHARED = 4
 
 
-def paint_tiles(paint, image, mask, tile, progress) -> np.ndarray:
+def paint_tiles(
+    paint: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    image: np.ndarray,
+    mask: np.ndarray,
+    tile: tuple[int, int],
+    progress: Callable[[float], object],
+) -> np.ndarray:
     """A network's output on a large image, blended from overlapping tiles.
 
     Only tiles with a hole are filled. Where several overlap, their weighted mean is
@@ -66,7 +76,14 @@ def _ramp(side):
     return np.minimum(1, (1 + np.minimum(places, places[::-1])) / shared)
 
 
-def enlarge_tiles(enlarge, image, scale, tile, context, progress) -> np.ndarray:
+def enlarge_tiles(
+    enlarge: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    scale: int,
+    tile: int,
+    context: int,
+    progress: Callable[[float], object] | None,
+) -> np.ndarray:
     """A picture enlarged tile by tile, without seams.
 
     Each tile is enlarged with what lies around it, up to the picture's border, and that

@@ -4,7 +4,11 @@ An upscaler is called with ``(picture, *, progress=None)``: uint8 ``(height, wid
 channels)`` with 1 or 3 channels; it returns uint8 of sides ``scale`` times as long.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +20,11 @@ from keras_cnns.export import enlarge_colours, upscaling_context
 from keras_cnns.inference.self_ensemble import self_ensemble
 from keras_cnns.inference.tiles import enlarge_tiles
 from keras_cnns.runs import read_run
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.runs.record import Run
 
 TILE_SIZE = 256  # in pixels of the small picture
 _LARGEST_SCALE = 8
@@ -39,13 +48,15 @@ class BicubicUpscaler:
 
     name = "bicubic"
 
-    def __init__(self, scale: int, tile_size: int = TILE_SIZE):
+    def __init__(self, scale: int, tile_size: int = TILE_SIZE) -> None:
         check_count("scale", scale, 2)
         check_count("tile_size", tile_size)
         self.scale = scale
         self._tile = tile_size
 
-    def __call__(self, picture, *, progress=None) -> np.ndarray:
+    def __call__(
+        self, picture: np.ndarray, *, progress: Callable[[float], object] | None = None
+    ) -> np.ndarray:
         """Enlarges one picture; see the module's docstring."""
         check_picture(picture)
 
@@ -82,7 +93,13 @@ class NetworkUpscaler:
         ValueError: if the network is another kind, or enlarges by another scale.
     """
 
-    def __init__(self, network, scale=None, tile_size: int = TILE_SIZE, ensemble=False):
+    def __init__(
+        self,
+        network: keras.Model,
+        scale: int | None = None,
+        tile_size: int = TILE_SIZE,
+        ensemble: bool = False,
+    ) -> None:
         check_count("tile_size", tile_size)
         check_flag("ensemble", ensemble)
         self._channels = network.inputs[0].shape[-1]
@@ -109,7 +126,9 @@ class NetworkUpscaler:
 
         self._run = run
 
-    def __call__(self, picture, *, progress=None) -> np.ndarray:
+    def __call__(
+        self, picture: np.ndarray, *, progress: Callable[[float], object] | None = None
+    ) -> np.ndarray:
         """Enlarges one picture; see the module's docstring."""
         check_picture(picture)
         tile, context = self._tile, self._context
@@ -133,7 +152,9 @@ class NetworkUpscaler:
         return self._run(images)
 
 
-def load_upscaler(run, which: str = "last", *, scale=None, **options):
+def load_upscaler(
+    run: str | Run, which: str = "last", *, scale: int | None = None, **options: Any
+) -> NetworkUpscaler:
     """The ``NetworkUpscaler`` of a run.
 
     Args:
@@ -160,7 +181,9 @@ def load_upscaler(run, which: str = "last", *, scale=None, **options):
     return NetworkUpscaler(network, scale or scales[0], **options)
 
 
-def open_upscaler(method: str, which: str = "last", *, scale=None, **options):
+def open_upscaler(
+    method: str, which: str = "last", *, scale: int | None = None, **options: Any
+) -> BicubicUpscaler | NetworkUpscaler:
     """The upscaler of a method's name.
 
     Args:
@@ -208,7 +231,7 @@ def _own_scale(network, channels):
     return factors[0]
 
 
-def check_picture(picture) -> None:
+def check_picture(picture: np.ndarray) -> None:
     """Refuses anything but bytes ``(height, width, 1 or 3)``."""
     is_array = isinstance(picture, np.ndarray) and picture.dtype == np.uint8
     if not is_array or picture.ndim != 3 or picture.shape[2] not in (1, 3):

@@ -1,10 +1,14 @@
 """Comparison of methods that enlarge pictures, on the same held-out ones."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 import json
 import os
 import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +16,10 @@ from keras_cnns import _files, metrics
 from keras_cnns.data import small_picture, whole_multiple
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.figures import enlargement_grid
+
+if TYPE_CHECKING:
+    from keras_cnns import data
+    from keras_cnns.inference.upscalers import BicubicUpscaler, NetworkUpscaler
 
 _SHOWN, _SIDE = 5, 48  # pictures whose crops are kept, and pixels of these
 
@@ -44,13 +52,13 @@ class UpscalingComparison:
 
 def compare_upscalers(
     upscalers: dict,
-    source,
+    source: data.Source,
     *,
     channels: str = "y",
-    shave=None,
+    shave: int | None = None,
     num_images: int = 0,
-    others=(),
-    progress=None,
+    others: Sequence[metrics.UpscalingReport] = (),
+    progress: Callable[[float], object] | None = None,
 ) -> UpscalingComparison:
     """Makes pictures small and enlarges them again, by each method.
 
@@ -109,7 +117,9 @@ def _protocol(upscalers, source, channels, shave, num_images):
     )
 
 
-def evaluate_upscaler(upscaler, source, **options) -> metrics.UpscalingReport:
+def evaluate_upscaler(
+    upscaler: BicubicUpscaler | NetworkUpscaler, source: data.Source, **options: Any
+) -> metrics.UpscalingReport:
     """Scores of all pictures of a split, made small and enlarged again.
 
     Args:
