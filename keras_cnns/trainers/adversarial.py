@@ -1,5 +1,10 @@
 """What adversarial trainers share: two networks, two optimizers, instance noise."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns._checks import check_at_least
@@ -7,6 +12,13 @@ from keras_cnns.trainers import distribution, optimizers
 from keras_cnns.trainers.sampling import sample_generator
 from keras_cnns.trainers.step_noise import Latents
 from keras_cnns.trainers.stepwise import StepwiseTrainer, loss_scaled
+
+if TYPE_CHECKING:
+    import numpy as np
+    from tensorflow import keras
+
+    from keras_cnns._types import Optimizer
+    from keras_cnns.trainers.step_noise import InstanceNoise, StepNoise
 
 
 class AdversarialTrainer(StepwiseTrainer):
@@ -32,7 +44,14 @@ class AdversarialTrainer(StepwiseTrainer):
     generator_steps = discriminator_steps = 1
     phases = (0, 0)
 
-    def __init__(self, generator, discriminator, *, instance_noise=None, **options):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        instance_noise: InstanceNoise | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(generator, **options)
         if self._enable_xla:
             distribution.check_compilable(discriminator)
@@ -40,7 +59,9 @@ class AdversarialTrainer(StepwiseTrainer):
         self.discriminator = discriminator
         self._instance_noise = instance_noise
 
-    def compile(self, generator_optimizer, discriminator_optimizer):
+    def compile(
+        self, generator_optimizer: Optimizer, discriminator_optimizer: Optimizer
+    ) -> None:
         """Sets the optimizers; under ``mixed_float16`` their losses are scaled.
 
         Raises:
@@ -55,7 +76,7 @@ class AdversarialTrainer(StepwiseTrainer):
             self.discriminator_optimizer, self.discriminator.trainable_variables
         )
 
-    def checkpointed(self):
+    def checkpointed(self) -> dict:
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
@@ -65,10 +86,10 @@ class AdversarialTrainer(StepwiseTrainer):
         }
 
     @property
-    def networks(self):
+    def networks(self) -> dict:
         return {"generator": self.generator, "discriminator": self.discriminator}
 
-    def next_step(self):
+    def next_step(self) -> Callable[[tuple], dict]:
         """``train_step``, after the phases in which one network trains alone."""
         generator_alone, discriminator_alone = self.phases
         if self.steps_done < generator_alone:
@@ -97,7 +118,7 @@ class AdversarialTrainer(StepwiseTrainer):
             )
         )
 
-    def set_discriminator_steps(self, count) -> None:
+    def set_discriminator_steps(self, count: int | None) -> None:
         """Sets ``discriminator_steps``; None leaves those of the class.
 
         Raises:
@@ -107,7 +128,7 @@ class AdversarialTrainer(StepwiseTrainer):
             check_at_least(1, discriminator_steps=count)
             self.discriminator_steps = count
 
-    def draw_instance_noise(self, noise, images):
+    def draw_instance_noise(self, noise: StepNoise, images: tf.Tensor) -> tf.Tensor:
         """Instance noise to add to a batch of images; 0 without."""
         if self._instance_noise is None:
             return tf.zeros([1] * images.shape.rank)
@@ -135,15 +156,21 @@ class LatentTrainer(AdversarialTrainer):
     is_conditional = False
 
     def __init__(
-        self, generator, discriminator, *, latents, discriminator_steps=None, **options
-    ):
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        latents: Latents,
+        discriminator_steps: int | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(generator, discriminator, **options)
         latents = latents if isinstance(latents, Latents) else Latents(latents)
         self.set_discriminator_steps(discriminator_steps)
         _check_networks(generator, discriminator, latents, self.is_conditional)
         self.latents = latents
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """The papers' algorithm 1: the discriminator's updates, then the generator's.
 
         Args:
@@ -153,13 +180,15 @@ class LatentTrainer(AdversarialTrainer):
         self.update_generator(noise, *self.train_discriminator(data, noise))
         return self.finish_step()
 
-    def train_discriminator(self, data, noise) -> tuple:
+    def train_discriminator(self, data: tuple, noise: StepNoise) -> tuple:
         """An update for each minibatch; returns the last one."""
         for images, labels in split_batch(data, self.discriminator_steps):
             self.update_discriminator(noise, images, labels)
         return images, labels
 
-    def update_discriminator(self, noise, images, labels) -> None:
+    def update_discriminator(
+        self, noise: StepNoise, images: tf.Tensor, labels: tf.Tensor
+    ) -> None:
         """One update by ``discriminator_objective``, on a minibatch."""
         self.minimize(
             self.discriminator_objective,
@@ -173,11 +202,13 @@ class LatentTrainer(AdversarialTrainer):
             self.draw_instance_noise(noise, images),
         )
 
-    def draw_positions(self, noise, images) -> list:
+    def draw_positions(self, noise: StepNoise, images: tf.Tensor) -> list:
         """What else the discriminator's objective takes, after the latents."""
         return []
 
-    def update_generator(self, noise, images, labels) -> None:
+    def update_generator(
+        self, noise: StepNoise, images: tf.Tensor, labels: tf.Tensor
+    ) -> None:
         """One update by ``generator_objective``.
 
         Args:
@@ -194,17 +225,28 @@ class LatentTrainer(AdversarialTrainer):
             self.draw_instance_noise(noise, images),
         )
 
-    def generate(self, latents, labels, training=True):
+    def generate(
+        self, latents: tf.Tensor, labels: tf.Tensor, training: bool = True
+    ) -> tf.Tensor:
         """The generator's images, float32; conditional networks use ``labels``."""
         given = [latents, labels] if self.is_conditional else latents
         return tf.cast(self.generator(given, training=training), tf.float32)
 
-    def discriminate(self, images, labels, training=True):
+    def discriminate(
+        self, images: tf.Tensor, labels: tf.Tensor, training: bool = True
+    ) -> tf.Tensor:
         """The discriminator's logits or scores."""
         given = [images, labels] if self.is_conditional else images
         return self.discriminator(given, training=training)
 
-    def sample(self, count, *, seed=0, labels=None, batch_size=100):
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        labels: Sequence[int] | np.ndarray | None = None,
+        batch_size: int = 100,
+    ) -> np.ndarray:
         """Generated images, by the averaged weights where there are any.
 
         Args:
@@ -230,7 +272,7 @@ class LatentTrainer(AdversarialTrainer):
             )
 
 
-def split_batch(data, parts) -> list:
+def split_batch(data: tuple, parts: int) -> list:
     """A batch in equal parts, one for each discriminator step.
 
     Args:

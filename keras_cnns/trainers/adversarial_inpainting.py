@@ -1,8 +1,17 @@
 """What inpainting trainers with a discriminator or critics share."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from keras_cnns.trainers.adversarial import AdversarialTrainer, split_batch
 from keras_cnns.trainers.inpainting import InpaintingTrainer
 from keras_cnns.trainers.wasserstein import penalized_critic_loss
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow import keras
 
 
 class AdversarialInpaintingTrainer(InpaintingTrainer, AdversarialTrainer):
@@ -15,7 +24,14 @@ class AdversarialInpaintingTrainer(InpaintingTrainer, AdversarialTrainer):
         **options: of both base classes.
     """
 
-    def __init__(self, network, discriminator, *, adversarial_weight, **options):
+    def __init__(
+        self,
+        network: keras.Model,
+        discriminator: keras.Model,
+        *,
+        adversarial_weight: float,
+        **options: Any,
+    ) -> None:
         super().__init__(network, discriminator, **options)
         if not adversarial_weight >= 0:
             raise ValueError(
@@ -24,7 +40,7 @@ class AdversarialInpaintingTrainer(InpaintingTrainer, AdversarialTrainer):
         self._adversarial_weight = adversarial_weight
 
     @property
-    def networks(self):
+    def networks(self) -> dict:
         return {"last": self.network, "discriminator": self.discriminator}
 
 
@@ -47,13 +63,19 @@ class PenalizedInpaintingTrainer(AdversarialInpaintingTrainer):
     num_critics = 1
 
     def __init__(
-        self, network, critic, *, penalty_weight, discriminator_steps=None, **options
-    ):
+        self,
+        network: keras.Model,
+        critic: keras.Model,
+        *,
+        penalty_weight: float,
+        discriminator_steps: int | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(network, critic, **options)
         self.set_discriminator_steps(discriminator_steps)
         self._penalty_weight = penalty_weight
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """Algorithm 1 of WGAN-GP: the critics' updates, a minibatch each, then one.
 
         Args:
@@ -76,7 +98,14 @@ class PenalizedInpaintingTrainer(AdversarialInpaintingTrainer):
         self.minimize(loss, self.network, optimizer, images, masks)
         return self.finish_step()
 
-    def penalized_loss(self, score, reals, fakes, fractions, weights=None):
+    def penalized_loss(
+        self,
+        score: Callable,
+        reals: tf.Tensor | Sequence[tf.Tensor],
+        fakes: tf.Tensor | Sequence[tf.Tensor],
+        fractions: tf.Tensor | Sequence[tf.Tensor],
+        weights: tf.Tensor | Sequence[tf.Tensor] | None = None,
+    ) -> tuple:
         """``penalized_critic_loss`` with this trainer's penalty."""
         return penalized_critic_loss(
             score,
@@ -89,7 +118,7 @@ class PenalizedInpaintingTrainer(AdversarialInpaintingTrainer):
         )
 
 
-def square_size(network, position) -> int:
+def square_size(network: keras.Model, position: int) -> int:
     """Height and width of the square images that a network takes.
 
     Args:
@@ -108,7 +137,7 @@ def square_size(network, position) -> int:
     return height
 
 
-def check_discriminator(network, num_inputs) -> None:
+def check_discriminator(network: keras.Model, num_inputs: int) -> None:
     """Refuses a critic or a discriminator with other inputs or outputs.
 
     Raises:

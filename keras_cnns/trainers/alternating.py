@@ -1,10 +1,20 @@
 """Faster R-CNN's training in four steps, by turns of its two parts."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from tensorflow import keras
 
 from keras_cnns.trainers import distribution, optimizers
 from keras_cnns.trainers.faster_rcnn import FasterRCNNTrainer, part, propose
 from keras_cnns.trainers.stepwise import loss_scaled
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_cnns._types import Optimizer
 
 
 class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
@@ -31,7 +41,14 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
 
     monitors = ([("val_loss", "min")],)
 
-    def __init__(self, network, proposer, *, phase_ends, **options):
+    def __init__(
+        self,
+        network: keras.Model,
+        proposer: keras.Model,
+        *,
+        phase_ends: Sequence[int],
+        **options: Any,
+    ) -> None:
         first, second, third = phase_ends
         if not 0 < first < second < third:
             raise ValueError(
@@ -43,7 +60,7 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
         self.proposer = proposer
         self._phase_ends = tuple(phase_ends)
 
-    def compile(self, *phase_optimizers):
+    def compile(self, *phase_optimizers: Optimizer) -> None:
         """Sets the optimizers of the four steps, one for each.
 
         Raises:
@@ -69,7 +86,7 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
             _Parts(regions),
         ]
 
-    def checkpointed(self):
+    def checkpointed(self) -> dict:
         named = {f"optimizer_{i}": o for i, o in enumerate(self._optimizers, start=1)}
         return {
             "network": self.network,
@@ -78,7 +95,7 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
             **self.counted(),
         }
 
-    def next_step(self):
+    def next_step(self) -> Callable[[tuple], dict]:
         """The step of the four that it is the turn of."""
         phase = sum(self.steps_done >= end for end in self._phase_ends)
         return (
@@ -88,15 +105,15 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
             self.shared_regions_step,
         )[phase]
 
-    def proposer_step(self, data):
+    def proposer_step(self, data: tuple) -> dict:
         """Trains the proposer."""
         return self._proposal_step(data, 0, self.proposer_objective)
 
-    def shared_proposals_step(self, data):
+    def shared_proposals_step(self, data: tuple) -> dict:
         """Trains the detector's proposing part alone."""
         return self._proposal_step(data, 2, self.rpn_objective)
 
-    def detector_step(self, data):
+    def detector_step(self, data: tuple) -> dict:
         """Trains backbone and regions on the proposer's proposals."""
         images, targets = data
         maps = part(self.proposer, "backbone")(images, training=False)
@@ -104,7 +121,7 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
         rois = propose(self.proposer, maps, *outputs, targets, training=True)
         return self._region_step(data, 1, self.detector_objective, rois, images)
 
-    def shared_regions_step(self, data):
+    def shared_regions_step(self, data: tuple) -> dict:
         """Trains regions alone, on the detector's own proposals."""
         images, targets = data
         maps = part(self.network, "backbone")(images, training=False)
@@ -130,11 +147,15 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
         trained, optimizer = self._trained()[index], self._optimizers[index]
         self.minimize(loss, trained, optimizer, *inputs)
 
-    def proposer_objective(self, images, labels, deltas):
+    def proposer_objective(
+        self, images: tf.Tensor, labels: tf.Tensor, deltas: tf.Tensor
+    ) -> tuple:
         """The losses of the proposer."""
         return self._rpn_objective(self.proposer, images, labels, deltas, True)
 
-    def rpn_objective(self, images, labels, deltas):
+    def rpn_objective(
+        self, images: tf.Tensor, labels: tf.Tensor, deltas: tf.Tensor
+    ) -> tuple:
         """The losses of the detector's proposing part."""
         return self._rpn_objective(self.network, images, labels, deltas, False)
 
@@ -143,12 +164,16 @@ class AlternatingFasterRCNNTrainer(FasterRCNNTrainer):
         outputs = part(network, "rpn")(maps, training=True)
         return self.totalled(self.rpn_report(*outputs, labels, deltas))
 
-    def detector_objective(self, images, rois, classes, deltas):
+    def detector_objective(
+        self, images: tf.Tensor, rois: tf.Tensor, classes: tf.Tensor, deltas: tf.Tensor
+    ) -> tuple:
         """The losses of regions of images."""
         maps = part(self.network, "backbone")(images, training=True)
         return self.regions_objective(maps, rois, classes, deltas)
 
-    def regions_objective(self, maps, rois, classes, deltas):
+    def regions_objective(
+        self, maps: tf.Tensor, rois: tf.Tensor, classes: tf.Tensor, deltas: tf.Tensor
+    ) -> tuple:
         """The losses of regions of maps."""
         outputs = part(self.network, "regions")([maps, rois], training=True)
         return self.totalled(self.region_report(outputs, classes, deltas))

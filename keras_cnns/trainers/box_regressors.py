@@ -4,11 +4,18 @@ Source: Girshick et al., arXiv 1311.2524, appendix C, and its public code, which
 and whitens the targets.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import scipy.linalg
 from absl import logging
 
 from keras_cnns.trainers import region_examples
+
+if TYPE_CHECKING:
+    from keras_cnns.trainers.region_examples import Method, RegionExample
 
 _RIDGE = 1000.0
 _LEAST_VARIANCE = 1e-3  # is added to those of the targets
@@ -33,16 +40,16 @@ class BoxRegressors:
         biases: ``(K, 4)`` float32.
     """
 
-    def __init__(self, num_classes, method):
+    def __init__(self, num_classes: int, method: Method) -> None:
         self._num_classes, self._method = num_classes, method
         self._first, self._sums, self._without = 0, {}, []
         self.weights, self.biases = None, np.zeros((num_classes, 4), np.float32)
 
-    def num_passes(self, dimension) -> int:
+    def num_passes(self, dimension: int) -> int:
         """How often all images must be given if they have ``dimension`` features."""
         return -(-self._num_classes // _group_size(dimension))
 
-    def add(self, example) -> None:
+    def add(self, example: RegionExample) -> None:
         """Takes the pairs of an image that belong to classes of this pass."""
         dimension = example.pooled.shape[1]
         if self.weights is None:
@@ -57,7 +64,7 @@ class BoxRegressors:
             chosen = classes == label
             self._sums[label].add(example.pooled[rows[chosen]], targets[chosen])
 
-    def solve(self, scale) -> bool:
+    def solve(self, scale: float) -> bool:
         """Ends a pass; whether there is another one.
 
         Args:
@@ -93,13 +100,13 @@ class RidgeSums:
         dimension: number F of features.
     """
 
-    def __init__(self, dimension):
+    def __init__(self, dimension: int) -> None:
         self._gram = np.zeros((dimension + 1,) * 2, order="F")  # its upper half
         self._cross = np.zeros((dimension + 1, 4))
         self._squares = np.zeros((4, 4))
         self._buffered = []
 
-    def add(self, features, targets) -> None:
+    def add(self, features: np.ndarray, targets: np.ndarray) -> None:
         """Takes features ``(P, F)`` and targets ``(P, 4)``."""
         bias = np.ones((len(features), 1), np.float32)
         self._buffered.append((np.concatenate([features, bias], 1), targets))
@@ -119,7 +126,7 @@ class RidgeSums:
         self._cross += rows.T @ targets
         self._squares += targets.T @ targets
 
-    def solve(self, scale) -> tuple:
+    def solve(self, scale: float) -> tuple:
         """Weights ``(F, 4)`` and biases ``(4,)`` for features that are not scaled.
 
         It uses the sums up.

@@ -1,8 +1,15 @@
 """Supervised training of an image classifier."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns.trainers.stepwise import StepwiseTrainer
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 _TOP = 5
 
@@ -27,7 +34,9 @@ class ClassificationTrainer(StepwiseTrainer):
 
     monitors = ([("val_accuracy", "max"), ("val_loss", "min")], [("loss", "min")])
 
-    def __init__(self, network, *, auxiliary_weight=0.0, **options):
+    def __init__(
+        self, network: keras.Model, *, auxiliary_weight: float = 0.0, **options: Any
+    ) -> None:
         if auxiliary_weight < 0 or (auxiliary_weight > 0) != (len(network.outputs) > 1):
             raise ValueError(
                 "auxiliary_weight must be positive for a network with auxiliary heads "
@@ -40,11 +49,11 @@ class ClassificationTrainer(StepwiseTrainer):
         super().__init__(network, metric_names=names, **options)
         self._auxiliary_weight = auxiliary_weight
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The network's own logits, without those of auxiliary heads."""
         return tf.nest.flatten(self.network(images, training=training))[0]
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """One update.
 
         Args:
@@ -53,13 +62,13 @@ class ClassificationTrainer(StepwiseTrainer):
         self.minimize(self.objective, self.network, self.optimizer, *data)
         return self.finish_step()
 
-    def test_step(self, data):
+    def test_step(self, data: tuple) -> dict:
         images, labels = data
         for name, values in self._report(labels, self(images)).items():
             self._means[name].update_state(values)
         return {metric.name: metric.result() for metric in self.metrics}
 
-    def objective(self, images, labels):
+    def objective(self, images: tf.Tensor, labels: tf.Tensor) -> tuple:
         """Weighted mean cross-entropy of all heads, and the metrics of the first."""
         logits, *others = tf.nest.flatten(self.network(images, training=True))
         report = self._report(labels, logits)

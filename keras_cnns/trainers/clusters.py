@@ -1,10 +1,13 @@
 """Who trains together: the workers that TF_CONFIG or Slurm names, and those lost."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import re
 import socket
+from collections.abc import Iterator
 
 import tensorflow as tf
 from absl import logging
@@ -120,7 +123,7 @@ def _check_place(address, index):
         )
 
 
-def describe(resolver) -> str:
+def describe(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> str:
     """The task of this process and its cluster, in words."""
     cluster = resolver.cluster_spec()
     address = cluster.task_address(resolver.task_type, resolver.task_id)
@@ -129,7 +132,9 @@ def describe(resolver) -> str:
 
 
 @contextlib.contextmanager
-def naming_lost_workers(resolver):
+def naming_lost_workers(
+    resolver: tf.distribute.cluster_resolver.ClusterResolver | None,
+) -> Iterator[None]:
     """Within the block, the end of another worker is an error that names it.
 
     Args:

@@ -1,5 +1,7 @@
 """Coarse-to-fine inpainting with a global and a local critic."""
 
+from typing import Any
+
 import tensorflow as tf
 from tensorflow import keras
 
@@ -60,20 +62,20 @@ class ContextualAttentionTrainer(PenalizedInpaintingTrainer):
 
     def __init__(
         self,
-        network,
-        global_critic,
-        local_critic,
+        network: keras.Model,
+        global_critic: keras.Model,
+        local_critic: keras.Model,
         *,
-        adversarial_weight=1e-3,
-        hole_weight=1.2,
-        valid_weight=1.2,
-        coarse_weight=1.2,
-        discount=0.9,
-        distance="axis",
-        penalty_weight=10.0,
-        value_range="signed",
-        **options,
-    ):
+        adversarial_weight: float = 1e-3,
+        hole_weight: float = 1.2,
+        valid_weight: float = 1.2,
+        coarse_weight: float = 1.2,
+        discount: float = 0.9,
+        distance: str = "axis",
+        penalty_weight: float = 10.0,
+        value_range: str = "signed",
+        **options: Any,
+    ) -> None:
         for critic in (global_critic, local_critic):
             check_discriminator(critic, 1)
             check_penalized(critic, penalty_weight)
@@ -100,7 +102,7 @@ class ContextualAttentionTrainer(PenalizedInpaintingTrainer):
         self._critics = (global_critic, local_critic)
 
     @property
-    def networks(self):
+    def networks(self) -> dict:
         global_critic, local_critic = self._critics
         return {
             "last": self.network,
@@ -108,7 +110,13 @@ class ContextualAttentionTrainer(PenalizedInpaintingTrainer):
             "local_critic": local_critic,
         }
 
-    def critic_objective(self, images, masks, global_fractions, local_fractions):
+    def critic_objective(
+        self,
+        images: tf.Tensor,
+        masks: tf.Tensor,
+        global_fractions: tf.Tensor,
+        local_fractions: tf.Tensor,
+    ) -> tuple:
         """Each critic's E f(filled) - E f(true), with its penalty in the hole."""
         output = tf.stop_gradient(self.paint(images, masks)[0])
         reals = self._views(images, masks)
@@ -121,7 +129,7 @@ class ContextualAttentionTrainer(PenalizedInpaintingTrainer):
             weights=self._views(1 - masks, masks),
         )
 
-    def generator_objective(self, images, masks):
+    def generator_objective(self, images: tf.Tensor, masks: tf.Tensor) -> tuple:
         """Scores of the filled image, and the differences of both stages."""
         refined, coarse = self.paint(images, masks)
         filled = self._views(losses.composite(refined, images, masks), masks)
@@ -156,7 +164,7 @@ class ContextualAttentionTrainer(PenalizedInpaintingTrainer):
         return [images, local_patches.cut(images, corners, self._patch_size)]
 
 
-def join_critics(global_critic, local_critic):
+def join_critics(global_critic: keras.Model, local_critic: keras.Model) -> keras.Model:
     """Both critics as one network ``[images, patches]`` to their two scores.
 
     They share an optimizer, and are trained like one network.

@@ -7,7 +7,7 @@ import tensorflow as tf
 _LEAST_ERROR = 1e-10
 
 
-def decibels(error):
+def decibels(error: tf.Tensor) -> tf.Tensor:
     """PSNR of images, at most 100 dB.
 
     Args:

@@ -1,6 +1,9 @@
 """Training over several devices or machines: strategies and their requirements."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
 from absl import logging
@@ -13,7 +16,10 @@ from keras_cnns.trainers import clusters
 STRATEGIES = ("one_device", "mirrored", "multi_worker", "tpu")
 
 
-def make_strategy(name: str = "one_device", cluster=None) -> tf.distribute.Strategy:
+def make_strategy(
+    name: str = "one_device",
+    cluster: tf.distribute.cluster_resolver.ClusterResolver | None = None,
+) -> tf.distribute.Strategy:
     """A ``tf.distribute`` strategy by name.
 
     Args:
@@ -81,7 +87,10 @@ def has_workers(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def worker_batches(strategy: tf.distribute.Strategy, load_batches):
+def worker_batches(
+    strategy: tf.distribute.Strategy,
+    load_batches: Callable[[data.Share], tf.data.Dataset],
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Batches as ``fit`` and ``evaluate`` take them; each worker loads its own rows.
 
     Args:

@@ -1,5 +1,10 @@
 """Training of what classifies proposed regions: R-CNN, SPPnet, Fast R-CNN."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns import _boxes
@@ -8,6 +13,9 @@ from keras_cnns.applications import DELTA_STDDEVS
 from keras_cnns.losses.detection import region_losses
 from keras_cnns.trainers.region_sampling import sample_regions
 from keras_cnns.trainers.stepwise import StepwiseTrainer
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 
 class RegionTrainer(StepwiseTrainer):
@@ -36,14 +44,14 @@ class RegionTrainer(StepwiseTrainer):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        regions_per_image=64,
-        foreground_fraction=0.25,
-        foreground_iou=0.5,
-        background_range=(0.1, 0.5),
-        **options,
-    ):
+        regions_per_image: int = 64,
+        foreground_fraction: float = 0.25,
+        foreground_iou: float = 0.5,
+        background_range: tuple[float, float] = (0.1, 0.5),
+        **options: Any,
+    ) -> None:
         check_count("regions_per_image", regions_per_image)
         check_within("foreground_fraction", foreground_fraction, "[0, 1]")
         check_within("foreground_iou", foreground_iou, "(0, 1]")
@@ -56,7 +64,7 @@ class RegionTrainer(StepwiseTrainer):
             "background_range": tuple(background_range),
         }
 
-    def sample(self, rois, targets, uniform):
+    def sample(self, rois: tf.Tensor, targets: dict, uniform: tf.Tensor) -> tuple:
         """Regions to train on.
 
         Args:
@@ -78,7 +86,9 @@ class RegionTrainer(StepwiseTrainer):
         )
         return rois, classes, _boxes.encode_boxes(boxes, rois, DELTA_STDDEVS)
 
-    def region_report(self, outputs, classes, deltas):
+    def region_report(
+        self, outputs: Sequence[tf.Tensor], classes: tf.Tensor, deltas: tf.Tensor
+    ) -> dict:
         """Values by name, each ``(batch,)``, of the outputs for sampled regions."""
         logits, box_deltas = outputs if len(outputs) > 1 else (*outputs, None)
         class_loss, box_loss = region_losses(logits, box_deltas, classes, deltas)
@@ -93,22 +103,24 @@ class RegionTrainer(StepwiseTrainer):
             values["box_loss"] = box_loss
         return values
 
-    def uniform_for(self, noise, targets, num_proposals):
+    def uniform_for(
+        self, noise: Callable[[list], tf.Tensor], targets: dict, num_proposals: int
+    ) -> tf.Tensor:
         """Random numbers of ``sample``."""
         boxes = targets["boxes"]
         return noise([batch_size(boxes), num_proposals + boxes.shape[1]])
 
-    def test_noise(self, shape):
+    def test_noise(self, shape: Sequence[int]) -> tf.Tensor:
         """Random numbers of evaluation, always the same."""
         return tf.random.stateless_uniform(shape, [0, 0], alg="philox")
 
-    def totalled(self, values) -> tuple:
+    def totalled(self, values: dict) -> tuple:
         """(mean loss of the images, values with each image's ``loss``)."""
         losses = [value for name, value in values.items() if name.endswith("_loss")]
         values = {"loss": tf.add_n(losses), **values}
         return tf.reduce_mean(values["loss"]), values
 
-    def update_means(self, values) -> dict:
+    def update_means(self, values: dict) -> dict:
         """Adds the values of a batch of evaluation; all metrics so far."""
         _, values = self.totalled(values)
         for name, value in values.items():
@@ -116,7 +128,7 @@ class RegionTrainer(StepwiseTrainer):
         return {metric.name: metric.result() for metric in self.metrics}
 
 
-def batch_size(values):
+def batch_size(values: tf.Tensor) -> int | tf.Tensor:
     """Number of examples, an int where it is known: the last batch may have fewer."""
     return values.shape[0] or tf.shape(values)[0]
 
@@ -132,13 +144,13 @@ class FastRCNNTrainer(RegionTrainer):
     Source: arXiv 1504.08083, section 2.3; arXiv 1311.2524, appendix B.
     """
 
-    def __init__(self, network, **options):
+    def __init__(self, network: keras.Model, **options: Any) -> None:
         names = list(self.metric_names)
         if len(network.outputs) > 1:
             names.insert(2, "box_loss")
         super().__init__(network, metric_names=names, **options)
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """One update.
 
         Args:
@@ -149,13 +161,15 @@ class FastRCNNTrainer(RegionTrainer):
         self.minimize(self.objective, self.network, self.optimizer, images, *sampled)
         return self.finish_step()
 
-    def test_step(self, data):
+    def test_step(self, data: tuple) -> dict:
         images, targets = data
         rois, classes, deltas = self._sampled(targets, self.test_noise)
         outputs = tf.nest.flatten(self.network([images, rois], training=False))
         return self.update_means(self.region_report(outputs, classes, deltas))
 
-    def objective(self, images, rois, classes, deltas):
+    def objective(
+        self, images: tf.Tensor, rois: tf.Tensor, classes: tf.Tensor, deltas: tf.Tensor
+    ) -> tuple:
         """The multi-task loss of sampled regions."""
         outputs = tf.nest.flatten(self.network([images, rois], training=True))
         return self.totalled(self.region_report(outputs, classes, deltas))

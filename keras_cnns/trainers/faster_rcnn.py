@@ -1,5 +1,10 @@
 """Training of region proposal networks and of Faster R-CNN."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns import _boxes
@@ -7,6 +12,9 @@ from keras_cnns._checks import check_at_least, check_count, check_within
 from keras_cnns.losses.detection import rpn_losses
 from keras_cnns.trainers.fast_rcnn import RegionTrainer, batch_size
 from keras_cnns.trainers.region_sampling import assign_anchors, sample
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 _RPN_METRICS = ("rpn_class_loss", "rpn_box_loss")
 
@@ -34,14 +42,14 @@ class FasterRCNNTrainer(RegionTrainer):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        anchors_per_image=256,
-        anchor_fraction=0.5,
-        anchor_ious=(0.3, 0.7),
-        anchor_border=0.0,
-        **options,
-    ):
+        anchors_per_image: int = 256,
+        anchor_fraction: float = 0.5,
+        anchor_ious: tuple[float, float] = (0.3, 0.7),
+        anchor_border: float = 0.0,
+        **options: Any,
+    ) -> None:
         check_count("anchors_per_image", anchors_per_image)
         check_within("anchor_fraction", anchor_fraction, "[0, 1]")
         check_at_least(0, anchor_border=anchor_border)
@@ -51,7 +59,7 @@ class FasterRCNNTrainer(RegionTrainer):
         self._anchor_ious = tuple(anchor_ious)
         self._anchor_border = anchor_border
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """One update.
 
         Args:
@@ -67,14 +75,21 @@ class FasterRCNNTrainer(RegionTrainer):
         )  # fmt: skip
         return self.finish_step()
 
-    def test_step(self, data):
+    def test_step(self, data: tuple) -> dict:
         images, targets = data
         anchors = self.sample_anchors(images, targets, self.test_noise)
         uniform = self._region_noise(images, targets, self.test_noise, training=False)
         values = self._report(images, targets, *anchors, uniform, training=False)
         return self.update_means(values)
 
-    def objective(self, images, targets, labels, deltas, uniform):
+    def objective(
+        self,
+        images: tf.Tensor,
+        targets: dict,
+        labels: tf.Tensor,
+        deltas: tf.Tensor,
+        uniform: tf.Tensor,
+    ) -> tuple:
         """The sum of both parts' losses."""
         values = self._report(images, targets, labels, deltas, uniform, True)
         return self.totalled(values)
@@ -88,12 +103,20 @@ class FasterRCNNTrainer(RegionTrainer):
         outputs = part(self.network, "regions")([maps, rois], training=training)
         return {**values, **self.region_report(outputs, classes, region_deltas)}
 
-    def rpn_report(self, objectness, anchor_deltas, labels, deltas):
+    def rpn_report(
+        self,
+        objectness: tf.Tensor,
+        anchor_deltas: tf.Tensor,
+        labels: tf.Tensor,
+        deltas: tf.Tensor,
+    ) -> dict:
         """Values by name, each ``(batch,)``, of the outputs for sampled anchors."""
         class_loss, box_loss = rpn_losses(objectness, anchor_deltas, labels, deltas)
         return {"rpn_class_loss": class_loss, "rpn_box_loss": box_loss}
 
-    def sample_anchors(self, images, targets, noise):
+    def sample_anchors(
+        self, images: tf.Tensor, targets: dict, noise: Callable[[list], tf.Tensor]
+    ) -> tuple:
         """(labels of anchors, 1, 0 or -1 for not sampled; their deltas)."""
         anchors = self._anchors_of(images)
         negative, positive = self._anchor_ious
@@ -146,12 +169,19 @@ class RPNTrainer(FasterRCNNTrainer):
         return self.rpn_report(*outputs, labels, deltas)
 
 
-def part(network, name):
+def part(network: keras.Model, name: str) -> keras.layers.Layer:
     """A layer of a detector, or a network within it."""
     return network.get_layer(name)
 
 
-def propose(network, maps, objectness, anchor_deltas, targets, training):
+def propose(
+    network: keras.Model,
+    maps: tf.Tensor,
+    objectness: tf.Tensor,
+    anchor_deltas: tf.Tensor,
+    targets: dict,
+    training: bool,
+) -> tf.Tensor:
     """Proposals ``(batch, proposals, 4)`` of a detector's maps, as constants."""
     anchors = part(network, "anchors")(maps)
     rois, _ = part(network, "region_proposals")(

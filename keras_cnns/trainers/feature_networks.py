@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -49,13 +50,13 @@ class FeatureNetwork:
 
     def __init__(
         self,
-        name,
-        network,
+        name: str,
+        network: keras.Model,
         preprocessing: Preprocessing,
-        layers,
-        value_range="unit",
-        standardize=True,
-    ):
+        layers: Sequence[str],
+        value_range: str = "unit",
+        standardize: bool = True,
+    ) -> None:
         check_value_range(value_range)
         names = [layer.name for layer in network.layers]
         for layer in layers:
@@ -84,7 +85,7 @@ class FeatureNetwork:
         described = [dataclasses.asdict(preprocessing), self.layers]
         self.checksum = weights_checksum(self._model, described)
 
-    def __call__(self, images) -> list:
+    def __call__(self, images: tf.Tensor) -> list:
         """Maps of images.
 
         Args:
@@ -106,7 +107,7 @@ class FeatureNetwork:
         maps = self._model(self._preprocessing.standardize(levels), training=False)
         return tf.nest.flatten(maps)
 
-    def check_channels(self, channels) -> None:
+    def check_channels(self, channels: int) -> None:
         """Refuses images whose channels are neither one nor the network's.
 
         Raises:
@@ -124,7 +125,7 @@ class FeatureNetwork:
         return {"name": self.name, "layers": layers, "checksum": self.checksum}
 
 
-def weights_checksum(network, described) -> str:
+def weights_checksum(network: keras.Model, described: "dict | list") -> str:
     """SHA-256 of a network's weights and what else its outputs depend on.
 
     Args:
@@ -144,7 +145,7 @@ def weights_checksum(network, described) -> str:
 
 
 def vgg16_features(
-    weights="imagenet", *, value_range="unit", standardize=True
+    weights: str = "imagenet", *, value_range: str = "unit", standardize: bool = True
 ) -> FeatureNetwork:
     """VGG16 of ImageNet, at the ends of its first three stages.
 
@@ -168,7 +169,10 @@ def vgg16_features(
 
 
 def vgg19_features(
-    weights="imagenet", *, layers=VGG54, value_range="unit"
+    weights: str = "imagenet",
+    *,
+    layers: Sequence[str] = VGG54,
+    value_range: str = "unit",
 ) -> FeatureNetwork:
     """VGG19 of ImageNet, as SRGAN's content loss takes it.
 
@@ -207,7 +211,7 @@ def _vgg(model, weights, layers, value_range, standardize=True):
 
 
 @contextlib.contextmanager
-def in_float32():
+def in_float32() -> Iterator[None]:
     """Within the block, layers are built in float32."""
     policy = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32")

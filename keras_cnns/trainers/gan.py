@@ -1,9 +1,16 @@
 """Generative adversarial nets, plain and conditional."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns import losses
 from keras_cnns.trainers.adversarial import LatentTrainer
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 _GENERATOR_LOSSES = {
     "non_saturating": losses.non_saturating_generator_loss,
@@ -35,8 +42,13 @@ class GAN(LatentTrainer):
     metric_names = ("discriminator_loss", "generator_loss", "discriminator_accuracy")
 
     def __init__(
-        self, generator, discriminator, *, generator_loss="non_saturating", **options
-    ):
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        generator_loss: str = "non_saturating",
+        **options: Any,
+    ) -> None:
         super().__init__(generator, discriminator, **options)
         if generator_loss not in _GENERATOR_LOSSES:
             raise ValueError(
@@ -45,7 +57,14 @@ class GAN(LatentTrainer):
             )
         self._generator_loss = _GENERATOR_LOSSES[generator_loss]
 
-    def discriminator_objective(self, images, labels, latents, on_real, on_fake):
+    def discriminator_objective(
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        latents: tf.Tensor,
+        on_real: tf.Tensor,
+        on_fake: tf.Tensor,
+    ) -> tuple:
         """Mean of -log D(x) - log(1 - D(G(z))), and what is reported."""
         fakes = tf.stop_gradient(self.generate(latents, labels))
         real_logits = self.discriminate(images + on_real, labels)
@@ -55,7 +74,9 @@ class GAN(LatentTrainer):
         accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
         return loss, {"discriminator_loss": loss, "discriminator_accuracy": accuracy}
 
-    def generator_objective(self, latents, labels, on_fake):
+    def generator_objective(
+        self, latents: tf.Tensor, labels: tf.Tensor, on_fake: tf.Tensor
+    ) -> tuple:
         """Mean of the generator's loss, and what is reported."""
         fakes = self.generate(latents, labels)
         logits = self.discriminate(fakes + on_fake, labels)

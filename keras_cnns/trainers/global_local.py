@@ -1,5 +1,9 @@
 """Globally and locally consistent completion: training in three phases."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns import losses
@@ -10,6 +14,9 @@ from keras_cnns.trainers.adversarial_inpainting import (
     check_discriminator,
     square_size,
 )
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 
 class GlobalLocalTrainer(AdversarialInpaintingTrainer):
@@ -43,14 +50,14 @@ class GlobalLocalTrainer(AdversarialInpaintingTrainer):
 
     def __init__(
         self,
-        network,
-        discriminator,
+        network: keras.Model,
+        discriminator: keras.Model,
         *,
-        completion_steps=90_000,
-        discriminator_alone_steps=10_000,
-        adversarial_weight=4e-4,
-        **options,
-    ):
+        completion_steps: int = 90_000,
+        discriminator_alone_steps: int = 10_000,
+        adversarial_weight: float = 4e-4,
+        **options: Any,
+    ) -> None:
         super().__init__(
             network, discriminator, adversarial_weight=adversarial_weight, **options
         )
@@ -63,17 +70,17 @@ class GlobalLocalTrainer(AdversarialInpaintingTrainer):
         self._patch_size = square_size(discriminator, 1)
         self.phases = (completion_steps, discriminator_alone_steps)
 
-    def generator_step(self, data):
+    def generator_step(self, data: tuple) -> dict:
         """Trains the completion network alone on the squared error of the hole."""
         self._update_network(self.completion_objective, *data)
         return self.finish_step(["generator_loss", "hole"])
 
-    def discriminator_step(self, data):
+    def discriminator_step(self, data: tuple) -> dict:
         """Trains the discriminator alone on what the network fills so far."""
         self._update_discriminator(*data)
         return self.finish_step(["discriminator_loss"], network_moved=False)
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """Algorithm 1 from its third phase on: the discriminator, then the network.
 
         Args:
@@ -83,13 +90,13 @@ class GlobalLocalTrainer(AdversarialInpaintingTrainer):
         self._update_network(self.joint_objective, *data)
         return self.finish_step()
 
-    def completion_objective(self, images, masks):
+    def completion_objective(self, images: tf.Tensor, masks: tf.Tensor) -> tuple:
         """The squared error of the hole."""
         (output,) = self.paint(images, masks)
         loss = _squared_error(output, images, masks)
         return loss, {"generator_loss": loss, "hole": loss}
 
-    def joint_objective(self, images, masks):
+    def joint_objective(self, images: tf.Tensor, masks: tf.Tensor) -> tuple:
         """Equation 4: the squared error and the adversarial loss."""
         (output,) = self.paint(images, masks)
         error = _squared_error(output, images, masks)
@@ -102,7 +109,9 @@ class GlobalLocalTrainer(AdversarialInpaintingTrainer):
             "adversarial_loss": adversarial,
         }
 
-    def discriminator_objective(self, images, masks, places):
+    def discriminator_objective(
+        self, images: tf.Tensor, masks: tf.Tensor, places: tf.Tensor
+    ) -> tuple:
         """Equation 3: classification of filled and true images."""
         output = tf.stop_gradient(self.paint(images, masks)[0])
         corners = local_patches.random_corners(places, masks, self._patch_size)

@@ -1,6 +1,13 @@
 """A memory of generated images, shared by all replicas."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from keras_cnns.trainers.step_noise import StepNoise
 
 
 class HistoryBuffer:
@@ -16,7 +23,7 @@ class HistoryBuffer:
     Source: Shrivastava et al., arXiv 1612.07828, section 2.3.
     """
 
-    def __init__(self, capacity, image_shape):
+    def __init__(self, capacity: int, image_shape: tuple) -> None:
         same = tf.VariableAggregation.ONLY_FIRST_REPLICA
         self.capacity = capacity
         self.images = tf.Variable(
@@ -29,7 +36,7 @@ class HistoryBuffer:
             0, dtype=tf.int64, trainable=False, name="history_count", aggregation=same
         )
 
-    def draw(self, noise, number, otherwise):
+    def draw(self, noise: StepNoise, number: int, otherwise: tf.Tensor) -> tf.Tensor:
         """This replica's images, drawn at random with replacement.
 
         Args:
@@ -43,7 +50,7 @@ class HistoryBuffer:
         drawn = tf.gather(self.images, chosen)
         return tf.where(self.count > 0, drawn, otherwise)
 
-    def add(self, noise, images) -> None:
+    def add(self, noise: StepNoise, images: tf.Tensor) -> None:
         """Adds each replica's images, in place of random ones once the buffer is full.
 
         Args:

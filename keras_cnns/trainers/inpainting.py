@@ -1,5 +1,7 @@
 """What trainers of inpainting networks share: inference and evaluation."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
@@ -33,7 +35,13 @@ class InpaintingTrainer(StepwiseTrainer):
     monitors = ([("val_psnr", "max")], [("loss", "min")])
     num_outputs = 1
 
-    def __init__(self, network, *discriminators, value_range="unit", **options):
+    def __init__(
+        self,
+        network: keras.Model,
+        *discriminators: keras.Model,
+        value_range: str = "unit",
+        **options: Any,
+    ) -> None:
         check_value_range(value_range)
         _check_network(network, self.num_outputs)
         super().__init__(network, *discriminators, **options)
@@ -43,10 +51,10 @@ class InpaintingTrainer(StepwiseTrainer):
         ]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list:
         return [*super().metrics, *self._quality]
 
-    def paint(self, images, masks, training=True) -> list:
+    def paint(self, images: tf.Tensor, masks: tf.Tensor, training: bool = True) -> list:
         """The network's outputs, float32; the final images first.
 
         The hole is set to 0 before, so that what lies under it never reaches the
@@ -56,7 +64,7 @@ class InpaintingTrainer(StepwiseTrainer):
         outputs = self.network([valid, masks], training=training)
         return [tf.cast(output, tf.float32) for output in tf.nest.flatten(outputs)]
 
-    def test_step(self, data):
+    def test_step(self, data: tuple) -> dict:
         images, masks = data
         low, high = VALUE_RANGES[self.value_range]
         output = tf.clip_by_value(self.paint(images, masks, False)[0], low, high)
@@ -67,7 +75,9 @@ class InpaintingTrainer(StepwiseTrainer):
             metric.update_state(value)
         return {metric.name: metric.result() for metric in self._quality}
 
-    def inpaint(self, images, masks, batch_size=16):
+    def inpaint(
+        self, images: np.ndarray, masks: np.ndarray, batch_size: int = 16
+    ) -> np.ndarray:
         """Images with their holes filled.
 
         Args:

@@ -1,5 +1,9 @@
 """Learnable bidirectional attention maps: reconstruction losses and a critic."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns import losses
@@ -12,6 +16,11 @@ from keras_cnns.trainers.reconstruction_loss import (
     ReconstructionWeights,
 )
 from keras_cnns.trainers.wasserstein import check_penalized
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.trainers.feature_networks import FeatureNetwork
 
 # Plain L1 of the image, and features of the output alone.
 PAPER_WEIGHTS = ReconstructionWeights(1.0, 1.0, 0.05, 120.0, 0.0, of_composite=False)
@@ -49,16 +58,16 @@ class LBAMTrainer(PenalizedInpaintingTrainer):
 
     def __init__(
         self,
-        network,
-        discriminator,
+        network: keras.Model,
+        discriminator: keras.Model,
         *,
-        loss_weights=PAPER_WEIGHTS,
-        feature_network=None,
-        adversarial_weight=0.1,
-        penalty_weight=10.0,
-        value_range="unit",
-        **options,
-    ):
+        loss_weights: ReconstructionWeights = PAPER_WEIGHTS,
+        feature_network: FeatureNetwork | None = None,
+        adversarial_weight: float = 0.1,
+        penalty_weight: float = 10.0,
+        value_range: str = "unit",
+        **options: Any,
+    ) -> None:
         reconstruction = Reconstruction(loss_weights, feature_network, value_range)
         super().__init__(
             network,
@@ -80,14 +89,16 @@ class LBAMTrainer(PenalizedInpaintingTrainer):
         check_discriminator(discriminator, 2)
         self._reconstruction = reconstruction
 
-    def critic_objective(self, images, masks, fractions):
+    def critic_objective(
+        self, images: tf.Tensor, masks: tf.Tensor, fractions: tf.Tensor
+    ) -> tuple:
         """E D(filled) - E D(true) with the penalty between them."""
         fakes = tf.stop_gradient(self.paint(images, masks)[0])
         return self.penalized_loss(
             lambda images: self._score(images, masks), images, fakes, fractions
         )
 
-    def generator_objective(self, images, masks):
+    def generator_objective(self, images: tf.Tensor, masks: tf.Tensor) -> tuple:
         """The reconstruction losses and -E D(filled), weighted."""
         (output,) = self.paint(images, masks)
         scores = self._score(output, masks)

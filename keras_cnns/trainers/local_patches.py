@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def hole_corners(masks, size):
+def hole_corners(masks: tf.Tensor, size: int) -> tf.Tensor:
     """Upper left corners of squares around the centres of holes.
 
     The centre is that of the hole's bounding box; the square is shifted into the image.
@@ -32,7 +32,7 @@ def _begin(is_hole, size):
     return tf.clip_by_value((first + last + 1 - size) // 2, 0, length - size)
 
 
-def random_corners(uniform, masks, size):
+def random_corners(uniform: tf.Tensor, masks: tf.Tensor, size: int) -> tf.Tensor:
     """Upper left corners of squares anywhere in the images.
 
     Args:
@@ -47,7 +47,7 @@ def random_corners(uniform, masks, size):
     return tf.minimum(tf.cast(uniform * room, tf.int32), tf.shape(masks)[1:3] - size)
 
 
-def cut(images, corners, size):
+def cut(images: tf.Tensor, corners: tf.Tensor, size: int) -> tf.Tensor:
     """The squares of images at their upper left corners.
 
     Args:

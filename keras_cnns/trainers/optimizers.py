@@ -1,11 +1,18 @@
 """Optimizers and learning-rate schedules, by name."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 from tensorflow import keras
 
 from keras_cnns import _addons
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Optimizer, Rate
 
 
 def _plain(kind):
@@ -20,18 +27,23 @@ class RMSprop(keras.optimizers.RMSprop):
     TensorFlow 1's starts at 1, so that first updates are small.
     """
 
-    def __init__(self, learning_rate, initial_mean_square=0.0, **options):
+    def __init__(
+        self,
+        learning_rate: Rate,
+        initial_mean_square: float = 0.0,
+        **options: Any,
+    ) -> None:
         super().__init__(learning_rate, **options)
         self.initial_mean_square = initial_mean_square
 
-    def build(self, var_list):
+    def build(self, var_list: Sequence[tf.Variable]) -> None:
         is_new = not getattr(self, "_built", False)
         super().build(var_list)
         if is_new and self.initial_mean_square:
             for square in self._velocities:
                 square.assign(tf.fill(square.shape, self.initial_mean_square))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         return {**config, "initial_mean_square": self.initial_mean_square}
 
@@ -65,7 +77,7 @@ _HALVINGS = (0.5, 0.75, 0.875, 0.9375)
 
 def make_optimizer(
     name: str,
-    learning_rate,
+    learning_rate: Rate,
     *,
     momentum: float = 0.9,
     nesterov: bool = True,
@@ -75,7 +87,7 @@ def make_optimizer(
     epsilon: float = 1e-7,
     initial_mean_square: float = 0.0,
     weight_decay: float = 0.0,
-):
+) -> Optimizer:
     """An optimizer by name.
 
     Args:
@@ -111,7 +123,7 @@ def make_optimizer(
     return factory(learning_rate, **{key: values[key] for key in names})
 
 
-def build_slots(optimizer, variables) -> None:
+def build_slots(optimizer: Optimizer, variables: Sequence[tf.Variable]) -> None:
     """Creates an optimizer's moments at once, so that checkpoints can be restored.
 
     Those of tensorflow-addons, which are legacy Keras optimizers, create theirs later.
@@ -134,17 +146,21 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: length of the rise, in steps.
     """
 
-    def __init__(self, schedule, warmup_steps):
+    def __init__(
+        self,
+        schedule: keras.optimizers.schedules.LearningRateSchedule,
+        warmup_steps: int,
+    ) -> None:
         super().__init__()
         self.schedule = schedule
         self.warmup_steps = warmup_steps
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         step = keras.backend.cast(step, "float32")
         fraction = keras.backend.minimum(1.0, (step + 1.0) / self.warmup_steps)
         return fraction * self.schedule(step)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"schedule": self.schedule, "warmup_steps": self.warmup_steps}
 
 
@@ -158,19 +174,24 @@ class ConstantFirst(keras.optimizers.schedules.LearningRateSchedule):
         schedule: what follows.
     """
 
-    def __init__(self, learning_rate, steps, schedule):
+    def __init__(
+        self,
+        learning_rate: float,
+        steps: int,
+        schedule: keras.optimizers.schedules.LearningRateSchedule,
+    ) -> None:
         super().__init__()
         self.learning_rate = learning_rate
         self.steps = steps
         self.schedule = schedule
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         step = keras.backend.cast(step, "float32")
         later = self.schedule(keras.backend.maximum(step - self.steps, 0.0))
         is_first = keras.backend.cast(step < self.steps, "float32")
         return is_first * self.learning_rate + (1.0 - is_first) * later
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             "learning_rate": self.learning_rate,
             "steps": self.steps,

@@ -1,12 +1,19 @@
 """Training of a classifier whose kernels are pruned: ADMM, then under masks."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns.trainers import distribution
 from keras_cnns.trainers.classification import ClassificationTrainer
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 
 class PruningTrainer(ClassificationTrainer):
@@ -45,8 +52,15 @@ class PruningTrainer(ClassificationTrainer):
     """
 
     def __init__(
-        self, network, *, rules, admm_rounds=0, round_steps=1, admm_rho=1e-2, **options
-    ):
+        self,
+        network: keras.Model,
+        *,
+        rules: Sequence[Any],
+        admm_rounds: int = 0,
+        round_steps: int = 1,
+        admm_rho: float = 1e-2,
+        **options: Any,
+    ) -> None:
         if admm_rounds < 0 or round_steps < 1 or not admm_rho > 0:
             raise ValueError(
                 "admm_rounds must be at least 0, round_steps at least 1 and admm_rho "
@@ -63,14 +77,14 @@ class PruningTrainer(ClassificationTrainer):
         pruned = self._pruned
         return {r.name: _read(m) for r, m in zip(pruned.rules, pruned.masks)}
 
-    def checkpointed(self):
+    def checkpointed(self) -> dict:
         return {**super().checkpointed(), **self._pruned.checkpointed()}
 
-    def score_epoch(self, row):
+    def score_epoch(self, row: dict) -> list | None:
         """None of ADMM's epochs, whose masks are not the last."""
         return super().score_epoch(row) if row["step"] > self._admm_steps else None
 
-    def next_step(self):
+    def next_step(self) -> Callable[[tuple], dict]:
         """``admm_step`` or ``train_step``; begins rounds and fixes the masks."""
         done = self.steps_done
         if done < self._admm_steps:
@@ -81,7 +95,7 @@ class PruningTrainer(ClassificationTrainer):
             self._fix_masks()
         return self.train_step
 
-    def admm_step(self, data):
+    def admm_step(self, data: tuple) -> dict:
         """One update towards the sets."""
         self.minimize(
             self.objective, self.network, self.optimizer, *data, adjust=self._pulled
@@ -90,7 +104,7 @@ class PruningTrainer(ClassificationTrainer):
         reported = {"residual": pruned.residual(), "changed": pruned.changed}
         return {**self.finish_step(), **reported}
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """One update of the weights that are left."""
         self.minimize(
             self.objective, self.network, self.optimizer, *data, adjust=self._masked
@@ -99,7 +113,7 @@ class PruningTrainer(ClassificationTrainer):
         return self.finish_step()
 
     @contextlib.contextmanager
-    def averaged_weights(self):
+    def averaged_weights(self) -> Iterator[None]:
         """Within the block, the network has its averaged weights, pruned."""
         with super().averaged_weights():
             if self.steps_done > self._admm_steps:

@@ -1,13 +1,22 @@
 """Learning rates that differ between the weights of a network."""
 
+from __future__ import annotations
+
 import contextlib
 import fnmatch
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from keras_cnns import _addons
 from keras_cnns._checks import check_positive
 from keras_cnns.trainers import distribution
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns._types import Optimizer
 
 
 class RateFactors:
@@ -27,7 +36,7 @@ class RateFactors:
         ValueError: if a factor is not positive, or a pattern fits no weight.
     """
 
-    def __init__(self, network, factors: dict):
+    def __init__(self, network: keras.Model, factors: dict) -> None:
         variables = network.trainable_variables
         names = [variable.name.partition(":")[0] for variable in variables]
         self._factors = {}
@@ -43,7 +52,7 @@ class RateFactors:
                     known = self._factors.get(id(variable), 1.0)
                     self._factors[id(variable)] = known * factor
 
-    def check_optimizer(self, optimizer) -> None:
+    def check_optimizer(self, optimizer: Optimizer) -> None:
         """Refuses an optimizer whose updates are not proportional to its rate.
 
         Raises:
@@ -56,7 +65,7 @@ class RateFactors:
             )
 
     @contextlib.contextmanager
-    def scaled(self, variables):
+    def scaled(self, variables: Sequence[tf.Variable]) -> Iterator[None]:
         """Within the block, one update is made; call in replica context.
 
         Args:

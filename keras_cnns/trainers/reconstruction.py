@@ -1,5 +1,10 @@
 """Training of an inpainting network on reconstruction losses."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from tensorflow import keras
 
 from keras_cnns._checks import check_at_least
@@ -9,6 +14,11 @@ from keras_cnns.trainers.reconstruction_loss import (
     Reconstruction,
     ReconstructionWeights,
 )
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_cnns.trainers.feature_networks import FeatureNetwork
 
 
 class ReconstructionTrainer(InpaintingTrainer):
@@ -39,14 +49,14 @@ class ReconstructionTrainer(InpaintingTrainer):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        loss_weights=None,
-        feature_network=None,
-        second_stage_start=0,
-        value_range="unit",
-        **options,
-    ):
+        loss_weights: ReconstructionWeights | None = None,
+        feature_network: FeatureNetwork | None = None,
+        second_stage_start: int = 0,
+        value_range: str = "unit",
+        **options: Any,
+    ) -> None:
         reconstruction = Reconstruction(
             loss_weights or ReconstructionWeights(), feature_network, value_range
         )
@@ -62,7 +72,7 @@ class ReconstructionTrainer(InpaintingTrainer):
         self._frozen_later = encoder_batch_norms(network) if second_stage_start else []
         self._is_frozen = False
 
-    def next_step(self):
+    def next_step(self) -> Callable[[tuple], dict]:
         """``train_step``, then ``second_stage_step`` with frozen norms."""
         is_second = 0 < self._second_stage_start <= self.steps_done
         if is_second != self._is_frozen:
@@ -72,7 +82,7 @@ class ReconstructionTrainer(InpaintingTrainer):
             self._compiled = {}  # XLA compiled the other stage's norms
         return self.second_stage_step if is_second else self.train_step
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """One update.
 
         Args:
@@ -81,18 +91,20 @@ class ReconstructionTrainer(InpaintingTrainer):
         self.minimize(self.objective, self.network, self.optimizer, *data)
         return self.finish_step()
 
-    def second_stage_step(self, data):
+    def second_stage_step(self, data: tuple) -> dict:
         """The same, compiled again for the partly frozen network."""
         return self.train_step(data)
 
-    def objective(self, images, masks):
+    def objective(self, images: tf.Tensor, masks: tf.Tensor) -> tuple:
         """Weighted sum of the reconstruction losses, and what is reported."""
         (output,) = self.paint(images, masks)
         loss, report = self._reconstruction(output, images, masks)
         return loss, {"loss": loss, **report}
 
 
-def two_stage_rate(first: float, second: float, second_stage_start: int):
+def two_stage_rate(
+    first: float, second: float, second_stage_start: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """The rate of partial convolution's two stages, a schedule.
 
     Args:

@@ -1,11 +1,17 @@
 """The weighted reconstruction losses of inpainting."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from keras_cnns import losses
 from keras_cnns.data.preprocessing import check_value_range
+
+if TYPE_CHECKING:
+    from keras_cnns.trainers.feature_networks import FeatureNetwork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +43,7 @@ class ReconstructionWeights:
         if not self.positive():
             raise ValueError("all weights of the reconstruction are 0")
 
-    def positive(self, least=0) -> dict:
+    def positive(self, least: float | None = 0) -> dict:
         """The weights above ``least`` by name; None gives all."""
         weights = dataclasses.asdict(self)
         del weights["of_composite"]
@@ -60,7 +66,12 @@ class Reconstruction:
         ValueError: if a feature network is missing, superfluous or of another range.
     """
 
-    def __init__(self, weights, feature_network=None, value_range="unit"):
+    def __init__(
+        self,
+        weights: ReconstructionWeights,
+        feature_network: FeatureNetwork | None = None,
+        value_range: str = "unit",
+    ) -> None:
         check_value_range(value_range)
         if weights.needs_features and feature_network is None:
             raise ValueError(
@@ -87,7 +98,7 @@ class Reconstruction:
         """Names of the losses that are reported."""
         return tuple(self._weights.positive())
 
-    def __call__(self, output, images, masks):
+    def __call__(self, output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tuple:
         """The loss of each image.
 
         Args:

@@ -4,7 +4,10 @@ Networks give the features; what is learnt here, R-CNN's and SPPnet's last stage
 linear: a support vector machine and a box regression for each class.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -71,7 +74,7 @@ class RegionClassifiers:
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} must be finite, it holds NaN or infinity")
 
-    def scores(self, features) -> np.ndarray:
+    def scores(self, features: np.ndarray) -> np.ndarray:
         """Scores of the classes; 1 and -1 are the margins of positives and negatives.
 
         Args:
@@ -87,7 +90,7 @@ class RegionClassifiers:
         scores = features @ self.weights + self.biases
         return np.where(self.detectable, scores, np.float32(-np.inf))
 
-    def boxes(self, pooled, rois) -> np.ndarray:
+    def boxes(self, pooled: np.ndarray, rois: np.ndarray) -> np.ndarray:
         """Boxes of the classes' objects, which may reach out of the image.
 
         Args:
@@ -120,7 +123,7 @@ class RegionClassifiers:
         _arrays.write_arrays(path, {name: getattr(self, name) for name in _SHAPES})
 
     @classmethod
-    def load(cls, path: str) -> "RegionClassifiers":
+    def load(cls, path: str) -> RegionClassifiers:
         """Reads a file of ``save``; nothing in it is called.
 
         Raises:
@@ -141,13 +144,13 @@ def _matrix(name, values, dimension):
 
 
 def fit_region_classifiers(
-    examples,
+    examples: Callable[[], Iterator[dict]],
     num_classes: int,
     *,
     method: str = "rcnn",
     seed: int = 0,
     max_negatives: int = 20_000,
-    progress=None,
+    progress: Callable[[float], object] | None = None,
 ) -> RegionClassifiers:
     """Fits support vector machines and box regressions, as R-CNN and SPPnet do.
 

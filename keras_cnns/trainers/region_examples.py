@@ -1,5 +1,8 @@
 """Images as features of their regions, and which region is an example of what."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from typing import Callable, NamedTuple
 
 import numpy as np
@@ -65,12 +68,14 @@ class RegionExample(NamedTuple):
     labels: np.ndarray
     ignored: np.ndarray
 
-    def object_rows(self, of) -> np.ndarray:
+    def object_rows(self, of: np.ndarray) -> np.ndarray:
         """What stands for the objects ``(G, ...)`` in ``features`` or ``pooled``."""
         return of[len(of) - len(self.boxes) :]
 
 
-def checked_examples(examples, num_classes: int):
+def checked_examples(
+    examples: Callable[[], Iterator[dict]], num_classes: int
+) -> Iterator[RegionExample]:
     """Yields what ``examples()`` yields as ``RegionExample``.
 
     Raises:

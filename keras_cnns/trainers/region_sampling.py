@@ -16,15 +16,15 @@ from keras_cnns._checks import check_count, check_within
 
 
 def assign_anchors(
-    anchors,
-    boxes,
-    labels,
-    ignored,
-    sizes,
-    positive_iou=0.7,
-    negative_iou=0.3,
-    border=0.0,
-):
+    anchors: tf.Tensor,
+    boxes: tf.Tensor,
+    labels: tf.Tensor,
+    ignored: tf.Tensor,
+    sizes: tf.Tensor,
+    positive_iou: float = 0.7,
+    negative_iou: float = 0.3,
+    border: float = 0.0,
+) -> tuple:
     """Labels of anchors, and the object that each is to be moved to.
 
     In this order: anchors that overlap all objects less than ``negative_iou`` are
@@ -69,7 +69,9 @@ def assign_anchors(
     return tf.stop_gradient(assigned), matches
 
 
-def sample(labels, num, positive_fraction, uniform):
+def sample(
+    labels: tf.Tensor, num: int, positive_fraction: float, uniform: tf.Tensor
+) -> tf.Tensor:
     """A random part of the labels; the rest becomes -1.
 
     Args:
@@ -97,16 +99,16 @@ def sample(labels, num, positive_fraction, uniform):
 
 
 def sample_regions(
-    rois,
-    boxes,
-    labels,
-    ignored,
-    num_rois,
-    positive_fraction,
-    foreground_iou,
-    background_range,
-    uniform,
-):
+    rois: tf.Tensor,
+    boxes: tf.Tensor,
+    labels: tf.Tensor,
+    ignored: tf.Tensor,
+    num_rois: int,
+    positive_fraction: float,
+    foreground_iou: float,
+    background_range: tuple[float, float],
+    uniform: tf.Tensor,
+) -> tuple:
     """The regions that a detector is trained on, with their classes and objects.
 
     The objects' own boxes are added to the proposals. Regions of an image without

@@ -5,6 +5,7 @@ public code, whose numbers these are.
 """
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from absl import logging
@@ -39,7 +40,13 @@ class RegionSvms:
         is_trained: ``(K,)`` bool, False where there are no positives or no negatives.
     """
 
-    def __init__(self, positives, scale, seed, max_negatives):
+    def __init__(
+        self,
+        positives: Sequence[np.ndarray],
+        scale: float,
+        seed: int,
+        max_negatives: int,
+    ) -> None:
         self._positives, self._scale = positives, np.float32(scale)
         self._has_positives = np.array([len(rows) > 0 for rows in positives])
         self._seed, self._max_negatives = seed, max_negatives
@@ -50,14 +57,14 @@ class RegionSvms:
         self.biases = np.zeros(count, np.float32)
 
     @property
-    def is_trained(self):
+    def is_trained(self) -> np.ndarray:
         return self._num_trainings > 0
 
-    def scores(self, features) -> np.ndarray:
+    def scores(self, features: np.ndarray) -> np.ndarray:
         """``(R, K)`` of features ``(R, D)`` that are not scaled; 0 before training."""
         return features @ self.weights * self._scale + self.biases
 
-    def mine(self, features, is_negative) -> None:
+    def mine(self, features: np.ndarray, is_negative: np.ndarray) -> None:
         """Takes the hard negatives of an image, and trains what has enough of them.
 
         A class takes all negatives of the first image that has any.

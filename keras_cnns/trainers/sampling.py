@@ -1,17 +1,44 @@
 """What a generator is given to draw images, and the images that it makes of it."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from keras_cnns import _progress
 
+if TYPE_CHECKING:
+    import numpy as np
+    from tensorflow import keras
 
-def sample_generator(generator, latents, count, *, seed=0, labels=None, batch_size=100):
+    from keras_cnns._types import Array
+    from keras_cnns.trainers.step_noise import Latents
+
+
+def sample_generator(
+    generator: keras.Model,
+    latents: Latents,
+    count: int,
+    *,
+    seed: int = 0,
+    labels: Sequence[int] | np.ndarray | None = None,
+    batch_size: int = 100,
+) -> np.ndarray:
     """Images of a generator; the arguments are those of ``LatentTrainer.sample``."""
     inputs = draw_inputs(generator, latents, count, seed=seed, labels=labels)
     return generate(generator, inputs, batch_size)
 
 
-def draw_inputs(generator, latents, count, *, seed=0, labels=None) -> list:
+def draw_inputs(
+    generator: keras.Model,
+    latents: Latents,
+    count: int,
+    *,
+    seed: int = 0,
+    labels: Sequence[int] | np.ndarray | None = None,
+) -> list:
     """What ``sample_generator`` gives the generator, for the same arguments.
 
     Returns:
@@ -41,7 +68,9 @@ def draw_inputs(generator, latents, count, *, seed=0, labels=None) -> list:
     return [drawn, tf.one_hot(labels, classes)]
 
 
-def generate(generator, inputs, batch_size=100):
+def generate(
+    generator: keras.Model, inputs: Sequence[Array], batch_size: int = 100
+) -> np.ndarray:
     """Images that a generator makes of its inputs.
 
     Args:

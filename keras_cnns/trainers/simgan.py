@@ -1,11 +1,21 @@
 """SimGAN: a refiner that makes simulated images look real."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns import losses
 from keras_cnns._checks import check_at_least
 from keras_cnns.trainers.adversarial import AdversarialTrainer
 from keras_cnns.trainers.history_buffer import HistoryBuffer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from tensorflow import keras
+
+    from keras_cnns._types import Array
 
 
 def _derivatives(images):
@@ -62,18 +72,18 @@ class SimGAN(AdversarialTrainer):
 
     def __init__(
         self,
-        refiner,
-        discriminator,
+        refiner: keras.Model,
+        discriminator: keras.Model,
         *,
-        regularization_weight=0.5,
-        features="identity",
-        refiner_steps=2,
-        discriminator_steps=1,
-        buffer_size=12_800,
-        refiner_pretraining=1000,
-        discriminator_pretraining=200,
-        **options,
-    ):
+        regularization_weight: float = 0.5,
+        features: str | keras.Model = "identity",
+        refiner_steps: int = 2,
+        discriminator_steps: int = 1,
+        buffer_size: int = 12_800,
+        refiner_pretraining: int = 1000,
+        discriminator_pretraining: int = 200,
+        **options: Any,
+    ) -> None:
         super().__init__(refiner, discriminator, **options)
         _check_map(refiner, discriminator)
         check_at_least(
@@ -106,15 +116,15 @@ class SimGAN(AdversarialTrainer):
         return simulated, self.discriminator_steps
 
     @property
-    def networks(self):
+    def networks(self) -> dict:
         return {"refiner": self.generator, "discriminator": self.discriminator}
 
-    def checkpointed(self):
+    def checkpointed(self) -> dict:
         buffer = self.buffer
         kept = {"buffer": buffer.images, "buffer_count": buffer.count} if buffer else {}
         return {**super().checkpointed(), **kept}
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """Algorithm 1: K_g updates of the refiner, then K_d of the discriminator.
 
         Args:
@@ -130,14 +140,14 @@ class SimGAN(AdversarialTrainer):
             self._update_discriminator(images, real_images, noise)
         return self.finish_step()
 
-    def generator_step(self, data):
+    def generator_step(self, data: tuple) -> dict:
         """Trains the refiner alone to return its input."""
         simulated, _ = self._minibatches(data)
         for images in simulated[: self.generator_steps]:
             self._update_refiner(self.identity_objective, images)
         return self.finish_step(["self_regularization"])
 
-    def discriminator_step(self, data):
+    def discriminator_step(self, data: tuple) -> dict:
         """Trains the discriminator alone on what the refiner returns so far."""
         simulated, real = self._minibatches(data)
         noise = self.step_noise()
@@ -145,7 +155,7 @@ class SimGAN(AdversarialTrainer):
             self._update_discriminator(images, real_images, noise)
         return self.finish_step(["discriminator_loss"], network_moved=False)
 
-    def refiner_objective(self, images, on_refined):
+    def refiner_objective(self, images: tf.Tensor, on_refined: tf.Tensor) -> tuple:
         """Equations 2 to 4: the adversarial loss and the self-regularisation."""
         refined = self.generator(images, training=True)
         seen = tf.cast(refined, tf.float32) + on_refined
@@ -157,13 +167,15 @@ class SimGAN(AdversarialTrainer):
         report["adversarial_loss"] = tf.reduce_mean(adversarial) / positions
         return loss, report
 
-    def identity_objective(self, images):
+    def identity_objective(self, images: tf.Tensor) -> tuple:
         """The self-regularisation alone."""
         refined = self.generator(images, training=True)
         kept, report = self._regularization(refined, images)
         return tf.reduce_mean(kept), report
 
-    def discriminator_objective(self, refined, real_images):
+    def discriminator_objective(
+        self, refined: tf.Tensor, real_images: tf.Tensor
+    ) -> tuple:
         """Equation 1, summed over the positions of the map; of noisy images."""
         on_refined = self.discriminator(refined, training=True)
         on_real = self.discriminator(real_images, training=True)
@@ -174,7 +186,7 @@ class SimGAN(AdversarialTrainer):
         positions = on_real.shape[1] * on_real.shape[2]
         return loss, {"discriminator_loss": loss / positions}
 
-    def refine(self, images, batch_size=100):
+    def refine(self, images: Array, batch_size: int = 100) -> np.ndarray:
         """Refined images, NumPy, by the averaged weights where there are any."""
         with self.averaged_weights():
             parts = range(0, len(images), batch_size)

@@ -1,5 +1,9 @@
 """SRGAN: an enlarging network trained on pixels, then on content and adversarially."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns import losses
@@ -9,6 +13,12 @@ from keras_cnns.trainers.adversarial import AdversarialTrainer
 from keras_cnns.trainers.adversarial_inpainting import check_discriminator
 from keras_cnns.trainers.stepwise import loss_scaled
 from keras_cnns.trainers.super_resolution import EnlargingTrainer
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns._types import Optimizer
+    from keras_cnns.trainers.feature_networks import FeatureNetwork
 
 
 class SRGANTrainer(EnlargingTrainer, AdversarialTrainer):
@@ -57,17 +67,17 @@ class SRGANTrainer(EnlargingTrainer, AdversarialTrainer):
 
     def __init__(
         self,
-        network,
-        discriminator,
+        network: keras.Model,
+        discriminator: keras.Model,
         *,
-        feature_network,
-        pixel_steps=1_000_000,
-        feature_scale=losses.VGG_FEATURE_SCALE,
-        adversarial_weight=1e-3,
-        pixel_weight=0.0,
-        loss="l2",
-        **options,
-    ):
+        feature_network: FeatureNetwork,
+        pixel_steps: int = 1_000_000,
+        feature_scale: float = losses.VGG_FEATURE_SCALE,
+        adversarial_weight: float = 1e-3,
+        pixel_weight: float = 0.0,
+        loss: str = "l2",
+        **options: Any,
+    ) -> None:
         check_count("pixel_steps", pixel_steps, 0)
         check_positive("feature_scale", feature_scale)
         check_at_least(
@@ -81,7 +91,12 @@ class SRGANTrainer(EnlargingTrainer, AdversarialTrainer):
         self._pixel_weight = pixel_weight
         self.phases = (pixel_steps, 0)
 
-    def compile(self, pixel_optimizer, generator_optimizer, discriminator_optimizer):
+    def compile(
+        self,
+        pixel_optimizer: Optimizer,
+        generator_optimizer: Optimizer,
+        discriminator_optimizer: Optimizer,
+    ) -> None:
         """Sets the network's optimizer of each phase, and the discriminator's.
 
         Raises:
@@ -94,19 +109,19 @@ class SRGANTrainer(EnlargingTrainer, AdversarialTrainer):
         self.pixel_optimizer = loss_scaled(pixel_optimizer)
         optimizers.build_slots(self.pixel_optimizer, self.network.trainable_variables)
 
-    def checkpointed(self):
+    def checkpointed(self) -> dict:
         return {**super().checkpointed(), "pixel_optimizer": self.pixel_optimizer}
 
     @property
-    def active_optimizer(self):
+    def active_optimizer(self) -> Optimizer:
         is_first = self.steps_done <= self.phases[0]
         return self.pixel_optimizer if is_first else self.generator_optimizer
 
     @property
-    def networks(self):
+    def networks(self) -> dict:
         return {"last": self.network, "discriminator": self.discriminator}
 
-    def generator_step(self, data):
+    def generator_step(self, data: tuple) -> dict:
         """Trains the network alone on pixels.
 
         Args:
@@ -115,7 +130,7 @@ class SRGANTrainer(EnlargingTrainer, AdversarialTrainer):
         self.minimize(self.pixel_objective, self.network, self.pixel_optimizer, *data)
         return self.finish_step(["generator_loss", "pixel_loss"])
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """A step of the second phase: the discriminator, then the network.
 
         Args:
@@ -140,13 +155,13 @@ class SRGANTrainer(EnlargingTrainer, AdversarialTrainer):
             if name != "pixel_loss" or self._pixel_weight
         ]
 
-    def pixel_objective(self, small, large):
+    def pixel_objective(self, small: tf.Tensor, large: tf.Tensor) -> tuple:
         """Equation 4: the differences of pixels."""
         (output,) = self.enlarge(small)
         loss = tf.reduce_mean(self.pixel_loss(output, large))
         return loss, {"generator_loss": loss, "pixel_loss": loss}
 
-    def discriminator_objective(self, small, large):
+    def discriminator_objective(self, small: tf.Tensor, large: tf.Tensor) -> tuple:
         """Equation 2: classification of enlarged and true pictures."""
         (output,) = self.enlarge(small)
         on_real = self.discriminator(large, training=True)
@@ -154,7 +169,7 @@ class SRGANTrainer(EnlargingTrainer, AdversarialTrainer):
         loss = tf.reduce_mean(losses.discriminator_loss(on_real, on_enlarged))
         return loss, {"discriminator_loss": loss}
 
-    def generator_objective(self, small, large):
+    def generator_objective(self, small: tf.Tensor, large: tf.Tensor) -> tuple:
         """Equation 3: content and adversarial loss, and perhaps that of pixels."""
         (output,) = self.enlarge(small)
         logits = self.discriminator(output, training=True)
@@ -176,7 +191,7 @@ class SRGANTrainer(EnlargingTrainer, AdversarialTrainer):
         targets = [tf.stop_gradient(maps) for maps in self._features(large)]
         return losses.content(self._features(output), targets, self._feature_scale)
 
-    def update_quality(self, output, large):
+    def update_quality(self, output: tf.Tensor, large: tf.Tensor) -> dict:
         """Adds the content loss of the middles of pictures."""
         size = self.discriminator.input_shape[1:3]
         crops = [tf.image.resize_with_crop_or_pad(x, *size) for x in (output, large)]

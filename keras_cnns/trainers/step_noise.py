@@ -1,6 +1,7 @@
 """Random numbers of a training step that are the same however it is run."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -42,7 +43,7 @@ class Latents:
         """Values between which all are, or of the normal ones all but 0.3 %."""
         return _KINDS[self.kind] or (-3.0, 3.0)
 
-    def draw(self, count, seed) -> tf.Tensor:
+    def draw(self, count: int, seed: tf.Tensor) -> tf.Tensor:
         """Latents ``(count, size)``, float32, a function of a seed of two integers."""
         shape = [count, self.size]
         if self.kind == "normal":
@@ -65,23 +66,23 @@ class StepNoise:
         step: tensor, number of the training step.
     """
 
-    def __init__(self, seed, step):
+    def __init__(self, seed: int, step: tf.Tensor) -> None:
         self._seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
         self._draws = 0
 
-    def latents(self, latents: Latents, count) -> tf.Tensor:
+    def latents(self, latents: Latents, count: int) -> tf.Tensor:
         """``count`` latents for this replica."""
         return self._own_part(latents.draw, count)
 
-    def normal(self, shape) -> tf.Tensor:
+    def normal(self, shape: Sequence[int]) -> tf.Tensor:
         """Standard normal values; the first axis is this replica's batch."""
         return self._values(tf.random.stateless_normal, shape)
 
-    def uniform(self, shape) -> tf.Tensor:
+    def uniform(self, shape: Sequence[int]) -> tf.Tensor:
         """Uniform values in [0, 1); the first axis is this replica's batch."""
         return self._values(tf.random.stateless_uniform, shape)
 
-    def shared_uniform(self, count) -> tf.Tensor:
+    def shared_uniform(self, count: int) -> tf.Tensor:
         """``count`` uniform values in [0, 1), the same on every replica."""
         return tf.random.stateless_uniform([count], self._next_seed(), alg="philox")
 
@@ -129,7 +130,7 @@ class InstanceNoise:
                 f"steps of instance noise must be >= 1, got {self.steps!r}"
             )
 
-    def std(self, step) -> tf.Tensor:
+    def std(self, step: tf.Tensor) -> tf.Tensor:
         """Standard deviation at a step, float32 scalar."""
         fraction = tf.minimum(tf.cast(step, tf.float32) / self.steps, 1.0)
         return self.start + fraction * (self.end - self.start)

@@ -1,6 +1,11 @@
 """What all trainers share: updates, phases, noise, weight average, the best epoch."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 from tensorflow import keras
@@ -10,6 +15,9 @@ from keras_cnns.trainers import distribution, optimizers
 from keras_cnns.trainers.rate_factors import RateFactors
 from keras_cnns.trainers.step_noise import StepNoise
 from keras_cnns.trainers.weight_average import WeightAverage
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Optimizer
 
 
 class StepwiseTrainer(keras.Model):
@@ -51,17 +59,17 @@ class StepwiseTrainer(keras.Model):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        metric_names=(),
-        weight_decay=0.0,
-        weight_decay_scope="all",
-        rate_factors=None,
-        gradient_clip_norm=0.0,
-        ema_decay=0.0,
-        enable_xla=False,
-        seed=0,
-    ):
+        metric_names: Sequence[str] = (),
+        weight_decay: float = 0.0,
+        weight_decay_scope: str = "all",
+        rate_factors: dict[str, float] | None = None,
+        gradient_clip_norm: float = 0.0,
+        ema_decay: float = 0.0,
+        enable_xla: bool = False,
+        seed: int = 0,
+    ) -> None:
         check_at_least(
             0, weight_decay=weight_decay, gradient_clip_norm=gradient_clip_norm
         )
@@ -85,7 +93,7 @@ class StepwiseTrainer(keras.Model):
             name: keras.metrics.Mean(name) for name in metric_names or self.metric_names
         }
 
-    def compile(self, optimizer):
+    def compile(self, optimizer: Optimizer) -> None:
         """Sets the optimizer; under ``mixed_float16`` its loss is scaled."""
         self._rate_factors.check_optimizer(optimizer)
         super().compile(optimizer=loss_scaled(optimizer), jit_compile=False)
@@ -93,11 +101,11 @@ class StepwiseTrainer(keras.Model):
         self._compiled = {}
 
     @property
-    def metrics(self):
+    def metrics(self) -> list:
         return list(self._means.values())
 
     @property
-    def active_optimizer(self):
+    def active_optimizer(self) -> Optimizer:
         """The optimizer that made the last update, whose learning rate is reported."""
         return self.optimizer
 
@@ -123,7 +131,7 @@ class StepwiseTrainer(keras.Model):
         """The trained networks by the name of their weight file."""
         return {"last": self.network}
 
-    def score_epoch(self, row: dict):
+    def score_epoch(self, row: dict) -> list | None:
         """Values by which epochs are compared, higher is better; None without any.
 
         Args:
@@ -134,25 +142,25 @@ class StepwiseTrainer(keras.Model):
                 return [row[k] if way == "max" else -row[k] for k, way in monitor]
         return None
 
-    def averaged_weights(self):
+    def averaged_weights(self) -> AbstractContextManager:
         """Within the block, the network has its averaged weights."""
         if self.average is None:
             return contextlib.nullcontext()
         return self.average.swapped_in()
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args, **kwargs) -> Any:
         """``keras.Model.evaluate`` with the averaged weights, where there are any."""
         with self.averaged_weights():
             return super().evaluate(*args, **kwargs)
 
-    def next_step(self):
+    def next_step(self) -> Callable[[tuple], dict]:
         """The method that trains on the next batch; ``train_step`` unless overridden.
 
         The host asks before each batch, so that phases of a training can differ.
         """
         return self.train_step
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Callable:
         """As Keras', but each batch is trained on by what ``next_step`` returns."""
         functions = {}
 
@@ -176,7 +184,14 @@ class StepwiseTrainer(keras.Model):
         """The random numbers of the step that is being trained."""
         return StepNoise(self._seed, self.step)
 
-    def minimize(self, loss, network, optimizer, *inputs, adjust=None) -> None:
+    def minimize(
+        self,
+        loss: Callable[..., tuple],
+        network: keras.Model,
+        optimizer: Optimizer,
+        *inputs: tf.Tensor,
+        adjust: Callable[[list, list], list] | None = None,
+    ) -> None:
         """One update of one network; others are not changed.
 
         Args:
@@ -223,7 +238,9 @@ class StepwiseTrainer(keras.Model):
             for gradient, variable in zip(gradients, variables)
         ]
 
-    def finish_step(self, metrics=None, network_moved=True) -> dict:
+    def finish_step(
+        self, metrics: Sequence[str] | None = None, network_moved: bool = True
+    ) -> dict:
         """Counts the step, updates the average, and returns the metrics so far.
 
         Args:
@@ -255,7 +272,7 @@ class StepwiseTrainer(keras.Model):
         return self._compiled[key]
 
 
-def step_counter(name):
+def step_counter(name: str) -> tf.Variable:
     """A counter of updates, the same on all replicas."""
     return tf.Variable(
         0,
@@ -266,12 +283,12 @@ def step_counter(name):
     )
 
 
-def is_loss_scaled(optimizer) -> bool:
+def is_loss_scaled(optimizer: Optimizer) -> bool:
     """Whether gradients must be unscaled before they are applied."""
     return isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
 
 
-def loss_scaled(optimizer):
+def loss_scaled(optimizer: Optimizer) -> Optimizer:
     """The optimizer, with loss scaling if the policy requires it."""
     is_half = keras.mixed_precision.global_policy().name == "mixed_float16"
     if is_half and not is_loss_scaled(optimizer):

@@ -1,5 +1,7 @@
 """Training of networks that enlarge pictures."""
 
+from typing import Any
+
 import tensorflow as tf
 from tensorflow import keras
 
@@ -31,7 +33,14 @@ class EnlargingTrainer(StepwiseTrainer):
         ValueError: if an argument is bad.
     """
 
-    def __init__(self, network, *discriminators, loss="l1", shave=0, **options):
+    def __init__(
+        self,
+        network: keras.Model,
+        *discriminators: keras.Model,
+        loss: str = "l1",
+        shave: int = 0,
+        **options: Any,
+    ) -> None:
         check_choice("loss", loss, LOSSES)
         check_count("shave", shave, 0)
         super().__init__(network, *discriminators, **options)
@@ -40,25 +49,25 @@ class EnlargingTrainer(StepwiseTrainer):
         self._quality = [keras.metrics.Mean("psnr")]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list:
         return [*super().metrics, *self._quality]
 
-    def enlarge(self, small, training=True) -> list:
+    def enlarge(self, small: tf.Tensor, training: bool = True) -> list:
         """The network's pictures, float32; the final ones first."""
         outputs = self.network(small, training=training)
         return [tf.cast(output, tf.float32) for output in tf.nest.flatten(outputs)]
 
-    def pixel_loss(self, output, large):
+    def pixel_loss(self, output: tf.Tensor, large: tf.Tensor) -> tf.Tensor:
         """Mean difference of each picture, ``(batch,)``."""
         return tf.reduce_mean(self._difference(output - _fit(large, output)), [1, 2, 3])
 
-    def test_step(self, data):
+    def test_step(self, data: tuple) -> dict:
         small, large = data
         output = tf.clip_by_value(self.enlarge(small, False)[0], 0, 1)
         output = tf.round(255 * output) / 255
         return self.update_quality(output, _fit(large, output))
 
-    def update_quality(self, output, large) -> dict:
+    def update_quality(self, output: tf.Tensor, large: tf.Tensor) -> dict:
         """Counts pictures, rounded to bytes; returns what was found so far by name."""
         error, shave = output - large, self._shave
         if shave:
@@ -97,8 +106,13 @@ class SuperResolutionTrainer(EnlargingTrainer):
     metric_names = ("loss",)
 
     def __init__(
-        self, network, *, supervision_steps=0, gradient_clip_value=0.0, **options
-    ):
+        self,
+        network: keras.Model,
+        *,
+        supervision_steps: int = 0,
+        gradient_clip_value: float = 0.0,
+        **options: Any,
+    ) -> None:
         check_count("supervision_steps", supervision_steps, 0)
         check_at_least(0, gradient_clip_value=gradient_clip_value)
         if supervision_steps and len(network.outputs) < 2:
@@ -110,7 +124,7 @@ class SuperResolutionTrainer(EnlargingTrainer):
         self._supervision_steps = supervision_steps
         self._gradient_clip_value = gradient_clip_value
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """One update.
 
         Args:
@@ -126,7 +140,7 @@ class SuperResolutionTrainer(EnlargingTrainer):
         )
         return self.finish_step()
 
-    def objective(self, small, large, weight):
+    def objective(self, small: tf.Tensor, large: tf.Tensor, weight: tf.Tensor) -> tuple:
         """The loss, and what is reported of it; one value per picture.
 
         Args:

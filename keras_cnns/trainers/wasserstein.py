@@ -1,5 +1,10 @@
 """What Wasserstein trainers share: the losses of generator and penalised critic."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 from tensorflow import keras
 
@@ -7,13 +12,18 @@ from keras_cnns import losses
 from keras_cnns.trainers.adversarial import LatentTrainer
 from keras_cnns.trainers.stepwise import is_loss_scaled
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Optimizer
+
 
 class WassersteinTrainer(LatentTrainer):
     """A generator that raises the critic's scores of its images."""
 
     discriminator_steps = 5
 
-    def generator_objective(self, latents, labels, on_fake):
+    def generator_objective(
+        self, latents: tf.Tensor, labels: tf.Tensor, on_fake: tf.Tensor
+    ) -> tuple:
         """Mean of -f(G(z)), and what is reported."""
         fakes = self.generate(latents, labels) + on_fake
         scores = self.discriminate(fakes, labels)
@@ -21,7 +31,7 @@ class WassersteinTrainer(LatentTrainer):
         return loss, {"generator_loss": loss}
 
 
-def check_penalized(critic, penalty_weight) -> None:
+def check_penalized(critic: keras.Model, penalty_weight: float) -> None:
     """Refuses a critic or a weight that does not suit a gradient penalty.
 
     Raises:
@@ -39,8 +49,15 @@ def check_penalized(critic, penalty_weight) -> None:
 
 
 def penalized_critic_loss(
-    score, reals, fakes, fractions, *, optimizer, penalty_weight, weights=None
-):
+    score: Callable,
+    reals: tf.Tensor | Sequence[tf.Tensor],
+    fakes: tf.Tensor | Sequence[tf.Tensor],
+    fractions: tf.Tensor | Sequence[tf.Tensor],
+    *,
+    optimizer: Optimizer,
+    penalty_weight: float,
+    weights: tf.Tensor | Sequence[tf.Tensor] | None = None,
+) -> tuple:
     """E f(fake) - E f(real) and the gradient penalty between the two.
 
     Losses of several critics, each with its own images, are summed.
@@ -82,7 +99,9 @@ def penalized_critic_loss(
     }
 
 
-def sum_of_means(loss, *values):
+def sum_of_means(
+    loss: Callable[..., tf.Tensor], *values: tf.Tensor | Sequence[tf.Tensor]
+) -> tf.Tensor:
     """The mean of a loss, ``(batch,)``, summed over critics.
 
     Args:

@@ -1,11 +1,21 @@
 """Wasserstein GAN with clipped weights."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns import losses
 from keras_cnns.trainers import distribution
 from keras_cnns.trainers.stepwise import step_counter
 from keras_cnns.trainers.wasserstein import WassersteinTrainer
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.trainers.step_noise import StepNoise
 
 # The authors' code trains the critic longer: this many updates for each of the first
 # generator updates, and for one in every later period.
@@ -42,13 +52,13 @@ class WassersteinGAN(WassersteinTrainer):
 
     def __init__(
         self,
-        generator,
-        discriminator,
+        generator: keras.Model,
+        discriminator: keras.Model,
         *,
-        clip_value=0.01,
-        critic_warm_up=False,
-        **options,
-    ):
+        clip_value: float = 0.01,
+        critic_warm_up: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(generator, discriminator, **options)
         if not clip_value > 0:
             raise ValueError(f"clip_value must be positive, got {clip_value!r}")
@@ -57,14 +67,14 @@ class WassersteinGAN(WassersteinTrainer):
         self.generator_updates = step_counter("generator_updates")
         self.critic_rounds = step_counter("critic_rounds")
 
-    def checkpointed(self):
+    def checkpointed(self) -> dict:
         return {
             **super().checkpointed(),
             "generator_updates": self.generator_updates,
             "critic_rounds": self.critic_rounds,
         }
 
-    def next_step(self):
+    def next_step(self) -> Callable[[tuple], dict]:
         """``train_step``, or ``critic_step`` while the critic warms up."""
         if not self._warms_up:
             return self.train_step
@@ -73,7 +83,7 @@ class WassersteinGAN(WassersteinTrainer):
         is_due = int(self.critic_rounds.numpy()) >= rounds
         return self.train_step if is_due else self.critic_step
 
-    def count_updates(self, steps, steps_per_epoch):
+    def count_updates(self, steps: int, steps_per_epoch: int) -> tuple:
         """As the base class; with a warm-up, the generator's are a mean over epochs."""
         of_generator, of_critic = super().count_updates(steps, steps_per_epoch)
         updates, left = 0, steps
@@ -84,19 +94,26 @@ class WassersteinGAN(WassersteinTrainer):
             of_generator = (updates, updates / (steps / steps_per_epoch))
         return of_generator, of_critic
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         self.generator_updates.assign_add(1)
         self.critic_rounds.assign(0)
         return super().train_step(data)
 
-    def critic_step(self, data):
+    def critic_step(self, data: tuple) -> dict:
         """The critic's part of the algorithm alone."""
         self.train_discriminator(data, self.step_noise())
         self.critic_rounds.assign_add(1)
         names = ("critic_loss", "wasserstein_estimate")
         return self.finish_step(names, network_moved=False)
 
-    def discriminator_objective(self, images, labels, latents, on_real, on_fake):
+    def discriminator_objective(
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        latents: tf.Tensor,
+        on_real: tf.Tensor,
+        on_fake: tf.Tensor,
+    ) -> tuple:
         """Mean of f(G(z)) - f(x), and what is reported."""
         fakes = tf.stop_gradient(self.generate(latents, labels))
         loss = tf.reduce_mean(
@@ -107,7 +124,9 @@ class WassersteinGAN(WassersteinTrainer):
         )
         return loss, {"critic_loss": loss, "wasserstein_estimate": -loss}
 
-    def update_discriminator(self, noise, images, labels):
+    def update_discriminator(
+        self, noise: StepNoise, images: tf.Tensor, labels: tf.Tensor
+    ) -> None:
         """One update, whose weights are then clipped."""
         super().update_discriminator(noise, images, labels)
         distribution.clip_variables(

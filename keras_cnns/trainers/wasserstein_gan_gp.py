@@ -1,5 +1,9 @@
 """Wasserstein GAN with a gradient penalty."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns.trainers.wasserstein import (
@@ -7,6 +11,11 @@ from keras_cnns.trainers.wasserstein import (
     check_penalized,
     penalized_critic_loss,
 )
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.trainers.step_noise import StepNoise
 
 
 class WassersteinGANGP(WassersteinTrainer):
@@ -39,18 +48,31 @@ class WassersteinGANGP(WassersteinTrainer):
         "wasserstein_estimate",
     )
 
-    def __init__(self, generator, discriminator, *, penalty_weight=10.0, **options):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        penalty_weight: float = 10.0,
+        **options: Any,
+    ) -> None:
         super().__init__(generator, discriminator, **options)
         check_penalized(discriminator, penalty_weight)
         self._penalty_weight = penalty_weight
 
-    def draw_positions(self, noise, images):
+    def draw_positions(self, noise: StepNoise, images: tf.Tensor) -> list:
         """Where between real and generated images the penalty is taken."""
         return [noise.uniform([len(images)] + [1] * (images.shape.rank - 1))]
 
     def discriminator_objective(
-        self, images, labels, latents, fractions, on_real, on_fake
-    ):
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        latents: tf.Tensor,
+        fractions: tf.Tensor,
+        on_real: tf.Tensor,
+        on_fake: tf.Tensor,
+    ) -> tuple:
         """Mean of f(G(z)) - f(x) with the penalty, and what is reported."""
         reals = images + on_real
         fakes = tf.stop_gradient(self.generate(latents, labels)) + on_fake

@@ -1,8 +1,15 @@
 """Exponential moving average of a network's weights, used in evaluation."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 
 class WeightAverage:
@@ -16,7 +23,7 @@ class WeightAverage:
         decay: fraction of the old average that each step keeps, in (0, 1).
     """
 
-    def __init__(self, network, decay):
+    def __init__(self, network: keras.Model, decay: float) -> None:
         if not 0 < decay < 1:
             raise ValueError(f"ema_decay must be in (0, 1), got {decay!r}")
         self._decay = decay
@@ -43,7 +50,7 @@ class WeightAverage:
             average.assign(average + rate * (tf.convert_to_tensor(weight) - average))
 
     @contextlib.contextmanager
-    def swapped_in(self):
+    def swapped_in(self) -> Iterator[None]:
         """Within the block, the network has the averages as its weights."""
         kept = [tf.convert_to_tensor(weight) for weight in self._followed]
         try:

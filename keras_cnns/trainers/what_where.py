@@ -1,10 +1,17 @@
 """Training of what-where auto-encoders, with labels, without, or with a few."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_cnns._checks import check_at_least, check_choice
 from keras_cnns.applications import autoencoder_parts
 from keras_cnns.trainers.stepwise import StepwiseTrainer
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 REDUCTIONS = ("mean", "sum")
 
@@ -46,13 +53,13 @@ class WhatWhereTrainer(StepwiseTrainer):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        reconstruction_weight=1.0,
-        middle_weight=0.2,
-        reduction="sum",
-        **options,
-    ):
+        reconstruction_weight: float = 1.0,
+        middle_weight: float = 0.2,
+        reduction: str = "sum",
+        **options: Any,
+    ) -> None:
         check_at_least(
             0, reconstruction_weight=reconstruction_weight, middle_weight=middle_weight
         )
@@ -73,11 +80,13 @@ class WhatWhereTrainer(StepwiseTrainer):
         self._weights = (reconstruction_weight, middle_weight)
         self._reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum}[reduction]
 
-    def call(self, images, training=False):
+    def call(
+        self, images: tf.Tensor, training: bool = False
+    ) -> tf.Tensor | list[tf.Tensor]:
         """What the network gives: reconstructions, and logits of a classifier."""
         return self.network(images, training=training)
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict:
         """One update.
 
         Args:
@@ -88,14 +97,16 @@ class WhatWhereTrainer(StepwiseTrainer):
         self.minimize(self.objective, self.network, self.optimizer, *data)
         return self.finish_step()
 
-    def test_step(self, data):
+    def test_step(self, data: tuple) -> dict:
         _, report = self._loss(*data, training=False)
         for name, values in report.items():  # the batch's loss is that of each image
             each = tf.zeros(tf.shape(data[0])[:1], values.dtype)
             self._means[name].update_state(values + each)
         return {metric.name: metric.result() for metric in self.metrics}
 
-    def objective(self, images, labels, *unlabelled):
+    def objective(
+        self, images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor
+    ) -> tuple:
         """The weighted sum of the losses, and what is reported."""
         return self._loss(images, labels, *unlabelled, training=True)
 
