@@ -1,5 +1,7 @@
 """Callbacks of a resumable run: checks, progress, records and checkpoints."""
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import io
@@ -9,6 +11,8 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 from absl import logging
@@ -16,6 +20,11 @@ from tensorflow import keras
 
 from keras_cnns import _files, _progress, applications
 from keras_cnns.trainers import distribution
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Optimizer
+    from keras_cnns.runs.checkpoints import CheckpointStore
+    from keras_cnns.trainers import StepwiseTrainer
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -33,17 +42,17 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
     step is removed: the newest one left has been trained on with a finite loss.
     """
 
-    def __init__(self, store):
+    def __init__(self, store: CheckpointStore) -> None:
         super().__init__()
         self._store = store
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         for name, value in logs.items():
             if not math.isfinite(value):
                 self._store.remove(self.model.steps_done - 1)
                 self._stop(f"the {name.replace('_', ' ')} became {value}")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         for network in self.model.networks.values():
             for weight in network.weights:  # which all workers read together
                 if not tf.reduce_all(tf.math.is_finite(weight)):
@@ -69,7 +78,9 @@ class ProgressBar(keras.callbacks.Callback):
         description: what is done.
     """
 
-    def __init__(self, total_steps, start_step=0, description="training"):
+    def __init__(
+        self, total_steps: int, start_step: int = 0, description: str = "training"
+    ) -> None:
         super().__init__()
         self._validation, self._validation_steps = None, None
         self._bar = _progress.bar(
@@ -81,24 +92,24 @@ class ProgressBar(keras.callbacks.Callback):
             leave=True,
         )
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._bar.update()
         if not self._bar.disable:
             values = {name: f"{value:.4f}" for name, value in logs.items()}
             self._bar.set_postfix(values, refresh=False)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict | None = None) -> None:
         total = self._validation_steps  # known from the epoch before
         self._validation = _progress.bar(desc="validation", total=total, unit="step")
 
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._validation.update()
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict | None = None) -> None:
         self._validation_steps = self._validation.n
         self._validation.close()
 
-    def close(self):
+    def close(self) -> None:
         for bar in (self._validation, self._bar):
             if bar is not None:
                 bar.close()
@@ -119,7 +130,15 @@ class EpochRecorder(keras.callbacks.Callback):
         is_chief: whether this process writes.
     """
 
-    def __init__(self, run_dir, *, epochs, progress, patience=0, is_chief=True):
+    def __init__(
+        self,
+        run_dir: str,
+        *,
+        epochs: int,
+        progress: dict,
+        patience: int = 0,
+        is_chief: bool = True,
+    ) -> None:
         super().__init__()
         self._run_dir = run_dir
         self._epochs = epochs
@@ -131,10 +150,10 @@ class EpochRecorder(keras.callbacks.Callback):
         progress.setdefault("stopped_early", False)
         self._started = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._started = time.monotonic()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         row = {
             "epoch": epoch + 1,
             "step": self.model.steps_done,
@@ -181,7 +200,7 @@ class EpochRecorder(keras.callbacks.Callback):
         _progress.note(f"epoch {row['epoch']}/{self._epochs}  {values}  {seconds}")
 
 
-def write_csv(path, rows):
+def write_csv(path: str, rows: Sequence[dict]) -> None:
     """Writes rows (dicts) as a CSV file with a header, atomically."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
@@ -191,7 +210,7 @@ def write_csv(path, rows):
     _files.write_text(path, text.getvalue())
 
 
-def current_learning_rate(optimizer) -> float:
+def current_learning_rate(optimizer: Optimizer) -> float:
     """The current learning rate of any kind of optimizer."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     optimizer = getattr(optimizer, "_optimizer", optimizer)  # addons' Lookahead
@@ -211,14 +230,21 @@ class EpochSamples(keras.callbacks.Callback):
         is_chief: whether this process writes.
     """
 
-    def __init__(self, sample, write, folder, *, is_chief=True):
+    def __init__(
+        self,
+        sample: Callable[[], Any],
+        write: Callable[[Any, str], object],
+        folder: str,
+        *,
+        is_chief: bool = True,
+    ) -> None:
         super().__init__()
         self._sample = sample
         self._write = write
         self._folder = folder
         self._is_chief = is_chief
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         images = self._sample()
         if self._is_chief:
             name = f"epoch_{epoch + 1:04d}.png"
@@ -239,7 +265,15 @@ class StateSaver(keras.callbacks.Callback):
         stop_request: ``StopRequest``.
     """
 
-    def __init__(self, store, *, progress, steps_per_epoch, interval, stop_request):
+    def __init__(
+        self,
+        store: CheckpointStore,
+        *,
+        progress: dict,
+        steps_per_epoch: int,
+        interval: int,
+        stop_request: StopRequest,
+    ) -> None:
         super().__init__()
         self._store = store
         self._progress = progress
@@ -247,7 +281,7 @@ class StateSaver(keras.callbacks.Callback):
         self._interval = interval
         self._stop_request = stop_request
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         step = self.model.steps_done
         if step % self._steps_per_epoch == 0:
             return
@@ -258,7 +292,7 @@ class StateSaver(keras.callbacks.Callback):
         if is_asked:
             raise TrainingInterrupted(f"stopped at step {step}, state saved")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._store.save(self._progress)
         if self._is_asked(may_ask_workers=True):
             step = self.model.steps_done
@@ -280,11 +314,11 @@ class StopRequest:
     The second Ctrl-C ends the process at once.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.received = False
 
     @contextlib.contextmanager
-    def listening(self):
+    def listening(self) -> Iterator[None]:
         """Within the block, the signals set ``received``."""
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -310,11 +344,11 @@ class PartialEpochMetrics(keras.callbacks.Callback):
     ``fit`` resets them as an epoch begins; this sets the restored values again, once.
     """
 
-    def __init__(self, trainer):
+    def __init__(self, trainer: StepwiseTrainer) -> None:
         super().__init__()
         self._values = [metric.get_weights() for metric in trainer.metrics]
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         for metric, values in zip(self.model.metrics, self._values or []):
             metric.set_weights(values)
         self._values = None

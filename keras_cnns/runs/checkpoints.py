@@ -1,13 +1,19 @@
 """Checkpoints: the whole state of a training, in folders written atomically."""
 
+from __future__ import annotations
+
 import os
 import tempfile
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from absl import logging
 
 from keras_cnns import _files
 from keras_cnns.runs.progress import read_progress
+
+if TYPE_CHECKING:
+    from keras_cnns.trainers import StepwiseTrainer
 
 _PREFIX = "step_"
 _PROGRESS = "progress.json"
@@ -37,7 +43,14 @@ class CheckpointStore:
         keep: number of checkpoints to keep.
     """
 
-    def __init__(self, directory, trainer, *, is_chief=True, keep=2):
+    def __init__(
+        self,
+        directory: str,
+        trainer: StepwiseTrainer,
+        *,
+        is_chief: bool = True,
+        keep: int = 2,
+    ) -> None:
         self.directory = directory
         self._is_chief = is_chief
         self._keep = keep
@@ -104,7 +117,7 @@ class CheckpointStore:
         if self._is_chief and step in self.steps():
             _files.remove_folder(self._path(step))
 
-    def restore(self):
+    def restore(self) -> dict | None:
         """Restores the newest checkpoint.
 
         Returns:
@@ -150,7 +163,7 @@ def list_steps(directory: str) -> list:
     )
 
 
-def newest_progress(directory: str):
+def newest_progress(directory: str) -> dict | None:
     """Progress in the newest complete checkpoint of a folder; None without any.
 
     Raises:

@@ -1,9 +1,13 @@
 """The folder of a run: claimed by a new run, or resumed with the same options."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import os
 import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from absl import logging
 
@@ -12,12 +16,16 @@ from keras_cnns.runs import supervision
 from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.record import holds_run
 
+if TYPE_CHECKING:
+    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.runs.record import Run
+
 _LOCK = ".lock"
 _WRITTEN = ("", "checkpoints", "samples", "refined")  # by the training alone
 
 
 @contextlib.contextmanager
-def claimed_folder(run_dir: str, resume: bool, is_chief: bool = True):
+def claimed_folder(run_dir: str, resume: bool, is_chief: bool = True) -> Iterator[None]:
     """Creates the folder of a run; within the block no other process trains in it.
 
     What a killed training has left half-written in it is removed.
@@ -70,7 +78,9 @@ def _check_free(run_dir, resume):
         logging.info("nothing to resume in %s: a new run", run_dir)
 
 
-def check_unchanged(run, options, class_names: tuple, facts: dict) -> None:
+def check_unchanged(
+    run: Run, options: TrainingOptions, class_names: tuple, facts: dict
+) -> None:
     """Refuses to resume a run with other options or data.
 
     Args:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Collection
 
 # Builder arguments that data and options set.
 _DECIDED = {
@@ -65,7 +66,7 @@ def parse_builder_args(text: str, example: dict, decided: dict) -> dict:
     return arguments
 
 
-def parse_arguments(text: str, example: dict, decided=()) -> dict:
+def parse_arguments(text: str, example: dict, decided: Collection[str] = ()) -> dict:
     """``parse_builder_args`` where there is one network, and no role."""
     arguments = _parse_object(text, example)
     _check_undecided(arguments, decided)

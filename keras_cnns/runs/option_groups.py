@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import ClassVar, Optional
+from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 from tensorflow import keras
 
@@ -19,6 +19,10 @@ from keras_cnns.runs.options import (
 from keras_cnns.runs.record import holds_run, read_run
 from keras_cnns.trainers import optimizers
 from keras_cnns.trainers.distribution import STRATEGIES
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Optimizer, Rate
+    from keras_cnns.runs.models import PaperModel
 
 _SCHEDULE = functools.partial(one_of, "schedule")
 _DECOUPLED = [n for n in optimizers.OPTIMIZERS if optimizers.decays_weights(n)]
@@ -72,7 +76,7 @@ class RunOptions(Options):
     quiet: bool = option(False, "show neither progress nor notes", free=True)
 
     @property
-    def folder(self):
+    def folder(self) -> str:
         """Where the run is written."""
         return self.run_dir
 
@@ -193,7 +197,7 @@ class OptimizerOptions(Options):
         within="[0, 1)",
     )
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         if self.optimizer in _DECOUPLED and self.weight_decay_scope != "all":
             raise ValueError(
@@ -204,8 +208,13 @@ class OptimizerOptions(Options):
         parse_factors("rate_factors", self.rate_factors)
 
     def make_optimizer(
-        self, updates: int, updates_per_epoch: float, *, learning_rate=None, **changes
-    ):
+        self,
+        updates: int,
+        updates_per_epoch: float,
+        *,
+        learning_rate: "Rate | None" = None,
+        **changes: Any,
+    ) -> "Optimizer":
         """The optimizer of one network.
 
         Args:
@@ -225,7 +234,9 @@ class OptimizerOptions(Options):
         values = {name: getattr(options, name) for name in names}
         return optimizers.make_optimizer(options.optimizer, rate, **values)
 
-    def make_schedule(self, updates, updates_per_epoch, learning_rate):
+    def make_schedule(
+        self, updates: int, updates_per_epoch: float, learning_rate: float
+    ) -> "Rate":
         """The learning-rate schedule of ``make_optimizer``, with the same arguments."""
         return optimizers.make_schedule(
             self.schedule,
@@ -258,7 +269,7 @@ class TrainingOptions(RunOptions, DataOptions, OptimizerOptions):
     )
 
     @classmethod
-    def find_defaults(cls, given):
+    def find_defaults(cls, given: dict) -> dict:
         """Those of the resumed run, or of the paper."""
         run_dir = given.get("run_dir") or ""
         if not (given.get("resume") and holds_run(run_dir)):
@@ -284,6 +295,6 @@ class TrainingOptions(RunOptions, DataOptions, OptimizerOptions):
         return find_model(cls.models, given["model"]).options
 
     @property
-    def row(self):
+    def row(self) -> "PaperModel":
         """The ``PaperModel`` of ``model``."""
         return find_model(self.models, self.model)

@@ -9,6 +9,8 @@ import json
 import math
 import os
 import typing
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from keras_cnns._checks import check_choice, check_within, is_number, is_whole
 
@@ -43,27 +45,27 @@ class Need:
         return f"{' or '.join(self.names)}: {', '.join(map(str, self.values))}"
 
 
-def any_of(*names, shown="", hint="") -> Need:
+def any_of(*names: str, shown: str = "", hint: str = "") -> Need:
     """Needs one of these options, neither empty nor 0."""
     return Need(names, (), shown, hint)
 
 
-def one_of(name, *values, shown="") -> Need:
+def one_of(name: str, *values: Any, shown: str = "") -> Need:
     """Needs an option, or a value derived from options, to be one of these."""
     return Need((name,), values, shown)
 
 
 def option(
-    default,
-    text,
+    default: Any,
+    text: str,
     *,
-    needs=(),
-    choices=(),
-    within="",
-    writes="",
-    required=False,
-    free=False,
-):
+    needs: "Need | Sequence[Need]" = (),
+    choices: Collection = (),
+    within: str = "",
+    writes: str = "",
+    required: bool = False,
+    free: bool = False,
+) -> Any:
     """A field of an ``Options`` class.
 
     Args:
@@ -89,12 +91,12 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def required(text, **traits):
+def required(text: str, **traits: Any) -> Any:
     """A field that must be given."""
     return option(None, text, required=True, **traits)
 
 
-def changed(options, name, default, **traits):
+def changed(options: "type[Options]", name: str, default: Any, **traits: Any) -> Any:
     """A field of another ``Options`` class with another default, or other traits."""
     known = {field.name: field for field in dataclasses.fields(options)}[name].metadata
     if isinstance(traits.get("needs"), Need):
@@ -139,7 +141,7 @@ class Options:
         return {}
 
     @classmethod
-    def resolve(cls, **given) -> "Options":
+    def resolve(cls, **given: Any) -> "Options":
         """The options of a command line or a call.
 
         Args:
@@ -184,7 +186,7 @@ class Options:
         needs = type(self).__dataclass_fields__[name].metadata["needs"]
         return [need for need in needs if not need.is_met(values)]
 
-    def effective(self, *names) -> dict:
+    def effective(self, *names: str) -> dict:
         """Those of some options that have an effect, by name."""
         values = {**vars(self), **self.derive(vars(self))}
         return {n: values[n] for n in names if not self._unmet_needs(n, values)}
@@ -269,7 +271,9 @@ def _shown(value):
     return text[:200]
 
 
-def parse_numbers(name: str, text, count: int = 0, kind=float) -> tuple:
+def parse_numbers(
+    name: str, text: "str | Sequence[str]", count: int = 0, kind: type = float
+) -> tuple:
     """The numbers of an option.
 
     Args:
@@ -320,7 +324,7 @@ def parse_factors(name: str, text: str) -> dict:
     return factors
 
 
-def field_help(field) -> str:
+def field_help(field: dataclasses.Field) -> str:
     """An option's help, with its choices, range and needs to have an effect."""
     traits = field.metadata
     choices = [str(choice) for choice in traits["choices"] if choice not in ("", None)]

@@ -1,5 +1,7 @@
 """The record of a run, ``run.json``: its task, options, networks and data."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import os
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import time
 from importlib import metadata
+from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
@@ -51,7 +54,7 @@ class RunConfig:
     details: dict = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, fields: dict) -> "RunConfig":
+    def from_json(cls, fields: dict) -> RunConfig:
         """The config whose ``dataclasses.asdict`` was stored as JSON.
 
         Raises:
@@ -69,7 +72,9 @@ class RunConfig:
             details=_typed("details", fields["details"], dict),
         )
 
-    def build(self, role: str, size=None, **changes) -> keras.Model:
+    def build(
+        self, role: str, size: tuple | None = None, **changes: Any
+    ) -> keras.Model:
         """A network with fresh weights.
 
         Args:
@@ -135,7 +140,9 @@ class Run:
     options: dict
     config: RunConfig
 
-    def load(self, role: str, weights: str = "", size=None, **changes) -> keras.Model:
+    def load(
+        self, role: str, weights: str = "", size: tuple | None = None, **changes: Any
+    ) -> keras.Model:
         """A trained network, with its averaged weights where there are any.
 
         Args:
@@ -226,7 +233,7 @@ def holds_run(run_dir: str) -> bool:
     return os.path.isfile(os.path.join(run_dir, RECORD))
 
 
-def run_of_weights(path: str, task: str = ""):
+def run_of_weights(path: str, task: str = "") -> Run | None:
     """The run that a weight file, or a folder, belongs to; None if there is none.
 
     Args:
@@ -242,7 +249,7 @@ def run_of_weights(path: str, task: str = ""):
     return read_run(folder, task) if folder and holds_run(folder) else None
 
 
-def read_run(run_dir, task: str = "") -> Run:
+def read_run(run_dir: str | Run, task: str = "") -> Run:
     """The run in a folder.
 
     Args:

@@ -1,7 +1,11 @@
 """Training that can stop at any moment and resume bit-exactly."""
 
+from __future__ import annotations
+
 import contextlib
 import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from tensorflow import keras
 
@@ -11,21 +15,24 @@ from keras_cnns.runs.checkpoints import CheckpointStore
 from keras_cnns.runs.progress import check_epochs
 from keras_cnns.trainers import distribution
 
+if TYPE_CHECKING:
+    from keras_cnns.trainers import StepwiseTrainer
+
 
 def fit_resumable(
-    trainer,
-    load_batches,
+    trainer: StepwiseTrainer,
+    load_batches: Callable[[int], Iterable],
     *,
-    run_dir,
-    epochs,
-    steps_per_epoch,
-    validation_data=None,
-    validation_steps=None,
-    checkpoint_interval=0,
-    patience=0,
-    is_chief=True,
-    further_callbacks=(),
-):
+    run_dir: str,
+    epochs: int,
+    steps_per_epoch: int,
+    validation_data: Iterable | None = None,
+    validation_steps: int | None = None,
+    checkpoint_interval: int = 0,
+    patience: int = 0,
+    is_chief: bool = True,
+    further_callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict:
     """Trains up to ``epochs`` epochs, from the newest checkpoint in ``run_dir``.
 
     Args:

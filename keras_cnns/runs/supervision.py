@@ -6,6 +6,8 @@ the user started waits for it, and starts another with ``resume`` where it was l
 has lost another worker. Whatever else it ends with is the result.
 """
 
+from __future__ import annotations
+
 import _thread
 import contextlib
 import ctypes
@@ -16,7 +18,9 @@ import pickle
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from absl import flags, logging
@@ -25,6 +29,10 @@ from keras_cnns._quiet import call_pickled, start_log
 from keras_cnns.data.data_servers import LostServerError
 from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.trainers.clusters import LostWorkerError
+
+if TYPE_CHECKING:
+    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.runs.task import Task
 
 _NAME = "supervised training"
 _PR_SET_PDEATHSIG = 1  # of Linux
@@ -50,7 +58,11 @@ class LostProcessError(OSError):
 LOSSES = (LostProcessError, LostServerError, LostWorkerError)
 
 
-def train_supervised(train, task_class, options) -> dict:
+def train_supervised(
+    train: Callable[[type[Task], TrainingOptions], dict],
+    task_class: type[Task],
+    options: TrainingOptions,
+) -> dict:
     """Trains in a process of its own, and goes on in another if that one is lost.
 
     The first Ctrl-C or SIGTERM stops it as it would stop a training, the second kills

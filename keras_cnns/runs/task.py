@@ -1,8 +1,12 @@
 """The base class of tasks: what differs between kinds of training."""
 
+from __future__ import annotations
+
 import abc
 import inspect
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 from absl import logging
@@ -13,6 +17,11 @@ from keras_cnns.runs.models import parse_builder_args
 from keras_cnns.runs.option_groups import TrainingOptions
 from keras_cnns.runs.options import parse_factors
 from keras_cnns.trainers import StepwiseTrainer, distribution, optimizers
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_cnns.runs.record import Run, RunConfig
 
 
 class Task(abc.ABC):
@@ -35,7 +44,7 @@ class Task(abc.ABC):
     needs_labels = False
     patience = 0
 
-    def __init__(self, options):
+    def __init__(self, options: TrainingOptions) -> None:
         self.options = options
         self.sources = []
 
@@ -63,7 +72,7 @@ class Task(abc.ABC):
             ValueError, OSError: if that is not possible.
         """
 
-    def open_source(self, split: str, dataset: str = ""):
+    def open_source(self, split: str, dataset: str = "") -> data.Source | None:
         """The ``data.Source`` of a split; None of an empty one.
 
         Args:
@@ -80,12 +89,12 @@ class Task(abc.ABC):
         return data.open_source(name, split, options.data_dir, labelled=labelled)
 
     @property
-    def source(self):
+    def source(self) -> data.Source:
         """The first source, whose examples make an epoch."""
         return self.sources[0][0]
 
     @property
-    def augmentation(self):
+    def augmentation(self) -> data.Augmentation | None:
         """The ``data.Augmentation`` of training images."""
         return data.Augmentation(self.options.augmentation)
 
@@ -118,7 +127,7 @@ class Task(abc.ABC):
         return {"number of examples": counts if len(counts) > 1 else counts[0]}
 
     @abc.abstractmethod
-    def configure(self):
+    def configure(self) -> RunConfig:
         """The ``RunConfig`` of a new run, ``facts`` aside.
 
         Raises:
@@ -126,7 +135,7 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def make_trainer(self, config, is_new: bool):
+    def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         """The compiled trainer; it is called within the strategy's scope.
 
         Args:
@@ -134,7 +143,9 @@ class Task(abc.ABC):
             is_new: whether no checkpoint will be restored.
         """
 
-    def load_batches(self, config, start_step: int, share=data.WHOLE):
+    def load_batches(
+        self, config: RunConfig, start_step: int, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset:
         """The endless stream of training batches from a step on.
 
         Args:
@@ -153,17 +164,19 @@ class Task(abc.ABC):
             share=share,
         )
 
-    def load_validation(self, config, share=data.WHOLE):
+    def load_validation(
+        self, config: RunConfig, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset | None:
         """Dataset to evaluate after each epoch; None for none."""
         return
 
-    def sampler(self, trainer, config):
+    def sampler(self, trainer: StepwiseTrainer, config: RunConfig) -> tuple | None:
         """Samples after each epoch: (function that returns images, function that writes
         images to a path); None for none. All workers call the first together.
         """
         return
 
-    def complete(self, run) -> None:  # noqa: B027  most tasks have nothing to add
+    def complete(self, run: Run) -> None:  # noqa: B027  most tasks have nothing to add
         """What else is learned once all epochs have ended, in the chief process.
 
         A run that is resumed does it again.
@@ -172,7 +185,7 @@ class Task(abc.ABC):
             run: ``Run``; its weights are those of the last epoch.
         """
 
-    def report(self, run, progress: dict) -> None:
+    def report(self, run: Run, progress: dict) -> None:
         """Writes figures and other results of a finished run, in the chief process.
 
         Args:
@@ -193,12 +206,12 @@ class Task(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def inferencer(cls, run, **options):
+    def inferencer(cls, run: Run, **options: Any) -> Callable:
         """The object that uses the trained networks of a ``Run``."""
 
     @classmethod
     @abc.abstractmethod
-    def export(cls, run, export_dir: str, name: str = "", **options) -> tuple:
+    def export(cls, run: Run, export_dir: str, name: str = "", **options: Any) -> tuple:
         """Exports a ``Run`` for TF Serving, verified in a fresh process.
 
         Args:
@@ -214,7 +227,7 @@ class Task(abc.ABC):
         """
 
     @classmethod
-    def calibration_images(cls, run, count: int):
+    def calibration_images(cls, run: Run, count: int) -> np.ndarray:
         """Inputs of the network, by which the ranges of 8-bit numbers are chosen.
 
         Args:
@@ -229,7 +242,7 @@ class Task(abc.ABC):
         """
         raise ValueError(f"8 bits are for classifiers; {run.folder} is of {cls.name}")
 
-    def preprocess_for(self, model: str):
+    def preprocess_for(self, model: str) -> data.Preprocessing:
         """``Preprocessing`` of networks that output images.
 
         Args:
@@ -242,7 +255,7 @@ class Task(abc.ABC):
         value_range = "unit" if info.preprocessing == "unit" else "signed"
         return data.Preprocessing.for_range(*size, channels, value_range)
 
-    def networks_of(self, arguments, example: dict) -> dict:
+    def networks_of(self, arguments: Callable[[str, str], dict], example: dict) -> dict:
         """The networks of the model as ``RunConfig`` has them, with ``builder_args``.
 
         Args:
@@ -259,11 +272,11 @@ class Task(abc.ABC):
             for role, name in names.items()
         }
 
-    def build_networks(self, config) -> dict:
+    def build_networks(self, config: RunConfig) -> dict:
         """All networks of a ``RunConfig`` by role, with fresh weights."""
         return self.prepare_networks({r: config.build(r) for r in config.networks})
 
-    def phase_steps(self, *names) -> list:
+    def phase_steps(self, *names: str) -> list:
         """Steps of phases, 0 only where a fraction is 0.
 
         Args:
@@ -316,7 +329,7 @@ class Task(abc.ABC):
             logging.info("%s: %s parameters", network.name, f"{count:,}")
         return networks
 
-    def trainer_options(self, kind, **others) -> dict:
+    def trainer_options(self, kind: type[StepwiseTrainer], **others: Any) -> dict:
         """Arguments of a trainer: the options of these names that have an effect.
 
         Args:

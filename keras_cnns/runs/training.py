@@ -1,10 +1,13 @@
 """The one training loop: from options to a finished run."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import functools
 import json
 import os
+from typing import TYPE_CHECKING
 
 from absl import logging
 from tensorflow import keras
@@ -26,10 +29,14 @@ from keras_cnns.runs.resumable import fit_resumable
 from keras_cnns.runs.supervision import train_supervised
 from keras_cnns.trainers import clusters, distribution
 
+if TYPE_CHECKING:
+    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.runs.task import Task
+
 _EXPORT = "export.json"  # in the run's folder: which version it was exported as
 
 
-def train(task_class, options) -> dict:
+def train(task_class: type[Task], options: TrainingOptions) -> dict:
     """Trains a new run, or resumes one from its newest checkpoint.
 
     With ``options.restarts`` it does so in a process of its own, which is started again
