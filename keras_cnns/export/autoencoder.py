@@ -6,12 +6,22 @@ The signatures take images in [0, 1]. ``reconstruct`` gives ``images``, not clip
 ``label``.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns import _files
 from keras_cnns.applications import autoencoder_parts, encoded_names
 from keras_cnns.export import saved_model, verification
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.export.forms import Form
 
 
 class _ServedAutoencoder(tf.Module):
@@ -45,13 +55,13 @@ class _ServedAutoencoder(tf.Module):
 
 
 def export_autoencoder(
-    network,
+    network: keras.Model,
     export_dir: str,
     name: str,
     *,
-    class_names=(),
-    form=saved_model.SAVED_MODEL,
-):
+    class_names: Sequence[str] = (),
+    form: Form = saved_model.SAVED_MODEL,
+) -> tuple:
     """Exports an auto-encoder for TF Serving and verifies it in a fresh process.
 
     Args:

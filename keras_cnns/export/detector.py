@@ -7,7 +7,11 @@ each. Of networks that are given proposals there is the first one only, which ta
 these too, ``rois``. Class names are the asset ``labels.txt``.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +19,12 @@ import tensorflow as tf
 from keras_cnns import _files
 from keras_cnns.data import scaling
 from keras_cnns.export import saved_model, verification
+
+if TYPE_CHECKING:
+    from keras_cnns import data
+    from keras_cnns._types import Array
+    from keras_cnns.applications import DetectionFunction
+    from keras_cnns.export.forms import Form
 
 _LEAST_SIDE = 64  # of an image, in pixels: twice the largest stride
 _RESULTS = {
@@ -68,7 +78,13 @@ class _ServedDetector(tf.Module):
         self.serving_default = serving_default
 
 
-def prepare_and_detect(detect, preprocessing, sides, pixels, rois=None) -> dict:
+def prepare_and_detect(
+    detect: DetectionFunction,
+    preprocessing: data.Preprocessing,
+    sides: tuple[int, int],
+    pixels: Array,
+    rois: Array | None = None,
+) -> dict:
     """Detections of one image, in its own pixels.
 
     Args:
@@ -98,15 +114,15 @@ def prepare_and_detect(detect, preprocessing, sides, pixels, rois=None) -> dict:
 
 
 def export_detector(
-    detect,
+    detect: DetectionFunction,
     export_dir: str,
     name: str,
     *,
-    preprocessing,
-    sides,
-    class_names,
-    form=saved_model.SAVED_MODEL,
-):
+    preprocessing: data.Preprocessing,
+    sides: tuple[int, int],
+    class_names: Sequence[str],
+    form: Form = saved_model.SAVED_MODEL,
+) -> tuple:
     """Exports a detector for TF Serving and verifies it in a fresh process.
 
     Args:

@@ -1,10 +1,13 @@
 """How an exported network is stored: as a SavedModel, for ONNX or TensorFlow Lite."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import json
 import os
-from typing import Optional
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +17,9 @@ from keras_cnns import _files, _processor
 from keras_cnns._checks import check_choice
 from keras_cnns.export import onnx_files, tflite_files
 from keras_cnns.export.frozen_network import FrozenNetwork
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 CARD = "model.json"
 EXTRA = "assets.extra"  # folder that TF Serving leaves to others
@@ -45,7 +51,7 @@ class Form:
 
     format: str = "saved_model"
     optimize: bool = False
-    calibration: Optional[np.ndarray] = None
+    calibration: np.ndarray | None = None
     about: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -68,7 +74,7 @@ class Form:
         """The folder of a model: TF Serving's must hold SavedModels alone."""
         return name if self.format == "saved_model" else f"{name}_{self.format}"
 
-    def prepared(self, network):
+    def prepared(self, network: keras.Model) -> keras.Model | FrozenNetwork:
         """What takes the network's place in the functions that are stored."""
         plain = self.format == "saved_model" and not self.optimize
         if plain:
@@ -76,7 +82,9 @@ class Form:
         with _processor.any_processor():
             return FrozenNetwork(network)
 
-    def write(self, served, path: str, signatures, about: dict) -> tuple:
+    def write(
+        self, served: tf.Module, path: str, signatures: Sequence[str], about: dict
+    ) -> tuple:
         """Writes functions into a folder.
 
         Args:

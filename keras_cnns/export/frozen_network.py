@@ -5,12 +5,19 @@ batch normalisation behind a convolution becomes its kernel and bias, by the mov
 statistics. Dropout is gone, and so are outputs that nobody asks for.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.util import run_graph_optimizations
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
+
+if TYPE_CHECKING:
+    from tensorflow import keras
 
 # The axis of a kernel's outputs, or where each group of inputs has its own, the axes.
 _OUTPUTS = {
@@ -33,7 +40,7 @@ class FrozenNetwork:
 
     variables = ()
 
-    def __init__(self, network):
+    def __init__(self, network: keras.Model) -> None:
         """Traces the network.
 
         Args:
@@ -63,7 +70,7 @@ class FrozenNetwork:
 
         self._infer = tf.compat.v1.wrap_function(imported, specs)
 
-    def __call__(self, inputs, training=False):
+    def __call__(self, inputs: Any, training: bool = False) -> Any:
         """The network's outputs of its inputs, in inference."""
         if training:
             raise ValueError(f"{self.name} is frozen and cannot be trained")
@@ -86,7 +93,7 @@ def _constants_folded(function):
     )
 
 
-def fold_batch_norms(graph) -> int:
+def fold_batch_norms(graph: tf.compat.v1.GraphDef) -> int:
     """Makes batch normalisations the kernels and biases of convolutions, in place.
 
     Those are folded whose input is a convolution, with or without a bias, that nothing

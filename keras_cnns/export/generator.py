@@ -5,10 +5,21 @@ and a seed. Those of a conditional generator take labels too: one-hot, and class
 in place of the count.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns.export import saved_model, verification
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tensorflow import keras
+
+    from keras_cnns.export.forms import Form
 
 
 class _ServedGenerator(tf.Module):
@@ -59,15 +70,15 @@ class _ServedGenerator(tf.Module):
 
 
 def export_generator(
-    generator,
-    latents,
+    generator: keras.Model,
+    latents: Any,
     export_dir: str,
     name: str,
     *,
     value_range: str,
-    class_names=(),
-    form=saved_model.SAVED_MODEL,
-):
+    class_names: Sequence[str] = (),
+    form: Form = saved_model.SAVED_MODEL,
+) -> tuple:
     """Exports a generator for TF Serving and verifies it in a fresh process.
 
     Args:

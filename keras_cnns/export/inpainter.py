@@ -10,8 +10,11 @@ Images are resized to the network's size from valid pixels alone, so that nothin
 under the hole leaks in.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +22,12 @@ import tensorflow as tf
 from keras_cnns.data import VALUE_RANGES
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.export import saved_model, verification
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns import data
+    from keras_cnns.export.forms import Form
 
 _WHITE = 128  # and more is hole on disk, as in keras_cnns.data.read_mask
 
@@ -123,14 +132,14 @@ class _ServedInpainter(tf.Module):
 
 
 def export_inpainter(
-    network,
+    network: keras.Model,
     export_dir: str,
     name: str,
     *,
-    preprocessing,
+    preprocessing: data.Preprocessing,
     value_range: str,
-    form=saved_model.SAVED_MODEL,
-):
+    form: Form = saved_model.SAVED_MODEL,
+) -> tuple:
     """Exports an inpainting network for TF Serving; verified in a fresh process.
 
     Args:

@@ -1,11 +1,18 @@
 """Functions as ONNX files, in 32 or 8 bits, and how ONNX Runtime calls them."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from keras_cnns import _files, _progress
 from keras_cnns._checks import check_installed
+
+if TYPE_CHECKING:
+    import numpy as np
 
 OPSET = 17
 # Behind the name of an output that an input has too: in a file all names differ.
@@ -21,7 +28,11 @@ def check_available() -> None:
     check_installed("ONNX", ("onnx", "onnxruntime", "tf2onnx"), "onnx")
 
 
-def write(function, path: str, calibration=None) -> None:
+def write(
+    function: tf.types.experimental.PolymorphicFunction,
+    path: str,
+    calibration: np.ndarray | None = None,
+) -> None:
     """Writes a function into a file.
 
     Args:
@@ -81,7 +92,7 @@ def _quantize(path, name, calibration):
             os.remove(prepared)
 
 
-def open_file(path: str):
+def open_file(path: str) -> Callable[..., dict]:
     """A function of NumPy arrays by name, which returns such.
 
     Raises:

@@ -3,10 +3,19 @@
 The signature ``serving_default`` takes images in [-1, 1] and returns refined ones.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns.export import saved_model, verification
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.export.forms import Form
 
 
 class _ServedRefiner(tf.Module):
@@ -25,8 +34,12 @@ class _ServedRefiner(tf.Module):
 
 
 def export_refiner(
-    refiner, export_dir: str, name: str, *, form=saved_model.SAVED_MODEL
-):
+    refiner: keras.Model,
+    export_dir: str,
+    name: str,
+    *,
+    form: Form = saved_model.SAVED_MODEL,
+) -> tuple:
     """Exports a refiner for TF Serving and verifies it in a fresh process.
 
     Args:

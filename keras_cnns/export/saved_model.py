@@ -4,9 +4,13 @@ Two signatures: ``serving_default`` takes the network's float input, ``serve_ima
 encoded JPEG or PNG bytes and does decoding, resizing and standardisation in the graph.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +18,13 @@ import tensorflow as tf
 from keras_cnns import _files, _progress
 from keras_cnns.data import Preprocessing
 from keras_cnns.export import forms, trust, verification, warmup
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns import data
+    from keras_cnns.export.forms import Form
+    from keras_cnns.export.verification import Case
 
 LABELS = "labels.txt"
 SAVED_MODEL = forms.Form()
@@ -60,7 +71,7 @@ class _ServedClassifier(tf.Module):
         self.serve_images = serve_images
 
 
-def run_one_by_one(function, contents, results):
+def run_one_by_one(function: Callable, contents: tf.Tensor, results: Any) -> Any:
     """What a function that runs a network makes of each element.
 
     One after another: a convolution that oneDNN has fused with the addition behind it
@@ -76,7 +87,7 @@ def run_one_by_one(function, contents, results):
     )
 
 
-def classified(probabilities, names) -> dict:
+def classified(probabilities: tf.Tensor, names: tf.Tensor) -> dict:
     """What a served function tells of classes.
 
     Args:
@@ -91,7 +102,7 @@ def classified(probabilities, names) -> dict:
     }
 
 
-def write_labels(folder, class_names) -> str:
+def write_labels(folder: str, class_names: Sequence[str]) -> str:
     """Writes the asset of class names, a line for each, and returns its path."""
     path = os.path.join(folder, LABELS)
     _files.write_text(path, "".join(f"{c}\n" for c in class_names))
@@ -99,15 +110,15 @@ def write_labels(folder, class_names) -> str:
 
 
 def export_saved_model(
-    network,
+    network: keras.Model,
     export_dir: str,
     name: str,
     *,
-    preprocessing,
-    class_names,
+    preprocessing: data.Preprocessing,
+    class_names: Sequence[str],
     warmup_requests: int = warmup.IF_INSTALLED,
     form: forms.Form = SAVED_MODEL,
-):
+) -> tuple:
     """Exports a classifier and verifies it in a fresh process.
 
     The version is one above the highest. The folder gets its name once its outputs
@@ -174,15 +185,15 @@ def _check_export(network, class_names, warmup_requests):
 
 
 def write_version(
-    export_dir,
-    name,
-    served,
-    signatures,
-    cases,
-    form=SAVED_MODEL,
-    about=None,
-    add_files=None,
-):
+    export_dir: str,
+    name: str,
+    served: tf.Module,
+    signatures: Sequence[str],
+    cases: Sequence[Case],
+    form: Form = SAVED_MODEL,
+    about: dict | None = None,
+    add_files: Callable[[str], object] | None = None,
+) -> tuple:
     """Stores a module as the next version of a model, once it is verified.
 
     Args:
@@ -279,7 +290,7 @@ def find_saved_model(path: str) -> str:
     raise ValueError(f"{path} holds no exported model (no saved_model.pb)")
 
 
-def load_saved_model(path: str, trust_graph: bool = False):
+def load_saved_model(path: str, trust_graph: bool = False) -> tuple:
     """A function from encoded images to probabilities, and the class names.
 
     Args:

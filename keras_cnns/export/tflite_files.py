@@ -1,17 +1,28 @@
 """Functions as TensorFlow Lite files, in 32 or 8 bits, and how they are called."""
 
+from __future__ import annotations
+
 import os
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from keras_cnns import _files
 from keras_cnns._quiet import errors_unseen
 
+if TYPE_CHECKING:
+    import numpy as np
+
 _SIGNATURE = "serving_default"  # the converter's own name for the only one
 
 
-def write(function, path: str, calibration=None) -> None:
+def write(
+    function: tf.types.experimental.PolymorphicFunction,
+    path: str,
+    calibration: np.ndarray | None = None,
+) -> None:
     """Writes a function into a file.
 
     Args:
@@ -43,7 +54,7 @@ def write(function, path: str, calibration=None) -> None:
         file.write(content)
 
 
-def open_file(path: str):
+def open_file(path: str) -> Callable[..., dict]:
     """A function of NumPy arrays by name, which returns such.
 
     Raises:

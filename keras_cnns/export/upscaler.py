@@ -7,7 +7,11 @@ network serves several factors, these enlarge by the first one; ``serving_x3`` a
 ``serve_images_x3`` by another.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +21,11 @@ from keras_cnns._graph import receptive_radius
 from keras_cnns.data import resize_bicubic
 from keras_cnns.data.decoding import decode_image
 from keras_cnns.export import saved_model, verification
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+    from keras_cnns.export.forms import Form
 
 _RANGE = 255.0
 _TAPS = 3  # small pixels around its own that a bicubic one depends on
@@ -37,7 +46,13 @@ def upscaling_context(network, scale: int, enlarges: bool) -> int:
     return _TAPS + (radius if enlarges else -(-radius // scale))
 
 
-def enlarge_colours(apply, images, scale, channels, enlarges):
+def enlarge_colours(
+    apply: Callable[[tf.Tensor], tf.Tensor],
+    images: tf.Tensor,
+    scale: int,
+    channels: int,
+    enlarges: bool,
+) -> tf.Tensor:
     """Colour images enlarged by a network of colours or of luma.
 
     Args:
@@ -112,14 +127,14 @@ def _enlarged(network, scale, enlarges, images):
 
 
 def export_upscaler(
-    network,
+    network: keras.Model,
     export_dir: str,
     name: str,
     *,
-    scales,
-    enlarges,
-    form=saved_model.SAVED_MODEL,
-):
+    scales: Sequence[int],
+    enlarges: bool,
+    form: Form = saved_model.SAVED_MODEL,
+) -> tuple:
     """Exports a super-resolution network; verified in a fresh process.
 
     Args:

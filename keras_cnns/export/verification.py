@@ -1,10 +1,13 @@
 """Checks in a fresh process that an export reproduces its network's outputs."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -45,7 +48,7 @@ class Case:
     expected: np.ndarray
 
 
-def verify(path: str, cases, tolerance: float = 1e-5) -> float:
+def verify(path: str, cases: Sequence[Case], tolerance: float = 1e-5) -> float:
     """Calls an exported model in a fresh process and compares its outputs.
 
     What that process reads lies beside the model meanwhile.
@@ -88,7 +91,7 @@ def verify(path: str, cases, tolerance: float = 1e-5) -> float:
     return max(differences)
 
 
-def rounded(path: str, cases) -> tuple:
+def rounded(path: str, cases: Sequence[Case]) -> tuple:
     """What a model in 8 bits makes of the cases here.
 
     Args:

@@ -1,13 +1,20 @@
 """Warm-up requests, which a server runs on loading a model."""
 
+from __future__ import annotations
+
 import importlib.util
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns import _files
 from keras_cnns._checks import check_installed
+
+if TYPE_CHECKING:
+    from keras_cnns import data
 
 _FOLDER, _FILE = "assets.extra", "tf_serving_warmup_requests"
 _MOST = 1000  # that TF Serving runs
@@ -45,7 +52,9 @@ def count_to_write(wanted: int) -> int:
     return wanted
 
 
-def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> None:
+def write_warmup_requests(
+    path: str, name: str, preprocessing: data.Preprocessing, count: int
+) -> None:
     """Stores requests for both signatures with batches of 1, 2, ... images.
 
     Args:
@@ -83,7 +92,7 @@ def write_warmup_requests(path: str, name: str, preprocessing, count: int) -> No
                 writer.write(log.SerializeToString())
 
 
-def read_warmup_requests(path: str):
+def read_warmup_requests(path: str) -> Iterator:
     """Yields the requests that a version stores; none without the file.
 
     Args:
