@@ -1,6 +1,10 @@
 """Plots of training and evaluation, as PNG files."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
@@ -10,6 +14,9 @@ from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from keras_cnns import _files
+
+if TYPE_CHECKING:
+    from keras_cnns.metrics import ClassificationReport, DetectionReport
 
 _BLUE, _ORANGE = "#1f5f99", "#d9730d"
 
@@ -38,7 +45,7 @@ def _show_dollars(figure):
             text.set_parse_math(False)
 
 
-def plot_learning_curves(history, path) -> None:
+def plot_learning_curves(history: Sequence[dict], path: str) -> None:
     """Loss and accuracy by epoch, training beside validation.
 
     Args:
@@ -75,7 +82,7 @@ _VALIDATION = "val_"
 _MOST_IN_A_COLUMN = 5
 
 
-def plot_training_curves(history, path) -> None:
+def plot_training_curves(history: Sequence[dict], path: str) -> None:
     """Every loss and metric by epoch, training beside validation.
 
     Args:
@@ -117,7 +124,7 @@ class Panel:
     log_y: bool = False
 
 
-def plot_panels(panels, path, columns=2) -> None:
+def plot_panels(panels: Sequence[Panel], path: str, columns: int = 2) -> None:
     """Several panels, row by row.
 
     Args:
@@ -149,7 +156,7 @@ def plot_panels(panels, path, columns=2) -> None:
     _save(figure, path)
 
 
-def plot_confusion_matrix(report, path) -> None:
+def plot_confusion_matrix(report: ClassificationReport, path: str) -> None:
     """Counts of predicted by true classes; numbers are shown up to 30 classes."""
     count = len(report.class_names)
     side = min(14, 3 + 0.45 * count)
@@ -172,7 +179,7 @@ def plot_confusion_matrix(report, path) -> None:
     _save(figure, path)
 
 
-def plot_precision_recall(report, path) -> None:
+def plot_precision_recall(report: DetectionReport, path: str) -> None:
     """Precision by recall of every class that has objects, best detections at the left.
 
     Args:

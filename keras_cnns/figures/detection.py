@@ -1,6 +1,9 @@
 """Boxes on images, with names and scores."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -23,15 +26,15 @@ _SMALLEST_TEXT, _TEXT_PART, _LINE_PART = 11, 1 / 40, 1 / 250
 
 
 def draw_boxes(
-    image,
-    boxes,
-    labels=None,
-    scores=None,
-    class_names=(),
+    image: np.ndarray,
+    boxes: np.ndarray,
+    labels: Sequence[int] | np.ndarray | None = None,
+    scores: Sequence[float] | np.ndarray | None = None,
+    class_names: Sequence[str] = (),
     *,
-    truth=None,
-    min_score=0.0,
-    scale=1,
+    truth: np.ndarray | None = None,
+    min_score: float = 0.0,
+    scale: int = 1,
 ) -> np.ndarray:
     """An image with boxes on it, coloured by class, the best on top.
 
@@ -90,14 +93,14 @@ def _shown(count, labels, scores, min_score):
 
 
 def detection_grid(
-    images,
-    detections,
-    path,
-    class_names=(),
+    images: Sequence[np.ndarray],
+    detections: Sequence[dict],
+    path: str,
+    class_names: Sequence[str] = (),
     *,
-    truths=None,
-    min_score=0.5,
-    columns=None,
+    truths: Sequence[np.ndarray] | None = None,
+    min_score: float = 0.5,
+    columns: int | None = None,
 ) -> None:
     """Writes images with their detections side by side; sizes may differ.
 

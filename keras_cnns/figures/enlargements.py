@@ -1,5 +1,9 @@
 """Enlarged pictures beside each other."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from keras_cnns.figures.grids import image_grid
@@ -7,7 +11,11 @@ from keras_cnns.figures.grids import image_grid
 _SHOWN_SIDE = 192  # pixels that small crops are shown at, at most
 
 
-def enlargement_grid(columns, path, row_labels=None) -> None:
+def enlargement_grid(
+    columns: Mapping[str, np.ndarray],
+    path: str,
+    row_labels: Sequence[str] | None = None,
+) -> None:
     """Writes a row for each picture, a column for each way in which it was made.
 
     Args:

@@ -1,5 +1,7 @@
 """Maps beside the image that they explain, and over it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_cnns.figures.grids import image_grid, signed_heat
@@ -9,7 +11,9 @@ _PALE = 0.45  # of the image under a map
 _CLIPPED = 99.5  # percentile of absolute values from which a map has full strength
 
 
-def explanation_grid(path, image, rows, random_maps=False) -> None:
+def explanation_grid(
+    path: str, image: np.ndarray, rows: Sequence, random_maps: bool = False
+) -> None:
     """Writes a row for each map: image, map, map over the image.
 
     Red is positive, blue negative, white 0; each map is in full strength from its
@@ -43,7 +47,7 @@ def explanation_grid(path, image, rows, random_maps=False) -> None:
     )
 
 
-def map_colours(values) -> np.ndarray:
+def map_colours(values: np.ndarray) -> np.ndarray:
     """A map ``(height, width)`` as colours ``(height, width, 3)`` in [0, 1]."""
     values = np.asarray(values, np.float32)
     limit = np.percentile(np.abs(values), _CLIPPED)
@@ -52,7 +56,7 @@ def map_colours(values) -> np.ndarray:
     return signed_heat(values[None, ..., None])[0]
 
 
-def over_image(image, colours) -> np.ndarray:
+def over_image(image: np.ndarray, colours: np.ndarray) -> np.ndarray:
     """Colours of a map over the image in pale grey, ``(height, width, 3)``."""
     grey = image.mean(axis=-1, keepdims=True)
     return (1 - _PALE + _PALE * grey) * colours

@@ -1,5 +1,9 @@
 """Grids of images as PNG files, and gradients as images."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -12,13 +16,13 @@ _TEXT_MARGIN = 3
 
 
 def image_grid(
-    images,
-    path,
-    columns=None,
-    value_range="signed",
-    row_labels=None,
-    column_labels=None,
-    scale=1,
+    images: np.ndarray,
+    path: str,
+    columns: int | None = None,
+    value_range: str = "signed",
+    row_labels: Sequence[str] | None = None,
+    column_labels: Sequence[str] | None = None,
+    scale: int = 1,
 ) -> None:
     """Writes images side by side, row by row, with white lines between them.
 
@@ -104,7 +108,7 @@ def _margin(labels, font, side):
     return 2 * _TEXT_MARGIN + max(extents)
 
 
-def signed_heat(gradients) -> np.ndarray:
+def signed_heat(gradients: np.ndarray) -> np.ndarray:
     """Gradients as colours: red above 0, blue below, white at 0.
 
     Args:
@@ -121,7 +125,7 @@ def signed_heat(gradients) -> np.ndarray:
     return np.stack([red, np.minimum(red, blue), blue], axis=-1)
 
 
-def around_grey(gradients) -> np.ndarray:
+def around_grey(gradients: np.ndarray) -> np.ndarray:
     """Gradients as images: middle grey at 0, each image in full strength.
 
     Args:

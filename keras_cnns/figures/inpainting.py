@@ -1,5 +1,9 @@
 """Filled images beside their inputs and the true images."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from keras_cnns.data import VALUE_RANGES
@@ -11,7 +15,12 @@ _SHOWN_HEIGHT = 128
 
 
 def inpainting_grid(
-    images, masks, filled, path, value_range="unit", row_labels=None
+    images: np.ndarray,
+    masks: np.ndarray,
+    filled: Mapping[str, np.ndarray],
+    path: str,
+    value_range: str = "unit",
+    row_labels: Sequence[str] | None = None,
 ) -> None:
     """Writes a row for each image: with its hole in grey, filled, and complete.
 

@@ -8,7 +8,9 @@ from keras_cnns.figures.grids import image_grid
 _SIDE = 64  # pixels that small images are enlarged to at least
 
 
-def reconstruction_grid(images, reconstructions, path, columns) -> None:
+def reconstruction_grid(
+    images: np.ndarray, reconstructions: np.ndarray, path: str, columns: int
+) -> None:
     """Writes rows of images, each above the row of their reconstructions.
 
     Args:

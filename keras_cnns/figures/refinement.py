@@ -7,7 +7,13 @@ from keras_cnns.figures.grids import image_grid
 _SCALE = 4  # pixels of the grid for one of an image
 
 
-def refinement_grid(simulated, refined, real, path, columns) -> None:
+def refinement_grid(
+    simulated: np.ndarray,
+    refined: np.ndarray,
+    real: np.ndarray,
+    path: str,
+    columns: int,
+) -> None:
     """Writes rows of simulated images above refined ones, real ones beside both.
 
     Args:

@@ -1,5 +1,7 @@
 """What spatial transformers see, where they look, and what they make of it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -12,7 +14,7 @@ _GAP, _WIDE_GAP = 4, 16
 _SHOWN_HEIGHT, _MARGIN = 112, 1 / 6
 
 
-def transformer_grid(warps, path) -> None:
+def transformer_grid(warps: Sequence, path: str) -> None:
     """Writes a row for each image: for each transformer its input and its output.
 
     On the input is the outline of where the output is taken from, its upper edge in
