@@ -10,13 +10,20 @@ joined.
 Source of the scheme: TensorFlow Serving, "Batching Guide".
 """
 
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import dataclasses
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from keras_cnns.serving.metrics import Metrics
+    from keras_cnns.serving.servable import Signature
 
 
 @dataclasses.dataclass
@@ -33,7 +40,13 @@ class _Task:
 class Batcher:
     """Threads that run what is submitted."""
 
-    def __init__(self, max_batch_size, batch_timeout, batch_threads, metrics):
+    def __init__(
+        self,
+        max_batch_size: int,
+        batch_timeout: float,
+        batch_threads: int,
+        metrics: Metrics,
+    ) -> None:
         """Starts the threads.
 
         Args:
@@ -55,7 +68,7 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, signature, inputs: dict) -> concurrent.futures.Future:
+    def submit(self, signature: Signature, inputs: dict) -> concurrent.futures.Future:
         """The future outputs of checked inputs.
 
         Args:

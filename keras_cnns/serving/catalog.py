@@ -15,6 +15,7 @@ import dataclasses
 import gc
 import os
 import threading
+from collections.abc import Collection, Iterator
 from typing import Optional
 
 from absl import logging
@@ -50,7 +51,13 @@ class Version:
 class Catalog:
     """The models of a folder ``<model_base>/<model>/<version>/``."""
 
-    def __init__(self, model_base, names=(), num_versions=1, trust_graph=False):
+    def __init__(
+        self,
+        model_base: str,
+        names: Collection[str] = (),
+        num_versions: int = 1,
+        trust_graph: bool = False,
+    ) -> None:
         """Looks at nothing yet.
 
         Args:
@@ -180,7 +187,9 @@ class Catalog:
             self._let_go = True
 
     @contextlib.contextmanager
-    def using(self, name: str, number: Optional[int] = None, label: str = ""):
+    def using(
+        self, name: str, number: Optional[int] = None, label: str = ""
+    ) -> Iterator[Servable]:
         """Within the block, a version that answers stays loaded.
 
         Args:

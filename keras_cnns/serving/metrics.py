@@ -2,6 +2,7 @@
 
 import bisect
 import threading
+from collections.abc import Sequence
 
 _MICROSECONDS = [10 * 1.8**i for i in range(33)]
 _ROWS = [2**i for i in range(11)]
@@ -33,7 +34,7 @@ class Counter(_Family):
 
     kind = "counter"
 
-    def add(self, *labels) -> None:
+    def add(self, *labels: str) -> None:
         """Adds one."""
         with self._lock:
             self._values[labels] = self._values.get(labels, 0) + 1
@@ -47,11 +48,13 @@ class Histogram(_Family):
 
     kind = "histogram"
 
-    def __init__(self, name, labels, bounds):
+    def __init__(
+        self, name: str, labels: Sequence[str], bounds: Sequence[float]
+    ) -> None:
         super().__init__(name, labels)
         self._bounds = bounds
 
-    def observe(self, value, *labels) -> None:
+    def observe(self, value: float, *labels: str) -> None:
         """Counts a value."""
         with self._lock:
             if labels not in self._values:
@@ -82,7 +85,7 @@ class Metrics:
         batch_rows: rows of what TensorFlow was given at once, by model.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.requests = Counter(
             ":tensorflow:serving:request_count", ("model_name", "status")
         )

@@ -1,11 +1,17 @@
 """Tensors in the messages of gRPC, ``TensorProto``."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from keras_cnns.serving.status import invalid
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 # The field of values by NumPy's type, as TF Serving fills it.
 _FIELDS = {
@@ -20,7 +26,7 @@ _FIELDS = {
 }
 
 
-def read(name: str, tensor, limit: int):
+def read(name: str, tensor: TensorProto, limit: int) -> np.ndarray:
     """The array of a message.
 
     Args:
@@ -44,7 +50,7 @@ def read(name: str, tensor, limit: int):
         raise invalid(f"input {name} is not a tensor: {error}") from error
 
 
-def write(array):
+def write(array: np.ndarray) -> TensorProto:
     """The message of an array."""
     field = _FIELDS.get(array.dtype)
     if field is None:

@@ -3,10 +3,13 @@
 Source: TensorFlow Serving, "RESTful API".
 """
 
+from __future__ import annotations
+
 import functools
 import json
 import re
 import urllib.parse
+from typing import TYPE_CHECKING
 
 from google.protobuf import json_format
 from starlette.applications import Starlette
@@ -20,6 +23,9 @@ from keras_cnns.serving import json_tensors
 from keras_cnns.serving.service import ModelSpec
 from keras_cnns.serving.status import RequestError, invalid, too_large
 
+if TYPE_CHECKING:
+    from keras_cnns.serving.service import Service
+
 METRICS_PATH = "/monitoring/prometheus/metrics"
 _VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _POSTED = re.compile(
@@ -30,7 +36,7 @@ _LARGEST_VERSION = 2**63 - 1
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def make_app(service) -> Starlette:
+def make_app(service: Service) -> Starlette:
     """The application.
 
     Args:

@@ -5,7 +5,10 @@
 theirs; the others are not implemented.
 """
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 from tensorflow_serving.apis import (
     model_service_pb2_grpc,
@@ -18,8 +21,13 @@ from keras_cnns.serving.servable import DEFAULT_SIGNATURE
 from keras_cnns.serving.service import ModelSpec
 from keras_cnns.serving.status import RequestError, invalid
 
+if TYPE_CHECKING:
+    import grpc
 
-def add_services(service, server) -> None:
+    from keras_cnns.serving.service import Service
+
+
+def add_services(service: Service, server: grpc.aio.Server) -> None:
     """Adds both services to a server of ``grpc.aio``.
 
     Args:

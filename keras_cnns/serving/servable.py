@@ -2,6 +2,8 @@
 
 import os
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -22,7 +24,7 @@ class Signature:
         inputs, outputs: ``tf.TensorSpec`` by name.
     """
 
-    def __init__(self, model, loaded, function):
+    def __init__(self, model: str, loaded: Any, function: Callable) -> None:
         self.model = model
         self._loaded = loaded  # its variables must live as long as the function
         self.inputs = function.structured_input_signature[1]
@@ -87,7 +89,7 @@ class Servable:
         definitions: ``SignatureDef`` by name, as stored.
     """
 
-    def __init__(self, name: str, version: int, folder: str, trust_graph: bool):
+    def __init__(self, name: str, version: int, folder: str, trust_graph: bool) -> None:
         """Loads a version and runs its warm-up requests.
 
         Args:

@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import socket
 import threading
+from typing import Any
 
 import grpc
 import uvicorn
@@ -35,8 +36,8 @@ class Server:
         host: str = "127.0.0.1",
         rest_port: int = 8501,
         grpc_port: int = 8500,
-        **batching,
-    ):
+        **batching: Any,
+    ) -> None:
         """Starts nothing but the threads that run batches.
 
         Args:

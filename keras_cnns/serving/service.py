@@ -1,10 +1,14 @@
 """What both protocols share: predicting, metadata and states, within limits."""
 
+from __future__ import annotations
+
 import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
 import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
@@ -17,6 +21,10 @@ from keras_cnns.serving.status import (
     as_request_error,
     invalid,
 )
+
+if TYPE_CHECKING:
+    from keras_cnns.serving.catalog import Catalog
+    from keras_cnns.serving.servable import Servable
 
 _READERS = 2  # threads that turn messages into arrays and back
 
@@ -55,7 +63,7 @@ class Service:
         draining: whether it answers only what it has begun.
     """
 
-    def __init__(self, catalog, limits: Limits, **batching):
+    def __init__(self, catalog: Catalog, limits: Limits, **batching: Any) -> None:
         """Starts the threads that run batches.
 
         Args:
@@ -74,7 +82,9 @@ class Service:
         self._batcher.close()
         self._readers.shutdown()
 
-    async def answer(self, work, name: str, method: str, protocol: str):
+    async def answer(
+        self, work: Callable[[], Awaitable], name: str, method: str, protocol: str
+    ) -> Any:
         """The result of a coroutine function, within the limits, counted.
 
         Args:
@@ -122,7 +132,9 @@ class Service:
         finally:
             self._in_work -= 1
 
-    async def predict(self, spec: ModelSpec, read, write):
+    async def predict(
+        self, spec: ModelSpec, read: Callable[[Servable], tuple], write: Callable
+    ) -> Any:
         """What ``write`` makes of a signature's outputs.
 
         Args:
@@ -150,7 +162,9 @@ class Service:
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._readers, function, *arguments)
 
-    def metadata(self, spec: ModelSpec):
+    def metadata(
+        self, spec: ModelSpec
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of a version, ``GetModelMetadataResponse``."""
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         with self.catalog.using(spec.name, spec.version, spec.label) as servable:
@@ -162,7 +176,7 @@ class Service:
         response.metadata["signature_def"].Pack(definitions)
         return response
 
-    def status(self, spec: ModelSpec):
+    def status(self, spec: ModelSpec) -> get_model_status_pb2.GetModelStatusResponse:
         """The states of a model's versions, ``GetModelStatusResponse``."""
         if spec.label:
             raise invalid(f"Unrecognized servable version label: {spec.label}")

@@ -41,7 +41,9 @@ class RequestError(Exception):
         http_status: of the answer over HTTP.
     """
 
-    def __init__(self, code, message: str, http_status: Optional[int] = None):
+    def __init__(
+        self, code: grpc.StatusCode, message: str, http_status: Optional[int] = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.http_status = http_status or HTTP_STATUS[code]
