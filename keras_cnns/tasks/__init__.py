@@ -1,5 +1,10 @@
 """Tasks: auto-encoding, classification, detection, generation and their like."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from keras_cnns.runs import Run, read_run, train
 from keras_cnns.tasks.autoencoding import AutoencodingTask
 from keras_cnns.tasks.classification import ClassificationTask
@@ -8,6 +13,9 @@ from keras_cnns.tasks.generation import GenerationTask
 from keras_cnns.tasks.inpainting import InpaintingTask
 from keras_cnns.tasks.refinement import RefinementTask
 from keras_cnns.tasks.super_resolution import SuperResolutionTask
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TASKS = {
     task.name: task
@@ -30,7 +38,7 @@ class OpenedRun(Run):
     them.
     """
 
-    def inferencer(self, **options):
+    def inferencer(self, **options: Any) -> Callable:
         """A callable that uses the run.
 
         Args:
@@ -50,11 +58,11 @@ class OpenedRun(Run):
         """
         return TASKS[self.task].inferencer(self, **options)
 
-    def export(self, export_dir: str, name: str = "", **options) -> tuple:
+    def export(self, export_dir: str, name: str = "", **options: Any) -> tuple:
         """Exports the run for TF Serving; see ``Task.export``."""
         return TASKS[self.task].export(self, export_dir, name, **options)
 
-    def calibration_images(self, count: int):
+    def calibration_images(self, count: int) -> np.ndarray:
         """Images to calibrate 8 bits by; see ``Task.calibration_images``."""
         return TASKS[self.task].calibration_images(self, count)
 
@@ -73,7 +81,7 @@ def open_run(run_dir: str) -> OpenedRun:
     return OpenedRun(run.folder, run.task, run.options, run.config)
 
 
-def train_task(task: str, **options) -> dict:
+def train_task(task: str, **options: Any) -> dict:
     """Trains as the command line does.
 
     Args:

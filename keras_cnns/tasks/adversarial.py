@@ -1,9 +1,14 @@
 """Options and optimizers of adversarial trainings."""
 
 import dataclasses
+from typing import TYPE_CHECKING, Any, Optional
 
 from keras_cnns.runs import TrainingOptions, any_of, changed, option
 from keras_cnns.trainers import InstanceNoise
+
+if TYPE_CHECKING:
+    from keras_cnns.runs.task import Task
+    from keras_cnns.trainers.adversarial import AdversarialTrainer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +37,7 @@ class AdversarialOptions(TrainingOptions):
     grid_columns: int = option(8, "columns of the grids of images", within="[1, 100]")
     beta_1: float = changed(TrainingOptions, "beta_1", 0.5)
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         if bool(self.instance_noise) != bool(self.instance_noise_epochs):
             raise ValueError(
@@ -40,7 +45,7 @@ class AdversarialOptions(TrainingOptions):
                 f"both be 0, got {self.instance_noise} and {self.instance_noise_epochs}"
             )
 
-    def make_instance_noise(self, steps_per_epoch: int):
+    def make_instance_noise(self, steps_per_epoch: int) -> Optional[InstanceNoise]:
         """The ``InstanceNoise`` of the options; None for none."""
         if not self.instance_noise:
             return None
@@ -48,7 +53,9 @@ class AdversarialOptions(TrainingOptions):
         return InstanceNoise(self.instance_noise, 0.0, steps)
 
 
-def compile_adversarial(task, trainer, **changes) -> None:
+def compile_adversarial(
+    task: "Task", trainer: "AdversarialTrainer", **changes: Any
+) -> None:
     """Gives both networks of a trainer their optimizers, each by its own updates.
 
     Args:

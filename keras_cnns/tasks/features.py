@@ -1,9 +1,18 @@
 """Options of what features of images are compared by."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from keras_cnns import inference
 
+if TYPE_CHECKING:
+    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.trainers import FeatureNetwork
 
-def told_features(options) -> list:
+
+def told_features(options: TrainingOptions) -> list:
     """The options that name a feature network, with their values; at most one.
 
     Args:
@@ -19,7 +28,13 @@ def told_features(options) -> list:
     return given
 
 
-def load_features(options, vgg_features, *, size, **given):
+def load_features(
+    options: TrainingOptions,
+    vgg_features: Callable[..., FeatureNetwork],
+    *,
+    size: tuple,
+    **given: Any,
+) -> FeatureNetwork | None:
     """The feature network of a task's options; None for none.
 
     Args:

@@ -1,11 +1,19 @@
 """The task of what-where auto-encoders."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.runs import RunConfig, Task
 from keras_cnns.tasks.autoencoding.options import AutoencodingOptions
 from keras_cnns.tasks.exported import from_run
+
+if TYPE_CHECKING:
+    from keras_cnns.runs.record import Run
+    from keras_cnns.trainers import StepwiseTrainer
 
 _GRID_ROWS = 4  # of images, and of reconstructions
 
@@ -17,10 +25,10 @@ class AutoencodingTask(Task):
     options_class = AutoencodingOptions
 
     @property
-    def needs_labels(self):
+    def needs_labels(self) -> bool:
         return self.options.labels != "none"
 
-    def check(self, num_replicas):
+    def check(self, num_replicas: int) -> None:
         super().check(num_replicas)
         size = self.options.labelled_batch_size
         if self.options.labels == "some" and size % num_replicas:
@@ -29,7 +37,7 @@ class AutoencodingTask(Task):
                 f"replicas, {num_replicas}"
             )
 
-    def open(self):
+    def open(self) -> None:
         options = self.options
         source = labelled = self.open_source(options.train_split)
         self._held_out = self.open_source(options.validation_split)
@@ -48,13 +56,13 @@ class AutoencodingTask(Task):
                 f"labelled images, of which there are {labelled.num_examples}"
             )
 
-    def facts(self):
+    def facts(self) -> dict:
         facts = super().facts()
         if self._labelled:
             facts["number of labelled examples"] = self._labelled.num_examples
         return facts
 
-    def configure(self):
+    def configure(self) -> RunConfig:
         options, names = self.options, self.source.class_names
         model = options.row.networks["network"]
         preprocessing = self.preprocess_for(model)
@@ -74,7 +82,7 @@ class AutoencodingTask(Task):
             _check_classifier(args["notation"], names)
         return RunConfig(networks, preprocessing, names)
 
-    def make_trainer(self, config, is_new):
+    def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         kind = trainers.WhatWhereTrainer
         network = self.build_networks(config)["network"]
         trainer = kind(network, **self.trainer_options(kind))
@@ -83,7 +91,9 @@ class AutoencodingTask(Task):
         )
         return trainer
 
-    def load_batches(self, config, start_step, share=data.WHOLE):
+    def load_batches(
+        self, config: RunConfig, start_step: int, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset:
         """Endless stream of (images, labels), with some labels and images without."""
         batches = super().load_batches(config, start_step, share)
         if self._labelled is None:
@@ -101,7 +111,9 @@ class AutoencodingTask(Task):
             lambda few, many: (*few, many[0])
         )
 
-    def load_validation(self, config, share=data.WHOLE):
+    def load_validation(
+        self, config: RunConfig, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset | None:
         if self._held_out is None:
             return None
         return data.load_evaluation(
@@ -111,7 +123,7 @@ class AutoencodingTask(Task):
             share=share,
         )
 
-    def sampler(self, trainer, config):
+    def sampler(self, trainer: StepwiseTrainer, config: RunConfig) -> tuple:
         """Images of all classes above their reconstructions, the same each time."""
         columns, source = self.options.grid_columns, self._held_out or self.source
         count = min(columns * _GRID_ROWS, source.num_examples)
@@ -126,7 +138,7 @@ class AutoencodingTask(Task):
 
         return reconstruct, write
 
-    def report(self, run, progress):
+    def report(self, run: Run, progress: dict) -> None:
         """Curves, and the evaluation of the last epoch on the validation split."""
         super().report(run, progress)
         if self._held_out is None:
@@ -136,12 +148,20 @@ class AutoencodingTask(Task):
         print(f"last epoch: {progress['report'].summary()}")
 
     @classmethod
-    def inferencer(cls, run, which="last"):
+    def inferencer(cls, run: Run, which: str = "last") -> inference.Autoencoder:
         """``inference.Autoencoder``."""
         return inference.Autoencoder(run, which)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, which="last", form=export.SAVED_MODEL):
+    def export(
+        cls,
+        run: Run,
+        export_dir: str,
+        name: str = "",
+        *,
+        which: str = "last",
+        form: export.Form = export.SAVED_MODEL,
+    ) -> tuple:
         autoencoder = inference.Autoencoder(run, which)
         return export.export_autoencoder(
             autoencoder.network,

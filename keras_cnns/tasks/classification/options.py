@@ -52,7 +52,7 @@ class ClassificationOptions(TrainingOptions):
     schedule: str = changed(TrainingOptions, "schedule", "cosine")
 
     @classmethod
-    def find_defaults(cls, given):
+    def find_defaults(cls, given: dict) -> dict:
         """A recipe overrides a resumed run, which then refuses what differs."""
         values = super().find_defaults(given)
         return {**values, **recipe(given["recipe"])} if given.get("recipe") else values

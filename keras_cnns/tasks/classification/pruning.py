@@ -5,8 +5,11 @@ of, so that all that takes a classifier's run takes it. What it has besides is i
 ``details`` of its config: the patterns.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
@@ -19,6 +22,10 @@ from keras_cnns.tasks.classification.pruning_options import PruningOptions
 from keras_cnns.tasks.classification.task import ClassificationTask
 from keras_cnns.trainers.optimizers import ConstantFirst
 
+if TYPE_CHECKING:
+    from keras_cnns.runs.record import Run, RunConfig
+    from keras_cnns.trainers import StepwiseTrainer
+
 _MASKS, _REPORT, _FIGURE = "masks.npz", "pruning", "kernels.png"
 _DRAWN, _SCALE = 20, 12  # kernels of the figure; its pixels for each weight
 
@@ -29,7 +36,7 @@ class PruningTask(ClassificationTask):
     options_class = PruningOptions
     patience = 0
 
-    def __init__(self, options):
+    def __init__(self, options: PruningOptions) -> None:
         super().__init__(options)
         self._trainer = None
 
@@ -41,15 +48,15 @@ class PruningTask(ClassificationTask):
         """The run that is pruned."""
         return read_run(self.options.run_dir, self.name)
 
-    def check(self, num_replicas):
+    def check(self, num_replicas: int) -> None:
         super().check(num_replicas)
         if not self._is_resumed:
             self._dense()
 
-    def facts(self):
+    def facts(self) -> dict:
         return {**super().facts(), "kind of training": "pruning"}
 
-    def configure(self):
+    def configure(self) -> RunConfig:
         dense = self._dense()
         ours, theirs = self.source.class_names, dense.config.class_names
         if ours != theirs:
@@ -70,7 +77,7 @@ class PruningTask(ClassificationTask):
             return compression.FIXED_PATTERNS
         return compression.find_library(network, self.options.num_patterns)
 
-    def make_trainer(self, config, is_new):
+    def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         logits = {"classifier_activation": None}
         if is_new:
             network = self._dense().load("network", self.options.which, **logits)
@@ -105,12 +112,12 @@ class PruningTask(ClassificationTask):
             options.keep_dense,
         )
 
-    def complete(self, run):
+    def complete(self, run: Run) -> None:
         """The masks, beside the weights that they are of."""
         path = os.path.join(run.folder, _MASKS)
         _arrays.write_arrays(path, self._trainer.masks)
 
-    def report(self, run, progress):
+    def report(self, run: Run, progress: dict) -> None:
         """What every classifier's run reports, and what is left of each layer."""
         super().report(run, progress)
         rows = compression.report_pruning(self._trainer.masks)

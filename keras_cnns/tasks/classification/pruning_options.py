@@ -96,7 +96,7 @@ class PruningOptions(RunOptions, OptimizerOptions):
     schedule: str = changed(OptimizerOptions, "schedule", "cosine")
     warmup_requests: int = changed(ClassificationOptions, "warmup_requests", -1)
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         admm = self.admm_rounds * self.round_epochs
         if admm >= self.epochs:
@@ -107,11 +107,11 @@ class PruningOptions(RunOptions, OptimizerOptions):
             )
 
     @property
-    def folder(self):
+    def folder(self) -> str:
         return self.output_dir
 
     @classmethod
-    def find_defaults(cls, given):
+    def find_defaults(cls, given: dict) -> dict:
         """Those of the pruning that is resumed, else of the run that is pruned."""
         dense, resumed = (given.get(n) or "" for n in ("run_dir", "output_dir"))
         is_resumed = given.get("resume") and holds_run(resumed)

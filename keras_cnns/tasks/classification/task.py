@@ -1,6 +1,9 @@
 """The classification task."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
@@ -18,6 +21,13 @@ from keras_cnns.runs import RunConfig, Task, parse_arguments, run_of_weights
 from keras_cnns.tasks.classification.options import ClassificationOptions
 from keras_cnns.tasks.exported import from_run
 
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_cnns.runs.record import Run
+    from keras_cnns.trainers import StepwiseTrainer
+
 _WARPED_IMAGES = 8  # in the figure of spatial transformers
 
 
@@ -29,22 +39,22 @@ class ClassificationTask(Task):
     needs_labels = True
 
     @property
-    def augmentation(self):
+    def augmentation(self) -> data.Augmentation:
         options = self.options
         return data.Augmentation(
             options.augmentation, options.mixup_alpha, options.label_smoothing
         )
 
     @property
-    def patience(self):
+    def patience(self) -> int:
         return self.options.early_stopping
 
-    def check(self, num_replicas):
+    def check(self, num_replicas: int) -> None:
         super().check(num_replicas)
         if self.options.export_dir and self.options.warmup_requests > 0:
             export.check_warmup_available()
 
-    def open(self):
+    def open(self) -> None:
         self.sources = [(self.open_source(self.options.train_split), 1)]
         self._held_out = self.open_source(self.options.validation_split)
         self._check_classes()
@@ -66,7 +76,7 @@ class ClassificationTask(Task):
                 f"({len(odd)}) only one of them"
             )
 
-    def configure(self):
+    def configure(self) -> RunConfig:
         preprocessing, names = self._preprocessing(), self.source.class_names
         args = {
             **parse_arguments(self.options.builder_args, {"dropout_rate": 0.2}),
@@ -76,7 +86,7 @@ class ClassificationTask(Task):
         network = {"model": self.options.model, "args": args}
         return RunConfig({"network": network}, preprocessing, names)
 
-    def make_trainer(self, config, is_new):
+    def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         options = self.options
         network = _initial_network(config, options.init_weights if is_new else "")
         if options.freeze:
@@ -87,7 +97,9 @@ class ClassificationTask(Task):
         trainer.compile(options.make_optimizer(self.total_steps, self.steps_per_epoch))
         return trainer
 
-    def load_validation(self, config, share=data.WHOLE):
+    def load_validation(
+        self, config: RunConfig, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset | None:
         if self._held_out is None:
             return None
         return data.load_evaluation(
@@ -97,7 +109,7 @@ class ClassificationTask(Task):
             share=share,
         )
 
-    def report(self, run, progress):
+    def report(self, run: Run, progress: dict) -> None:
         """Curves, the evaluation of the last epoch on the validation split, and what
         spatial transformers do."""
         path = os.path.join(run.folder, "learning_curves.png")
@@ -132,30 +144,32 @@ class ClassificationTask(Task):
             os.path.join(run.folder, "spatial_transformers.png"),
         )
 
-    def export_options(self):
+    def export_options(self) -> dict:
         return {"warmup_requests": self.options.warmup_requests}
 
     @classmethod
-    def models(cls):
+    def models(cls) -> dict:
         names = applications.list_models("classification")
         return {name: {"network": name} for name in names}
 
     @classmethod
-    def inferencer(cls, run, which="last", **options):
+    def inferencer(
+        cls, run: Run, which: str = "last", **options: Any
+    ) -> inference.Predictor:
         """``inference.Predictor``."""
         return inference.load_predictor(run.folder, which=which, **options)
 
     @classmethod
     def export(
         cls,
-        run,
-        export_dir,
-        name="",
+        run: Run,
+        export_dir: str,
+        name: str = "",
         *,
-        which="last",
-        warmup_requests=export.IF_INSTALLED,
-        form=export.SAVED_MODEL,
-    ):
+        which: str = "last",
+        warmup_requests: int = export.IF_INSTALLED,
+        form: export.Form = export.SAVED_MODEL,
+    ) -> tuple:
         network, _ = inference.load_classifier(run, which)
         return export.export_saved_model(
             network,
@@ -168,7 +182,7 @@ class ClassificationTask(Task):
         )
 
     @classmethod
-    def calibration_images(cls, run, count):
+    def calibration_images(cls, run: Run, count: int) -> np.ndarray:
         options = run.options
         source = data.open_source(
             options["dataset"], options["train_split"], options["data_dir"]

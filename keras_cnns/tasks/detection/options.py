@@ -143,14 +143,14 @@ class DetectionOptions(TrainingOptions):
     batch_size: int = changed(TrainingOptions, "batch_size", 2)
 
     @classmethod
-    def published(cls, given):
+    def published(cls, given: dict) -> dict:
         """The four steps of alternating training are 64 epochs of their data."""
         values = super().published(given)
         if given.get("training") == "alternating" and values["optimizer"] == "sgd":
             values = {**values, "epochs": 64, "boundaries": "0.75"}
         return values
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         if self.background_iou >= self.foreground_iou:
             raise ValueError(

@@ -1,6 +1,9 @@
 """The detection task."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 from tensorflow import keras
@@ -25,6 +28,13 @@ from keras_cnns.runs import (
 from keras_cnns.tasks.detection.options import SEARCHED, DetectionOptions
 from keras_cnns.tasks.exported import from_run
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.runs.record import Run
+    from keras_cnns.trainers import StepwiseTrainer
+
 _TRAINERS = {
     "rcnn": trainers.FastRCNNTrainer,
     "sppnet": trainers.FastRCNNTrainer,
@@ -46,7 +56,7 @@ class DetectionTask(Task):
     name = DetectionOptions.task
     options_class = DetectionOptions
 
-    def __init__(self, options):
+    def __init__(self, options: TrainingOptions) -> None:
         super().__init__(options)
         self._held_out = None
         self._proposals = {}
@@ -56,10 +66,10 @@ class DetectionTask(Task):
         )
 
     @property
-    def augmentation(self):
+    def augmentation(self) -> data.Augmentation:
         return data.Augmentation("")  # boxes are flipped with their images
 
-    def open_source(self, split, dataset=""):
+    def open_source(self, split: str, dataset: str = "") -> data.Source | None:
         if not split:
             return None
         options = self.options
@@ -67,7 +77,7 @@ class DetectionTask(Task):
             dataset or options.dataset, split, options.data_dir
         )
 
-    def open(self):
+    def open(self) -> None:
         options = self.options
         self.sources = [(self.open_source(options.train_split), 1)]
         self._held_out = self.open_source(options.validation_split)
@@ -120,7 +130,7 @@ class DetectionTask(Task):
     def _lengths(self):
         return dict(zip(("short_side", "long_side"), self._sides))
 
-    def configure(self):
+    def configure(self) -> RunConfig:
         options = self.options
         args = {"image_shape": (None, None, 3)}
         if options.row.trainer != "rpn":
@@ -175,7 +185,7 @@ class DetectionTask(Task):
         known = {**data.CONVENTIONS[convention], "crop_ratio": None}
         return data.Preprocessing(height, width, channels, **known)
 
-    def make_trainer(self, config, is_new):
+    def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         options = self.options
         networks = self.build_networks(config)
         backbone = _backbone(config.networks)
@@ -220,7 +230,9 @@ class DetectionTask(Task):
     def _optimizer(self, steps):
         return self.options.make_optimizer(steps, self.steps_per_epoch)
 
-    def load_batches(self, config, start_step, share=data.WHOLE):
+    def load_batches(
+        self, config: RunConfig, start_step: int, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset:
         options = self.options
         return data.load_detection_training(
             self.source,
@@ -236,7 +248,9 @@ class DetectionTask(Task):
             share=share,
         )
 
-    def load_validation(self, config, share=data.WHOLE):
+    def load_validation(
+        self, config: RunConfig, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset | None:
         if self._held_out is None:
             return None
         return self._evaluation(config, self._held_out, share)
@@ -254,7 +268,7 @@ class DetectionTask(Task):
             share=share,
         )
 
-    def sampler(self, trainer, config):
+    def sampler(self, trainer: StepwiseTrainer, config: RunConfig) -> tuple:
         """Detections on some images, by the network's own scores."""
         source = self._held_out or self.source
         count = min(_GRID_IMAGES, source.num_examples)
@@ -279,7 +293,7 @@ class DetectionTask(Task):
 
         return sample, write
 
-    def complete(self, run):
+    def complete(self, run: Run) -> None:
         """Fits support vector machines and box regressors, of R-CNN and SPPnet."""
         if run.config.details["classifiers"] != "svm":
             return
@@ -295,7 +309,7 @@ class DetectionTask(Task):
             )
         fitted.save(os.path.join(run.folder, inference.CLASSIFIERS))
 
-    def report(self, run, progress):
+    def report(self, run: Run, progress: dict) -> None:
         """Curves, and detections of the last epoch on the validation split."""
         super().report(run, progress)
         if self._held_out is None:
@@ -311,12 +325,22 @@ class DetectionTask(Task):
         print(evaluation.summary())
 
     @classmethod
-    def inferencer(cls, run, which="last", **options):
+    def inferencer(
+        cls, run: Run, which: str = "last", **options: Any
+    ) -> inference.Detector:
         """``inference.Detector``."""
         return inference.Detector(run, which, **options)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, which="last", form=export.SAVED_MODEL):
+    def export(
+        cls,
+        run: Run,
+        export_dir: str,
+        name: str = "",
+        *,
+        which: str = "last",
+        form: export.Form = export.SAVED_MODEL,
+    ) -> tuple:
         detector = inference.Detector(run, which)
         return export.export_detector(
             detector.function,

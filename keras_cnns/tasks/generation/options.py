@@ -40,12 +40,12 @@ class GenerationOptions(AdversarialOptions):
     momentum: float = changed(AdversarialOptions, "momentum", 0.5)
 
     @classmethod
-    def published(cls, given):
+    def published(cls, given: dict) -> dict:
         model = given.get("model")
         return paper_options(model, given.get("trainer", "")) if model else {}
 
     @classmethod
-    def derive(cls, values):
+    def derive(cls, values: dict) -> dict:
         return {
             "trainer": values["trainer"] or find_model(MODELS, values["model"]).trainer
         }

@@ -1,5 +1,9 @@
 """The generation task."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from keras_cnns import applications, data, export, figures, inference
 from keras_cnns.runs import RunConfig, Task
 from keras_cnns.tasks.adversarial import compile_adversarial
@@ -8,6 +12,10 @@ from keras_cnns.tasks.generation.models import TRAINERS
 from keras_cnns.tasks.generation.options import GenerationOptions
 from keras_cnns.trainers import Latents
 
+if TYPE_CHECKING:
+    from keras_cnns.runs.record import Run
+    from keras_cnns.trainers import StepwiseTrainer
+
 
 class GenerationTask(Task):
     """Trains a generator and its discriminator or critic."""
@@ -15,11 +23,11 @@ class GenerationTask(Task):
     name = GenerationOptions.task
     options_class = GenerationOptions
 
-    def open(self):
+    def open(self) -> None:
         source = self.open_source(self.options.train_split)
         self.sources = [(source, self.options.discriminator_steps)]
 
-    def configure(self):
+    def configure(self) -> RunConfig:
         row, names = self.options.row, self.source.class_names
         discriminator = row.networks["discriminator"]
         preprocessing = self.preprocess_for(discriminator)
@@ -45,7 +53,7 @@ class GenerationTask(Task):
             raise ValueError(f"{model} needs labels, which {source.name} does not have")
         return is_conditional
 
-    def make_trainer(self, config, is_new):
+    def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         networks, kind = self.build_networks(config), TRAINERS[self.options.algorithm]
         size = networks["generator"].inputs[0].shape[-1]
         noise = self.options.make_instance_noise(self.steps_per_epoch)
@@ -56,7 +64,7 @@ class GenerationTask(Task):
         compile_adversarial(self, trainer)
         return trainer
 
-    def sampler(self, trainer, config):
+    def sampler(self, trainer: StepwiseTrainer, config: RunConfig) -> tuple:
         """A grid of the same latents; with labels, a class per column."""
         columns, seed = self.options.grid_columns, self.options.seed
         value_range, labels = config.preprocessing.value_range, None
@@ -70,12 +78,19 @@ class GenerationTask(Task):
         return lambda: trainer.sample(columns**2, seed=seed, labels=labels), write
 
     @classmethod
-    def inferencer(cls, run):
+    def inferencer(cls, run: Run) -> inference.Sampler:
         """``inference.Sampler``."""
         return inference.Sampler(run)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, form=export.SAVED_MODEL):
+    def export(
+        cls,
+        run: Run,
+        export_dir: str,
+        name: str = "",
+        *,
+        form: export.Form = export.SAVED_MODEL,
+    ) -> tuple:
         sampler = inference.Sampler(run)
         name = name or f"{run.options['model']}_generator"
         return export.export_generator(

@@ -142,13 +142,13 @@ class InpaintingOptions(TrainingOptions):
     rho: float = changed(TrainingOptions, "rho", 0.95)
 
     @classmethod
-    def published(cls, given):
+    def published(cls, given: dict) -> dict:
         """Those of the model, without its holes if ``mask_kinds`` is given."""
         left_out = _HOLES if "mask_kinds" in given else ()
         values = super().published(given)
         return {k: v for k, v in values.items() if k not in left_out}
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         self.mask_recipe()
         has_stages = any(self.effective("second_stage_fraction").values())

@@ -1,5 +1,9 @@
 """The inpainting task."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from keras_cnns import applications, data, export, figures, inference, trainers
 from keras_cnns.runs import RunConfig, Task
 from keras_cnns.tasks.adversarial import compile_adversarial
@@ -7,6 +11,13 @@ from keras_cnns.tasks.exported import from_run
 from keras_cnns.tasks.features import load_features
 from keras_cnns.tasks.inpainting.models import TRAINERS
 from keras_cnns.tasks.inpainting.options import InpaintingOptions
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.runs.record import Run
+    from keras_cnns.trainers import StepwiseTrainer
 
 _GRID_ROWS = 6  # images of the grid
 
@@ -17,12 +28,12 @@ class InpaintingTask(Task):
     name = InpaintingOptions.task
     options_class = InpaintingOptions
 
-    def __init__(self, options):
+    def __init__(self, options: TrainingOptions) -> None:
         super().__init__(options)
         self._recipe = options.mask_recipe()
         self._held_out = self._features = None
 
-    def open(self):
+    def open(self) -> None:
         options = self.options
         minibatches = options.effective("discriminator_steps").values()
         self.sources = [(self.open_source(options.train_split), *(minibatches or [1]))]
@@ -40,14 +51,14 @@ class InpaintingTask(Task):
             standardize=self.options.standardize_features,
         )
 
-    def facts(self):
+    def facts(self) -> dict:
         return {
             **super().facts(),
             "number of mask files": self._recipe.num_files,
             "feature network": self._features and self._features.record(),
         }
 
-    def configure(self):
+    def configure(self) -> RunConfig:
         preprocessing = self.preprocess_for(self.options.row.networks["network"])
         patch = self._patch_shape(preprocessing.shape)
 
@@ -70,7 +81,7 @@ class InpaintingTask(Task):
             )
         return (size, size, image_shape[2])
 
-    def make_trainer(self, config, is_new):
+    def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         if self._features is not None:
             self._features.check_channels(config.preprocessing.channels)
         networks = self.build_networks(config).values()
@@ -110,7 +121,9 @@ class InpaintingTask(Task):
             self.total_steps, self.steps_per_epoch, learning_rate=rate
         )
 
-    def load_batches(self, config, start_step, share=data.WHOLE):
+    def load_batches(
+        self, config: RunConfig, start_step: int, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset:
         source, minibatches = self.sources[0]
         return data.load_inpainting_training(
             source,
@@ -123,7 +136,9 @@ class InpaintingTask(Task):
             share=share,
         )
 
-    def load_validation(self, config, share=data.WHOLE):
+    def load_validation(
+        self, config: RunConfig, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset | None:
         """Evenly spaced images of the split with their masks, always the same."""
         if self._held_out is None:
             return None
@@ -142,7 +157,7 @@ class InpaintingTask(Task):
             share=share,
         )
 
-    def sampler(self, trainer, config):
+    def sampler(self, trainer: StepwiseTrainer, config: RunConfig) -> tuple:
         """Images with holes, filled, and the truth."""
         source, model = self._held_out or self.source, self.options.model
         count = min(_GRID_ROWS, source.num_examples)
@@ -156,7 +171,7 @@ class InpaintingTask(Task):
 
         return lambda: trainer.inpaint(images, masks), write
 
-    def report(self, run, progress):
+    def report(self, run: Run, progress: dict) -> None:
         """Curves, and the last and the best epoch."""
         super().report(run, progress)
         if self._held_out is None:
@@ -168,12 +183,22 @@ class InpaintingTask(Task):
         )
 
     @classmethod
-    def inferencer(cls, run, which="last", **options):
+    def inferencer(
+        cls, run: Run, which: str = "last", **options: Any
+    ) -> inference.NetworkInpainter:
         """``inference.NetworkInpainter``."""
         return inference.load_inpainter(run, which, **options)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, which="last", form=export.SAVED_MODEL):
+    def export(
+        cls,
+        run: Run,
+        export_dir: str,
+        name: str = "",
+        *,
+        which: str = "last",
+        form: export.Form = export.SAVED_MODEL,
+    ) -> tuple:
         preprocessing = run.config.preprocessing
         return export.export_inpainter(
             inference.load_inpainting_network(run, which),

@@ -1,6 +1,9 @@
 """The refinement task."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +14,10 @@ from keras_cnns.tasks.adversarial import compile_adversarial
 from keras_cnns.tasks.exported import from_run
 from keras_cnns.tasks.refinement.options import RefinementOptions
 
+if TYPE_CHECKING:
+    from keras_cnns.runs.record import Run
+    from keras_cnns.trainers import StepwiseTrainer
+
 _GRID_ROWS = 4  # of simulated and refined images each
 
 
@@ -20,7 +27,7 @@ class RefinementTask(Task):
     name = RefinementOptions.task
     options_class = RefinementOptions
 
-    def check(self, num_replicas):
+    def check(self, num_replicas: int) -> None:
         super().check(num_replicas)
         options = self.options
         new = num_replicas * -(-options.batch_size // num_replicas // 2)
@@ -30,7 +37,7 @@ class RefinementTask(Task):
                 "refined images that it takes in at a time, half a batch"
             )
 
-    def open(self):
+    def open(self) -> None:
         options = self.options
         steps = options.discriminator_steps
         self.sources = [
@@ -68,7 +75,7 @@ class RefinementTask(Task):
             )
         return folder
 
-    def configure(self):
+    def configure(self) -> RunConfig:
         preprocessing = self.preprocess_for(self.options.row.networks["refiner"])
         size = self.source.image_shape[:2]
         if not self.options.image_size and None not in size:
@@ -80,7 +87,7 @@ class RefinementTask(Task):
         networks = self.networks_of(lambda role, name: args, example)
         return RunConfig(networks, preprocessing, self.source.class_names)
 
-    def make_trainer(self, config, is_new):
+    def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         networks = self.build_networks(config).values()
         noise = self.options.make_instance_noise(self.steps_per_epoch)
         given = self.trainer_options(trainers.SimGAN, instance_noise=noise)
@@ -88,7 +95,9 @@ class RefinementTask(Task):
         compile_adversarial(self, trainer)
         return trainer
 
-    def load_batches(self, config, start_step, share=data.WHOLE):
+    def load_batches(
+        self, config: RunConfig, start_step: int, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset:
         """Endless stream of (simulated images, real ones)."""
         size = self.options.batch_size
         streams = [
@@ -111,7 +120,7 @@ class RefinementTask(Task):
             share=share,
         ).map(lambda images, labels: images)
 
-    def sampler(self, trainer, config):
+    def sampler(self, trainer: StepwiseTrainer, config: RunConfig) -> tuple:
         """Rows of simulated images above refined ones, and real ones beside both."""
         columns = self.options.grid_columns
         simulated, real = (
@@ -130,7 +139,7 @@ class RefinementTask(Task):
         images = next(iter(self._stream(config, source, available, 0))).numpy()
         return images[np.arange(count) % available]
 
-    def report(self, run, progress):
+    def report(self, run: Run, progress: dict) -> None:
         """Curves, and the refined images."""
         super().report(run, progress)
         if os.path.exists(self._folder):
@@ -142,12 +151,19 @@ class RefinementTask(Task):
         print(f"{count} refined images are in {self._folder}")
 
     @classmethod
-    def inferencer(cls, run):
+    def inferencer(cls, run: Run) -> inference.Refiner:
         """``inference.Refiner``."""
         return inference.Refiner(run)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, form=export.SAVED_MODEL):
+    def export(
+        cls,
+        run: Run,
+        export_dir: str,
+        name: str = "",
+        *,
+        form: export.Form = export.SAVED_MODEL,
+    ) -> tuple:
         name = name or f"{run.options['model']}_refiner"
         form = from_run(form, run)
         return export.export_refiner(run.load("refiner"), export_dir, name, form=form)

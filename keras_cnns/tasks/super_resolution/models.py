@@ -5,6 +5,8 @@ half the sum of squares over a patch, rates are multiplied by half its pixels, s
 here it is their mean; decay, divided by as much, then moves a weight as it does there.
 """
 
+from __future__ import annotations
+
 import dataclasses
 
 from keras_cnns import applications, losses, trainers
@@ -154,7 +156,7 @@ def _srgan():
     )
 
 
-def scale_of(network: str):
+def scale_of(network: str) -> int | None:
     """What a registered network enlarges by; None if it takes enlarged pictures."""
     return applications.model_info(network).architecture.get("scale")
 

@@ -154,7 +154,7 @@ class SuperResolutionOptions(TrainingOptions):
     batch_size: int = changed(TrainingOptions, "batch_size", 16)
 
     @classmethod
-    def published(cls, given):
+    def published(cls, given: dict) -> dict:
         """Those of the model's source, or of the recipe."""
         values = super().published(given)
         if given.get("recipe") != "quick" or not given.get("model"):
@@ -163,7 +163,7 @@ class SuperResolutionOptions(TrainingOptions):
         return {**kept, **find_model(cls.models, given["model"]).details["quick"]}
 
     @classmethod
-    def derive(cls, values):
+    def derive(cls, values: dict) -> dict:
         row = find_model(cls.models, values["model"])
         network = row.networks["network"]
         scale = scale_of(network)
@@ -175,7 +175,7 @@ class SuperResolutionOptions(TrainingOptions):
             "compares_pixels_alone": row.trainer != "srgan",
         }
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         self.enlarged_scales()
         if self.row.trainer == "srgan" and not told_features(self):

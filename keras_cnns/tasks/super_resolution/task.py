@@ -1,7 +1,10 @@
 """The task of super-resolution."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 from tensorflow import keras
@@ -14,6 +17,13 @@ from keras_cnns.tasks.features import load_features
 from keras_cnns.tasks.super_resolution.models import TRAINERS, scale_of
 from keras_cnns.tasks.super_resolution.options import SuperResolutionOptions
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.runs.record import Run
+    from keras_cnns.trainers import StepwiseTrainer
+
 _GRID_ROWS, _GRID_SIDE = 4, 96  # pictures of the grid, and pixels of their crops
 
 
@@ -23,16 +33,16 @@ class SuperResolutionTask(Task):
     name = SuperResolutionOptions.task
     options_class = SuperResolutionOptions
 
-    def __init__(self, options):
+    def __init__(self, options: TrainingOptions) -> None:
         super().__init__(options)
         self._held_out = self._bicubic = self._features = None
 
     @property
-    def augmentation(self):
+    def augmentation(self) -> None:
         """None: that of patches is part of their recipe."""
         return
 
-    def open(self):
+    def open(self) -> None:
         options = self.options
         source, passes = self.open_source(options.train_split), options.passes_per_epoch
         if passes > 1:
@@ -50,12 +60,12 @@ class SuperResolutionTask(Task):
             size=(options.image_size,) * 2,
         )
 
-    def facts(self):
+    def facts(self) -> dict:
         features = self._features and {"feature network": self._features.record()}
         return {**super().facts(), **(features or {})}
 
     @property
-    def steps_per_epoch(self):
+    def steps_per_epoch(self) -> int:
         """Steps that read each picture as often as an epoch does."""
         options, source = self.options, self.source
         pictures = options.batch_size // options.patches_per_picture
@@ -69,7 +79,7 @@ class SuperResolutionTask(Task):
             )
         return source.num_examples // pictures
 
-    def configure(self):
+    def configure(self) -> RunConfig:
         options, model = self.options, self.options.row.networks["network"]
         side = options.image_size
         channels = options.channels or applications.model_info(model).input_shape[2]
@@ -106,7 +116,7 @@ class SuperResolutionTask(Task):
             patches_per_picture=options.patches_per_picture,
         )
 
-    def make_trainer(self, config, is_new):
+    def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         options, kind = self.options, TRAINERS[self.options.row.trainer]
         networks = {"network": self._training_network(config, is_new)}
         for role in config.networks:
@@ -157,7 +167,9 @@ class SuperResolutionTask(Task):
             network = config.build("network", **changes)
         return network
 
-    def load_batches(self, config, start_step, share=data.WHOLE):
+    def load_batches(
+        self, config: RunConfig, start_step: int, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset:
         return data.load_super_resolution_training(
             self.source,
             self.options.batch_size,
@@ -167,7 +179,9 @@ class SuperResolutionTask(Task):
             share=share,
         )
 
-    def load_validation(self, config, share=data.WHOLE):
+    def load_validation(
+        self, config: RunConfig, share: data.Share = data.WHOLE
+    ) -> tf.data.Dataset | None:
         """Evenly spaced whole pictures of the split, enlarged by the first factor."""
         if self._held_out is None:
             return None
@@ -198,7 +212,7 @@ class SuperResolutionTask(Task):
             self._evaluation(config, True), return_dict=True, verbose=0
         )["psnr"]
 
-    def sampler(self, trainer, config):
+    def sampler(self, trainer: StepwiseTrainer, config: RunConfig) -> tuple:
         """Crops by bicubic interpolation, by the network, and of the truth."""
         scale = config.details["scales"][0]
         truth = self._crops(scale)
@@ -233,7 +247,7 @@ class SuperResolutionTask(Task):
         side = min(_GRID_SIDE, *(min(one.shape[:2]) for one in pictures))
         return [_middle(picture, side - side % scale) for picture in pictures]
 
-    def report(self, run, progress):
+    def report(self, run: Run, progress: dict) -> None:
         """Curves, and the last and the best epoch."""
         super().report(run, progress)
         if self._held_out is None:
@@ -246,12 +260,22 @@ class SuperResolutionTask(Task):
         )
 
     @classmethod
-    def inferencer(cls, run, which="last", **options):
+    def inferencer(
+        cls, run: Run, which: str = "last", **options: Any
+    ) -> inference.NetworkUpscaler:
         """``inference.NetworkUpscaler``."""
         return inference.load_upscaler(run, which, **options)
 
     @classmethod
-    def export(cls, run, export_dir, name="", *, which="last", form=export.SAVED_MODEL):
+    def export(
+        cls,
+        run: Run,
+        export_dir: str,
+        name: str = "",
+        *,
+        which: str = "last",
+        form: export.Form = export.SAVED_MODEL,
+    ) -> tuple:
         return export.export_upscaler(
             run.load("network", which),
             export_dir,
