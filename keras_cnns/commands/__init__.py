@@ -9,9 +9,13 @@ import difflib
 import functools
 import importlib
 import sys
+from typing import TYPE_CHECKING, Any
 
 from keras_cnns import _processor, _progress
 from keras_cnns._quiet import quiet_import
+
+if TYPE_CHECKING:
+    from keras_cnns.runs.task import Task
 
 # Verb: (what it does, package of a task, or module with ``OPTIONS`` and ``run``).
 VERBS = {
@@ -74,7 +78,7 @@ VERBS = {
 _ALSO_TRAIN = ("prune-classifier", "study-gan-training")
 
 
-def find_command(verb: str):
+def find_command(verb: str) -> tuple:
     """The command of a verb: (help text, ``Options`` class, function of options).
 
     Raises:
@@ -113,13 +117,13 @@ def _reported(run):
     return reported
 
 
-def verb_of(task) -> str:
+def verb_of(task: "type[Task]") -> str:
     """The verb that trains a task."""
     target = f"tasks.{task.name}"
     return next(verb for verb, (_, module) in VERBS.items() if module == target)
 
 
-def run_command(verb: str, /, **given):
+def run_command(verb: str, /, **given: Any) -> Any:
     """Runs a command from code and returns its result.
 
     Args:

@@ -28,7 +28,7 @@ class OPTIONS(Quiet, Split):
     json_file: str = changed(predict.OPTIONS, "json_file", "")
 
 
-def run(options) -> data.BoxReport:
+def run(options: OPTIONS) -> data.BoxReport:
     """Prints and returns what was found.
 
     Raises:

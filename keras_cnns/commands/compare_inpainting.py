@@ -63,12 +63,12 @@ class OPTIONS(Quiet, Split, Counted, Written, Seeded):
     batch_size: int = changed(DataOptions, "batch_size", 16, help="images per step")
 
     @classmethod
-    def derive(cls, values):
+    def derive(cls, values: dict) -> dict:
         methods = labelled_methods(values["methods"]).values()
         return {"has_run": any(map(holds_run, methods))}
 
 
-def run(options):
+def run(options: OPTIONS) -> inference.Comparison:
     """Compares and returns an ``inference.Comparison``."""
     source = data.open_source(
         options.dataset, options.split, options.data_dir, labelled=False

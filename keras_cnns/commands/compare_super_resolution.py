@@ -66,7 +66,7 @@ class OPTIONS(Quiet, Split, Counted, Written, Epoch):
     )
 
 
-def run(options):
+def run(options: OPTIONS) -> inference.UpscalingComparison:
     """Compares and returns an ``inference.UpscalingComparison``.
 
     Raises:

@@ -36,7 +36,7 @@ class OPTIONS(Quiet, OneRun, Epoch, Detecting, Written):
     images: tuple = required("image files or folders, comma-separated")
 
 
-def run(options) -> list:
+def run(options: OPTIONS) -> list:
     """Returns dicts of ``image``, ``height``, ``width`` and ``detections``."""
     detector = inference.Detector(
         options.run_dir, options.which, **options.detector_options()

@@ -29,7 +29,7 @@ class OPTIONS(Quiet, OneRun, Epoch, Split):
     )
 
 
-def run(options):
+def run(options: OPTIONS) -> inference.AutoencoderEvaluation:
     """Evaluates and returns an ``inference.AutoencoderEvaluation``."""
     autoencoder = inference.Autoencoder(options.run_dir, options.which)
     labelled = bool(autoencoder.class_names)

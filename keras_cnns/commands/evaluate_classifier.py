@@ -54,7 +54,7 @@ class OPTIONS(Quiet, SomeRuns, Epoch, Exported, Split):
     output_dir: str = changed(Written, "output_dir", "", required=False)
 
 
-def run(options):
+def run(options: OPTIONS) -> metrics.ClassificationReport:
     """Evaluates and returns a ``keras_cnns.metrics.ClassificationReport``."""
     views = crops.Protocol(
         options.protocol,

@@ -35,7 +35,7 @@ class OPTIONS(Quiet, OneRun, Epoch, Detecting, Split):
     output_dir: str = changed(Written, "output_dir", "", required=False)
 
 
-def run(options):
+def run(options: OPTIONS) -> inference.DetectorEvaluation:
     """Evaluates and returns an ``inference.DetectorEvaluation``."""
     source = data.open_detection_source(
         options.dataset, options.split, options.data_dir

@@ -54,13 +54,13 @@ class OPTIONS(Quiet, OneRun, Split, Written, Seeded):
     )
     compare_with: str = option("", "evaluation.json of another run")
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         if self.parzen_samples and not self.parzen_split:
             raise ValueError("give parzen_samples and parzen_split together, or none")
 
 
-def run(options) -> dict:
+def run(options: OPTIONS) -> dict:
     """Evaluates and returns the content of ``evaluation.json``."""
     keras.utils.set_random_seed(options.seed)
     other = _read_report(options.compare_with) if options.compare_with else None

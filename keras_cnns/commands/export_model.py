@@ -65,11 +65,11 @@ class OPTIONS(Quiet, OneRun):
     )
 
     @classmethod
-    def derive(cls, values):
+    def derive(cls, values: dict) -> dict:
         return {"task": read_run(values["run_dir"]).task}
 
 
-def run(options) -> str:
+def run(options: OPTIONS) -> str:
     """Exports and returns the version's folder."""
     opened = tasks.open_run(options.run_dir)
     own = options.effective("which", "warmup_requests", "optimize")

@@ -3,7 +3,8 @@
 import dataclasses
 import os
 import sys
-from typing import Optional
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Optional
 
 import tensorflow as tf
 import tqdm
@@ -20,6 +21,9 @@ from keras_cnns.runs import (
     option,
     required,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +133,7 @@ class Detecting(Options):
         }
 
 
-def named_images(images) -> list:
+def named_images(images: Sequence[str]) -> list:
     """Paths of images, folders listed; each image is decoded once as a check.
 
     Args:
@@ -155,7 +159,7 @@ def named_images(images) -> list:
     return paths
 
 
-def picture_files(paths, folder) -> list:
+def picture_files(paths: Sequence[str], folder: str) -> list:
     """The PNG file to write for each image; names that occur twice are numbered.
 
     Args:
@@ -182,7 +186,7 @@ def picture_files(paths, folder) -> list:
     return targets
 
 
-def images_by_name(option, path) -> dict:
+def images_by_name(option: str, path: str) -> dict:
     """The image of a path, or those of a folder, by name without the extension.
 
     Args:
@@ -208,7 +212,9 @@ def images_by_name(option, path) -> dict:
     return named
 
 
-def png_targets(names, output, is_folder, read) -> dict:
+def png_targets(
+    names: Iterable[str], output: str, is_folder: bool, read: Iterable[str]
+) -> dict:
     """The PNG file to write, by name of the image.
 
     Args:
@@ -242,7 +248,12 @@ def png_targets(names, output, is_folder, read) -> dict:
     return targets
 
 
-def write_pictures(jobs, make, kind, done) -> list:
+def write_pictures(
+    jobs: Sequence[tuple[str, str]],
+    make: "Callable[[int, Callable[[float], object]], np.ndarray]",
+    kind: str,
+    done: str,
+) -> list:
     """Makes pictures of pictures with progress; those that cannot be are skipped.
 
     Args:
@@ -282,7 +293,7 @@ def write_pictures(jobs, make, kind, done) -> list:
     return written
 
 
-def labelled_methods(methods) -> dict:
+def labelled_methods(methods: Sequence[str]) -> dict:
     """Methods by label, in order.
 
     Args:

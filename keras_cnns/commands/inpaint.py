@@ -62,12 +62,12 @@ class OPTIONS(Quiet, Seeded):
     )
 
     @classmethod
-    def derive(cls, values):
+    def derive(cls, values: dict) -> dict:
         is_network = values["method"] not in exemplar.METHODS
         return {"is_run": holds_run(values["method"]), "is_network": is_network}
 
 
-def run(options) -> list:
+def run(options: OPTIONS) -> list:
     """Fills and returns the paths of the filled images.
 
     Raises:

@@ -121,7 +121,7 @@ class OPTIONS(Quiet, Seeded, Written):
     batch_size: int = changed(DataOptions, "batch_size", 16, help="images per step")
 
     @classmethod
-    def derive(cls, values):
+    def derive(cls, values: dict) -> dict:
         given = set(values["methods"])
         with_layers = {n for n, row in inspection.METHODS.items() if row.takes_layer}
         return {
@@ -132,7 +132,7 @@ class OPTIONS(Quiet, Seeded, Written):
         }
 
 
-def run(options) -> dict:
+def run(options: OPTIONS) -> dict:
     """Returns what ``inspection.json`` holds."""
     _check_methods(options)
     inspected = _Inspection(options)

@@ -38,7 +38,7 @@ class OPTIONS(Quiet):
     )
     quiet: bool = changed(Quiet, "quiet", False, needs=any_of("markdown_file"))
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         shown = self.task or self.pattern != "*"
         if self.recipes and (shown or self.markdown_file):
@@ -50,7 +50,7 @@ class OPTIONS(Quiet):
             )
 
 
-def run(options) -> list:
+def run(options: OPTIONS) -> list:
     """Lists and returns the names shown."""
     if options.recipes:
         for name, (model, values, source) in RECIPES.items():

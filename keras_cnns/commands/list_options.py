@@ -30,7 +30,7 @@ class OPTIONS(Options):
     )
 
 
-def run(options) -> list:
+def run(options: OPTIONS) -> list:
     """Lists and returns the verbs shown."""
     verbs = [options.verb] if options.verb else list(commands.VERBS)
     text = "".join(map(_section, verbs))

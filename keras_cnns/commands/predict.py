@@ -29,7 +29,7 @@ class OPTIONS(Quiet, SomeRuns, Epoch, Exported):
     )
 
 
-def run(options) -> list:
+def run(options: OPTIONS) -> list:
     """Returns dicts of ``image`` and ``predictions`` (label, probability)."""
     predictor = inference.load_predictor(
         options.run_dir,

@@ -3,6 +3,8 @@
 import dataclasses
 import os
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from absl import app, flags, logging
@@ -16,6 +18,9 @@ from keras_cnns.runs import (
 )
 from keras_cnns.runs.options import field_help
 
+if TYPE_CHECKING:
+    from keras_cnns.runs.options import Options
+
 _TRY_AGAIN = os.EX_TEMPFAIL  # 75
 
 _DEFINE = {  # by type of the option
@@ -27,7 +32,9 @@ _DEFINE = {  # by type of the option
 }
 
 
-def define_flags(options_class, flag_values=flags.FLAGS) -> None:
+def define_flags(
+    options_class: "type[Options]", flag_values: flags.FlagValues = flags.FLAGS
+) -> None:
     """Makes a flag of each option.
 
     Args:
@@ -43,7 +50,9 @@ def define_flags(options_class, flag_values=flags.FLAGS) -> None:
         flag_values.register_key_flag_for_module(sys.argv[0], flag_values[field.name])
 
 
-def start(text: str, options_class, run) -> None:
+def start(
+    text: str, options_class: "type[Options]", run: "Callable[[Options], object]"
+) -> None:
     """Turns the command line into a call of ``run``.
 
     A bad run ends with one line on the terminal and exit code 1, an interrupted one

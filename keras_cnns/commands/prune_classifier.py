@@ -22,7 +22,7 @@ from keras_cnns.tasks.classification import PruningTask
 __all__ = ["OPTIONS", "run"]
 
 
-def run(options) -> dict:
+def run(options: OPTIONS) -> dict:
     """Prunes, trains, and returns the run's progress with ``history``, ``report`` and
     ``pruning`` (``layers`` and ``accuracy``)."""
     return train(PruningTask, options)

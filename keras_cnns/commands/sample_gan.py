@@ -58,7 +58,7 @@ class OPTIONS(Quiet, Written, Seeded):
     )
 
 
-def run(options) -> list:
+def run(options: OPTIONS) -> list:
     """Samples and returns the paths of the images."""
     sampler = _sampler(options)
     names, labels = sampler.class_names, None

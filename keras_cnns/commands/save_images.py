@@ -20,7 +20,7 @@ class OPTIONS(Quiet, Split, Counted, Written):
     """What ``save-images`` takes."""
 
 
-def run(options) -> list:
+def run(options: OPTIONS) -> list:
     """Writes and returns the paths of the files."""
     source = data.open_source(
         options.dataset, options.split, options.data_dir, labelled=False

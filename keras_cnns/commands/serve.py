@@ -72,7 +72,7 @@ class OPTIONS(Options):
     trust_graph: bool = changed(Exported, "trust_graph", False, needs=())
 
 
-def run(options) -> None:
+def run(options: OPTIONS) -> None:
     """Serves until SIGINT or SIGTERM."""
     serving.check_available()
     if not os.path.isdir(options.model_base):

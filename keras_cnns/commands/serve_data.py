@@ -34,7 +34,7 @@ class OPTIONS(Options):
     )
 
 
-def run(options) -> None:
+def run(options: OPTIONS) -> None:
     """Serves until SIGINT or SIGTERM."""
     server = DataServer(options.port, options.host)
     print(f"making batches at {server.address}", flush=True)

@@ -58,7 +58,7 @@ class OPTIONS(Options):
     )
     trust_graph: bool = changed(Exported, "trust_graph", False, needs=())
 
-    def check(self):
+    def check(self) -> None:
         """Refuses what is no token of an address."""
         is_plain = all(c.isascii() and (c.isalnum() or c in "-_") for c in self.token)
         if self.token and (not is_plain or len(self.token) < _SHORTEST_TOKEN):
@@ -68,7 +68,7 @@ class OPTIONS(Options):
             )
 
 
-def run(options) -> None:
+def run(options: OPTIONS) -> None:
     """Shows the page until SIGINT or SIGTERM."""
     studio.check_available()
     if not os.path.isdir(options.runs):

@@ -104,10 +104,10 @@ class OPTIONS(Quiet, OneRun, Written, Seeded):
     )
 
     @classmethod
-    def derive(cls, values):
+    def derive(cls, values: dict) -> dict:
         return {study: study in values["studies"] for study in _STUDIES}
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         unknown = [name for name in self.studies if name not in _STUDIES]
         if unknown or not self.studies:
@@ -166,7 +166,7 @@ class _Material:
         return self._sampler.latents.draw(count, seed).numpy()
 
 
-def run(options) -> dict:
+def run(options: OPTIONS) -> dict:
     """Runs the studies and returns their results by name."""
     material = _Material(options)
     dcgan_studies.show_samples(material.study)

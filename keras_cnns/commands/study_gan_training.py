@@ -121,7 +121,7 @@ class OPTIONS(Quiet, Written, Seeded):
     )
     penalty_weight: float = changed(GenerationOptions, "penalty_weight", 10.0, needs=())
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         epochs = self.epochs()
         if not epochs or epochs != sorted(set(epochs)) or epochs[0] < 1:
@@ -139,7 +139,7 @@ class OPTIONS(Quiet, Written, Seeded):
         return list(parse_numbers("distances", self.distances))
 
 
-def run(options) -> dict:
+def run(options: OPTIONS) -> dict:
     """Runs the study and returns the content of ``study.json``."""
     folder = options.output_dir
     probes = _probes(options, options.epochs())

@@ -59,12 +59,12 @@ class OPTIONS(Quiet, Epoch):
     )
 
     @classmethod
-    def derive(cls, values):
+    def derive(cls, values: dict) -> dict:
         method = values["method"]
         return {"is_run": holds_run(method), "is_network": method != "bicubic"}
 
 
-def run(options) -> list:
+def run(options: OPTIONS) -> list:
     """Enlarges and returns the paths of the large pictures.
 
     Raises:
