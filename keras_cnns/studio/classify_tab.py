@@ -1,6 +1,7 @@
 """The tab that classifies a picture, and shows and checks what the network looks at."""
 
 import dataclasses
+from typing import TYPE_CHECKING, Optional
 
 import gradio as gr
 import numpy as np
@@ -16,6 +17,9 @@ from keras_cnns.studio.pictures import (
     shown,
 )
 from keras_cnns.studio.shelf import Export, Shelf
+
+if TYPE_CHECKING:
+    from keras_cnns.runs import Run
 
 _NO_MAP, _BEST = "none", "the most probable"
 _TASK = "classification"
@@ -42,16 +46,16 @@ class Inspected:
     explainer: inspection.Explainer
 
     @classmethod
-    def of_run(cls, run, which: str) -> "Inspected":
+    def of_run(cls, run: "Run", which: str) -> "Inspected":
         """That of a ``Run``, with its best or last weights."""
         subject = inspection.Subject.of_run(run, which)
         return cls(subject, inspection.Explainer(subject.model))
 
-    def probabilities(self, inputs) -> np.ndarray:
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """``(count, classes)`` of inputs."""
         return self.explainer.classifier("gradient").probabilities(inputs)
 
-    def chosen(self, wanted: str):
+    def chosen(self, wanted: str) -> Optional[int]:
         """Number of the class whose map is made; None: of each image the best."""
         return None if wanted == _BEST else self.subject.class_number(wanted)
 
@@ -227,7 +231,7 @@ def check_map(inspected, path: str, method: str, wanted: str) -> tuple:
     return drawn(lambda to: figures.explanation_grid(to, image, grid, True)), rows
 
 
-def blend(seen, strength: float):
+def blend(seen: Optional[tuple], strength: float) -> Optional[np.ndarray]:
     """The picture under its map, as bytes; None before there is one.
 
     Args:

@@ -1,5 +1,7 @@
 """The tab that finds objects in a picture."""
 
+from typing import Optional
+
 import gradio as gr
 
 from keras_cnns import figures, inference
@@ -52,7 +54,7 @@ def _shown(seen, least):
     return drawn, gr.Dataframe(rows, label=count_shown(seen, len(rows)))
 
 
-def count_shown(seen, count: int) -> str:
+def count_shown(seen: Optional[tuple], count: int) -> str:
     """How many objects are shown, and the highest score if none is.
 
     Args:
@@ -68,7 +70,7 @@ def count_shown(seen, count: int) -> str:
     return text if count else f"{text}; the highest score is {max(scores):.2f}"
 
 
-def show_detections(seen, least: float) -> tuple:
+def show_detections(seen: Optional[tuple], least: float) -> tuple:
     """The picture with boxes, and rows of a table.
 
     Args:

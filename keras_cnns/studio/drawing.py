@@ -1,10 +1,14 @@
 """Images that a generator drew, ways between them, and latents moved by hand."""
 
 import dataclasses
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
 from keras_cnns import data, inspection
+
+if TYPE_CHECKING:
+    from keras_cnns.inference import Sampler
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +33,14 @@ class Drawing:
     moved: np.ndarray
 
     @classmethod
-    def of_run(cls, name: str, sampler, count: int, seed: int, labels) -> "Drawing":
+    def of_run(
+        cls,
+        name: str,
+        sampler: "Sampler",
+        count: int,
+        seed: int,
+        labels: Optional[list],
+    ) -> "Drawing":
         """That of a run; the first two images are chosen.
 
         Args:
@@ -60,12 +71,12 @@ class Drawing:
         moved[dimension] = value
         return dataclasses.replace(self, moved=moved)
 
-    def moved_pixels(self, sampler) -> np.ndarray:
+    def moved_pixels(self, sampler: "Sampler") -> np.ndarray:
         """The image of what was moved, uint8 ``(height, width, channels)``."""
         labels = [values[self.chosen[-1]] for values in self.inputs[1:]]
         return _pixels(sampler, [one[np.newaxis] for one in (self.moved, *labels)])[0]
 
-    def walk(self, sampler, between: int, path: str) -> np.ndarray:
+    def walk(self, sampler: "Sampler", between: int, path: str) -> np.ndarray:
         """Images on the way from one chosen image to the other.
 
         Args:

@@ -2,6 +2,8 @@
 
 import functools
 import html
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 import tensorflow as tf
@@ -25,7 +27,7 @@ class _Cancelled(Exception):
     """Ends work whose user asked for that; no error of the work itself."""
 
 
-def told(function):
+def told(function: Callable) -> Callable:
     """The function, whose errors are shown on the page as the shell has them."""
 
     @functools.wraps(function)
@@ -49,7 +51,7 @@ def told(function):
     return answer
 
 
-def reading_told(component):
+def reading_told(component: gr.components.Component) -> gr.components.Component:
     """A component, whose errors of reading what it was given are shown so, too."""
     component.preprocess = told(component.preprocess)
     return component
@@ -67,7 +69,7 @@ def warn(message: str) -> None:
     gr.Warning(html.escape(message), duration=_SHOWN_SECONDS)
 
 
-def progress_told(function):
+def progress_told(function: Callable) -> Callable:
     """The function, whose long work is shown on the page, and ends if that asks."""
 
     def answer(request: gr.Request, *args):
@@ -122,7 +124,15 @@ async def _drop_waiting(page, visit):
         queue.send_message(event, message)
 
 
-def connect(event, function, inputs=None, outputs=None, *, heavy=False, **options):
+def connect(
+    event: Callable,
+    function: Callable,
+    inputs: Any = None,
+    outputs: Any = None,
+    *,
+    heavy: bool = False,
+    **options: Any,
+) -> Any:
     """Calls a function of components at an event of one.
 
     Args:

@@ -4,6 +4,7 @@ import hmac
 import http.cookies
 import secrets
 import urllib.parse
+from collections.abc import Callable
 
 _COOKIE = "studio_token"
 # The page's scripts are its own; what they would fetch elsewhere is not fetched.
@@ -34,10 +35,10 @@ class Guard:
             cookie from then on; empty: none is asked for.
     """
 
-    def __init__(self, app, token: str = ""):
+    def __init__(self, app: Callable, token: str = "") -> None:
         self._app, self._token = app, token
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         """Answers a request."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)

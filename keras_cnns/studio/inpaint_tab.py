@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from typing import Optional
 
 import gradio as gr
 import numpy as np
@@ -94,7 +95,7 @@ class Filled:
     pixels: np.ndarray
     seconds: float
 
-    def shown(self, image, mask) -> list:
+    def shown(self, image: np.ndarray, mask: np.ndarray) -> list:
         """(pixels, text) of it and of its difference to the original."""
         hole = np.broadcast_to(mask == 0, image.shape)
         error = np.abs(self.pixels[hole].astype(float) - image[hole]).mean()
@@ -133,13 +134,13 @@ def _fill(shelf, name, image, mask, show):
     return Filled(name, pixels, time.perf_counter() - start)
 
 
-def difference(pixels, image) -> np.ndarray:
+def difference(pixels: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Half of the difference of two uint8 pictures around a middle grey, as uint8."""
     half = (pixels.astype(np.int16) - image) // 2
     return (half + 128).astype(np.uint8)
 
 
-def read_painted(painted, longest: int, grey: bool = False) -> tuple:
+def read_painted(painted: Optional[dict], longest: int, grey: bool = False) -> tuple:
     """The picture of an editor, and the hole that was painted on it.
 
     Args:

@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Callable
+from typing import Optional
 
 import gradio as gr
 import numpy as np
@@ -49,7 +51,7 @@ def picture_output(label: str) -> gr.Image:
     )
 
 
-def check_given(picture) -> None:
+def check_given(picture: Optional[np.ndarray]) -> None:
     """Refuses a place without a picture.
 
     Raises:
@@ -59,7 +61,9 @@ def check_given(picture) -> None:
         raise ValueError("there is no picture yet: drop one, or choose a file")
 
 
-def read_picture(path, channels: int = 0, longest: int = 0) -> np.ndarray:
+def read_picture(
+    path: Optional[str], channels: int = 0, longest: int = 0
+) -> np.ndarray:
     """The pixels of an uploaded picture.
 
     Args:
@@ -78,7 +82,7 @@ def read_picture(path, channels: int = 0, longest: int = 0) -> np.ndarray:
     return smaller(pixels, longest) if longest else pixels
 
 
-def smaller(pixels, longest: int) -> np.ndarray:
+def smaller(pixels: np.ndarray, longest: int) -> np.ndarray:
     """Pixels, area-averaged so that the longer side is at most ``longest``."""
     height, width = pixels.shape[:2]
     factor = longest / max(height, width)
@@ -90,14 +94,14 @@ def smaller(pixels, longest: int) -> np.ndarray:
     return made.reshape(size[1], size[0], pixels.shape[2])
 
 
-def shown(pixels) -> np.ndarray:
+def shown(pixels: np.ndarray) -> np.ndarray:
     """Pixels for the page: in colour, those of small pictures repeated."""
     times = max(1, _SHOWN_SIDE // max(pixels.shape[:2]))
     pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
     return pixels.repeat(times, 0).repeat(times, 1)
 
 
-def drawn(draw) -> np.ndarray:
+def drawn(draw: Callable[[str], object]) -> np.ndarray:
     """The picture that a function of a path writes."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "picture.png")

@@ -54,7 +54,7 @@ class Studio:
         token: str = "",
         max_upload: int = 32 * 2**20,
         max_pixels: int = 25_000_000,
-    ):
+    ) -> None:
         self._shelf, self._host, self._token = shelf, host, token
         self._trainings = Trainings(shelf, verbs)
         self._max_upload, self._max_pixels = max_upload, max_pixels

@@ -1,10 +1,13 @@
 """Runs and exports below folders, and the few of their networks that are loaded."""
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import os
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from keras_cnns import export, inference
 from keras_cnns.runs import Run, read_run
@@ -80,7 +83,7 @@ class Shelf:
         *,
         exports: str = "",
         trust_graph: bool = False,
-    ):
+    ) -> None:
         self.folder = folder
         self._max = max_networks
         self._exports, self._trust_graph = exports, trust_graph
@@ -130,7 +133,7 @@ class Shelf:
             raise ValueError(f"{self.folder} has no run {name!r} any more")
         return read_run(found.runs[name], task)
 
-    def item(self, name: str, task: str = ""):
+    def item(self, name: str, task: str = "") -> Run | Export:
         """A ``Run`` or an ``Export`` by its name.
 
         Raises:
@@ -143,7 +146,9 @@ class Shelf:
             raise ValueError(f"{name} is of {one.task or 'no task'}, not of {task}")
         return one
 
-    def use(self, name: str, task: str, use: str, make: Callable, **options):
+    def use(
+        self, name: str, task: str, use: str, make: Callable, **options: Any
+    ) -> Any:
         """What a run or an export is used by, as ``load``.
 
         Args:
@@ -160,7 +165,7 @@ class Shelf:
 
         return self.load(one, f"export {options}", open_export)
 
-    def load(self, run, use: str, make: Callable):
+    def load(self, run: Run | Export, use: str, make: Callable) -> Any:
         """What a run is used by; made at its first use, and when it was trained on.
 
         Args:

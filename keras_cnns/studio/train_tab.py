@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import TYPE_CHECKING, Optional
 
 import gradio as gr
 
@@ -12,6 +13,9 @@ from keras_cnns.studio.pictures import drawn, picture_output
 from keras_cnns.studio.runs_tab import read_history
 from keras_cnns.studio.trainings import Trainings
 from keras_cnns.tasks import TASKS
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _FIRST = ("model", "dataset", "epochs", "batch_size", "learning_rate", "image_size")
 _SECONDS = 3  # between looks at a training
@@ -99,7 +103,7 @@ def _make_form(task, trainings, name, start, outputs):
         connect(button.click, check_and_start, [name, *boxes.values()], outputs)
 
 
-def form_fields(options_class) -> list:
+def form_fields(options_class: type) -> list:
     """Fields of a task's options that a form has, the usual ones first.
 
     Left out are those that write elsewhere, what resumes, and what is silent.
@@ -113,7 +117,7 @@ def form_fields(options_class) -> list:
     return sorted(fields, key=lambda field: usual.get(field.name, len(usual)))
 
 
-def read_form(options_class, texts: dict) -> dict:
+def read_form(options_class: type, texts: dict) -> dict:
     """Values of options from a form.
 
     Args:
@@ -174,7 +178,7 @@ def _box(options_class, field):
     return gr.Textbox(label=label, info=info, placeholder=usual)
 
 
-def draw_curves(folder: str):
+def draw_curves(folder: str) -> "Optional[np.ndarray]":
     """The curves of a run so far; None before its first epoch."""
     history = read_history(folder) if os.path.isdir(folder) else []
     if not history:

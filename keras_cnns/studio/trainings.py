@@ -54,7 +54,7 @@ class Trainings:
         verbs: as given.
     """
 
-    def __init__(self, shelf: Shelf, verbs: dict, most: int = 1):
+    def __init__(self, shelf: Shelf, verbs: dict, most: int = 1) -> None:
         self.verbs = verbs
         self._shelf, self._most = shelf, most
         self._started = {}

@@ -1,11 +1,16 @@
 """The tab that enlarges a picture, and compares it with its own pixels."""
 
+from typing import TYPE_CHECKING
+
 import gradio as gr
 
 from keras_cnns import _progress, inference
 from keras_cnns.studio.events import connect
 from keras_cnns.studio.pictures import picture_input, read_picture
 from keras_cnns.studio.shelf import Shelf
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _TASK = "super_resolution"
 _BICUBIC = inference.BicubicUpscaler.name
@@ -72,7 +77,9 @@ def _open(shelf, name, scale):
     )
 
 
-def compare_with(left: str, image, large, scale: int) -> tuple:
+def compare_with(
+    left: str, image: "np.ndarray", large: "np.ndarray", scale: int
+) -> tuple:
     """Two pictures of one size, in colour: before and after.
 
     Args:
