@@ -71,16 +71,7 @@ class OPTIONS(Options):
 def run(options: OPTIONS) -> None:
     """Shows the page until SIGINT or SIGTERM."""
     studio.check_available()
-    if not os.path.isdir(options.runs):
-        raise ValueError(
-            f"--runs={options.runs} is no folder; train-classifier and its like make "
-            "runs, as --run_dir=runs/digits"
-        )
-    if options.exports != OPTIONS.exports and not os.path.isdir(options.exports):
-        raise ValueError(
-            f"--exports={options.exports} is no folder; export-model makes exports, as "
-            "--export_dir=savedmodels"
-        )
+    _check_folders(options)
     from keras_cnns.studio.guard import new_token
     from keras_cnns.studio.server import Studio
     from keras_cnns.studio.shelf import Shelf
@@ -115,3 +106,16 @@ def run(options: OPTIONS) -> None:
         asked_to_end.wait()
         for number, handler in before.items():  # asked again, it ends at once
             signal.signal(number, handler)
+
+
+def _check_folders(options):
+    if not os.path.isdir(options.runs):
+        raise ValueError(
+            f"--runs={options.runs} is no folder; train-classifier and its like make "
+            "runs, as --run_dir=runs/digits"
+        )
+    if options.exports != OPTIONS.exports and not os.path.isdir(options.exports):
+        raise ValueError(
+            f"--exports={options.exports} is no folder; export-model makes exports, as "
+            "--export_dir=savedmodels"
+        )

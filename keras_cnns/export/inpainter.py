@@ -48,10 +48,8 @@ class _ServedInpainter(tf.Module):
             tf.TensorSpec([None, *shape], name=name)
             for shape, name in zip(shapes, ("images", "masks"))
         )
-        strings = [
-            tf.TensorSpec([None], tf.string, name=name)
-            for name in ("image_bytes", "mask_bytes")
-        ]
+        names = ("image_bytes", "mask_bytes")
+        strings = [tf.TensorSpec([None], tf.string, name=name) for name in names]
 
         @tf.function(input_signature=[images, masks])
         def serving_default(images, masks):

@@ -31,7 +31,7 @@ _RANGE = 255.0
 _TAPS = 3  # small pixels around its own that a bicubic one depends on
 
 
-def upscaling_context(network, scale: int, enlarges: bool) -> int:
+def upscaling_context(network: keras.Model, scale: int, enlarges: bool) -> int:
     """Pixels of a small picture around its own that an enlarged one depends on.
 
     Args:

@@ -4,7 +4,11 @@ Each task's object is called as the one of a run. What differs: an exported clas
 has no maps, and an exported inpainter resizes pictures to its network's size.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable
+from typing import Any, Union
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +17,7 @@ from tensorflow import keras
 from keras_cnns import _files, export
 from keras_cnns.data import Preprocessing
 from keras_cnns.exemplar import image_fill
-from keras_cnns.inference.predictor import load_predictor
+from keras_cnns.inference.predictor import Predictor, load_predictor
 from keras_cnns.inference.sampler import GeneratorSampler
 from keras_cnns.inference.tiles import enlarge_tiles
 from keras_cnns.inference.upscalers import TILE_SIZE, check_picture
@@ -29,7 +33,7 @@ class ExportedSampler(GeneratorSampler):
         card: what its ``model.json`` tells.
     """
 
-    def __init__(self, signatures, card):
+    def __init__(self, signatures: dict, card: dict) -> None:
         super().__init__(
             _as_network(signatures["serving_default"], ("latents", "labels")),
             card["latents"],
@@ -60,12 +64,19 @@ class ExportedInpainter:
         image_shape: (height, width, channels) of the network.
     """
 
-    def __init__(self, signatures, card):
+    def __init__(self, signatures: dict, card: dict) -> None:
         self.image_shape = Preprocessing.from_json(card["preprocessing"]).shape
         self._function = signatures["serve_images"]
         self._fill = image_fill(self._fill_one)
 
-    def __call__(self, image, mask, *, seed=0, progress=None) -> np.ndarray:
+    def __call__(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        *,
+        seed: int = 0,
+        progress: Callable[[float], object] | None = None,
+    ) -> np.ndarray:
         """Fills one image; as ``NetworkInpainter``."""
         return self._fill(image, mask, seed=seed, progress=progress)
 
@@ -101,7 +112,7 @@ class ExportedDetector:
         ValueError: if the network is given proposals, which are not stored.
     """
 
-    def __init__(self, signatures, card):
+    def __init__(self, signatures: dict, card: dict) -> None:
         if "serve_images" not in signatures:
             raise ValueError(
                 "the network is given proposals, which an export does not make; use "
@@ -112,7 +123,7 @@ class ExportedDetector:
         self.protocol = {"min_score": float(card["min_score"])}
         self._function = signatures["serve_images"]
 
-    def __call__(self, image) -> dict:
+    def __call__(self, image: np.ndarray) -> dict:
         """Detections of one image, as ``Detector`` returns them.
 
         Args:
@@ -138,7 +149,7 @@ class ExportedUpscaler:
         ValueError: if it does not serve that scale.
     """
 
-    def __init__(self, signatures, card, scale=None):
+    def __init__(self, signatures: dict, card: dict, scale: int | None = None) -> None:
         scales = list(card["scales"])
         if scale not in (None, *scales):
             told = ", ".join(f"x{one}" for one in scales)
@@ -149,7 +160,9 @@ class ExportedUpscaler:
         name = f"serving_x{self.scale}" if number else "serving_default"
         self._function = signatures[name]
 
-    def __call__(self, picture, *, progress=None) -> np.ndarray:
+    def __call__(
+        self, picture: np.ndarray, *, progress: Callable[[float], object] | None = None
+    ) -> np.ndarray:
         """Enlarges one picture, uint8 ``(height, width, 1 or 3)``."""
         check_picture(picture)
         tile, context = TILE_SIZE, self._context
@@ -176,10 +189,13 @@ _OPENED = {
     "inpainting": ExportedInpainter,
     "super_resolution": ExportedUpscaler,
 }
+UsedExport = Union[
+    Predictor, ExportedDetector, ExportedSampler, ExportedInpainter, ExportedUpscaler
+]
 EXPORTED_TASKS = ("classification", *_OPENED)
 
 
-def open_export(version: str, trust_graph: bool = False, **options):
+def open_export(version: str, trust_graph: bool = False, **options: Any) -> UsedExport:
     """What uses a SavedModel that ``export-model`` wrote, by the task that it tells.
 
     Args:

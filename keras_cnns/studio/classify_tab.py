@@ -1,7 +1,7 @@
 """The tab that classifies a picture, and shows and checks what the network looks at."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Optional
+from typing import Optional, Union
 
 import gradio as gr
 import numpy as np
@@ -17,9 +17,6 @@ from keras_cnns.studio.pictures import (
     shown,
 )
 from keras_cnns.studio.shelf import Export, Shelf
-
-if TYPE_CHECKING:
-    from keras_cnns.runs import Run
 
 _NO_MAP, _BEST = "none", "the most probable"
 _TASK = "classification"
@@ -46,7 +43,7 @@ class Inspected:
     explainer: inspection.Explainer
 
     @classmethod
-    def of_run(cls, run: "Run", which: str) -> "Inspected":
+    def of_run(cls, run: Run, which: str) -> "Inspected":
         """That of a ``Run``, with its best or last weights."""
         subject = inspection.Subject.of_run(run, which)
         return cls(subject, inspection.Explainer(subject.model))
@@ -157,10 +154,15 @@ class Classified:
 
     probabilities: dict
     picture: np.ndarray
-    colours: np.ndarray = None
+    colours: Optional[np.ndarray] = None
 
 
-def classify(inspected, path: str, method: str, wanted: str) -> Classified:
+def classify(
+    inspected: Union[Inspected, inference.Predictor],
+    path: str,
+    method: str,
+    wanted: str,
+) -> Classified:
     """Classifies an image file and explains it.
 
     Args:
@@ -196,7 +198,12 @@ def _classify_plainly(predictor, path, method):
     return Classified(dict(zip(predictor.class_names, map(float, row))), picture)
 
 
-def check_map(inspected, path: str, method: str, wanted: str) -> tuple:
+def check_map(
+    inspected: Union[Inspected, inference.Predictor],
+    path: str,
+    method: str,
+    wanted: str,
+) -> tuple:
     """How much of an image file's map stays when weights are random.
 
     Args:
