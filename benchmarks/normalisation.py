@@ -16,7 +16,6 @@ training steps of ``_steps.STEPS`` with that layer's form and with the fused ope
 
 import functools
 import statistics
-import time
 from unittest import mock
 
 import _steps  # first: sets how TensorFlow is loaded
@@ -98,17 +97,14 @@ def _inference(name):
 
 def per_second(prepare, name) -> dict:
     """Examples per second of both forms, medians of rounds of both in turn."""
-    runs, spent = {}, {}
+    runs = {}
     for form, affine in (("fused", False), ("affine", True)):
         with _decided(affine):
-            runs[form], size = prepare(name)
-            _steps.seconds(runs[form], 1)  # traces
-        spent[form] = []
-    for _ in range(_ROUNDS.value):
-        for form, run in runs.items():
-            time.sleep(0.05)  # threads spin for a while
-            spent[form].append(_steps.seconds(run, 1))
-    return {form: size / statistics.median(row) for form, row in spent.items()}
+            run, size = prepare(name)
+            _steps.seconds(run, 1)  # traces
+        runs[form] = functools.partial(_steps.seconds, run, 1)
+    medians = _steps.medians_in_turn(runs, _ROUNDS.value)
+    return {form: size / median for form, median in medians.items()}
 
 
 def main(_):

@@ -5,15 +5,14 @@
 needs PyTorch (extra ``reference``). For each step of ``_LOOPS``: a trainer of this
 package as ``_steps.STEPS`` has it, compiled as a graph; and the same algorithm written
 in PyTorch with the same networks, weights included, and PyTorch's own optimizers, with
-either order of maps in memory. One process; rounds of all in turn (A B C A B C ...)
-after a pause, as threads spin for a while; medians of the rounds, and how many times as
-fast as the faster loop in PyTorch ours is. Before anything is timed, both sides'
-networks must give the same outputs.
+either order of maps in memory. One process; rounds of all in turn, in either order (A B
+C C B A ...), after a pause, as threads spin for a while; medians of the rounds, and how
+many times as fast as the faster loop in PyTorch ours is. Before anything is timed, both
+sides' networks must give the same outputs.
 """
 
 import functools
 import inspect
-import statistics
 import time
 
 import _steps  # first: sets how TensorFlow is loaded
@@ -29,7 +28,6 @@ from keras_cnns import _files
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds of each side", lower_bound=3)
 _COUNT = flags.DEFINE_integer("count", 2, "steps per round", lower_bound=1)
 _JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty: none")
-_PAUSE = 0.05  # seconds
 _ORDERS = ("channels_last", "contiguous_format")
 
 
@@ -205,17 +203,8 @@ def measure(name) -> dict:
         loop = _LOOPS[name](trainer, order)
         check_networks(loop)
         sides[f"PyTorch, {order}"] = functools.partial(_seconds, loop, tensors)
-    spent = {side: [] for side in sides}
-    for number in range(1 + _ROUNDS.value):
-        for side, run in sides.items():
-            time.sleep(_PAUSE)
-            seconds = run()
-            if number:  # the first ones trace
-                spent[side].append(seconds)
-    return {
-        side: _COUNT.value * size / statistics.median(values)
-        for side, values in spent.items()
-    }
+    medians = _steps.medians_in_turn(sides, _ROUNDS.value)
+    return {side: _COUNT.value * size / median for side, median in medians.items()}
 
 
 def _seconds(loop, tensors) -> float:

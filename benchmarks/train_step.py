@@ -5,14 +5,15 @@
         --variants='[{}, {"mixed_precision": "bfloat16"}]'
     python benchmarks/train_step.py --device=gpu --json_file=gpu.json
 
-One process, the same kept batch, rounds of all variants in turn (A B A B ...), medians
-of the rounds after a warm-up. A variant is changes of the training's options; ratios
-are to the first. The last command measures everything on a GPU: plain graphs and XLA,
-in 32 and in 16 bits. Speeds count the examples that a step takes.
+One process, the same kept batch, rounds of all variants in turn, in either order (A B B
+A ...), medians of the rounds after a warm-up. A variant is changes of the training's
+options; ratios are to the first. The last command measures every kind of trainer on a
+GPU: plain graphs and XLA, in 32 and in 16 bits. Speeds count the examples that a step
+takes.
 """
 
+import functools
 import os
-import statistics
 
 import _steps
 import psutil
@@ -40,22 +41,16 @@ _JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty:
 
 def measure(name, variants) -> dict:
     """Examples per second by variant: medians of the rounds."""
-    runs, spent, count = {}, {}, _COUNT.value
+    runs, count = {}, _COUNT.value
     for changes in variants:
         label = ", ".join(f"{k}={v}" for k, v in changes.items()) or "as it is"
         trainer, load, size = _steps.prepare(name, data_dir=_DATA_DIR.value, **changes)
         batches = iter(load(0).take(1).cache().repeat())
-        step = _steps.step_function(trainer)
-        runs[label] = lambda step=step, batches=batches: step(batches)
-        spent[label] = []
-        _steps.seconds(runs[label], 2)
-    for _ in range(_ROUNDS.value):
-        for label, run in runs.items():
-            spent[label].append(_steps.seconds(run, count))
-    return {
-        label: count * size / statistics.median(values)
-        for label, values in spent.items()
-    }
+        step = functools.partial(_steps.step_function(trainer), batches)
+        _steps.seconds(step, 2)
+        runs[label] = functools.partial(_steps.seconds, step, count)
+    medians = _steps.medians_in_turn(runs, _ROUNDS.value)
+    return {label: count * size / median for label, median in medians.items()}
 
 
 def main(_):

@@ -2,8 +2,13 @@
 
 import pathlib
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow import keras
+
+from keras_cnns import applications, trainers
+from keras_cnns.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -14,6 +19,11 @@ def seeds(load_benchmark):
 @pytest.fixture(scope="module")
 def step_profile(load_benchmark):
     return load_benchmark("step_profile")
+
+
+@pytest.fixture(scope="module")
+def steps(load_benchmark):
+    return load_benchmark("_steps")
 
 
 def test_mean_and_sample_standard_deviation(seeds):
@@ -34,6 +44,19 @@ def test_one_seed_has_no_deviation(seeds):
 def test_what_counts_is_the_last_epoch(seeds, tmp_path):
     (tmp_path / "metrics.csv").write_text("epoch,loss\n1,0.9\n2,0.4\n")
     assert seeds.last_epoch(tmp_path) == {"epoch": "2", "loss": "0.4"}
+
+
+def test_rounds_in_either_order(steps):
+    """Medians of the rounds but for the first, whose order is as given."""
+    calls = []
+
+    def timed(name, values):
+        values = iter(values)
+        return lambda: calls.append(name) or next(values)
+
+    runs = {"a": timed("a", [9, 1, 5, 2]), "b": timed("b", [9, 7, 4, 8])}
+    assert steps.medians_in_turn(runs, 3) == {"a": 2, "b": 7}
+    assert "".join(calls) == "abbaabba"
 
 
 def test_operations_that_overlap_count_once(step_profile):
@@ -77,9 +100,26 @@ def test_floating_point_operations_by_hand(step_profile):
     assert step_profile.flops_of(graph) == convolution + 2 * 2 * 100 * 7
 
 
-def test_a_step_of_a_training_without_a_run(step_profile, load_benchmark, data_dir):
+def test_every_kind_of_trainer_has_a_step(steps):
+    """Each class of the package; of detectors each algorithm that shares one, too."""
+    tasks = [steps.make_task(name) for name in steps.STEPS]
+    bases = {trainers.StepwiseTrainer, trainers.InpaintingTrainer}
+    left_out = {trainers.PruningTrainer, trainers.AlternatingFasterRCNNTrainer}
+    known = {
+        kind
+        for kind in map(trainers.__dict__.get, trainers.__all__)
+        if isinstance(kind, type) and issubclass(kind, trainers.StepwiseTrainer)
+    }
+    assert {task.trainer_class for task in tasks} == known - bases - left_out
+    assert {task.name for task in tasks} == set(TASKS)
+    detectors = [task for task in tasks if task.name == "detection"]
+    rows = TASKS["detection"].options_class.models.values()
+    algorithms = {row.trainer for row in rows}
+    assert {task.options.row.trainer for task in detectors} == algorithms
+
+
+def test_a_step_of_a_training_without_a_run(step_profile, steps, data_dir):
     """Profiled: its convolutions take time, and the network is trained."""
-    steps = load_benchmark("_steps")
     changes = {"data_dir": data_dir, "image_size": 8, "batch_size": 8}
     trainer, load, size = steps.prepare("cifar_resnet20", **changes)
     assert size == 8
@@ -90,4 +130,23 @@ def test_a_step_of_a_training_without_a_run(step_profile, load_benchmark, data_d
     assert {"convolution", "normalisation", "optimizer"} <= kinds
     assert 0 <= idle < 1 and min(spent.values()) >= 0
     assert trainer.steps_done == 4
-    assert not pathlib.Path("not_written").exists()
+    assert not pathlib.Path(steps.make_task("cifar_resnet20").options.run_dir).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet50", "densenet121"])
+def test_networks_of_keras_train_alike(load_benchmark, name):
+    """Losses of five steps in float64 from the same weights."""
+    keras_step = load_benchmark("keras_step")
+    keras.mixed_precision.set_global_policy("float64")
+    arguments = {"input_shape": (32, 32, 3), "classes": 10}
+    network = applications.create_model(name, **arguments, classifier_activation=None)
+    trainer = trainers.ClassificationTrainer(network)
+    trainer.compile(trainers.make_optimizer("sgd", 1e-2))
+    theirs = keras_step.keras_model(name, trainer)
+    random = np.random.default_rng(0)
+    images, labels = random.normal(size=(8, 32, 32, 3)), np.eye(10)[:8]
+    steps = [tf.function(one.train_step) for one in (trainer, theirs)]
+    for _ in range(5):
+        found, expected = (step((images, labels)) for step in steps)
+        np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-8)

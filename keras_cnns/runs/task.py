@@ -134,9 +134,14 @@ class Task(abc.ABC):
             ValueError: if no network suits the options and data.
         """
 
+    @property
+    @abc.abstractmethod
+    def trainer_class(self) -> type[StepwiseTrainer]:
+        """The ``StepwiseTrainer`` that the options ask for."""
+
     @abc.abstractmethod
     def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
-        """The compiled trainer; it is called within the strategy's scope.
+        """The compiled ``trainer_class``; it is called within the strategy's scope.
 
         Args:
             config: ``RunConfig`` of the run.

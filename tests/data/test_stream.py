@@ -6,9 +6,8 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
-from keras_cnns import data
+from keras_cnns import data, tasks
 from keras_cnns.data import pipeline
 
 PLAIN = data.Preprocessing(8, 8, 1, (0.0,), (1.0,))
@@ -24,39 +23,72 @@ def digits(data_dir):
     return source
 
 
+# Changes of each task's small options: few steps an epoch, all that draws numbers.
+TRAININGS = {
+    "autoencoding": {
+        "train_split": "train[:52]",
+        "num_labels": 20,
+        "labelled_batch_size": BATCH,
+    },
+    "classification": {
+        "train_split": "train[:52]",
+        "augmentation": "pad_crop:1,flip",
+        "mixup_alpha": 0.3,
+        "label_smoothing": 0.1,
+    },
+    "detection": {
+        "dataset": "scenes/items",
+        "train_split": "test[:20]",
+        "batch_size": 4,
+        "image_size": 32,
+        "long_side": 48,
+    },
+    "generation": {"discriminator_steps": 2, "train_split": "train[:100]"},
+    "inpainting": {"train_split": "train[:52]", "augmentation": "flip"},
+    "refinement": {
+        "real_dataset": "digits",
+        "train_split": "train[:160]",
+        "real_split": "test[:52]",
+        "refiner_pretraining": 0,
+        "discriminator_pretraining": 0,
+    },
+    "super_resolution": {"patches_per_picture": 2},
+}
+STEPS = 8
+
+
 @pytest.fixture(scope="module")
-def noise(tmp_path_factory):
-    """Pictures that are large enough for patches, and for boxes."""
-    folder = tmp_path_factory.mktemp("pictures") / "train"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for name in range(20):
-        pixels = random.integers(0, 256, (24, 20, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / f"{name:02}.png")
-    return data.open_source(str(folder.parent), "train", labelled=False)
+def trainings(small_options, tmp_path_factory):
+    """Function of a task's name to (its training stream of steps and shares, an
+    epoch's steps, its first batches)."""
+
+    @functools.cache
+    def opened(name):
+        kind, folder = tasks.TASKS[name], str(tmp_path_factory.mktemp(name))
+        changes = {"batch_size": BATCH, "run_dir": folder, **TRAININGS[name]}
+        options = kind.options_class.resolve(**small_options(name, **changes))
+        task = kind(options)
+        task.open()
+        load = functools.partial(task.load_batches, task.configure())
+        first = list(load(0).take(STEPS).as_numpy_iterator())
+        return load, task.steps_per_epoch, first
+
+    return opened
 
 
 @pytest.fixture
-def loaders(digits, noise, data_dir):
-    """Functions of a share and of the first step, or of a share, by name."""
+def loaders(digits, data_dir):
+    """Functions of a share to batches of evaluation, by name."""
     scenes = data.open_detection_source("scenes/items", "test", data_dir)
     scenes = data.spread(scenes, 20)
-    given = {"preprocessing": PLAIN, "seed": 3}
     boxes = {"preprocessing": data.Preprocessing.plain(1, 1, 3)}
     boxes.update(short_side=32, long_side=48)
-    patches = data.PatchRecipe((2,), 8, patches_per_picture=2)
-    part = functools.partial
+    plain, part = {"preprocessing": PLAIN}, functools.partial
     return {
-        "classification": part(
-            data.load_training, digits, BATCH, augmentation=CHANGES, **given
+        "classified": part(data.load_evaluation, digits, BATCH, **plain),
+        "inpainted": part(
+            data.load_inpainting_evaluation, digits, BATCH, seed=3, **plain
         ),
-        "inpainting": part(data.load_inpainting_training, digits, BATCH, **given),
-        "detection": part(data.load_detection_training, scenes, BATCH, **boxes),
-        "super-resolution": part(
-            data.load_super_resolution_training, noise, BATCH, recipe=patches, seed=3
-        ),
-        "classified": part(data.load_evaluation, digits, BATCH, preprocessing=PLAIN),
-        "inpainted": part(data.load_inpainting_evaluation, digits, BATCH, **given),
         "detected": part(data.load_detection_evaluation, scenes, BATCH, **boxes),
     }
 
@@ -69,27 +101,26 @@ def _assert_equal(one, other):
     tf.nest.map_structure(np.testing.assert_array_equal, one, other)
 
 
-@pytest.mark.parametrize(
-    ("name", "workers", "first"),
-    [
-        ("classification", 2, 0),
-        ("classification", 4, 4),
-        ("inpainting", 4, 4),
-        ("detection", 2, 1),
-        ("super-resolution", 2, 3),
-    ],
-)
-def test_workers_read_the_rows_of_one(loaders, name, workers, first):
+def test_all_tasks_are_read():
+    assert set(TRAININGS) == set(tasks.TASKS)
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize(("workers", "first"), [(1, 3), (2, 0), (2, 1), (4, 3)])
+def test_workers_read_the_rows_of_one(trainings, name, workers, first):
     """To the bit, in this epoch and the next, also from a step within an epoch on."""
-    load, steps = loaders[name], 8 if name in ("classification", "inpainting") else 4
-    whole = list(load().take(steps).as_numpy_iterator())
-    streams = [load(first, share=data.Share(i, workers)) for i in range(workers)]
+    load, epoch, whole = trainings(name)
+    assert first % epoch or not first
+    assert epoch < STEPS
+    streams = [load(first, data.Share(i, workers)) for i in range(workers)]
     for stream in streams:
         assert stream.cardinality() == tf.data.INFINITE_CARDINALITY
-        sizes = [spec.shape[0] for spec in tf.nest.flatten(stream.element_spec)]
-        assert set(sizes) == {BATCH // workers}
-    parts = zip(*(s.take(steps - first).as_numpy_iterator() for s in streams))
-    for expected, found in zip(whole[first:], parts):
+        for rows, all_rows in zip(
+            tf.nest.flatten(stream.element_spec), tf.nest.flatten(whole[0])
+        ):
+            assert rows.shape[0] == len(all_rows) // workers
+    parts = zip(*(s.take(STEPS - first).as_numpy_iterator() for s in streams))
+    for expected, found in zip(whole[first:], parts, strict=True):
         _assert_equal(expected, _side_by_side(found))
 
 

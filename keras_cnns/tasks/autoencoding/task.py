@@ -23,6 +23,7 @@ class AutoencodingTask(Task):
 
     name = AutoencodingOptions.task
     options_class = AutoencodingOptions
+    trainer_class = trainers.WhatWhereTrainer
 
     @property
     def needs_labels(self) -> bool:
@@ -83,7 +84,7 @@ class AutoencodingTask(Task):
         return RunConfig(networks, preprocessing, names)
 
     def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
-        kind = trainers.WhatWhereTrainer
+        kind = self.trainer_class
         network = self.build_networks(config)["network"]
         trainer = kind(network, **self.trainer_options(kind))
         trainer.compile(

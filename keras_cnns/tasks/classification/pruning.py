@@ -34,6 +34,7 @@ class PruningTask(ClassificationTask):
     """Trains the network of a run further, with a part of its weights."""
 
     options_class = PruningOptions
+    trainer_class = trainers.PruningTrainer
     patience = 0
 
     def __init__(self, options: PruningOptions) -> None:
@@ -84,7 +85,7 @@ class PruningTask(ClassificationTask):
         else:
             network = config.build("network", **logits)
         network = self.prepare_networks({"network": network})["network"]
-        kind, options = trainers.PruningTrainer, self.options
+        kind, options = self.trainer_class, self.options
         steps = self.steps_per_epoch * options.round_epochs
         rules = self._rules(network, config)
         given = self.trainer_options(kind, rules=rules, round_steps=steps)

@@ -36,6 +36,7 @@ class ClassificationTask(Task):
 
     name = ClassificationOptions.task
     options_class = ClassificationOptions
+    trainer_class = trainers.ClassificationTrainer
     needs_labels = True
 
     @property
@@ -92,7 +93,7 @@ class ClassificationTask(Task):
         if options.freeze:
             trainers.freeze_up_to(network, options.freeze)
         network = self.prepare_networks({"network": network})["network"]
-        kind = trainers.ClassificationTrainer
+        kind = self.trainer_class
         trainer = kind(network, **self.trainer_options(kind))
         trainer.compile(options.make_optimizer(self.total_steps, self.steps_per_epoch))
         return trainer

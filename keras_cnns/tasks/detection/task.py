@@ -185,6 +185,12 @@ class DetectionTask(Task):
         known = {**data.CONVENTIONS[convention], "crop_ratio": None}
         return data.Preprocessing(height, width, channels, **known)
 
+    @property
+    def trainer_class(self) -> type[StepwiseTrainer]:
+        if self._alternates:
+            return trainers.AlternatingFasterRCNNTrainer
+        return _TRAINERS[self.options.row.trainer]
+
     def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         options = self.options
         networks = self.build_networks(config)
@@ -203,7 +209,7 @@ class DetectionTask(Task):
             _check_pooled(networks["network"])
         for network in networks.values():
             _freeze(network, options.freeze, options.freeze_batch_norm)
-        kind, given = _TRAINERS[options.row.trainer], {}
+        kind, given = self.trainer_class, {}
         if options.row.trainer != "rpn":
             given["background_range"] = (options.background_iou, options.foreground_iou)
         if self._alternates:
@@ -214,7 +220,7 @@ class DetectionTask(Task):
 
     def _alternating(self, networks, given):
         """The compiled trainer of Faster R-CNN's four steps."""
-        kind, total = trainers.AlternatingFasterRCNNTrainer, self.total_steps
+        kind, total = self.trainer_class, self.total_steps
         if total < 4:
             raise ValueError(
                 f"training=alternating needs 4 steps at least, and epochs="

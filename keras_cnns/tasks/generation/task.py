@@ -53,8 +53,12 @@ class GenerationTask(Task):
             raise ValueError(f"{model} needs labels, which {source.name} does not have")
         return is_conditional
 
+    @property
+    def trainer_class(self) -> type[StepwiseTrainer]:
+        return TRAINERS[self.options.algorithm]
+
     def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
-        networks, kind = self.build_networks(config), TRAINERS[self.options.algorithm]
+        networks, kind = self.build_networks(config), self.trainer_class
         size = networks["generator"].inputs[0].shape[-1]
         noise = self.options.make_instance_noise(self.steps_per_epoch)
         given = self.trainer_options(

@@ -81,11 +81,15 @@ class InpaintingTask(Task):
             )
         return (size, size, image_shape[2])
 
+    @property
+    def trainer_class(self) -> type[StepwiseTrainer]:
+        return TRAINERS[self.options.row.trainer]
+
     def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         if self._features is not None:
             self._features.check_channels(config.preprocessing.channels)
         networks = self.build_networks(config).values()
-        kind = TRAINERS[self.options.row.trainer]
+        kind = self.trainer_class
         value_range, made = config.preprocessing.value_range, self._made_options()
         given = self.trainer_options(kind, value_range=value_range, **made)
         trainer = kind(*networks, **given)

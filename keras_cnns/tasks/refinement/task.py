@@ -26,6 +26,7 @@ class RefinementTask(Task):
 
     name = RefinementOptions.task
     options_class = RefinementOptions
+    trainer_class = trainers.SimGAN
 
     def check(self, num_replicas: int) -> None:
         super().check(num_replicas)
@@ -90,8 +91,8 @@ class RefinementTask(Task):
     def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         networks = self.build_networks(config).values()
         noise = self.options.make_instance_noise(self.steps_per_epoch)
-        given = self.trainer_options(trainers.SimGAN, instance_noise=noise)
-        trainer = trainers.SimGAN(*networks, **given)
+        given = self.trainer_options(self.trainer_class, instance_noise=noise)
+        trainer = self.trainer_class(*networks, **given)
         compile_adversarial(self, trainer)
         return trainer
 

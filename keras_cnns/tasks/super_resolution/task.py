@@ -116,8 +116,12 @@ class SuperResolutionTask(Task):
             patches_per_picture=options.patches_per_picture,
         )
 
+    @property
+    def trainer_class(self) -> type[StepwiseTrainer]:
+        return TRAINERS[self.options.row.trainer]
+
     def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
-        options, kind = self.options, TRAINERS[self.options.row.trainer]
+        options, kind = self.options, self.trainer_class
         networks = {"network": self._training_network(config, is_new)}
         for role in config.networks:
             networks.setdefault(role, config.build(role))
