@@ -36,13 +36,7 @@ TRAININGS = {
         "mixup_alpha": 0.3,
         "label_smoothing": 0.1,
     },
-    "detection": {
-        "dataset": "scenes/items",
-        "train_split": "test[:20]",
-        "batch_size": 4,
-        "image_size": 32,
-        "long_side": 48,
-    },
+    "detection": {"batch_size": 4},
     "generation": {"discriminator_steps": 2, "train_split": "train[:100]"},
     "inpainting": {"train_split": "train[:52]", "augmentation": "flip"},
     "refinement": {
@@ -106,12 +100,11 @@ def test_all_tasks_are_read():
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-@pytest.mark.parametrize(("workers", "first"), [(1, 3), (2, 0), (2, 1), (4, 3)])
+@pytest.mark.parametrize(("workers", "first"), [(2, 0), (2, 1), (4, 1)])
 def test_workers_read_the_rows_of_one(trainings, name, workers, first):
     """To the bit, in this epoch and the next, also from a step within an epoch on."""
     load, epoch, whole = trainings(name)
-    assert first % epoch or not first
-    assert epoch < STEPS
+    assert first < epoch < STEPS
     streams = [load(first, data.Share(i, workers)) for i in range(workers)]
     for stream in streams:
         assert stream.cardinality() == tf.data.INFINITE_CARDINALITY
