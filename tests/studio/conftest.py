@@ -34,15 +34,15 @@ def shelf(runs_by_task, exports_by_task):
 
 @pytest.fixture
 def studio(gradio, shelf):
-    """Context of a served page: ``studio(**options)``."""
+    """Context of a served page: ``studio(**options)``, with ``of``, another shelf."""
 
-    def serve(**options):
+    def serve(of=shelf, **options):
         from keras_cnns.commands import verb_of
         from keras_cnns.studio.server import Studio
         from keras_cnns.tasks import TASKS
 
         verbs = {name: verb_of(task) for name, task in TASKS.items()}
-        return Studio(shelf, verbs, **options)
+        return Studio(of, verbs, **options)
 
     return serve
 

@@ -1,6 +1,8 @@
 """Each tab, used with the mouse in a headless Chromium."""
 
 import contextlib
+import functools
+import io
 import json
 import os
 import pathlib
@@ -13,8 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_cnns import data, exemplar
+from keras_cnns import applications, data, exemplar, inference, runs
 from keras_cnns.commands import run_command
+from keras_cnns.studio.shelf import Shelf
 
 pytestmark = pytest.mark.slow
 PATIENCE = 120  # seconds: the first use of a network loads it
@@ -325,6 +328,48 @@ def test_images_are_drawn_and_walked_between(visitor):
     visitor.wait(lambda: (visitor.pixels()[-1] == moved).all())
 
 
+@pytest.fixture
+def conditional(write_run, tmp_path):
+    """The run of a generator whose images differ by class as if it were trained."""
+    folder = write_run(
+        tmp_path / "runs" / "conditional", "generation", model="cgan_mnist",
+        builder_args='{"generator": {"joint_units": 16}}',
+    )  # fmt: skip
+    generator = runs.read_run(folder).load("generator")
+    for weight in generator.weights:
+        weight.assign(weight * 20)  # with smaller ones all images are grey
+    applications.save_weights(generator, os.path.join(folder, "generator.h5"))
+    return folder
+
+
+def test_images_of_a_chosen_class_are_drawn(studio, browser, conditional):
+    """The generator's own images of these labels; and each class has others."""
+    sampler = inference.Sampler(conditional)
+    labels = {"each in turn": [*range(10), *range(6)], "7": [7] * 16, "2": [2] * 16}
+    with studio(of=Shelf(os.path.dirname(conditional))) as page:
+        visitor = Visitor(browser, page.address)
+        visitor.open("Generate")
+        shown = []
+        for name, numbers in labels.items():
+            visitor.fill("class", name)
+            visitor.press("draw")
+            drawn = sampler(16, seed=1, labels=numbers)
+            expected = data.to_bytes(drawn, sampler.value_range).repeat(3, -1)
+            visitor.wait(lambda want=expected: _are(visitor.pixels()[:16], want))
+            shown.append(expected)
+        visitor.check_quiet()
+    turn, seven, two = shown
+    assert all((one != other).any() for one, other in zip(seven, two))
+    assert (turn[2] == two[2]).all() and (turn[0] != two[0]).any()
+
+
+def _are(pictures, expected):
+    """Whether pictures are these, up to a level."""
+    if len(pictures) != len(expected):
+        return False
+    return np.abs(np.int16(pictures) - expected).max() <= 1
+
+
 def _shows(enlarged, picture):
     """Whether pixels are those of a picture, each repeated."""
     times = len(enlarged) // len(picture)
@@ -461,11 +506,138 @@ def test_objects_are_found(visitor, picture, runs_by_task, tmp_path):
     visitor.wait(lambda: (visitor.pixels()[1] != plain).any())
 
 
-def test_a_picture_is_enlarged(visitor, picture):
+def test_a_picture_is_enlarged_and_compared_by_a_slider(visitor, picture, runs_by_task):
+    """What is seen is told by the colours on the screen, at both sides of the line."""
     visitor.open("Upscale")
     visitor.drop(picture)
     visitor.press("enlarge")
     visitor.wait(lambda: len(visitor.pictures()) == 3)
+    _, before, after = visitor.pixels()
+    pixels = data.read_image(str(picture))
+    assert (before == pixels.repeat(2, 0).repeat(2, 1)).all()
+    enlarge = inference.load_upscaler(runs_by_task["super_resolution"])
+    assert _are([after], [enlarge(pixels)])
+    assert np.abs(np.int16(before) - after).mean() > 20
+    seen = functools.partial(_sides_seen, visitor, before, after)
+    visitor.wait(lambda: seen() == ["before", "after"])
+    for start, end, expected in ((0.5, 0.95, "before"), (0.95, 0.05, "after")):
+        _drag(visitor, start, end)
+        visitor.wait(lambda want=expected: seen() == [want, want])
+
+
+def _sides_seen(visitor, before, after):
+    """Which picture the screen shows in the left and the right part of the slider."""
+    screen = Image.open(io.BytesIO(visitor.pictures()[1].screenshot_as_png))
+    size, found = screen.size, []
+    levels = np.asarray(screen.convert("RGB"), np.int16)
+    scaled = {
+        name: np.asarray(Image.fromarray(one).resize(size), np.int16)
+        for name, one in (("before", before), ("after", after))
+    }
+    for part in (0.15, 0.65):
+        strip = slice(round(part * size[0]), round((part + 0.2) * size[0]))
+        errors = {
+            name: np.abs(levels[:, strip] - one[:, strip]).mean()
+            for name, one in scaled.items()
+        }
+        found.append(min(errors, key=errors.get))
+    return found
+
+
+def _drag(visitor, start, end):
+    """Drags the line of the slider, from one part of the width to another."""
+    from selenium.webdriver import ActionChains
+
+    place = visitor.pictures()[1]
+    width = place.size["width"]
+    mouse = ActionChains(visitor.browser)
+    mouse.move_to_element_with_offset(place, round((start - 0.5) * width), 0)
+    mouse.click_and_hold()
+    for _ in range(10):
+        mouse.move_by_offset(round((end - start) * width / 10), 0)
+    mouse.release().perform()
+
+
+@pytest.fixture
+def exported(visitor):
+    """Chooses the export of a task on the tab that is open, before it is used."""
+
+    def choose(tab, task):
+        visitor.open(tab)
+        visitor.fill(f"run or export of {task}", f"export {task}/1")
+        time.sleep(2)  # what depends on it is made anew
+
+    return choose
+
+
+def test_an_export_tells_where_it_comes_from(visitor):
+    name = "export detection/1"
+    cell = visitor.wait(
+        lambda: [c for c in visitor.all("td span, div span") if c.text == name]
+    )[0]
+    cell.click()
+    visitor.wait(lambda: "faster_rcnn_small" in visitor.panel().text)
+    visitor.wait(lambda: "min_score" in visitor.panel().text)
+
+
+def test_an_exported_classifier_is_used(visitor, exported, picture, exports_by_task):
+    exported("Classify", "classification")
+    assert visitor.field("map").get_property("value") == "none"
+    assert "epoch" not in visitor.panel().text
+    visitor.drop(picture)
+    visitor.press("classify")
+    (told,) = run_command(
+        "predict", saved_model=exports_by_task["classification"],
+        images=str(picture), top_k=2,
+    )  # fmt: skip
+    first, second = (f"{row['probability']:.0%}" for row in told["predictions"])
+    visitor.wait(lambda: first in visitor.panel().text)
+    assert second in visitor.panel().text and len(visitor.pictures()) == 2
+    pixels = data.read_image(str(picture))
+    assert _shows(visitor.pixels()[1], pixels)
+    visitor.press("check the map")
+    assert "an export holds no layers to make a map of" in visitor.message()
+
+
+def test_an_exported_generator_is_used(visitor, exported, runs_by_task):
+    exported("Generate", "generation")
+    visitor.press("draw")
+    visitor.wait(lambda: len(visitor.pictures()) == 17)
+    *drawn, moved = visitor.pixels()
+    sampler = inference.Sampler(runs_by_task["generation"])
+    expected = data.to_bytes(sampler(16, seed=1), sampler.value_range)
+    assert _are(drawn, expected.repeat(3, -1))
+    visitor.slide(0.98, "latent 3")
+    visitor.wait(lambda: (visitor.pixels()[-1] != moved).any())
+    visitor.press("walk")
+    visitor.wait(lambda: len(visitor.pictures()) == 18)
+
+
+def test_exported_inpainters_and_detectors_and_upscalers_are_used(
+    visitor, exported, picture, runs_by_task
+):
+    visitor.open("Inpaint")
+    visitor.drop(picture)
+    visitor.paint()
+    visitor.choose(())
+    visitor.box("export inpainting/1").click()
+    visitor.box("in grey").click()
+    visitor.press("fill the hole")
+    visitor.wait(lambda: "export inpainting/1: PSNR" in visitor.panel().text)
+    exported("Detect", "detection")
+    visitor.drop(picture)
+    visitor.press("detect")
+    pixels = data.read_image(str(picture))
+    found = inference.Detector(runs_by_task["detection"])(pixels)
+    count = f"0 of {len(found['scores'])} shown; the highest"
+    visitor.wait(lambda: f"{count} score is" in visitor.panel().text)
+    visitor.open("Upscale")
+    visitor.fill("method", "export super_resolution/1")
+    visitor.drop(picture)
+    visitor.press("enlarge")
+    visitor.wait(lambda: len(visitor.pictures()) == 3)
+    enlarge = inference.load_upscaler(runs_by_task["super_resolution"])
+    assert _are(visitor.pixels()[2:], [enlarge(pixels)])
 
 
 def test_a_training_is_started_killed_resumed_and_stopped(visitor, shelf):
