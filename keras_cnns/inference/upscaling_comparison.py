@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def compare_upscalers(
     channels: str = "y",
     shave: int | None = None,
     num_images: int = 0,
-    others: Sequence[metrics.UpscalingReport] = (),
+    others: Iterable[metrics.UpscalingReport] = (),
     progress: Callable[[float], object] | None = None,
 ) -> UpscalingComparison:
     """Makes pictures small and enlarges them again, by each method.

@@ -2,12 +2,16 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tensorflow import keras
 
 from keras_cnns import applications, data, inference
 from keras_cnns._checks import check_choice
+
+if TYPE_CHECKING:
+    from keras_cnns.runs import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Subject:
     class_names: tuple
 
     @classmethod
-    def of_run(cls, run_dir: str, which: str = "last") -> "Subject":
+    def of_run(cls, run_dir: "str | Run", which: str = "last") -> "Subject":
         """The classifier of a training run.
 
         Args:

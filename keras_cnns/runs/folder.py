@@ -17,7 +17,7 @@ from keras_cnns.runs.checkpoints import list_steps
 from keras_cnns.runs.record import holds_run
 
 if TYPE_CHECKING:
-    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.runs.option_groups import RunOptions
     from keras_cnns.runs.record import Run
 
 _LOCK = ".lock"
@@ -79,7 +79,7 @@ def _check_free(run_dir, resume):
 
 
 def check_unchanged(
-    run: Run, options: TrainingOptions, class_names: tuple, facts: dict
+    run: Run, options: RunOptions, class_names: tuple, facts: dict
 ) -> None:
     """Refuses to resume a run with other options or data.
 

@@ -31,7 +31,7 @@ from keras_cnns.runs.callbacks import NonFiniteLossError, TrainingInterrupted
 from keras_cnns.trainers.clusters import LostWorkerError
 
 if TYPE_CHECKING:
-    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.runs.option_groups import RunOptions
     from keras_cnns.runs.task import Task
 
 _NAME = "supervised training"
@@ -59,9 +59,9 @@ LOSSES = (LostProcessError, LostServerError, LostWorkerError)
 
 
 def train_supervised(
-    train: Callable[[type[Task], TrainingOptions], dict],
+    train: Callable[[type[Task], RunOptions], dict],
     task_class: type[Task],
-    options: TrainingOptions,
+    options: RunOptions,
 ) -> dict:
     """Trains in a process of its own, and goes on in another if that one is lost.
 

@@ -30,13 +30,13 @@ from keras_cnns.runs.supervision import train_supervised
 from keras_cnns.trainers import clusters, distribution
 
 if TYPE_CHECKING:
-    from keras_cnns.runs.option_groups import TrainingOptions
+    from keras_cnns.runs.option_groups import RunOptions
     from keras_cnns.runs.task import Task
 
 _EXPORT = "export.json"  # in the run's folder: which version it was exported as
 
 
-def train(task_class: type[Task], options: TrainingOptions) -> dict:
+def train(task_class: type[Task], options: RunOptions) -> dict:
     """Trains a new run, or resumes one from its newest checkpoint.
 
     With ``options.restarts`` it does so in a process of its own, which is started again

@@ -49,7 +49,7 @@ class ModelSpec:
     """Which model is asked, and which version of it; None: the newest."""
 
     name: str
-    version: int = None
+    version: int | None = None
     label: str = ""
 
 

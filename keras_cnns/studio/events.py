@@ -3,7 +3,7 @@
 import functools
 import html
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import tensorflow as tf
@@ -20,6 +20,7 @@ _NETWORKS = {"concurrency_id": "networks", "concurrency_limit": 1}
 _LIGHT = {"concurrency_limit": 8}
 _CANCELLED = set()  # visits whose long work is to end
 _SHOWN_SECONDS = 20
+_Component = TypeVar("_Component", bound=gr.components.Component)
 _EXPECTED = (ValueError, OSError, ImportError)
 
 
@@ -51,7 +52,7 @@ def told(function: Callable) -> Callable:
     return answer
 
 
-def reading_told(component: gr.components.Component) -> gr.components.Component:
+def reading_told(component: _Component) -> _Component:
     """A component, whose errors of reading what it was given are shown so, too."""
     component.preprocess = told(component.preprocess)
     return component

@@ -51,7 +51,7 @@ def picture_output(label: str) -> gr.Image:
     )
 
 
-def check_given(picture: Optional[np.ndarray]) -> None:
+def check_given(picture: object) -> None:
     """Refuses a place without a picture.
 
     Raises:

@@ -20,6 +20,8 @@ Deviations: biases start from 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tensorflow import keras
 from tensorflow.keras import layers
 
@@ -60,7 +62,7 @@ def RDN(
     convolutions: int = 8,
     growth_rate: int = 64,
     filters: int = 64,
-    tail_filters: int | None = None,
+    tail_filters: Sequence[int] | None = None,
     image_shape: tuple = (None, None, 3),
     upsampling: str = "depth_to_space",
     weights: str | None = None,
