@@ -14,7 +14,7 @@ from tensorflow import keras
 
 from keras_cnns import applications, data, figures
 from keras_cnns.runs.models import parse_builder_args
-from keras_cnns.runs.option_groups import RunOptions, TrainingOptions
+from keras_cnns.runs.option_groups import TrainingOptions
 from keras_cnns.runs.options import parse_factors
 from keras_cnns.trainers import StepwiseTrainer, distribution, optimizers
 
@@ -44,7 +44,7 @@ class Task(abc.ABC):
     needs_labels = False
     patience = 0
 
-    def __init__(self, options: RunOptions) -> None:
+    def __init__(self, options: TrainingOptions) -> None:
         self.options = options
         self.sources = []
 

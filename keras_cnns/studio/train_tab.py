@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional
 import gradio as gr
 
 from keras_cnns import applications, figures
-from keras_cnns.runs.options import field_help
+from keras_cnns.runs.options import Options, field_help
 from keras_cnns.studio.events import connect
 from keras_cnns.studio.pictures import drawn, picture_output
 from keras_cnns.studio.runs_tab import read_history
@@ -103,7 +103,7 @@ def _make_form(task, trainings, name, start, outputs):
         connect(button.click, check_and_start, [name, *boxes.values()], outputs)
 
 
-def form_fields(options_class: type) -> list:
+def form_fields(options_class: type[Options]) -> list:
     """Fields of a task's options that a form has, the usual ones first.
 
     Left out are those that write elsewhere, what resumes, and what is silent.
@@ -117,7 +117,7 @@ def form_fields(options_class: type) -> list:
     return sorted(fields, key=lambda field: usual.get(field.name, len(usual)))
 
 
-def read_form(options_class: type, texts: dict) -> dict:
+def read_form(options_class: type[Options], texts: dict) -> dict:
     """Values of options from a form.
 
     Args:
