@@ -4,10 +4,17 @@
 finite however confident the discriminator is: -log sigmoid(a) = softplus(-a).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
-def discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+
+def discriminator_loss(real_logits: Array, fake_logits: Array) -> tf.Tensor:
     """-log D(x) - log(1 - D(G(z))), what the discriminator minimises.
 
     Args:
@@ -24,7 +31,7 @@ def discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Ten
     )
 
 
-def minimax_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
+def minimax_generator_loss(fake_logits: Array) -> tf.Tensor:
     """log(1 - D(G(z))), ``(batch,)``; saturates where the discriminator is confident.
 
     Source: Goodfellow et al., arXiv 1406.2661, equation 1.
@@ -32,7 +39,7 @@ def minimax_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     return -_flat(tf.nn.softplus(_float32(fake_logits)))
 
 
-def non_saturating_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
+def non_saturating_generator_loss(fake_logits: Array) -> tf.Tensor:
     """-log D(G(z)), ``(batch,)``.
 
     Source: Goodfellow et al., arXiv 1406.2661, section 3.
@@ -40,9 +47,7 @@ def non_saturating_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     return _flat(tf.nn.softplus(-_float32(fake_logits)))
 
 
-def wasserstein_critic_loss(
-    real_scores: tf.Tensor, fake_scores: tf.Tensor
-) -> tf.Tensor:
+def wasserstein_critic_loss(real_scores: Array, fake_scores: Array) -> tf.Tensor:
     """f(G(z)) - f(x), ``(batch,)``: its mean's negative estimates the distance.
 
     Source: Arjovsky et al., arXiv 1701.07875, algorithm 1.
@@ -50,7 +55,7 @@ def wasserstein_critic_loss(
     return _flat(_float32(fake_scores)) - _flat(_float32(real_scores))
 
 
-def wasserstein_generator_loss(fake_scores: tf.Tensor) -> tf.Tensor:
+def wasserstein_generator_loss(fake_scores: Array) -> tf.Tensor:
     """-f(G(z)), ``(batch,)``.
 
     Source: Arjovsky et al., arXiv 1701.07875, algorithm 1.
@@ -58,7 +63,7 @@ def wasserstein_generator_loss(fake_scores: tf.Tensor) -> tf.Tensor:
     return -_flat(_float32(fake_scores))
 
 
-def gradient_penalty(gradients: tf.Tensor) -> tf.Tensor:
+def gradient_penalty(gradients: Array) -> tf.Tensor:
     """(norm - 1)^2 of each example's gradient, ``(batch,)``.
 
     Args:
@@ -74,7 +79,7 @@ def gradient_penalty(gradients: tf.Tensor) -> tf.Tensor:
     return (tf.sqrt(squares + 1e-12) - 1) ** 2
 
 
-def self_regularization(refined: tf.Tensor, originals: tf.Tensor) -> tf.Tensor:
+def self_regularization(refined: Array, originals: Array) -> tf.Tensor:
     """Summed absolute differences of refined images to their originals.
 
     Args:
@@ -89,7 +94,7 @@ def self_regularization(refined: tf.Tensor, originals: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(difference, axis=list(range(1, difference.shape.rank)))
 
 
-def local_adversarial_loss(logits: tf.Tensor, is_refined: bool) -> tf.Tensor:
+def local_adversarial_loss(logits: Array, is_refined: bool) -> tf.Tensor:
     """Cross-entropy of a map of two-way decisions, summed over its positions.
 
     Args:

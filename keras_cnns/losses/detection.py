@@ -6,16 +6,21 @@ NaN of theirs, is not looked at.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from keras_cnns._checks import check_choice, check_positive
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 RPN_FORMS = ("code", "paper")
 # Of the paper: anchors of the class term; locations and weight of the box term.
 _SAMPLED, _LOCATIONS, _BALANCE = 256, 2400, 10.0
 
 
-def smooth_l1(residuals: tf.Tensor, sigma: float = 1.0) -> tf.Tensor:
+def smooth_l1(residuals: Array, sigma: float = 1.0) -> tf.Tensor:
     """Squares near zero, absolute values beyond ``1 / sigma ** 2``.
 
     Args:
@@ -38,10 +43,10 @@ def smooth_l1(residuals: tf.Tensor, sigma: float = 1.0) -> tf.Tensor:
 
 
 def rpn_losses(
-    objectness: tf.Tensor,
-    deltas: tf.Tensor,
-    labels: tf.Tensor,
-    targets: tf.Tensor,
+    objectness: Array,
+    deltas: Array,
+    labels: Array,
+    targets: Array,
     form: str = "code",
 ) -> tuple:
     """The class term and the box term of a region proposal network.
@@ -77,10 +82,10 @@ def rpn_losses(
 
 
 def region_losses(
-    class_logits: tf.Tensor,
-    box_deltas: tf.Tensor | None,
-    labels: tf.Tensor,
-    targets: tf.Tensor,
+    class_logits: Array,
+    box_deltas: Array | None,
+    labels: Array,
+    targets: Array,
 ) -> tuple:
     """The class term and the box term of a network that classifies regions.
 

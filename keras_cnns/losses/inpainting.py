@@ -4,14 +4,20 @@ Masks are 1 at valid pixels and 0 in the hole. Images and masks may have 16
 bits; they are cast before anything is computed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 DISTANCES = ("axis", "euclidean")
 
 
-def composite(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+def composite(output: Array, images: Array, masks: Array) -> tf.Tensor:
     """Valid pixels from the image, the hole from a network's output.
 
     Args:
@@ -26,7 +32,7 @@ def composite(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tens
     return masks * images + (1 - masks) * output
 
 
-def valid_l1(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+def valid_l1(output: Array, images: Array, masks: Array) -> tf.Tensor:
     """Absolute differences on valid pixels, ``(batch,)``; arguments of ``composite``.
 
     They are averaged over all values of an image, including the hole.
@@ -36,7 +42,7 @@ def valid_l1(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tenso
     return _mean(_float32(masks) * _distance(output, images))
 
 
-def hole_l1(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+def hole_l1(output: Array, images: Array, masks: Array) -> tf.Tensor:
     """Absolute differences in the hole, ``(batch,)``, averaged over all values.
 
     Source: Liu et al., arXiv 1804.07723, section 3.3, L_hole.
@@ -44,9 +50,7 @@ def hole_l1(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor
     return _mean((1 - _float32(masks)) * _distance(output, images))
 
 
-def hole_mean_squared_error(
-    output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor
-) -> tf.Tensor:
+def hole_mean_squared_error(output: Array, images: Array, masks: Array) -> tf.Tensor:
     """Squared differences in the hole, ``(batch,)``, averaged over all values.
 
     Source: Iizuka et al., SIGGRAPH 2017, equation 2, which has the sum of squares; the
@@ -57,7 +61,7 @@ def hole_mean_squared_error(
     return _mean((1 - _float32(masks)) * difference**2)
 
 
-def valid_mean_l1(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+def valid_mean_l1(output: Array, images: Array, masks: Array) -> tf.Tensor:
     """Mean absolute difference over valid pixels alone, ``(batch,)``; 0 without any.
 
     Source: released code of Yu et al., arXiv 1801.07892, ``ae_loss``; the code divides
@@ -67,9 +71,9 @@ def valid_mean_l1(output: tf.Tensor, images: tf.Tensor, masks: tf.Tensor) -> tf.
 
 
 def discounted_l1(
-    output: tf.Tensor,
-    images: tf.Tensor,
-    masks: tf.Tensor,
+    output: Array,
+    images: Array,
+    masks: Array,
     discount: float = 0.9,
     distance: str = "axis",
 ) -> tf.Tensor:
@@ -114,7 +118,7 @@ def check_discount(discount: float, distance: str) -> None:
         raise ValueError(f"distance must be one of {choices}, got {distance!r}")
 
 
-def distance_to_valid(masks: tf.Tensor, distance: str = "axis") -> tf.Tensor:
+def distance_to_valid(masks: Array, distance: str = "axis") -> tf.Tensor:
     """Distance of each pixel from the nearest valid one, in pixels.
 
     Args:
@@ -177,9 +181,7 @@ def _euclidean(columns):
     return tf.sqrt(tf.foldl(nearer, (squares, places[:, 0]), start))
 
 
-def perceptual(
-    features: Sequence[tf.Tensor], targets: Sequence[tf.Tensor]
-) -> tf.Tensor:
+def perceptual(features: Sequence[Array], targets: Sequence[Array]) -> tf.Tensor:
     """Mean absolute difference of feature maps, summed over the layers.
 
     Args:
@@ -194,7 +196,7 @@ def perceptual(
     return tf.add_n([_mean(_distance(f, t)) for f, t in zip(features, targets)])
 
 
-def gram_matrix(features: tf.Tensor) -> tf.Tensor:
+def gram_matrix(features: Array) -> tf.Tensor:
     """F F^T / (C H W) of feature maps.
 
     Args:
@@ -213,7 +215,7 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     return tf.matmul(flat, flat, transpose_a=True)
 
 
-def style(features: Sequence[tf.Tensor], targets: Sequence[tf.Tensor]) -> tf.Tensor:
+def style(features: Sequence[Array], targets: Sequence[Array]) -> tf.Tensor:
     """Mean absolute difference of Gram matrices, summed over the layers.
 
     Args:
@@ -233,7 +235,7 @@ def style(features: Sequence[tf.Tensor], targets: Sequence[tf.Tensor]) -> tf.Ten
     )
 
 
-def total_variation(composites: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+def total_variation(composites: Array, masks: Array) -> tf.Tensor:
     """Absolute differences of neighbours in the hole and one pixel around it.
 
     Args:

@@ -1,16 +1,22 @@
 """Losses of enlarged pictures: one value per picture, in float32."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
 
 # SRGAN's factor of VGG's features, which makes their loss as large as that of pixels.
 VGG_FEATURE_SCALE = 1 / 12.75
 
 
 def content(
-    features: Sequence[tf.Tensor],
-    targets: Sequence[tf.Tensor],
+    features: Sequence[Array],
+    targets: Sequence[Array],
     feature_scale: float = VGG_FEATURE_SCALE,
 ) -> tf.Tensor:
     """Mean squared differences of features times a scale, summed over layers.

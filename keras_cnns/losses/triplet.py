@@ -1,12 +1,19 @@
 """Losses of three images, two of which belong together."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from keras_cnns._checks import check_positive
 
+if TYPE_CHECKING:
+    from keras_cnns._types import Array
+
 
 def triplet_hinge(
-    anchor: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor, margin: float = 1.0
+    anchor: Array, positive: Array, negative: Array, margin: float = 1.0
 ) -> tf.Tensor:
     """How far a pair is from being nearer than a pair of strangers, by a margin.
 
