@@ -7,7 +7,8 @@
 of docs/super_resolution.md; of several the newest is used. What is dropped on the
 page is held out from these trainings, and chosen for the eye. The Train tab trains a
 small classifier, the run ``screenshots`` below ``--runs``, which must not be there yet.
-Writes ``studio_<tab>.png`` for each tab into ``--output_dir``; takes some minutes.
+Writes ``studio_<tab>.png`` for each of ``--tabs`` into ``--output_dir``; takes some
+minutes.
 """
 
 import contextlib
@@ -58,6 +59,8 @@ _TABS = {
     "Upscale": ("enlarge", 3),
     "Train": ("train", 1),
 }
+
+flags.DEFINE_multi_enum("tabs", list(_TABS), list(_TABS), "which ones; may be repeated")
 
 
 def _find(browser, selector, text="", count=1):
@@ -177,7 +180,7 @@ def main(_):
         browser.set_window_size(*_VIEW)
         browser.get(studio.address)
         pictures = _write_pictures(folder)
-        for tab in _TABS:
+        for tab in given.tabs:
             _use(browser, tab, pictures)
             name = f"studio_{tab.lower()}.png"
             _shoot(browser, os.path.join(given.output_dir, name))
