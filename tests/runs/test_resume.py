@@ -187,7 +187,8 @@ def test_killed_within_a_checkpoint(both, finish, data_dir, tmp_path):
     # two epochs, last epoch, folder, export
     assert len(output.splitlines()) == 5, output
     logged = r"I\d{4} .*(task|training|checkpoints|saved_model|_files)\.py:\d+\] "
-    logged += r"|training: \d+ of \d+, "  # progress, where it takes seconds
+    # Progress, where either takes more than ten seconds.
+    logged += r"|training: \d+ of \d+, |verification: \d+ of \d+ stages done, "
     noise = [line for line in errors.splitlines() if not re.match(logged, line)]
     assert noise == []
 
