@@ -167,7 +167,10 @@ def test_processors_are_told_apart(monkeypatch, tmp_path, text, limit, expected)
 
 
 def test_networks_train_as_with_keras_layer(narrow):
-    """Losses of fifty steps of a small DenseNet."""
+    """Losses of fifty steps of a small DenseNet.
+
+    At a larger rate rounding may turn a ReLU's sign, after which losses differ by 1e-3.
+    """
     arguments = {"blocks": [2, 2], "growth_rate": 8, "initial_filters": 8}
     arguments |= {"stem": "small", "input_shape": (8, 8, 1), "classes": 3}
     ours = applications.create_model("densenet", **arguments)
@@ -183,9 +186,10 @@ def test_networks_train_as_with_keras_layer(narrow):
     x, y = random.normal(size=(16, 8, 8, 1)), random.integers(0, 3, 16)
     losses = []
     for network in (ours, theirs):
-        network.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
+        network.compile(keras.optimizers.SGD(0.002), "sparse_categorical_crossentropy")
         fitted = network.fit(x, y, epochs=50, batch_size=16, shuffle=False, verbose=0)
         losses.append(fitted.history["loss"])
+    assert losses[0][-1] < 0.95 * losses[0][0]
     np.testing.assert_allclose(*losses, rtol=1e-4)
     assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-6)
     for found, expected in zip(ours.get_weights(), theirs.get_weights()):
