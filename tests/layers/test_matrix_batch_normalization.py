@@ -190,7 +190,7 @@ def test_networks_train_as_with_keras_layer(narrow):
         fitted = network.fit(x, y, epochs=50, batch_size=16, shuffle=False, verbose=0)
         losses.append(fitted.history["loss"])
     assert losses[0][-1] < 0.95 * losses[0][0]
-    np.testing.assert_allclose(*losses, rtol=1e-4)
+    np.testing.assert_allclose(*losses, rtol=1e-5)
     assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-6)
     for found, expected in zip(ours.get_weights(), theirs.get_weights()):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from absl import logging
-from tensorflow import keras
 
 from keras_cnns import (
     _progress,
@@ -24,6 +23,12 @@ from keras_cnns.runs import (
     Task,
     parse_numbers,
     run_of_weights,
+)
+from keras_cnns.tasks.detection.backbones import (
+    backbone_of,
+    check_pooled,
+    freeze,
+    weight_file,
 )
 from keras_cnns.tasks.detection.options import SEARCHED, DetectionOptions
 from keras_cnns.tasks.exported import from_run
@@ -46,7 +51,6 @@ _TRAINERS = {
 # turns end: each sees 80,000 images in the published code.
 _PHASE_ENDS = (1 / 4, 1 / 2, 3 / 4)
 _GRID_IMAGES = 12
-_MOST_POOLED = 2**15  # values of a region that boxes are regressed from
 _PAPER_SIDE = 600  # shorter side of images of varying sizes
 
 
@@ -137,7 +141,7 @@ class DetectionTask(Task):
             args["classes"] = len(self.source.class_names)
         example = {"network": {"pooling": "align"}}
         networks = self.networks_of(lambda role, name: args, example)
-        preprocessing = self._preprocessing(_backbone(networks)[0])
+        preprocessing = self._preprocessing(backbone_of(networks)[0])
         networks["network"]["args"]["image_shape"] = preprocessing.shape
         details = {
             "sides": list(self._sides),
@@ -194,21 +198,19 @@ class DetectionTask(Task):
     def make_trainer(self, config: RunConfig, is_new: bool) -> StepwiseTrainer:
         options = self.options
         networks = self.build_networks(config)
-        backbone = _backbone(config.networks)
+        backbone = backbone_of(config.networks)
         if is_new and options.backbone_weights:
             for network in networks.values():
-                load_backbone(
-                    network, _weight_file(options.backbone_weights), *backbone
-                )
+                load_backbone(network, weight_file(options.backbone_weights), *backbone)
         if options.freeze and not options.backbone_weights and is_new:
             logging.warning(
                 "freeze=%s keeps random weights: there are no backbone_weights",
                 options.freeze,
             )
         if config.details["classifiers"] == "svm":
-            _check_pooled(networks["network"])
+            check_pooled(networks["network"])
         for network in networks.values():
-            _freeze(network, options.freeze, options.freeze_batch_norm)
+            freeze(network, options.freeze, options.freeze_batch_norm)
         kind, given = self.trainer_class, {}
         if options.row.trainer != "rpn":
             given["background_range"] = (options.background_iou, options.foreground_iou)
@@ -357,49 +359,3 @@ class DetectionTask(Task):
             class_names=detector.class_names,
             form=from_run(form, run, which),
         )
-
-
-def _check_pooled(network):
-    """Refuses maps of regions that a ridge regression has no memory for."""
-    values = region_features(network).outputs[1].shape[-1]
-    if values > _MOST_POOLED:
-        raise ValueError(
-            f"classifiers must be 'softmax' for {network.name}, whose pooled maps have "
-            f"{values} values: box regressors are fitted to {_MOST_POOLED} at most"
-        )
-
-
-def _freeze(network, layer_name, all_batch_norm):
-    """Freezes a part of the backbone, and all batch normalisation if asked for."""
-    names = [layer.name for layer in network.layers]
-    backbone = network.get_layer("backbone") if "backbone" in names else network
-    if layer_name == "all":
-        if backbone is network:
-            raise ValueError("freeze='all' leaves nothing to train")
-        backbone.trainable = False
-    elif layer_name:
-        trainers.freeze_up_to(backbone, layer_name)
-    kind = keras.layers.BatchNormalization
-    norms = [layer for layer in network.submodules if isinstance(layer, kind)]
-    if all_batch_norm and not norms:
-        raise ValueError(
-            f"freeze_batch_norm has no effect: {network.name} has no batch "
-            "normalisation; leave it out"
-        )
-    for layer in norms if all_batch_norm else ():
-        layer.trainable = False
-
-
-def _backbone(networks):
-    """(registry name, its arguments, size of crops) of the network's backbone."""
-    row = networks["network"]
-    own = {**applications.model_info(row["model"]).architecture, **row["args"]}
-    return own["backbone"], own.get("backbone_args"), own.get("crop_size")
-
-
-def _weight_file(weights):
-    """The name or file of weights; of a run's folder that of the best or last epoch."""
-    if not os.path.isdir(weights):
-        return weights
-    paths = [os.path.join(weights, f"{name}.h5") for name in ("best", "last")]
-    return next(filter(os.path.isfile, paths), paths[0])
