@@ -158,11 +158,11 @@ def run_choice(shelf: Shelf, tab: gr.Tab, task: str) -> gr.Dropdown:
     """A choice of the runs and exports of a task, looked for when the tab is opened."""
 
     def choices(chosen):
-        names = shelf.names(task) + shelf.exports(task)
+        names = sum(shelf.choices(task), [])
         first = names[0] if names else None
         return gr.Dropdown(names, value=chosen if chosen in names else first)
 
-    names = shelf.names(task) + shelf.exports(task)
+    names = sum(shelf.choices(task), [])
     first = names[0] if names else None
     box = gr.Dropdown(names, value=first, label=f"run or export of {task}")
     connect(tab.select, choices, box, box)

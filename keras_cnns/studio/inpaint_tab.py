@@ -77,8 +77,9 @@ def make_editor() -> gr.ImageEditor:
 
 def _methods(shelf):
     """Exemplar methods, runs and exports; a run may have a method's name."""
-    runs = [f"{_OF_RUN}{name}" for name in shelf.names(_TASK)]
-    return [*exemplar.METHODS, *runs, *shelf.exports(_TASK)]
+    runs, exports = shelf.choices(_TASK)
+    runs = [f"{_OF_RUN}{name}" for name in runs]
+    return [*exemplar.METHODS, *runs, *exports]
 
 
 @dataclasses.dataclass(frozen=True)

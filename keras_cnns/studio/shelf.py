@@ -101,19 +101,23 @@ class Shelf:
                 if os.path.realpath(path) not in seen:  # one may lie within the other
                     seen.add(os.path.realpath(path))
                     name = f"{_EXPORT}{name}"
+                    if name in exports or name in unreadable:  # below both folders
+                        name = f"{_EXPORT}{path}"
                     _read_into(
                         exports, unreadable, name, lambda path=path: _read_export(path)
                     )
         return Found(runs, exports, unreadable)
 
-    def names(self, task: str) -> list:
-        """Names of the runs of a task, newest first."""
-        return [name for name, run in self.find().runs.items() if run.task == task]
-
-    def exports(self, task: str) -> list:
-        """Names of the exports of a task that can be used, newest first."""
-        found = self.find().exports.items()
-        return [name for name, one in found if one.task == task and one.is_usable]
+    def choices(self, task: str) -> tuple:
+        """(names of a task's runs, of its exports that can be used), newest first."""
+        found = self.find()
+        runs = [name for name, run in found.runs.items() if run.task == task]
+        exports = [
+            name
+            for name, one in found.exports.items()
+            if one.task == task and one.is_usable
+        ]
+        return runs, exports
 
     def run(self, name: str, task: str = "") -> Run:
         """A run by its name.

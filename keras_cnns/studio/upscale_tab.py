@@ -60,8 +60,9 @@ def make_upscale_tab(shelf: Shelf, tab: gr.Tab) -> None:
 
 
 def _methods(shelf):
-    runs = [f"{_OF_RUN}{name}" for name in shelf.names(_TASK)]
-    return [_BICUBIC, *runs, *shelf.exports(_TASK)]
+    runs, exports = shelf.choices(_TASK)
+    runs = [f"{_OF_RUN}{name}" for name in runs]
+    return [_BICUBIC, *runs, *exports]
 
 
 def _open(shelf, name, scale):

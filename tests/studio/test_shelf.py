@@ -21,7 +21,7 @@ def folder(runs_by_task, tmp_path):
 
 def test_runs_of_all_tasks_are_found(shelf):
     assert {run.task for run in shelf.find().runs.values()} == set(tasks.TASKS)
-    assert shelf.names("detection") == ["detection"]
+    assert shelf.choices("detection")[0] == ["detection"]
 
 
 def test_what_is_no_run_is_left_out_or_told(folder):
@@ -41,9 +41,9 @@ def test_what_is_no_run_is_left_out_or_told(folder):
 def test_exports_of_all_tasks_are_found(shelf, exports_by_task):
     exports = shelf.find().exports
     assert {one.task for one in exports.values()} == set(tasks.TASKS)
-    assert shelf.exports("generation") == ["export generation/1"]
+    assert shelf.choices("generation")[1] == ["export generation/1"]
     assert exports["export generation/1"].folder == exports_by_task["generation"]
-    assert shelf.exports("refinement") == []  # no tab uses it
+    assert shelf.choices("refinement")[1] == []  # no tab uses it
     with pytest.raises(ValueError, match="generation/1 is of generation, not of detec"):
         shelf.item("export generation/1", "detection")
 
@@ -66,6 +66,10 @@ def test_exports_are_found_once_below_both_folders(exported):
     assert find("runs", "") == find("runs", str(exported / "none")) == {below}
     assert find("runs", str(exported / "other")) == {below, "export gan/1"}
     assert find("runs", str(exported / "runs" / "digits")) == {below}
+    same = exported / "other" / "digits" / "exports" / "digits" / "3"
+    shutil.copytree(exported / "other" / "gan" / "1", same)
+    other = {f"export {same}", "export gan/1"}  # its name is that of another one
+    assert find("runs", str(exported / "other")) == {below, *other}
 
 
 def test_damaged_exports_are_told_and_others_of_other_programs_listed(exported):
@@ -83,7 +87,7 @@ def test_damaged_exports_are_told_and_others_of_other_programs_listed(exported):
     assert all(f"gan/{name[-1]}" in found.unreadable[name] for name in bad)
     assert not any("\n" in message for message in found.unreadable.values())
     assert found.exports["export foreign/1"].card == {}
-    assert shelf.exports("generation") == ["export gan/1"]  # what is used is read
+    assert shelf.choices("generation")[1] == ["export gan/1"]  # what is used is read
     with pytest.raises(ValueError, match="gan/1 cannot be loaded: .*damaged"):
         shelf.use("export gan/1", "generation", "sampler", None)
     for name in (*bad, "export foreign/1"):
