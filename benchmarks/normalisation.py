@@ -23,7 +23,6 @@ import tensorflow as tf
 from absl import app, flags
 
 from keras_cnns import _files, applications, layers
-from keras_cnns.layers import matrix_batch_normalization
 
 _ROUNDS = flags.DEFINE_integer("rounds", 9, "rounds of each", lower_bound=3)
 _STEPS = flags.DEFINE_list("steps", [], "training steps to compare; empty: none")
@@ -34,8 +33,8 @@ _SHAPES = ((64, 28, 28, 96), (64, 28, 28, 48), (8, 56, 56, 128), (8, 28, 28, 256
 
 def _decided(affine):
     """Within the block, layers are traced with affine maps, or with the operation."""
-    name = "is_limited_to_avx2"
-    return mock.patch.object(matrix_batch_normalization, name, lambda: affine)
+    layer = layers.MatrixBatchNormalization
+    return mock.patch.object(layer, "_pays", lambda self, inputs: affine)
 
 
 def operations(shape) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow import keras
 
-from keras_cnns._processor import is_limited_to_avx2
+from keras_cnns._processor import is_limited_to_avx2, uses_onednn
 from keras_cnns.layers.batch_normalization_from_moments import is_inference
 
 
@@ -16,10 +16,9 @@ class MatrixBatchNormalization(keras.layers.BatchNormalization):
     Same arguments, same weights, same values within rounding as
     ``keras.layers.BatchNormalization``. On CPUs with AVX2 alone the forward pass of
     oneDNN's fused operation takes three times as long as means by the product with a
-    row of ones, and an elementwise scale and offset; where TensorFlow does without
-    oneDNN, both are about as fast. Those are used on such CPUs, for float32. The
-    gradient in training, exported networks and everything else have the fused
-    operation.
+    row of ones, and an elementwise scale and offset. Those are used on such CPUs with
+    oneDNN, for float32. The gradient in training, exported networks and everything
+    else have the fused operation.
 
     Input and output shape: ``(batch, height, width, channels)``, same dtype.
     """
@@ -46,6 +45,7 @@ class MatrixBatchNormalization(keras.layers.BatchNormalization):
         """Whether to do without the fused operation."""
         return (
             is_limited_to_avx2()
+            and uses_onednn()
             and bool(self.fused)
             and list(self.axis) == [3]
             and inputs.dtype == tf.float32

@@ -7,17 +7,14 @@ from tensorflow import keras
 
 from keras_cnns import _processor, applications, data, export, layers
 
-LIST = "flags\t\t: fpu sse4_2 avx avx2 fma"
 SHAPE = (3, 4, 5, 6)
 
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """A processor that is limited to AVX2, as far as layers ask."""
+    """A processor that is limited to AVX2, and oneDNN, as far as layers ask."""
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    _processor._is_limited_to_avx2.cache_clear()
-    yield
-    _processor._is_limited_to_avx2.cache_clear()
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @pytest.fixture
@@ -140,30 +137,16 @@ def test_exports_have_the_fused_operation(narrow, tmp_path, form):
 def test_wide_processors_have_the_fused_operation(monkeypatch, maps):
     monkeypatch.setattr(_processor, "_FLAGS", "there_is_no_such_file")
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
-    _processor._is_limited_to_avx2.cache_clear()
     used = _operations(layers.MatrixBatchNormalization(), maps, training=True)
-    _processor._is_limited_to_avx2.cache_clear()
     assert "FusedBatchNormV3" in used and "MatMul" not in used
 
 
-@pytest.mark.parametrize(
-    "text, limit, expected",
-    [
-        (f"model name : x\n{LIST}\n", None, True),
-        (f"{LIST} avx512f\n", None, False),
-        (f"{LIST} avx512f\n", "avx2", True),
-        (f"{LIST} avx512f\n", "ALL", False),
-        ("flags : fpu sse4_2\n", None, False),
-        ("Features : fp asimd\n", None, False),
-    ],
-)
-def test_processors_are_told_apart(monkeypatch, tmp_path, text, limit, expected):
-    (tmp_path / "cpuinfo").write_text(text)
-    monkeypatch.setattr(_processor, "_FLAGS", str(tmp_path / "cpuinfo"))
-    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
-    if limit:
-        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-    assert _processor._is_limited_to_avx2.__wrapped__() is expected
+@pytest.mark.parametrize("training", [False, True])
+def test_without_onednn_it_is_the_fused_operation(narrow, monkeypatch, maps, training):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    layer = layers.MatrixBatchNormalization()
+    used = _operations(layer, maps, training=training)
+    assert "FusedBatchNormV3" in used and not used & {"MatMul", "Mul"}
 
 
 def test_networks_train_as_with_keras_layer(narrow):
