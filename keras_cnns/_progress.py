@@ -152,7 +152,9 @@ def bar(items=None, desc="", total=None, *, always=False, **options):
     kind = _KIND.get()
     if kind is None and always:
         kind = _on_stderr()
-    options = {"leave": False, "dynamic_ncols": True, **options}
+    # The time left is by the mean speed so far: by that of late, an evaluation at the
+    # end of an epoch would count as a step that is slow from now on.
+    options = {"leave": False, "dynamic_ncols": True, "smoothing": 0, **options}
     return (kind or tqdm.tqdm)(
         items, desc=desc or None, total=total, disable=not kind, **options
     )

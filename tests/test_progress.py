@@ -81,6 +81,15 @@ def test_hidden_workers_still_log():
             assert _progress.bar(desc="x", total=1).disable
 
 
+def test_time_left_is_by_the_mean_speed(clock, capfd):
+    """Nine steps of a second and one of 91: after 100 s half is done."""
+    with _progress.shown(), _progress.bar(desc="training", total=20) as bar:
+        for seconds in [1] * 9 + [91]:
+            clock.now += seconds
+            bar.update()
+    assert "training: 10 of 20, 01:40 gone, 01:40 left" in capfd.readouterr().err
+
+
 def test_lines_are_ten_seconds_apart_and_rarer_in_long_work(clock, capfd):
     with _progress.shown():
         _work(clock, 9, 1)
