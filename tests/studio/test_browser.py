@@ -39,10 +39,14 @@ class Visitor:
 
     def wait(self, look):
         """What ``look`` finds, as soon as it finds something."""
-        stale = pytest.importorskip("selenium.common").StaleElementReferenceException
+        errors = pytest.importorskip("selenium.common")
+        passing = (  # the page replaced what was looked at, or covers it as it loads
+            errors.StaleElementReferenceException,
+            errors.ElementClickInterceptedException,
+        )
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            with contextlib.suppress(stale):  # the page replaced what was looked at
+            with contextlib.suppress(*passing):
                 found = look()
                 if found:
                     return found
@@ -63,11 +67,14 @@ class Visitor:
         self._click("button", button)
 
     def _click(self, selector, text):
-        one = self.wait(
-            lambda: [b for b in self.all(selector) if b.text.strip() == text]
-        )[0]
-        self.browser.execute_script("arguments[0].scrollIntoView()", one)
-        one.click()
+        def click():
+            found = [one for one in self.all(selector) if one.text.strip() == text]
+            for one in found[:1]:
+                self.browser.execute_script("arguments[0].scrollIntoView()", one)
+                one.click()
+            return found
+
+        self.wait(click)
 
     def drop(self, path):
         """Gives the open tab a picture."""
