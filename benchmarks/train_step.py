@@ -9,7 +9,8 @@ One process, the same kept batch, rounds of all variants in turn, in either orde
 A ...), medians of the rounds after a warm-up. A variant is changes of the training's
 options; ratios are to the first. The last command measures every kind of trainer on a
 GPU: plain graphs and XLA, in 32 and in 16 bits. Speeds count the examples that a step
-takes.
+takes. A variant that the device cannot compute, for want of memory or otherwise, has
+the error instead; the file is written after each step.
 """
 
 import functools
@@ -39,18 +40,23 @@ _COUNT = flags.DEFINE_integer("count", 4, "steps per round", lower_bound=1)
 _JSON = flags.DEFINE_string("json_file", "", "file that gets the numbers; empty: none")
 
 
-def measure(name, variants) -> dict:
-    """Examples per second by variant: medians of the rounds."""
-    runs, count = {}, _COUNT.value
+def measure(name, variants, rounds, count, data_dir=None) -> dict:
+    """Examples per second by variant, medians of the rounds; or why there are none."""
+    runs, sizes, found = {}, {}, {}
     for changes in variants:
         label = ", ".join(f"{k}={v}" for k, v in changes.items()) or "as it is"
-        trainer, load, size = _steps.prepare(name, data_dir=_DATA_DIR.value, **changes)
-        batches = iter(load(0).take(1).cache().repeat())
-        step = functools.partial(_steps.step_function(trainer), batches)
-        _steps.seconds(step, 2)
+        try:
+            trainer, load, size = _steps.prepare(name, data_dir=data_dir, **changes)
+            batches = iter(load(0).take(1).cache().repeat())
+            step = functools.partial(_steps.step_function(trainer), batches)
+            _steps.seconds(step, 2)
+        except tf.errors.OpError as error:
+            found[label] = f"{type(error).__name__}: {error}"
+            continue
+        found[label], sizes[label] = None, size
         runs[label] = functools.partial(_steps.seconds, step, count)
-    medians = _steps.medians_in_turn(runs, _ROUNDS.value)
-    return {label: count * size / median for label, median in medians.items()}
+    medians = _steps.medians_in_turn(runs, rounds)
+    return found | {label: count * sizes[label] / medians[label] for label in runs}
 
 
 def main(_):
@@ -75,16 +81,18 @@ def main(_):
         "cpu_percent_before": psutil.cpu_percent(interval=2),
     }
     for name in _STEPS.value:
-        results[name] = speeds = measure(name, variants)
-        first = next(iter(speeds.values()))
-        for label, speed in speeds.items():
-            print(
-                f"{name:18} {label:44} {speed:8.2f} examples/s {speed / first:6.2f}",
-                flush=True,
-            )
+        results[name] = measured = measure(
+            name, variants, _ROUNDS.value, _COUNT.value, _DATA_DIR.value
+        )
+        speeds = [found for found in measured.values() if not isinstance(found, str)]
+        for label, found in measured.items():
+            shown = f"{found}".split(":")[0]
+            if found in speeds:
+                shown = f"{found:8.2f} examples/s {found / speeds[0]:6.2f}"
+            print(f"{name:18} {label:44} {shown}", flush=True)
         tf.keras.backend.clear_session()
-    if _JSON.value:
-        _files.write_json(_JSON.value, results, indent=2)
+        if _JSON.value:
+            _files.write_json(_JSON.value, results, indent=2)
 
 
 if __name__ == "__main__":

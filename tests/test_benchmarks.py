@@ -1,6 +1,7 @@
 """What benchmarks compute, by hand: statistics over seeds, where a step's time goes."""
 
 import pathlib
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -116,6 +117,29 @@ def test_every_kind_of_trainer_has_a_step(steps):
     rows = TASKS["detection"].options_class.models.values()
     algorithms = {row.trainer for row in rows}
     assert {task.options.row.trainer for task in detectors} == algorithms
+
+
+def test_a_variant_that_fails_leaves_the_others(
+    load_benchmark, steps, monkeypatch, data_dir
+):
+    """As where a GPU's memory is too small for one of them."""
+    train_step = load_benchmark("train_step")
+    prepare = steps.prepare
+
+    def failing(name, **changes):
+        trainer, load, size = prepare(name, **changes)
+        if changes.get("seed") == 1:
+            error = tf.errors.ResourceExhaustedError(None, None, "no memory")
+            monkeypatch.setattr(trainer, "train_step", mock.Mock(side_effect=error))
+        return trainer, load, size
+
+    monkeypatch.setattr(train_step._steps, "prepare", failing)
+    variants = [{"seed": seed, "image_size": 8, "batch_size": 8} for seed in (1, 2)]
+    found = train_step.measure("cifar_resnet20", variants, 1, 1, data_dir)
+    first, second = found.values()
+    assert next(iter(found)).startswith("seed=1")
+    assert first.startswith("ResourceExhaustedError:") and "no memory" in first
+    assert second > 0
 
 
 def test_a_step_of_a_training_without_a_run(step_profile, steps, data_dir):
