@@ -211,6 +211,10 @@ def _content(file):
         return {**record, "started": None}
     if file.name == "export.json":
         return None  # paths
+    if file.name == "detection_report.json":
+        report = json.loads(file.read_text())
+        del report["detector"]["run"]
+        return {**report, "seconds_per_image": None}
     if file.name == "metrics.csv":
         with open(file) as rows:
             return [{**row, "seconds": None} for row in csv.DictReader(rows)]

@@ -2,6 +2,7 @@
 
 from keras_cnns.figures.curves import (
     Panel,
+    measures_of,
     plot_confusion_matrix,
     plot_learning_curves,
     plot_panels,
@@ -27,6 +28,7 @@ __all__ = [
     "image_grid",
     "inpainting_grid",
     "map_colours",
+    "measures_of",
     "over_image",
     "plot_confusion_matrix",
     "plot_learning_curves",

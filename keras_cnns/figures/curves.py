@@ -82,6 +82,11 @@ _VALIDATION = "val_"
 _MOST_IN_A_COLUMN = 5
 
 
+def measures_of(row: dict) -> dict:
+    """Losses and metrics of an epoch's row, without its number, rate and seconds."""
+    return {name: value for name, value in row.items() if name not in _NOT_MEASURED}
+
+
 def plot_training_curves(history: Sequence[dict], path: str) -> None:
     """Every loss and metric by epoch, training beside validation.
 
@@ -89,7 +94,7 @@ def plot_training_curves(history: Sequence[dict], path: str) -> None:
         history: dicts with ``epoch`` and further names; not every row need have all.
         path: PNG file to write.
     """
-    names = (name for row in history for name in row if name not in _NOT_MEASURED)
+    names = (name for row in history for name in measures_of(row))
     names = list(dict.fromkeys(name.removeprefix(_VALIDATION) for name in names))
     columns = 1 if len(names) <= _MOST_IN_A_COLUMN else 2
     rows = -(-len(names) // columns)

@@ -18,7 +18,7 @@ import tensorflow as tf
 from absl import logging
 from tensorflow import keras
 
-from keras_cnns import _files, _progress, applications
+from keras_cnns import _files, _progress, applications, figures
 from keras_cnns.trainers import distribution
 
 if TYPE_CHECKING:
@@ -194,8 +194,8 @@ class EpochRecorder(keras.callbacks.Callback):
                 applications.save_weights(network, os.path.join(folder, f"{name}.h5"))
 
     def _show(self, row):
-        hidden = ("epoch", "step", "learning_rate", "seconds")
-        values = "  ".join(f"{k} {v:.4f}" for k, v in row.items() if k not in hidden)
+        measures = figures.measures_of(row).items()
+        values = "  ".join(f"{name} {value:.4f}" for name, value in measures)
         seconds = f"{row['seconds']:.0f} s"
         _progress.note(f"epoch {row['epoch']}/{self._epochs}  {values}  {seconds}")
 

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from keras_cnns import export
+from keras_cnns.figures import measures_of
 from keras_cnns.runs import Run, newest_progress
 
 
@@ -25,6 +26,6 @@ def from_run(form: export.Form, run: Run, which: str = "last") -> export.Form:
         "model": run.options.get("model") or ", ".join(models),
         "data": str(run.options.get("dataset", "")),
         "epoch": epoch,
-        "measures": history[epoch - 1] if 0 < epoch <= last else {},
+        "measures": measures_of(history[epoch - 1]) if 0 < epoch <= last else {},
     }
     return dataclasses.replace(form, about={**form.about, **about})
